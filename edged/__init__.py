@@ -1,0 +1,3 @@
+"""edged: a vision sensor that stands on its own."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Cameras: every kind of source of frames behind one seam."""

@@ -1,0 +1,45 @@
+"""The seam for one kind of camera: a source that is opened, grabbed from and closed.
+
+`edged.cameras.newest.NewestFrame` runs a source in a thread of its own, opens it again after a
+failure and hands the newest frame to the loop, so a source is simple: synchronous, and free to
+raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from edged.core import Pixels
+
+
+class Capture(NamedTuple):
+    """A frame as the source has it, not decoded yet.
+
+    ``captured_s`` is ``time.monotonic()`` seconds of the capture (the driver's own time stamp where
+    there is one). ``decode`` makes RGB pixels, at a reduced scale where the source was told that
+    less is enough; it is called at most once, in the loop's thread, and must not depend on a buffer
+    that the device reuses. ``decode_full`` makes the whole picture where ``decode`` reduces.
+    Both raise CameraError when the data is damaged.
+    """
+
+    captured_s: float
+    decode: Callable[[], Pixels]
+    decode_full: Callable[[], Pixels] | None = None
+
+
+class Source(Protocol):
+    """One opened device. Used by one thread: opened, grabbed from and closed there."""
+
+    name: str
+    """What it is, for people and without credentials: ``/dev/video0 (USB Camera)``."""
+
+    def __enter__(self) -> Source:
+        """Open the device; CameraError if it is absent, busy or refuses the format."""
+        ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def grab(self) -> Capture:
+        """Wait for the next frame. CameraError when none comes within the configured time."""
+        ...

@@ -1,0 +1,199 @@
+"""Every option of edged, typed, with its default: the one place where a default is written.
+
+The values are frozen: what changes while the daemon runs lives in the object that owns it.
+Ranges are part of the type. config/edged.toml explains each option to people.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
+PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all tables of the configuration file."""
+
+
+class CameraConfig(Section):
+    """``[camera]``: where frames come from and how they are turned upright."""
+
+    kind: Literal["auto", "picamera2", "v4l2", "video", "gstreamer", "directory", "demo"] = "auto"
+    source: str = ""
+    width_px: Annotated[int, Meta(ge=16, le=7680)] = 640
+    height_px: Annotated[int, Meta(ge=16, le=4320)] = 480
+    fps: Annotated[float, Meta(gt=0.0, le=1000.0)] = 30.0
+    rotate_deg: Literal[0, 90, 180, 270] = 0
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    region: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.0, 1.0, 1.0)
+    fit: Literal["stretch", "crop"] = "stretch"
+    loop: bool = True
+    timeout_s: PositiveSeconds = 5.0
+    retry_min_s: PositiveSeconds = 0.5
+    retry_max_s: PositiveSeconds = 30.0
+
+
+class ModelConfig(Section):
+    """``[model]``: the classifier, the runtime under it and how its tensors are read."""
+
+    path: str = ""
+    labels: str = ""
+    runtime: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
+    threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    xnnpack: bool = True
+    delegate: str = ""
+    delegate_options: dict[str, str] = {}
+    mean: list[float] = []
+    std: list[float] = []
+    scores: Literal["auto", "probabilities", "logits"] = "auto"
+
+
+class DecideConfig(Section):
+    """``[decide]``: what holds for all rules that do not say otherwise, and for the scene."""
+
+    enter: Fraction = 0.6
+    exit: Fraction = 0.4
+    smoothing_s: Seconds = 0.3
+    min_on_s: Seconds = 0.0
+    min_off_s: Seconds = 0.0
+    cooldown_s: Seconds = 0.0
+    unknown_below: Fraction = 0.3
+    nothing: list[str] = ["background"]
+
+
+class RuleConfig(Section):
+    """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
+
+    name: Name
+    labels: Annotated[list[str], Meta(min_length=1)]
+    combine: Literal["max", "sum"] = "max"
+    enter: Fraction | None = None
+    exit: Fraction | None = None
+    smoothing_s: Seconds | None = None
+    min_on_s: Seconds | None = None
+    min_off_s: Seconds | None = None
+    cooldown_s: Seconds | None = None
+
+
+class GpioConfig(Section):
+    """``[gpio]``: how pins are reached."""
+
+    factory: Literal["auto", "lgpio", "gpiod", "mock", "none"] = "auto"
+    chip: str = ""
+
+
+class OutputConfig(Section):
+    """``[[output]]``: a device on a pin and what drives it."""
+
+    name: Name
+    pin: int | str
+    device: Literal["led", "pwm", "buzzer", "servo", "output"] = "output"
+    active_high: bool = True
+    initial: Fraction = 0.0
+    rule: str = ""
+    action: Literal["while", "pulse", "blink", "score", "manual"] = "while"
+    on: Literal["enter", "exit", "both"] = "enter"
+    pulse_s: PositiveSeconds = 1.0
+    blink_on_s: PositiveSeconds = 0.5
+    blink_off_s: PositiveSeconds = 0.5
+    on_exit: Literal["off", "keep"] | Fraction = "off"
+
+
+class InputConfig(Section):
+    """``[[input]]``: a button or a motion sensor on a pin and what it asks for."""
+
+    name: Name
+    pin: int | str
+    device: Literal["button", "motion"] = "button"
+    pull: Literal["up", "down", "none"] = "up"
+    active_high: bool = False
+    bounce_s: Seconds = 0.05
+    action: Literal["snapshot", "wake", "pause", "resume"] = "snapshot"
+
+
+class IdleConfig(Section):
+    """``[idle]``: classify nothing while no wake comes."""
+
+    after_s: Seconds = 0.0
+
+
+class TlsConfig(Section):
+    """``[mqtt.tls]``: encryption to the broker."""
+
+    enabled: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    verify: bool = True
+
+
+class MqttConfig(Section):
+    """``[mqtt]``: the broker and what is published."""
+
+    enabled: bool = True
+    host: str = "localhost"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    embedded: bool = False
+    protocol: Literal["3.1.1", "5"] = "5"
+    prefix: Annotated[str, Meta(pattern=r"^[^+#\x00]+$")] = "edged"
+    client_id: str = ""
+    username: str = ""
+    username_file: str = ""
+    password_file: str = ""
+    tls: TlsConfig = TlsConfig()
+    keepalive_s: Annotated[int, Meta(ge=5, le=65535)] = 30
+    retry_min_s: PositiveSeconds = 1.0
+    retry_max_s: PositiveSeconds = 60.0
+    session_expiry_s: Annotated[int, Meta(ge=0, le=4294967295)] = 86400
+    classification_hz: Annotated[float, Meta(ge=0.0, le=1000.0)] = 1.0
+    classification_top: Annotated[int, Meta(ge=1, le=100)] = 3
+    health_s: Seconds = 30.0
+    image: Literal["off", "event", "interval"] = "off"
+    image_s: PositiveSeconds = 10.0
+    image_quality: Annotated[int, Meta(ge=1, le=95)] = 80
+    image_width_px: Annotated[int, Meta(ge=16, le=4096)] = 640
+    commands: bool = True
+
+
+class SpoolConfig(Section):
+    """``[spool]``: where events wait for the broker."""
+
+    path: str = ""
+    max_events: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
+
+
+class ControlConfig(Section):
+    """``[control]``: the Unix socket that the command line talks to."""
+
+    enabled: bool = True
+    socket: str = ""
+
+
+class LogConfig(Section):
+    """``[log]``: what is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "live", "text", "journal", "json"] = "auto"
+
+
+class Config(Section):
+    """The whole file."""
+
+    device: Name = "edged"
+    camera: CameraConfig = CameraConfig()
+    model: ModelConfig = ModelConfig()
+    decide: DecideConfig = DecideConfig()
+    rule: list[RuleConfig] = []
+    gpio: GpioConfig = GpioConfig()
+    output: list[OutputConfig] = []
+    input: list[InputConfig] = []
+    idle: IdleConfig = IdleConfig()
+    mqtt: MqttConfig = MqttConfig()
+    spool: SpoolConfig = SpoolConfig()
+    control: ControlConfig = ControlConfig()
+    log: LogConfig = LogConfig()

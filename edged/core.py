@@ -1,0 +1,228 @@
+"""The nouns and the seams: what flows through edged, and between which parts.
+
+One direction: a `Camera` delivers a `Frame`, the `Classifier` makes it a `Prediction`, the decider
+turns predictions over time into a `Scene` and `Event`s, and every `Sink` gets the `Result`.
+All times named ``_s`` without further word are seconds of ``time.monotonic()``: a jump of the
+wall clock changes nothing. Wall-clock time appears only where a message leaves the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""RGB picture, shape (height, width, 3), uint8; may be a strided view (rotated, cropped)."""
+
+Scores: TypeAlias = npt.NDArray[np.float32]
+"""One score per class, shape (classes,), float32 in 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture and when its light was captured.
+
+    ``number`` counts every frame that the camera delivered, used or not, so gaps show drops.
+    ``full`` decodes the whole picture where ``pixels`` were decoded at a reduced scale, enough for
+    the model; it may be called from any thread and takes milliseconds.
+    """
+
+    pixels: Pixels
+    number: int
+    captured_s: float
+    full: Callable[[], Pixels] | None = None
+
+
+class Ranked(NamedTuple):
+    """One class of a prediction, with its score."""
+
+    label: str
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model said of one frame. ``stages_s`` maps a stage name to its duration."""
+
+    scores: Scores
+    labels: Sequence[str]
+    stages_s: Mapping[str, float]
+
+    def top(self, count: int) -> list[Ranked]:
+        """The `count` best classes, best first; equal scores by lower index first."""
+        count = min(count, len(self.scores))
+        if count <= 0:
+            return []
+        if count == 1:
+            best = [int(self.scores.argmax())]
+        else:
+            # Partition first: a full sort of a thousand classes costs more than all the rest.
+            kth = self.scores[np.argpartition(self.scores, -count)[-count:]].min()
+            candidates = np.flatnonzero(self.scores >= kth)
+            order = np.argsort(-self.scores[candidates], kind="stable")[:count]
+            best = candidates[order].tolist()
+        return [Ranked(self.labels[i], i, float(self.scores[i])) for i in best]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """What a rule holds to be true at a frame; ``since_s`` is the onset of this state."""
+
+    rule: str
+    active: bool
+    score: float
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A rule became active or inactive.
+
+    ``onset_s`` is when the smoothed score crossed the threshold that led here (not when minimum
+    times let the rule change), ``score`` the smoothed score at frame ``number``, and
+    ``decided_s`` the capture time of that frame.
+    """
+
+    rule: str
+    active: bool
+    score: float
+    onset_s: float
+    decided_s: float
+    number: int
+
+
+NOTHING = "nothing"
+"""Scene name: the model's best class is one that the configuration calls empty."""
+
+UNKNOWN = "unknown"
+"""Scene name: something is there, but no class reaches the score that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is really there, as decided over time.
+
+    ``name`` is the best active rule's name, the best label where no rule is active but the label
+    is certain, or `NOTHING` or `UNKNOWN`.
+    """
+
+    name: str
+    rules: tuple[RuleState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything known about one frame; the record that sinks get for each classified frame."""
+
+    frame: Frame
+    prediction: Prediction
+    scene: Scene
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the daemon itself is, sampled at an interval; units are in the names.
+
+    ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value that
+    the board does not tell is None.
+    """
+
+    at_s: float
+    uptime_s: float
+    fps: float
+    frames: int
+    dropped: int
+    camera: str
+    camera_error: str | None
+    paused: bool
+    idle: bool
+    model: str
+    memory_mb: float
+    temperature_c: float | None
+    throttled: bool | None
+    stages_ms: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Somebody asked for a picture, and this is it; ``asked_by`` names who, for people."""
+
+    result: Result
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """An output has changed its value: 0 is off, 1 is on, between is PWM or servo position."""
+
+    name: str
+    value: float
+    at_s: float
+
+
+Report: TypeAlias = Result | Health | Snapshot | OutputState
+"""What a sink is told."""
+
+
+class Camera(Protocol):
+    """Delivers frames; newest wins. A context manager: enter opens, exit closes.
+
+    Entering never fails because the device is absent: the camera goes on trying with back-off,
+    and `read` returns None meanwhile.
+    """
+
+    dropped: int
+    """Frames that arrived and were never read, since opening."""
+
+    error: str | None
+    """Why the camera delivers nothing at present, one line; None while it does."""
+
+    name: str
+    """What the frames come from, for people: a device, an address without credentials."""
+
+    def __enter__(self) -> Camera: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """The newest frame not read before, waiting up to `timeout_s`; None if there is none.
+
+        Called from the loop's thread only. Decoding of compressed frames happens here, so a frame
+        that nobody reads costs nothing.
+        """
+        ...
+
+
+class Classifier(Protocol):
+    """Turns pixels into scores. One thread only: the one that calls it first."""
+
+    name: str
+    labels: Sequence[str]
+
+    def classify(self, pixels: Pixels) -> Prediction:
+        """Blocks for the time of one invoke. The scores are the caller's own copy."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Takes what is known to the outside. A context manager: enter opens, exit closes."""
+
+    def __enter__(self) -> Sink: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def write(self, report: Report) -> None:
+        """Called from the loop's thread for each report, between enter and exit only.
+
+        Must not block: what may take time goes to a thread of the sink's own, through a bounded
+        hand-over. Must not raise for a failure of the outside world.
+        """
+        ...

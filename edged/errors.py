@@ -1,0 +1,50 @@
+"""The tree of errors, by what to do about them.
+
+Every message is one line: what is wrong, where, and what to do. A foreign error becomes one of
+these at the seam where it is first seen, with ``from``; anything else that surfaces is a bug.
+"""
+
+from __future__ import annotations
+
+
+class EdgedError(Exception):
+    """Base of all errors that edged raises on purpose."""
+
+    exit_status = 1
+
+
+class ConfigError(EdgedError):
+    """The configuration is wrong: do not start, and do not restart before it is changed.
+
+    The exit status is ``EX_CONFIG`` of sysexits.h, which the systemd unit does not restart on.
+    """
+
+    exit_status = 78
+
+
+class CameraError(EdgedError):
+    """The camera cannot deliver: close it and open it again, with back-off."""
+
+    exit_status = 69
+
+
+class ModelError(EdgedError):
+    """The model or its labels cannot be used: refuse them and keep the old ones, if any."""
+
+    exit_status = 65
+
+
+class PictureError(EdgedError):
+    """A picture cannot be read: say so and go on with the next."""
+
+    exit_status = 65
+
+
+class SinkError(EdgedError):
+    """An output channel fails: log once per change of state, and go on."""
+
+    exit_status = 69
+
+
+class CommandError(EdgedError):
+    """A command from outside cannot be carried out: answer with the reason."""

@@ -1,0 +1,70 @@
+"""The only way in: what comes from outside waits here until the loop reads it between frames."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from edged.core import Report, Result
+
+CAPACITY = 256
+"""Commands and reports that may wait; a flood from outside must not become memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command: ``error`` is None if it was carried out."""
+
+    error: str | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+    result: Result | None = None
+
+
+def _nobody_listens(answer: Answer) -> None:
+    del answer
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A wish from outside.
+
+    ``name`` is one of: ``snapshot`` (the next classified frame is the answer's result, and a
+    Snapshot report too where ``arguments["publish"]`` is true), ``pause``, ``resume``, ``wake``,
+    ``status`` (the answer's data), ``set-output`` (``arguments`` name: str, value: float 0..1),
+    ``reload``, ``stop``. ``asked_by`` names the asker for the log. ``reply`` is called exactly once,
+    from the loop's thread, and must not block.
+    """
+
+    name: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    asked_by: str = ""
+    reply: Callable[[Answer], None] = _nobody_listens
+
+
+class Mailbox:
+    """A bounded hand-over from any thread to the loop's thread."""
+
+    def __init__(self) -> None:
+        self._items: deque[Command | Report] = deque()
+        self._lock = threading.Lock()
+
+    def post(self, item: Command | Report) -> bool:
+        """Leave a command or a report; never blocks. False (a command is answered) if full."""
+        with self._lock:
+            if len(self._items) < CAPACITY:
+                self._items.append(item)
+                return True
+        if isinstance(item, Command):
+            item.reply(Answer(error="too many commands are waiting; try again"))
+        return False
+
+    def take(self) -> list[Command | Report]:
+        """Everything that waits, oldest first."""
+        if not self._items:
+            return []
+        with self._lock:
+            items = list(self._items)
+            self._items.clear()
+        return items

@@ -1,0 +1,38 @@
+"""Where edged keeps its socket and its state: systemd's directories, else the user's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def runtime_directory() -> Path:
+    """For the control socket: ``$RUNTIME_DIRECTORY``, else under ``$XDG_RUNTIME_DIR`` or /tmp."""
+    if given := os.environ.get("RUNTIME_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if session := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(session) / "edged"
+    return Path(tempfile.gettempdir()) / f"edged-{os.getuid()}"
+
+
+def state_directory() -> Path:
+    """For what must survive a restart: ``$STATE_DIRECTORY``, else under the user's state home."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "edged"
+
+
+def bundled_model() -> Path:
+    """The model that comes with edged: in the package where installed, else in the checkout."""
+    name = "edged-cifar10-int8.tflite"
+    packaged = Path(__file__).parent / "bundled" / name
+    return packaged if packaged.exists() else Path(__file__).parent.parent / "models" / name
+
+
+def credential(path: str) -> Path:
+    """A secret's file: ``credential:NAME`` is systemd's, under ``$CREDENTIALS_DIRECTORY``."""
+    if not path.startswith("credential:"):
+        return Path(path)
+    return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / path[11:]
