@@ -33,8 +33,8 @@ class Command:
     ``name`` is one of: ``snapshot`` (the next classified frame is the answer's result, and a
     Snapshot report too where ``arguments["publish"]`` is true), ``pause``, ``resume``, ``wake``,
     ``status`` (the answer's data), ``set-output`` (``arguments`` name: str, value: float 0..1),
-    ``reload``, ``stop``. ``asked_by`` names the asker for the log. ``reply`` is called exactly once,
-    from the loop's thread, and must not block.
+    ``reload``, ``stop``. ``asked_by`` names the asker for the log. ``reply`` is called exactly
+    once and must not block: from the loop's thread, or from `Mailbox.post` where that refuses.
     """
 
     name: str

@@ -20,7 +20,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all tables of the configuration file."""
 
 
-class CameraConfig(Section):
+class CameraConfig(Section, frozen=True):
     """``[camera]``: where frames come from and how they are turned upright."""
 
     kind: Literal["auto", "picamera2", "v4l2", "video", "gstreamer", "directory", "demo"] = "auto"
@@ -38,7 +38,7 @@ class CameraConfig(Section):
     retry_max_s: PositiveSeconds = 30.0
 
 
-class ModelConfig(Section):
+class ModelConfig(Section, frozen=True):
     """``[model]``: the classifier, the runtime under it and how its tensors are read."""
 
     path: str = ""
@@ -53,7 +53,7 @@ class ModelConfig(Section):
     scores: Literal["auto", "probabilities", "logits"] = "auto"
 
 
-class DecideConfig(Section):
+class DecideConfig(Section, frozen=True):
     """``[decide]``: what holds for all rules that do not say otherwise, and for the scene."""
 
     enter: Fraction = 0.6
@@ -66,7 +66,7 @@ class DecideConfig(Section):
     nothing: list[str] = ["background"]
 
 
-class RuleConfig(Section):
+class RuleConfig(Section, frozen=True):
     """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
@@ -80,14 +80,14 @@ class RuleConfig(Section):
     cooldown_s: Seconds | None = None
 
 
-class GpioConfig(Section):
+class GpioConfig(Section, frozen=True):
     """``[gpio]``: how pins are reached."""
 
     factory: Literal["auto", "lgpio", "gpiod", "mock", "none"] = "auto"
     chip: str = ""
 
 
-class OutputConfig(Section):
+class OutputConfig(Section, frozen=True):
     """``[[output]]``: a device on a pin and what drives it."""
 
     name: Name
@@ -104,7 +104,7 @@ class OutputConfig(Section):
     on_exit: Literal["off", "keep"] | Fraction = "off"
 
 
-class InputConfig(Section):
+class InputConfig(Section, frozen=True):
     """``[[input]]``: a button or a motion sensor on a pin and what it asks for."""
 
     name: Name
@@ -116,13 +116,13 @@ class InputConfig(Section):
     action: Literal["snapshot", "wake", "pause", "resume"] = "snapshot"
 
 
-class IdleConfig(Section):
+class IdleConfig(Section, frozen=True):
     """``[idle]``: classify nothing while no wake comes."""
 
     after_s: Seconds = 0.0
 
 
-class TlsConfig(Section):
+class TlsConfig(Section, frozen=True):
     """``[mqtt.tls]``: encryption to the broker."""
 
     enabled: bool = False
@@ -132,7 +132,7 @@ class TlsConfig(Section):
     verify: bool = True
 
 
-class MqttConfig(Section):
+class MqttConfig(Section, frozen=True):
     """``[mqtt]``: the broker and what is published."""
 
     enabled: bool = True
@@ -160,28 +160,28 @@ class MqttConfig(Section):
     commands: bool = True
 
 
-class SpoolConfig(Section):
+class SpoolConfig(Section, frozen=True):
     """``[spool]``: where events wait for the broker."""
 
     path: str = ""
     max_events: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
 
 
-class ControlConfig(Section):
+class ControlConfig(Section, frozen=True):
     """``[control]``: the Unix socket that the command line talks to."""
 
     enabled: bool = True
     socket: str = ""
 
 
-class LogConfig(Section):
+class LogConfig(Section, frozen=True):
     """``[log]``: what is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "live", "text", "journal", "json"] = "auto"
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole file."""
 
     device: Name = "edged"
