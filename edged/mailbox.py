@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,27 +43,24 @@ class Command:
 
 
 class Mailbox:
-    """A bounded hand-over from any thread to the loop's thread."""
+    """A bounded hand-over from any thread, or a signal handler, to the loop's thread.
+
+    It rests on the atomic ends of a deque and takes no lock: a signal handler runs inside the
+    loop's own thread, where waiting for a lock that this thread holds would never end.
+    """
 
     def __init__(self) -> None:
         self._items: deque[Command | Report] = deque()
-        self._lock = threading.Lock()
 
     def post(self, item: Command | Report) -> bool:
         """Leave a command or a report; never blocks. False (a command is answered) if full."""
-        with self._lock:
-            if len(self._items) < CAPACITY:
-                self._items.append(item)
-                return True
+        if len(self._items) < CAPACITY:
+            self._items.append(item)
+            return True
         if isinstance(item, Command):
             item.reply(Answer(error="too many commands are waiting; try again"))
         return False
 
     def take(self) -> list[Command | Report]:
         """Everything that waits, oldest first."""
-        if not self._items:
-            return []
-        with self._lock:
-            items = list(self._items)
-            self._items.clear()
-        return items
+        return [self._items.popleft() for _ in range(len(self._items))]

@@ -1,0 +1,69 @@
+"""What edged says on standard error: for a person, for the journal, or for a machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import TextIO
+
+PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
+"""Python's levels as syslog priorities, which the journal reads from a ``<N>`` prefix
+(sd-daemon(3))."""
+
+
+class TextFormat(logging.Formatter):
+    """``12:00:00 warning edged.cameras: message``, the level only where it matters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        return f"{clock} {level}{_message(self, record)}"
+
+
+class JournalFormat(logging.Formatter):
+    """One line with the syslog priority in front; the journal adds time and unit."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = PRIORITIES.get(record.levelno, 3 if record.levelno > logging.ERROR else 6)
+        lines = _message(self, record).splitlines() or [""]
+        return "\n".join(f"<{priority}>{line}" for line in lines)
+
+
+class JsonFormat(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(
+            {
+                "time": round(record.created, 3),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": _message(self, record),
+            },
+            ensure_ascii=False,
+        )
+
+
+FORMATS: dict[str, type[logging.Formatter]] = {
+    "text": TextFormat,
+    "journal": JournalFormat,
+    "json": JsonFormat,
+}
+
+
+def start(level: str, style: str, stream: TextIO | None = None) -> None:
+    """Send all log records to `stream` (standard error) in the given style and from this level."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(FORMATS[style]())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    message = record.getMessage()
+    if record.exc_info:
+        message += "\n" + formatter.formatException(record.exc_info)
+    return message
