@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
@@ -63,7 +63,7 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
-    nothing: list[str] = ["background"]
+    nothing: list[str] = field(default_factory=lambda: ["background"])
 
 
 class RuleConfig(Section, frozen=True):
