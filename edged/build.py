@@ -5,26 +5,27 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config
+from edged.control import ControlSocket
 from edged.core import Camera, Sink
 from edged.decide import Decider
+from edged.errors import CommandError
 from edged.mailbox import Mailbox
+from edged.paths import control_socket, spool_file
+from edged.sinks.log import LogSink
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
-
-    from edged.gpio.outputs import GpioOutputs
     from edged.inference.tflite import TfliteClassifier
-
-log = logging.getLogger(__name__)
+    from edged.sinks.gpio import GpioSink
+    from edged.sinks.mqtt import MqttSink
 
 
 def classifier(config: Config) -> TfliteClassifier:
@@ -93,3 +94,79 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 
         kind = detect(config)
     return NewestFrame(partial(SOURCES[kind], config, wanted_px), config)
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """The opened sinks, and those of them that commands reach by name."""
+
+    all: list[Sink]
+    gpio: GpioSink | None
+    mqtt: MqttSink | None
+
+    def set_output(self, name: object, value: object) -> None:
+        """Set an output to a value in 0..1. CommandError."""
+        if (
+            not isinstance(name, str)
+            or isinstance(value, bool)
+            or not isinstance(value, int | float)
+        ):
+            raise CommandError("set-output needs a name and a value in 0..1")
+        if self.gpio is None:
+            raise CommandError(f"{name!r}: no such output; none is configured")
+        self.gpio.set(name, float(value))
+
+    def reconfigure(self, config: Config) -> None:
+        """Take over the options that a reload may change."""
+        if self.mqtt is not None:
+            self.mqtt.reconfigure(config.mqtt)
+
+
+def sinks(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> Sinks:
+    """Open every sink that is configured; `stack` closes them in reverse.
+
+    Pins come first, so that they are at their initial level before anything slow happens.
+    """
+    gpio: GpioSink | None = None
+    mqtt: MqttSink | None = None
+    opened: list[Sink] = []
+    if config.output or config.input:
+        from edged.gpio.factory import open_factory
+
+        factory = stack.enter_context(open_factory(config.gpio))
+        if config.output:
+            from edged.sinks.gpio import GpioSink
+
+            gpio = stack.enter_context(GpioSink(factory, config.output, mailbox))
+            opened.append(gpio)
+        if config.input:
+            from edged.gpio.inputs import GpioInputs
+
+            stack.enter_context(GpioInputs(factory, config.input, mailbox))
+    if config.mqtt.enabled:
+        from edged.sinks.mqtt import MqttSink
+
+        if config.mqtt.embedded:
+            from edged.broker import ensure_broker
+
+            stack.enter_context(ensure_broker(config.mqtt.host, config.mqtt.port or 1883))
+        mqtt = stack.enter_context(
+            MqttSink(
+                config.device,
+                config.mqtt,
+                spool_file(config),
+                config.spool,
+                mailbox,
+                outputs=[output.name for output in config.output],
+            )
+        )
+        opened.append(mqtt)
+    if config.control.enabled:
+        opened.append(stack.enter_context(ControlSocket(control_socket(config), mailbox)))
+    opened.append(stack.enter_context(LogSink()))
+    if live:
+        from edged.sinks.live import LiveSink
+
+        broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
+        opened.append(stack.enter_context(LiveSink(broker)))
+    return Sinks(opened, gpio, mqtt)

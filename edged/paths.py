@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from edged.config.schema import Config
+
 
 def runtime_directory() -> Path:
     """For the control socket: ``$RUNTIME_DIRECTORY``, else under ``$XDG_RUNTIME_DIR`` or /tmp."""
@@ -36,3 +38,17 @@ def credential(path: str) -> Path:
     if not path.startswith("credential:"):
         return Path(path)
     return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / path[11:]
+
+
+def control_socket(config: Config) -> Path:
+    """The socket that this configuration's daemon listens on."""
+    if config.control.socket:
+        return Path(config.control.socket)
+    return runtime_directory() / f"{config.device}.sock"
+
+
+def spool_file(config: Config) -> Path:
+    """Where this configuration's events wait for the broker."""
+    if config.spool.path:
+        return Path(config.spool.path)
+    return state_directory() / f"{config.device}-events.sqlite"

@@ -1,0 +1,34 @@
+"""The command line: `edged COMMAND`. Each command lives in a module of its own, imported when used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from edged.cli.parser import make_parser
+from edged.errors import EdgedError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status (see ``edged --help``)."""
+    arguments = make_parser().parse_args(argv)
+    command = import_module(f"edged.cli.{arguments.module}")
+    try:
+        status: int = command.run(arguments)
+        sys.stdout.flush()
+    except EdgedError as error:
+        print(f"edged: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has left (`edged watch | head`). Python would complain once more
+        # when it flushes standard output at exit, so that goes to nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status

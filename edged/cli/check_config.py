@@ -1,0 +1,22 @@
+"""``edged check-config``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from edged import build
+from edged.config.load import effective, load
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Loads the file as the daemon would, the model and the rules' labels with it."""
+    config = load(arguments.config, arguments.overrides, os.environ)
+    model = build.classifier(config)
+    build.decider(config, model)
+    if arguments.show:
+        print(effective(config))
+    else:
+        where = arguments.config or "the defaults"
+        print(f"{where}: right; {len(config.rule)} rules, {len(config.output)} outputs")
+    return 0

@@ -1,0 +1,111 @@
+"""``edged classify``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from edged.config.schema import ModelConfig
+from edged.errors import PictureError
+from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
+from edged.inference import tflite
+
+PROGRESS_FROM = 20
+"""Fewer pictures than this are done before a progress bar could be read."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Each picture, in the order given; folders are searched through and sorted by name."""
+    classifier = tflite.load(
+        ModelConfig(path=arguments.model, labels=arguments.labels, threads=arguments.threads)
+    )
+    wanted_px = (classifier.input_height_px, classifier.input_width_px)
+    word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
+    failed = False
+    for path in _with_progress(list(_pictures(arguments.paths))):
+        began_s = time.perf_counter()
+        try:
+            if isinstance(path, PictureError):
+                raise path
+            pixels = read_picture(path, wanted_px)
+        except PictureError as error:
+            failed = True
+            _report_failure(error, path, as_json=arguments.json)
+            continue
+        decoded_s = time.perf_counter()
+        prediction = classifier.classify(pixels)
+        best = prediction.top(arguments.top)
+        if word and not any(word.search(ranked.label) for ranked in best):
+            continue
+        if arguments.json:
+            document = {
+                "path": str(path),
+                "results": [
+                    {"label": r.label, "index": r.index, "score": round(r.score, 6)} for r in best
+                ],
+                "model": classifier.name,
+                "timings_ms": {
+                    "decode": round((decoded_s - began_s) * 1e3, 3),
+                    **{k: round(v * 1e3, 3) for k, v in prediction.stages_s.items()},
+                    "total": round((time.perf_counter() - began_s) * 1e3, 3),
+                },
+            }
+            print(json.dumps(document, ensure_ascii=False))
+        else:
+            answers = "; ".join(f"{ranked.score:.1%} {ranked.label}" for ranked in best)
+            print(f"{path}: {answers}")
+    return 1 if failed else 0
+
+
+class _EmptyFolderError(PictureError):
+    """A folder that was named holds no picture."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: no pictures in this folder ({', '.join(_SUFFIXES)})")
+        self.folder = folder
+
+
+_SUFFIXES = sorted(PICTURE_SUFFIXES)
+
+
+def _pictures(paths: Sequence[Path]) -> Iterator[Path | _EmptyFolderError]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+        )
+        if found:
+            yield from found
+        else:
+            yield _EmptyFolderError(path)
+
+
+def _report_failure(error: PictureError, path: Path | _EmptyFolderError, *, as_json: bool) -> None:
+    if as_json:
+        where = path.folder if isinstance(path, _EmptyFolderError) else path
+        print(json.dumps({"path": str(where), "error": str(error)}, ensure_ascii=False))
+    else:
+        print(f"edged: {error}", file=sys.stderr)
+
+
+def _with_progress(pictures: Sequence[Any]) -> Iterable[Any]:
+    """The same pictures, with a bar on a terminal where there are many and rich is installed."""
+    # Where the answers go to the terminal they are progress enough, and a bar would tear them.
+    if len(pictures) < PROGRESS_FROM or not sys.stderr.isatty() or sys.stdout.isatty():
+        return pictures
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ImportError:
+        return pictures
+    return track(pictures, description="classify", console=Console(stderr=True), transient=True)

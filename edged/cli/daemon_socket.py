@@ -1,0 +1,40 @@
+"""Where the commands find the running daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edged.config.load import load
+from edged.config.schema import Config
+from edged.control import ControlClient
+from edged.errors import CameraError
+from edged.paths import control_socket
+
+
+def configured(arguments: argparse.Namespace) -> Config:
+    """The configuration that the command line names."""
+    return load(arguments.config, arguments.overrides, os.environ)
+
+
+@contextmanager
+def running_daemon(config: Config) -> Iterator[ControlClient]:
+    """A client of the daemon's socket; CameraError's status with a hint where none answers."""
+    path = control_socket(config)
+    try:
+        yield ControlClient(path)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise DaemonAbsentError(
+            f"{path}: no daemon answers here; start it with `edged run`, "
+            "or name its configuration with --config"
+        ) from error
+    except PermissionError as error:
+        raise DaemonAbsentError(
+            f"{path}: not permitted; add yourself to the daemon's group"
+        ) from error
+
+
+class DaemonAbsentError(CameraError):
+    """Nobody answers at the socket."""

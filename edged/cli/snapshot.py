@@ -1,0 +1,54 @@
+"""``edged snapshot``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from edged import build
+from edged.cli.daemon_socket import configured
+from edged.config.schema import Config
+from edged.control import ControlClient, caption, ranked
+from edged.core import Result, Scene
+from edged.errors import CameraError
+from edged.paths import control_socket
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """From the running daemon where one answers, else with the camera of our own."""
+    config = configured(arguments)
+    try:
+        data, picture = ControlClient(control_socket(config)).ask("snapshot")
+    except (FileNotFoundError, ConnectionRefusedError):
+        data, picture = _own_snapshot(config)
+    if arguments.out is not None:
+        from edged.files import write_atomically
+
+        write_atomically(arguments.out, picture)
+    if arguments.json:
+        print(json.dumps(data, ensure_ascii=False))
+        return 0
+    print("; ".join(f"{best['score']:.1%} {best['label']}" for best in data["results"]))
+    if arguments.out is not None:
+        print(f"written to {arguments.out}")
+    return 0
+
+
+def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
+    from edged.imaging.picture import annotated_jpeg
+
+    classifier = build.classifier(config)
+    wanted_px = (classifier.input_height_px, classifier.input_width_px)
+    give_up_s = time.monotonic() + config.camera.timeout_s
+    with build.camera(config.camera, wanted_px) as camera:
+        while (frame := camera.read(0.1)) is None:
+            if camera.error is not None or time.monotonic() > give_up_s:
+                raise CameraError(camera.error or f"{camera.name}: no frame came; is it busy?")
+    result = Result(frame, classifier.classify(frame.pixels), Scene("unknown"), ())
+    best = ranked(result)
+    shown = Result(frame, result.prediction, Scene(str(best[0]["label"])), ())
+    pixels = frame.full() if frame.full else frame.pixels
+    picture = annotated_jpeg(pixels, caption(shown), quality=85, width_px=None)
+    return {"type": "result", "results": best, "camera": camera.name}, picture

@@ -1,0 +1,115 @@
+"""The daemon's whole life: build, run, reload, stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+
+from edged import __version__, build, logs
+from edged.config.load import load, reloadable
+from edged.config.schema import Config
+from edged.mailbox import Command, Mailbox
+from edged.notify import Notifier
+from edged.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One configuration, brought to life."""
+
+    def __init__(self, path: Path | None, overrides: Sequence[str] = ()) -> None:
+        self._path = path
+        self._overrides = overrides
+        self._config = load(path, overrides, os.environ)
+        self._mailbox = Mailbox()
+        self._notifier = Notifier()
+
+    def run(self) -> None:
+        """Until SIGTERM, SIGINT or a stop. Opened back to front, closed in reverse."""
+        config = self._config
+        style = log_style(config.log.format)
+        logs.start(config.log.level, "text" if style == "live" else style)
+        log.info("edged %s, device %s", __version__, config.device)
+        with ExitStack() as stack:
+            self._obey_signals(stack)
+            self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
+            classifier = build.classifier(config)
+            stack.callback(lambda: self._pipeline.classifier.close())
+            wanted_px = (classifier.input_height_px, classifier.input_width_px)
+            camera = stack.enter_context(build.camera(config.camera, wanted_px))
+            self._pipeline = Pipeline(
+                camera,
+                classifier,
+                build.decider(config, classifier),
+                self._sinks.all,
+                self._mailbox,
+                notifier=self._notifier,
+                wake_s=config.idle.after_s,
+                health_s=config.mqtt.health_s,
+                handlers={"reload": self._reload, "set-output": self._set_output},
+            )
+            stack.callback(self._notifier.stopping)
+            self._pipeline.run()
+        log.info("stopped")
+
+    def _obey_signals(self, stack: ExitStack) -> None:
+        def leave_a_command(number: int, frame: FrameType | None) -> None:
+            del frame
+            name = "reload" if number == signal.SIGHUP else "stop"
+            self._mailbox.post(Command(name, asked_by=signal.Signals(number).name))
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            stack.callback(signal.signal, number, signal.signal(number, leave_a_command))
+
+    def _set_output(self, command: Command) -> Mapping[str, object]:
+        name, value = command.arguments.get("name"), command.arguments.get("value")
+        return self._sinks.set_output(name, value)
+
+    def _reload(self, command: Command) -> Mapping[str, object]:
+        """Take over what can change while running; a wrong configuration changes nothing."""
+        del command
+        self._notifier.reloading()
+        try:
+            return self._take_over(load(self._path, self._overrides, os.environ))
+        finally:
+            self._notifier.ready()
+
+    def _take_over(self, wanted: Config) -> Mapping[str, object]:
+        old, pipeline = self._config, self._pipeline
+        new, restart_for = reloadable(old, wanted)
+        classifier = pipeline.classifier
+        if new.model != old.model:
+            classifier = build.classifier(new)
+        decider = build.decider(new, classifier)
+        if classifier is pipeline.classifier:
+            decider.adopt(pipeline.decider)
+        else:
+            pipeline.classifier.close()
+        pipeline.classifier, pipeline.decider = classifier, decider
+        pipeline.wake_s, pipeline.health_s = new.idle.after_s, new.mqtt.health_s
+        logging.getLogger().setLevel(new.log.level.upper())
+        self._sinks.reconfigure(new)
+        self._config = new
+        log.info("configuration reloaded")
+        if restart_for:
+            log.warning("restart edged for the new %s to hold", ", ".join(restart_for))
+        return {"restart_for": restart_for}
+
+
+def log_style(configured: str) -> str:
+    """What ``auto`` means here: the live line on a terminal, the journal's way under systemd."""
+    if configured == "live" and find_spec("rich") is None:
+        return "text"
+    if configured != "auto":
+        return configured
+    if sys.stderr.isatty():
+        return "live" if find_spec("rich") else "text"
+    return "journal" if os.environ.get("JOURNAL_STREAM") else "text"
