@@ -1,4 +1,4 @@
-"""The command line: `edged COMMAND`. Each command lives in a module of its own, imported when used."""
+"""The command line: `edged COMMAND`; each command is a module, imported when it is used."""
 
 from __future__ import annotations
 
