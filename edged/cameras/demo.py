@@ -1,0 +1,126 @@
+"""A camera for machines without one: it pans and zooms over real photographs."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from edged.cameras.orient import needed_px, reduced_px
+from edged.cameras.pace import Pace
+from edged.cameras.source import Capture
+from edged.config.schema import CameraConfig
+from edged.core import Pixels
+from edged.errors import CameraError, PictureError
+from edged.imaging.picture import read_picture
+from edged.imaging.resample import Box, resample
+
+PHOTOGRAPHS = (
+    "chelsea.png",
+    "astronaut.png",
+    "coffee.png",
+    "rocket.jpg",
+    "motorcycle_left.png",
+    "hubble_deep_field.jpg",
+)
+"""Colour photographs that come in scikit-image's package; its other files are no such scenes."""
+
+SHOWN_S = 5.0
+"""How long the camera stays on one photograph."""
+
+CLOSEST = 0.6
+"""The side of the smallest view, as a part of the largest."""
+
+
+class DemoSource:
+    """scikit-image's photographs at ``width_px`` x ``height_px`` and ``fps``.
+
+    What is seen depends on the time since the first frame alone, so two runs show the same.
+    A frame is rendered when it is read, and only as large as the model needs it.
+    """
+
+    name = "demo"
+
+    def __init__(self, camera: CameraConfig, wanted_px: tuple[int, int] | None) -> None:
+        self._size_px = (camera.height_px, camera.width_px)
+        self._reduced_px = reduced_px(self._size_px, needed_px(camera, wanted_px))
+        self._pace = Pace(camera.fps)
+        self._paths: list[Path] = []
+        self._index = -1
+        self._photograph: Pixels | None = None
+
+    def __enter__(self) -> DemoSource:
+        self._paths = photographs()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._photograph = None
+        self._index = -1
+
+    def grab(self) -> Capture:
+        captured_s = self._pace.wait()
+        shown, phase = divmod((captured_s - (self._pace.started_s or 0.0)) / SHOWN_S, 1.0)
+        photograph = self._load(int(shown) % len(self._paths))
+        box = view(photograph.shape[:2], self._size_px, int(shown), phase)
+        reduced = partial(_render, photograph, box, self._reduced_px)
+        if self._reduced_px == self._size_px:
+            return Capture(captured_s, reduced)
+        return Capture(captured_s, reduced, partial(_render, photograph, box, self._size_px))
+
+    def _load(self, index: int) -> Pixels:
+        # One photograph at a time: all of them together take 8 MB.
+        if self._photograph is None or index != self._index:
+            try:
+                self._photograph = read_picture(self._paths[index])
+            except PictureError as error:
+                raise CameraError(str(error)) from error
+            self._index = index
+        return self._photograph
+
+
+def photographs() -> list[Path]:
+    """The photographs that the installed scikit-image has; CameraError if there are none."""
+    # Only its files are wanted: importing it would cost half a second and 40 MB.
+    package = importlib.util.find_spec("skimage")
+    folders = package.submodule_search_locations if package else None
+    found = [
+        path
+        for name in PHOTOGRAPHS
+        for folder in folders or ()
+        if (path := Path(folder) / "data" / name).is_file()
+    ]
+    if not found:
+        raise CameraError(
+            "demo: its photographs are not installed; connect a camera, "
+            "or get them with: pip install 'edged[demo]'"
+        )
+    return found
+
+
+def view(size_px: tuple[int, ...], frame_px: tuple[int, int], shown: int, phase: float) -> Box:
+    """The part of a photograph that the camera sees at `phase` (0..1) of its stay there.
+
+    `size_px` and `frame_px` are (height, width); the part has the frame's aspect and lies inside.
+    (left, top, right, bottom) in the photograph's pixels.
+    The view comes closer and goes back while it wanders from one side to the other, without a
+    jerk at either end; every second stay (`shown` counts them) wanders the other way.
+    """
+    height, width = size_px[0], size_px[1]
+    largest = min(height / frame_px[0], width / frame_px[1])
+    scale = largest * (1.0 - (1.0 - CLOSEST) * math.sin(math.pi * phase) ** 2)
+    box_height, box_width = frame_px[0] * scale, frame_px[1] * scale
+    way = 0.5 - 0.5 * math.cos(math.pi * phase)
+    if shown % 2:
+        way = 1.0 - way
+    left, top = (width - box_width) * way, (height - box_height) * way
+    # Sums of floating-point numbers may end a hair outside.
+    return left, top, min(left + box_width, width), min(top + box_height, height)
+
+
+def _render(photograph: Pixels, box: Box, size_px: tuple[int, int]) -> Pixels:
+    pixels = np.empty((*size_px, 3), np.uint8)
+    resample(photograph, pixels, box)
+    return pixels

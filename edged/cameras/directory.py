@@ -1,0 +1,120 @@
+"""The pictures of a folder as a camera."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from edged.cameras.newest import SourceEnded
+from edged.cameras.orient import needed_px
+from edged.cameras.pace import Pace
+from edged.cameras.source import Capture
+from edged.config.schema import CameraConfig
+from edged.core import Pixels
+from edged.errors import CameraError, PictureError
+from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
+
+NONE_READABLE = "none of its pictures can be read; replace them"
+
+
+class DirectorySource:
+    """Shows the pictures of folder ``source``, or the one picture that it names, at ``fps``.
+
+    In natural order (``2.jpg`` before ``10.jpg``), folders inside left out. Each round lists the
+    folder anew. A picture that cannot be read is left out until its file changes. With ``loop``
+    false, SourceEnded follows the last picture.
+    """
+
+    def __init__(self, camera: CameraConfig, wanted_px: tuple[int, int] | None) -> None:
+        self.name = camera.source or "directory"
+        self._path = Path(camera.source).expanduser()
+        self._configured = bool(camera.source)
+        self._loop = camera.loop
+        self._wanted_px = needed_px(camera, wanted_px)
+        self._pace = Pace(camera.fps)
+        self._waiting: list[Path] = []
+        self._changed_ns: dict[Path, int] = {}
+        self._unreadable: dict[Path, int] = {}
+
+    def __enter__(self) -> DirectorySource:
+        self._start_round()
+        # Else a folder of nothing but damaged pictures would open, fail and open without end.
+        if not any(self._is_readable(path) for path in reversed(self._waiting)):
+            raise CameraError(f"{self.name}: {NONE_READABLE}")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._waiting.clear()
+
+    def grab(self) -> Capture:
+        captured_s = self._pace.wait()
+        if not self._waiting:
+            if not self._loop:
+                raise SourceEnded(f"{self.name}: no more pictures")
+            self._start_round()
+        path = self._waiting.pop()
+        # Decoded only if somebody reads this frame, as with any camera.
+        if self._wanted_px is None:
+            return Capture(captured_s, lambda: self._picture(path, None))
+        return Capture(
+            captured_s,
+            lambda: self._picture(path, self._wanted_px),
+            lambda: self._picture(path, None),
+        )
+
+    def _start_round(self) -> None:
+        """List the pictures, last first, because they are taken from the end."""
+        changed_ns = self._pictures()
+        if not changed_ns:
+            raise CameraError(
+                f"{self.name}: no picture in this folder; put in files that end in "
+                f"{', '.join(sorted(PICTURE_SUFFIXES))}"
+            )
+        # A new dictionary at once: the loop's thread adds to the old one.
+        self._unreadable = {
+            path: when for path, when in self._unreadable.copy().items() if path in changed_ns
+        }
+        readable = [path for path in changed_ns if self._unreadable.get(path) != changed_ns[path]]
+        if not readable:
+            raise CameraError(f"{self.name}: {NONE_READABLE}")
+        self._changed_ns = changed_ns
+        self._waiting = sorted(readable, key=_natural, reverse=True)
+
+    def _pictures(self) -> dict[Path, int]:
+        """The pictures that are there, each with the time of its last change in ns."""
+        if not self._configured:
+            raise CameraError("directory: no folder given; set camera.source")
+        try:
+            if self._path.is_file():
+                return {self._path: self._path.stat().st_mtime_ns}
+            return {
+                path: path.stat().st_mtime_ns
+                for path in self._path.iterdir()
+                if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+            }
+        except OSError as error:
+            raise CameraError(
+                f"{self.name}: {error.strerror or error}; set camera.source to a folder of pictures"
+            ) from error
+
+    def _is_readable(self, path: Path) -> bool:
+        try:
+            read_picture(path, self._wanted_px)
+        except PictureError:
+            return False
+        return True
+
+    def _picture(self, path: Path, wanted_px: tuple[int, int] | None) -> Pixels:
+        try:
+            return read_picture(path, wanted_px)
+        except PictureError as error:
+            self._unreadable[path] = self._changed_ns.get(path, 0)
+            raise CameraError(str(error)) from error
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key: runs of digits compare as numbers, all else as text without case."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part.lower())
+        for part in re.split(r"(\d+)", path.name)
+    ]

@@ -1,0 +1,183 @@
+"""Runs a source in a thread of its own and hands the newest frame to the loop."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from edged.cameras.orient import orient
+from edged.cameras.source import Capture, Source
+from edged.config.schema import CameraConfig
+from edged.core import Frame, Pixels
+from edged.errors import CameraError
+
+log = logging.getLogger(__name__)
+
+CLOSE_LIMIT_S = 2.0
+"""How long closing waits for a source that blocks; its thread is then left to the process's end."""
+
+
+class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
+    """A finite source has delivered all that it has: do not open it again."""
+
+
+def backoff_s(failures: int, least_s: float, most_s: float, chance: float) -> float:
+    """Seconds to wait after the `failures`-th failure in a row; `chance` in 0..1 is the jitter.
+
+    The limit doubles from `least_s` to `most_s`, and the wait lies in its upper half: many
+    devices that lost the same network camera must not come back in step.
+    """
+    limit_s = min(most_s, least_s * 2.0 ** min(failures - 1, 60))
+    return max(min(least_s, most_s), limit_s * (0.5 + 0.5 * chance))
+
+
+class NewestFrame:
+    """A `Camera` over any `Source`: the newest frame wins, a slow reader never makes a queue.
+
+    `make_source` is called for each opening, in the capture thread; what it makes is opened,
+    grabbed from and closed there. After a CameraError, also one raised by `make_source`, the
+    source is made and opened again with back-off between ``retry_min_s`` and ``retry_max_s``,
+    for ever. Any other exception is a bug: `read` raises it in the loop's thread.
+
+    ``ended`` turns true after a finite source's last frame. Entered once.
+    """
+
+    def __init__(
+        self,
+        make_source: Callable[[], Source],
+        camera: CameraConfig,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make_source = make_source
+        self._camera = camera
+        self._clock = clock
+        self.name = camera.kind
+        self.dropped = 0
+        self.ended = False
+        self.error: str | None = "opening"
+        self._lost: str | None = self.error
+        self._damaged: str | None = None
+        self._number = 0
+        self._newest: tuple[int, Capture] | None = None
+        self._bug: Exception | None = None
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+
+    def __enter__(self) -> NewestFrame:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._closing.set()
+        self._thread.join(CLOSE_LIMIT_S)
+        if self._thread.is_alive():
+            log.debug("camera %s: still waiting for its device; left behind", self.name)
+        self._newest = None
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """See `edged.core.Camera.read`; a damaged frame is logged and not returned."""
+        deadline_s = self._clock() + timeout_s
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._worth_waking, max(0.0, deadline_s - self._clock()))
+                if self._bug is not None:
+                    raise self._bug
+                newest, self._newest = self._newest, None
+            if newest is None:
+                return None
+            number, capture = newest
+            try:
+                frame = self._frame(number, capture)
+            except CameraError as error:
+                self._tell_damage(str(error))
+                continue
+            self._tell_damage(None)
+            return frame
+
+    def _worth_waking(self) -> bool:
+        return self._newest is not None or self._bug is not None or self.ended
+
+    def _frame(self, number: int, capture: Capture) -> Frame:
+        camera, decode_full = self._camera, capture.decode_full
+        pixels = orient(capture.decode(), camera)
+        if decode_full is None:
+            return Frame(pixels, number, capture.captured_s)
+
+        def full() -> Pixels:
+            return orient(decode_full(), camera)
+
+        return Frame(pixels, number, capture.captured_s, full)
+
+    def _run(self) -> None:
+        try:
+            self._capture()
+        except Exception as bug:  # Not hidden: `read` raises it where somebody is listening.
+            with self._changed:
+                self._bug = bug
+                self._changed.notify()
+
+    def _capture(self) -> None:
+        failures = 0
+        while not self._closing.is_set():
+            try:
+                source = self._make_source()
+                self.name = source.name
+                with source:
+                    self.name = source.name
+                    while not self._closing.is_set():
+                        self._keep(source.grab())
+                        failures = 0
+            except SourceEnded:
+                self._end()
+                return
+            except CameraError as error:
+                failures += 1
+                self._tell_loss(str(error))
+                self._closing.wait(
+                    backoff_s(
+                        failures,
+                        self._camera.retry_min_s,
+                        self._camera.retry_max_s,
+                        random.random(),  # noqa: S311
+                    )
+                )
+
+    def _keep(self, capture: Capture) -> None:
+        self._tell_loss(None)
+        with self._changed:
+            self._number += 1
+            if self._newest is not None:
+                self.dropped += 1
+            self._newest = (self._number, capture)
+            self._changed.notify()
+
+    def _end(self) -> None:
+        log.info("camera %s: ended", self.name)
+        with self._changed:
+            self.ended = True
+            self._lost = self.error = "ended"
+            self._changed.notify()
+
+    def _tell_loss(self, reason: str | None) -> None:
+        if reason == self._lost:
+            return
+        with self._changed:
+            self._lost = reason
+            self.error = self._lost or self._damaged
+        if reason is None:
+            log.info("camera %s: delivers frames", self.name)
+        else:
+            log.warning("camera %s: %s; trying again", self.name, reason)
+
+    def _tell_damage(self, reason: str | None) -> None:
+        if reason == self._damaged:
+            return
+        with self._changed:
+            self._damaged = reason
+            self.error = self._lost or self._damaged
+        if reason is not None:
+            log.warning("camera %s: frame left out: %s", self.name, reason)

@@ -1,0 +1,264 @@
+"""The capture thread: newest wins, comes back after failures, hides no bug, closes in time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import pytest
+
+from edged.cameras.newest import NewestFrame, SourceEnded, backoff_s
+from edged.cameras.source import Capture
+from edged.config.schema import CameraConfig
+from edged.core import Camera, Pixels
+from edged.errors import CameraError
+from tests.cameras.scripted import (
+    LIMIT_S,
+    Gate,
+    ScriptedSource,
+    capture,
+    eventually,
+    next_frame,
+    one_after_another,
+    shade,
+)
+
+QUICK = CameraConfig(retry_min_s=0.001, retry_max_s=0.002)
+
+
+def camera_over(*sources: ScriptedSource, config: CameraConfig = QUICK) -> NewestFrame:
+    return NewestFrame(one_after_another(sources), config)
+
+
+def damaged(reason: str) -> Capture:
+    def decode() -> Pixels:
+        raise CameraError(reason)
+
+    return Capture(0.0, decode)
+
+
+def test_it_is_a_camera() -> None:
+    camera: Camera = camera_over(ScriptedSource())
+    assert camera.error == "opening"
+
+
+def test_a_frame_has_its_pixels_its_time_and_its_number() -> None:
+    with camera_over(ScriptedSource(capture(7))) as camera:
+        frame = next_frame(camera)
+    assert (frame.pixels == 7).all()
+    assert frame.captured_s == 7.0
+    assert frame.number == 1
+    assert frame.full is None
+    assert camera.name == "scripted"
+
+
+def test_a_slow_reader_gets_the_newest_frame_and_the_rest_counts_as_dropped() -> None:
+    source = ScriptedSource(*(capture(value) for value in range(1, 6)))
+    with camera_over(source) as camera:
+        assert source.exhausted.reached.wait(LIMIT_S)
+        frame = next_frame(camera)
+        assert frame.captured_s == 5.0
+        assert frame.number == 5
+        assert camera.dropped == 4
+        assert camera.read(0.0) is None
+
+
+def test_a_frame_that_is_read_is_not_dropped() -> None:
+    gate = Gate()
+    with camera_over(ScriptedSource(capture(1), gate, capture(2))) as camera:
+        first = next_frame(camera)
+        gate.open()
+        second = next_frame(camera)
+        assert (first.number, second.number) == (1, 2)
+        assert camera.dropped == 0
+
+
+def test_frames_that_nobody_reads_are_not_decoded() -> None:
+    decoded: list[int] = []
+
+    def counted(value: int) -> Capture:
+        def decode() -> Pixels:
+            decoded.append(value)
+            return shade(value)
+
+        return Capture(0.0, decode)
+
+    source = ScriptedSource(counted(1), counted(2), counted(3))
+    with camera_over(source) as camera:
+        assert source.exhausted.reached.wait(LIMIT_S)
+        next_frame(camera)
+    assert decoded == [3]
+
+
+def test_decoding_happens_in_the_readers_thread_and_the_device_belongs_to_another() -> None:
+    decoded_in: list[int] = []
+
+    def decode() -> Pixels:
+        decoded_in.append(threading.get_ident())
+        return shade(1)
+
+    source = ScriptedSource(Capture(0.0, decode))
+    with camera_over(source) as camera:
+        next_frame(camera)
+        source.exhausted.open()
+    assert source.closed.wait(LIMIT_S)
+    assert decoded_in == [threading.get_ident()]
+    assert len(source.threads) == 1
+    assert threading.get_ident() not in source.threads
+
+
+def test_both_the_reduced_and_the_full_picture_are_turned_upright() -> None:
+    turned = CameraConfig(rotate_deg=90, region=(0.0, 0.0, 1.0, 0.5))
+    shot = Capture(0.0, lambda: shade(1, 2, 4), lambda: shade(2, 20, 40))
+    with camera_over(ScriptedSource(shot), config=turned) as camera:
+        frame = next_frame(camera)
+    assert frame.pixels.shape == (2, 2, 3)
+    assert frame.full is not None
+    assert frame.full().shape == (20, 20, 3)
+
+
+def test_a_lost_camera_is_opened_again_and_the_numbers_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    first = ScriptedSource(capture(1), CameraError("/dev/video0: unplugged"))
+    absent = [ScriptedSource(opening=CameraError("/dev/video0: not there")) for _ in range(3)]
+    again = ScriptedSource(capture(2), name="scripted again")
+    gate = Gate()
+    first._steps.insert(1, gate)
+    with camera_over(first, *absent, again) as camera:
+        assert next_frame(camera).number == 1
+        assert camera.error is None
+        gate.open()
+        assert next_frame(camera).number == 2
+        assert camera.error is None
+        assert camera.name == "scripted again"
+    assert first.closed.is_set()
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "WARNING", "INFO"]
+    assert "unplugged" in caplog.text
+    assert caplog.text.count("not there") == 1
+
+
+def test_an_absent_camera_is_told_and_read_gives_nothing() -> None:
+    absent = ScriptedSource(opening=CameraError("/dev/video9: not there"))
+    with camera_over(absent) as camera:
+        eventually(lambda: camera.error == "/dev/video9: not there")
+        assert camera.read(0.0) is None
+
+
+def test_a_source_that_cannot_even_be_made_is_tried_again() -> None:
+    attempts: list[int] = []
+
+    def make() -> ScriptedSource:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise CameraError("no such library")
+        return ScriptedSource(capture(1))
+
+    with NewestFrame(make, QUICK) as camera:
+        assert next_frame(camera).number == 1
+    assert len(attempts) == 3
+
+
+def test_a_damaged_frame_is_left_out_and_logged_once_per_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gates = [Gate() for _ in range(3)]
+    source = ScriptedSource(
+        damaged("bad JPEG"), gates[0], damaged("bad JPEG"), gates[1], capture(3), gates[2]
+    )
+    with camera_over(source) as camera:
+        for gate in gates[:2]:
+            assert gate.reached.wait(LIMIT_S)
+            assert camera.read(0.0) is None
+            assert camera.error == "bad JPEG"
+            gate.open()
+        assert next_frame(camera).number == 3
+        assert camera.error is None
+    assert caplog.text.count("bad JPEG") == 1
+
+
+def test_reading_goes_on_after_a_damaged_frame_until_its_time_is_over() -> None:
+    gate = Gate()
+    source = ScriptedSource(damaged("bad JPEG"), gate, capture(2))
+
+    def open_when_told() -> None:
+        eventually(lambda: camera.error == "bad JPEG")
+        gate.open()
+
+    with camera_over(source) as camera:
+        threading.Thread(target=open_when_told).start()
+        assert next_frame(camera).number == 2
+
+
+def test_a_finite_source_ends_once_and_its_last_frame_can_still_be_read() -> None:
+    source = ScriptedSource(capture(1), SourceEnded("no more pictures"))
+    with camera_over(source) as camera:
+        eventually(lambda: camera.ended)
+        assert camera.error == "ended"
+        assert next_frame(camera).number == 1
+        # Would wait for all that time if an ended camera were still waited for.
+        assert camera.read(LIMIT_S * 100) is None
+    assert source.closed.is_set()
+
+
+def test_a_bug_in_a_source_surfaces_where_frames_are_read() -> None:
+    with (
+        camera_over(ScriptedSource(ZeroDivisionError("bug"))) as camera,
+        pytest.raises(ZeroDivisionError),
+    ):
+        camera.read(LIMIT_S)
+
+
+def test_a_bug_while_decoding_surfaces_too() -> None:
+    def decode() -> Pixels:
+        raise KeyError("bug")
+
+    with (
+        camera_over(ScriptedSource(Capture(0.0, decode))) as camera,
+        pytest.raises(KeyError),
+    ):
+        camera.read(LIMIT_S)
+
+
+def test_closing_does_not_wait_for_ever_for_a_source_that_blocks() -> None:
+    source = ScriptedSource()
+    began_s = time.monotonic()
+    with camera_over(source):
+        assert source.exhausted.reached.wait(LIMIT_S)
+    assert time.monotonic() - began_s < LIMIT_S
+    source.exhausted.open()
+    assert source.closed.wait(LIMIT_S)
+
+
+def test_closing_interrupts_the_wait_before_the_next_attempt() -> None:
+    patient = CameraConfig(retry_min_s=3600.0, retry_max_s=3600.0)
+    absent = ScriptedSource(opening=CameraError("not there"))
+    with camera_over(absent, config=patient) as camera:
+        eventually(lambda: camera.error == "not there")
+    assert not camera._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("failures", "chance", "expected_s"),
+    [
+        (1, 1.0, 0.5),
+        (1, 0.0, 0.5),
+        (2, 1.0, 1.0),
+        (2, 0.0, 0.5),
+        (4, 1.0, 4.0),
+        (4, 0.0, 2.0),
+        (9, 1.0, 30.0),
+        (9, 0.0, 15.0),
+        (100_000, 1.0, 30.0),
+    ],
+)
+def test_the_wait_doubles_between_its_limits(
+    failures: int, chance: float, expected_s: float
+) -> None:
+    assert backoff_s(failures, 0.5, 30.0, chance) == expected_s
+
+
+def test_a_least_wait_above_the_most_keeps_to_the_most() -> None:
+    assert backoff_s(1, 60.0, 30.0, 1.0) == 30.0
