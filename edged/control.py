@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.core import Health, OutputState, Report, Result, Snapshot
-from edged.errors import CommandError, ConfigError
+from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Answer, Command, Mailbox
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class ControlSocket:
                 client.settimeout(ANSWER_TIMEOUT_S)
                 try:
                     self._answer(client)
-                except CommandError as error:
+                except EdgedError as error:
                     _send(client, {"ok": False, "error": str(error)})
         except OSError:
             # The client is gone; nobody is left to be told.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from edged.decide import Decider
+from edged.notify import Notifier
 
 from edged.config.schema import DecideConfig, RuleConfig
 from edged.core import Frame, Health, OutputState, Pixels, Prediction, Report, Result, Snapshot
-from edged.decide import Decider
 from edged.errors import CommandError
 from edged.mailbox import Answer, Command, Mailbox
-from edged.notify import Notifier
 from edged.pipeline import Pipeline
 
 LABELS = ("dark", "bright")
@@ -226,9 +226,8 @@ def test_the_status_tells_scene_rules_and_camera() -> None:
     Run(0.9, Command("status", reply=answers.append), None)
     data = answers[0].data
     assert (data["scene"], data["camera"], data["frames"]) == ("light", "scripted", 1)
-    assert data["rules"] == {"light": {"active": True, "score": 1.0 * round(0.9 * 255) / 255}} or (
-        isinstance(data["rules"], dict) and data["rules"]["light"]["active"] is True
-    )
+    assert isinstance(data["rules"], dict)
+    assert data["rules"]["light"]["active"] is True
 
 
 def test_health_is_told_at_its_interval() -> None:
