@@ -1,0 +1,176 @@
+"""What a .tflite file says of itself, read before any runtime touches it.
+
+The numbers of fields and operators are those of tensorflow/lite/schema/schema.fbs, for the
+metadata those of tflite-support's metadata_schema.fbs.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edged.errors import ModelError
+from edged.inference.flatbuffer import DamagedError, Table, root
+
+DEQUANTIZE, LOGISTIC, RESHAPE, SOFTMAX, SQUEEZE, QUANTIZE = 6, 14, 22, 25, 43, 114
+_PASS_THROUGH = {DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE}
+_NORMALIZATION_OPTIONS = 1
+_TENSOR_AXIS_LABELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """The facts that the file holds; tensors are named by their index in the main graph.
+
+    ``producers`` maps a tensor to its operator's code and that operator's first input,
+    ``output_names`` an output to its name in the signature. ``mean`` and ``std`` (in units of a
+    pixel, 0..255) come from the metadata and are empty where there is none, ``label_files`` maps
+    an output to the name of the label file that is packed into the model.
+    """
+
+    path: Path
+    producers: Mapping[int, tuple[int, int]]
+    output_names: Mapping[int, str]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    label_files: Mapping[int, str]
+
+    def ends_in_probabilities(self, tensor: int) -> bool:
+        """Whether softmax or logistic makes `tensor`, but for operators that keep the values."""
+        for _ in range(len(self.producers)):
+            code, source = self.producers.get(tensor, (-1, -1))
+            if code not in _PASS_THROUGH:
+                return code in (SOFTMAX, LOGISTIC)
+            tensor = source
+        return False
+
+
+def read(path: Path) -> ModelFile:
+    """Read and check the model at `path`; ModelError if it is absent, no model, or damaged."""
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, 2) < 8:
+                raise ModelError(f"{path} is empty or cut short: copy the model file again")
+            # Not closed here: what an error keeps alive may still point into the map.
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise ModelError(
+            f"model {path} cannot be read: {error.strerror}: correct model.path"
+        ) from error
+    if bytes(data[4:8]) != b"TFL3":
+        raise ModelError(f"{path} is not a TensorFlow Lite model: give a .tflite file")
+    try:
+        return _facts(path, data)
+    except DamagedError as error:
+        raise ModelError(
+            f"{path} is damaged or cut short ({error}): copy the model file again"
+        ) from error
+
+
+def _facts(path: Path, data: memoryview) -> ModelFile:
+    model = root(data, b"TFL3")
+    graph = next(model.tables(2), None)
+    if graph is None:
+        raise DamagedError("no graph")
+    _check_references(model, graph, len(data))
+    outputs = graph.integers(2)
+    mean, std, label_files = _metadata(model, outputs)
+    return ModelFile(path, _producers(model, graph), _names(model), mean, std, label_files)
+
+
+def _check_references(model: Table, graph: Table, size_bytes: int) -> None:
+    """Older runtimes do not check this and die of it: a cut-off download must not end edged."""
+    buffers = list(model.tables(4))
+    for buffer in buffers:
+        buffer.raw(0)
+        if buffer.number(1, "Q") + buffer.number(2, "Q") > size_bytes:
+            raise DamagedError("a buffer ends beyond the end")
+    tensors = list(graph.tables(0))
+    # Buffer 0 means no data, even where there is none at all.
+    if any(tensor.number(2, "I") >= max(len(buffers), 1) for tensor in tensors):
+        raise DamagedError("a tensor has no buffer")
+    named = [*graph.integers(1), *graph.integers(2)]
+    codes = sum(1 for _ in model.tables(1))
+    for operator in graph.tables(3):
+        if operator.number(0, "I") >= codes:
+            raise DamagedError("an operator has no code")
+        named += operator.integers(1)
+        named += operator.integers(2)
+    if any(not -1 <= tensor < len(tensors) for tensor in named):
+        raise DamagedError("an operator names no tensor")
+
+
+def _producers(model: Table, graph: Table) -> dict[int, tuple[int, int]]:
+    # Codes beyond a byte are in the newer field, and the older one then holds its greatest value.
+    codes = [max(code.number(0, "b"), code.number(3, "i")) for code in model.tables(1)]
+    producers = {}
+    for operator in graph.tables(3):
+        source = next(iter(operator.integers(1)), -1)
+        for tensor in operator.integers(2):
+            producers[tensor] = (codes[operator.number(0, "I")], source)
+    return producers
+
+
+def _names(model: Table) -> dict[int, str]:
+    return {
+        output.number(1, "I"): output.text(0)
+        for signature in model.tables(7)
+        if signature.number(4, "I") == 0
+        for output in signature.tables(1)
+    }
+
+
+def _metadata(
+    model: Table, outputs: tuple[int, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...], dict[int, str]]:
+    buffers = list(model.tables(4))
+    for entry in model.tables(6):
+        number = entry.number(1, "I")
+        if entry.text(0) == "TFLITE_METADATA" and number < len(buffers):
+            graph = next(root(buffers[number].raw(0), b"M001").tables(3), None)
+            break
+    else:
+        graph = None
+    if graph is None:
+        return (), (), {}
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    for tensor in graph.tables(2):
+        for unit in tensor.tables(4):
+            options = unit.table(1)
+            if options is not None and unit.number(0, "B") == _NORMALIZATION_OPTIONS:
+                mean, std = options.numbers(0, "f"), options.numbers(1, "f")
+    label_files = {
+        output: file.text(0)
+        for output, tensor in zip(outputs, graph.tables(3), strict=False)
+        for file in tensor.tables(6)
+        if file.number(2, "b") == _TENSOR_AXIS_LABELS
+    }
+    return mean, std, label_files
+
+
+def packed(path: Path, name: str, limit_bytes: int) -> bytes | None:
+    """The file `name` that is packed into the model as into a ZIP archive; None if it is absent.
+
+    ModelError if it is damaged or longer than `limit_bytes`.
+    """
+    # Costs tens of milliseconds, and most models have nothing packed in.
+    import zipfile
+    import zlib
+
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+            content = file.read(limit_bytes + 1)
+    except KeyError:
+        return None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+        raise ModelError(
+            f"{path}: the packed file {name} is damaged ({error}): set model.labels"
+        ) from error
+    if len(content) > limit_bytes:
+        raise ModelError(
+            f"{path}: the packed file {name} has over {limit_bytes} bytes: set model.labels"
+        )
+    return content
