@@ -1,0 +1,11 @@
+import numpy as np
+import numpy.typing as npt
+
+def resample(
+    pixels: npt.NDArray[np.uint8],
+    out: npt.NDArray[np.uint8],
+    column_starts: npt.NDArray[np.int32],
+    column_weights: npt.NDArray[np.float32],
+    row_starts: npt.NDArray[np.int32],
+    row_weights: npt.NDArray[np.float32],
+) -> None: ...

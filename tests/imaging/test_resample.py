@@ -1,0 +1,293 @@
+"""The picture at the model's size is Pillow's, to one level, however it lies in memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from edged.core import Pixels
+from edged.imaging import resample as module
+from edged.imaging.resample import Box, resample
+
+needs_native = pytest.mark.skipif(
+    module.KERNEL != "native", reason="the extension _kernels is not built here"
+)
+Implementation = Callable[[Pixels, npt.NDArray[np.uint8], Box], None]
+IMPLEMENTATIONS = [
+    pytest.param(module._resample_native, id="native", marks=needs_native),
+    pytest.param(module._resample_pillow, id="pillow"),
+]
+
+sizes_px = st.integers(1, 90)
+
+
+def noise(height_px: int, width_px: int, channels: int = 3) -> Pixels:
+    rng = np.random.default_rng(height_px * 1000 + width_px)
+    return rng.integers(0, 256, (height_px, width_px, channels), dtype=np.uint8)
+
+
+def by_pillow(pixels: Pixels, height_px: int, width_px: int, box: Box | None = None) -> Pixels:
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(picture.resize((width_px, height_px), Image.Resampling.BILINEAR, box))
+
+
+def difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> int:
+    return int(np.abs(a.astype(int) - b).max())
+
+
+@st.composite
+def views(draw: st.DrawFn) -> Pixels:
+    """A picture as cameras and their turning give it: cropped, flipped, rotated, with padding."""
+    channels = draw(st.sampled_from([3, 3, 4]))
+    pixels = noise(draw(sizes_px), draw(sizes_px), channels)[..., :3]
+    if draw(st.booleans()):
+        rows, columns = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+        if pixels.shape[0] > rows and pixels.shape[1] > columns:
+            pixels = pixels[rows:, columns:]
+    pixels = np.rot90(pixels, draw(st.integers(0, 3)))
+    return pixels[:: draw(st.sampled_from([1, -1])), :: draw(st.sampled_from([1, -1, 2]))][
+        ..., :: draw(st.sampled_from([1, -1]))
+    ]
+
+
+@st.composite
+def outputs(draw: st.DrawFn) -> npt.NDArray[np.uint8]:
+    """Somewhere to write to, not always contiguous."""
+    height, width = draw(sizes_px), draw(sizes_px)
+    kind = draw(st.sampled_from(["plain", "turned", "mirrored", "within", "padded"]))
+    if kind == "turned":
+        return np.zeros((width, height, 3), np.uint8).transpose(1, 0, 2)
+    if kind == "mirrored":
+        return np.zeros((height, width, 3), np.uint8)[:, ::-1]
+    if kind == "within":
+        return np.zeros((height + 2, width + 2, 3), np.uint8)[1:-1, 1:-1]
+    if kind == "padded":
+        return np.zeros((height, width, 4), np.uint8)[..., :3]
+    return np.zeros((height, width, 3), np.uint8)
+
+
+@st.composite
+def boxes(draw: st.DrawFn, pixels: Pixels) -> Box:
+    def span(size_px: int) -> tuple[float, float]:
+        low = draw(st.floats(0.0, size_px * 0.9))
+        return low, draw(st.floats(low + size_px * 0.05, size_px))
+
+    left, right = span(pixels.shape[1])
+    top, bottom = span(pixels.shape[0])
+    return left, top, right, bottom
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@settings(max_examples=150, deadline=None)
+@given(pixels=views(), out=outputs(), data=st.data())
+def test_every_view_box_and_size_gives_what_pillow_gives(
+    implementation: Implementation,
+    pixels: Pixels,
+    out: npt.NDArray[np.uint8],
+    data: st.DataObject,
+) -> None:
+    box = data.draw(boxes(pixels), label="box")
+
+    implementation(pixels, out, box)
+
+    assert difference(out, by_pillow(pixels, *out.shape[:2], box)) <= 1
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(
+    ("source_px", "out_px"),
+    [
+        ((480, 640), (224, 224)),
+        ((1080, 1920), (224, 224)),
+        ((1080, 1920), (32, 32)),
+        ((2160, 3), (1, 1)),
+        ((3, 4000), (2, 1)),
+        ((32, 32), (224, 224)),
+        ((1, 1), (5, 7)),
+        ((480, 640), (480, 224)),
+    ],
+)
+def test_sizes_of_cameras_and_models_give_what_pillow_gives(
+    implementation: Implementation, source_px: tuple[int, int], out_px: tuple[int, int]
+) -> None:
+    pixels = noise(*source_px)
+    out = np.zeros((*out_px, 3), np.uint8)
+    height, width = source_px
+
+    implementation(pixels, out, (0.0, 0.0, float(width), float(height)))
+
+    assert difference(out, by_pillow(pixels, *out_px)) <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@example(level=255, height_px=1080, width_px=1920, out_px=32)
+@example(level=255, height_px=3000, width_px=5, out_px=3)
+@example(level=0, height_px=9, width_px=9, out_px=20)
+@given(
+    level=st.integers(0, 255),
+    height_px=st.integers(1, 300),
+    width_px=st.integers(1, 300),
+    out_px=st.integers(1, 60),
+)
+def test_a_plain_surface_keeps_its_level(
+    level: int, height_px: int, width_px: int, out_px: int
+) -> None:
+    out = np.zeros((out_px, out_px, 3), np.uint8)
+
+    resample(np.full((height_px, width_px, 3), level, np.uint8), out)
+
+    assert (out == level).all()
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_turned_picture_is_the_turned_result(turns: int) -> None:
+    pixels = noise(48, 64)
+    upright = np.zeros((24, 24, 3), np.uint8)
+    turned = np.zeros((24, 24, 3), np.uint8)
+
+    resample(pixels, upright)
+    resample(np.rot90(pixels, turns), turned)
+
+    assert difference(turned, np.rot90(upright, turns)) <= 1
+
+
+def test_a_single_pixel_far_from_its_neighbours_is_resized() -> None:
+    pixels = noise(4, 12)[:1, ::9][:, :1]
+    out = np.zeros((3, 3, 3), np.uint8)
+
+    resample(pixels, out)
+
+    assert (out == pixels[0, 0]).all()
+
+
+def test_nothing_is_written_beside_a_view_within_a_larger_array() -> None:
+    around = np.full((26, 30, 3), 7, np.uint8)
+
+    resample(noise(48, 64), around[1:-1, 2:-2])
+
+    edges = np.concatenate([around[0], around[-1], *around[:, :2], *around[:, -2:]])
+    assert (edges == 7).all()
+    assert (around[1:-1, 2:-2] != 7).any()
+
+
+def test_the_same_size_is_a_plain_copy() -> None:
+    pixels = noise(20, 30)[::-1]
+    out = np.zeros((20, 30, 3), np.uint8)
+
+    resample(pixels, out)
+
+    assert (out == pixels).all()
+
+
+def test_a_read_only_picture_is_welcome_and_a_read_only_result_is_not() -> None:
+    pixels = noise(20, 30)
+    pixels.flags.writeable = False
+    out = np.zeros((8, 8, 3), np.uint8)
+    resample(pixels, out)
+    out.flags.writeable = False
+
+    with pytest.raises(ValueError, match="read-only"):
+        resample(pixels, out)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((4, 4), np.uint8), ((4, 4, 4), np.uint8), ((0, 4, 3), np.uint8), ((4, 4, 3), np.int8)],
+)
+def test_what_is_no_picture_is_refused(shape: tuple[int, ...], dtype: type) -> None:
+    with pytest.raises(ValueError, match="not uint8"):
+        resample(np.zeros(shape, dtype), np.zeros((2, 2, 3), np.uint8))
+    with pytest.raises(ValueError, match="not uint8"):
+        resample(noise(4, 4), np.zeros(shape, dtype))
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 5, 4), (-1, 0, 4, 4), (2, 0, 2, 4), (0, 3, 4, 1), (float("nan"), 0, 4, 4)]
+)
+def test_a_box_that_is_empty_or_outside_is_refused(box: Box) -> None:
+    with pytest.raises(ValueError, match="empty or outside"):
+        resample(noise(4, 4), np.zeros((2, 2, 3), np.uint8), box)
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("starts", "weights", "reason"),
+    [
+        ([0, 3], [0.5, 0.5, 0.5, 0.5], "outside of the picture"),
+        ([-1, 0], [0.5, 0.5, 0.5, 0.5], "outside of the picture"),
+        ([2**31 - 1, 0], [0.5, 0.5, 0.5, 0.5], "outside of the picture"),
+        ([0, 0], [0.1] * 10, "outside of the picture"),
+        ([0], [0.5, 0.5], "do not fit"),
+        ([0, 0], [0.5, 0.5, 0.5], "do not fit"),
+        ([0, 0], [], "do not fit"),
+        ([0, 0], [float("nan"), 0.5, 0.5, 0.5], "not within"),
+        ([0, 0], [0.5, 0.5, 0.5, 1e30], "not within"),
+    ],
+)
+def test_the_kernel_refuses_taps_that_leave_the_picture(
+    starts: list[int], weights: list[float], reason: str
+) -> None:
+    from edged.imaging import _kernels
+
+    good = module._axis(4, 2, 0.0, 4.0)
+    bad = (np.array(starts, np.int32), np.array(weights, np.float32))
+    out = np.zeros((2, 2, 3), np.uint8)
+
+    with pytest.raises(ValueError, match=reason):
+        _kernels.resample(noise(4, 4), out, *bad, *good)
+    with pytest.raises(ValueError, match=reason):
+        _kernels.resample(noise(4, 4), out, *good, *bad)
+
+
+@needs_native
+@pytest.mark.parametrize(
+    "pixels",
+    [noise(4, 4)[:, ::-1], noise(4, 4)[:, ::2], noise(4, 4)[..., ::-1], noise(4, 4)[0], b"1234"],
+)
+def test_the_kernel_refuses_pixels_that_do_not_lie_in_rows(pixels: Pixels) -> None:
+    from edged.imaging import _kernels
+
+    axis = module._axis(4, 2, 0.0, 4.0)
+
+    with pytest.raises(ValueError, match="pixels"):
+        _kernels.resample(pixels, np.zeros((2, 2, 3), np.uint8), *axis, *axis)
+
+
+def test_several_threads_resample_at_once() -> None:
+    pixels = noise(480, 640)
+    expected = np.zeros((60, 60, 3), np.uint8)
+    resample(pixels, expected)
+    results = [np.zeros((60, 60, 3), np.uint8) for _ in range(4)]
+    threads = [threading.Thread(target=resample, args=(pixels, out)) for out in results]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert all((out == expected).all() for out in results)
+
+
+def test_the_environment_chooses_pillow() -> None:
+    program = "from edged.imaging import resample; print(resample.KERNEL)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "EDGED_KERNELS": "pillow"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout.strip() == "pillow"
