@@ -1,0 +1,527 @@
+"""Video files, HTTP streams and a real RTSP server, through PyAV."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edged.cameras.newest import SourceEnded
+from edged.cameras.source import Capture
+from edged.cameras.video import Schedule, VideoSource, public_name
+from edged.config.schema import CameraConfig
+from edged.errors import CameraError
+
+av = pytest.importorskip("av", reason="PyAV is not installed")
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.now_s += duration_s
+
+
+def encode(
+    target: object,
+    colours: list[tuple[int, int, int]],
+    *,
+    fps: int = 10,
+    size_px: tuple[int, int] = (48, 64),
+    codec: str = "libx264",
+    container: str | None = None,
+    stamps: list[int] | None = None,
+) -> None:
+    with av.open(target, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=fps)
+        stream.height, stream.width = size_px
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.time_base = Fraction(1, fps)
+        if codec == "libx264":
+            stream.options = {"tune": "zerolatency", "g": "5"}
+        for number, colour in enumerate(colours):
+            pixels = np.full((*size_px, 3), colour, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = stamps[number] if stamps else number
+            frame.time_base = Fraction(1, fps)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def encoded(
+    colours: list[tuple[int, int, int]],
+    codec: str,
+    container: str,
+    size_px: tuple[int, int] = (48, 64),
+) -> bytes:
+    target = io.BytesIO()
+    encode(target, colours, codec=codec, container=container, size_px=size_px)
+    return target.getvalue()
+
+
+def source(
+    path: object,
+    wanted_px: tuple[int, int] | None = None,
+    time: Time | None = None,
+    **options: object,
+) -> VideoSource:
+    camera = CameraConfig(kind="video", source=str(path), **options)  # type: ignore[arg-type]
+    time = time or Time()
+    return VideoSource(camera, wanted_px, time.clock, time.sleep)
+
+
+def live(address: str, timeout_s: float = 20.0) -> VideoSource:
+    return VideoSource(CameraConfig(kind="video", source=address, timeout_s=timeout_s), None)
+
+
+def colour(capture: Capture) -> tuple[int, int, int]:
+    """The primary colour that the picture is closest to."""
+    mean = capture.decode().reshape(-1, 3).mean(axis=0)
+    return tuple(255 if channel > 127 else 0 for channel in mean)  # type: ignore[return-value]
+
+
+def until_it_fails(video: VideoSource, reason: str = ".") -> list[Capture]:
+    """What comes before the error, whose message must match `reason` and tell no password."""
+    captures: list[Capture] = []
+    with pytest.raises(CameraError, match=reason) as caught:
+        captures.extend(iter(video.grab, None))
+    assert "secret" not in str(caught.value)
+    return captures
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Four frames at 10 fps."""
+    path = tmp_path / "12:30 film.mp4"
+    encode(f"file:{path}", [RED, GREEN, BLUE, WHITE])
+    return path
+
+
+def test_a_file_is_played_in_order_and_ends(film: Path) -> None:
+    with source(film, loop=False) as video:
+        seen = [colour(video.grab()) for _ in range(4)]
+        with pytest.raises(SourceEnded, match="over"):
+            video.grab()
+    assert seen == [RED, GREEN, BLUE, WHITE]
+
+
+def test_colours_are_right_within_what_the_codec_loses(film: Path) -> None:
+    with source(film) as video:
+        pixels = video.grab().decode()
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (48, 64, 3)
+    assert np.abs(pixels.astype(int) - RED).max() <= 12
+
+
+def test_frames_are_due_by_their_time_stamps(tmp_path: Path) -> None:
+    path = tmp_path / "uneven.mkv"
+    encode(str(path), [RED, GREEN, BLUE, WHITE], stamps=[0, 1, 5, 6])
+    time = Time()
+    with source(path, time=time, fps=30.0) as video:
+        due_s = [video.grab().captured_s for _ in range(4)]
+    assert np.diff(due_s) == pytest.approx([0.1, 0.4, 0.1], abs=0.002)
+    assert due_s[0] == 1000.0
+    assert time.now_s == pytest.approx(due_s[-1])
+
+
+def test_a_loop_goes_on_one_frame_after_the_last(film: Path) -> None:
+    with source(film) as video:
+        captures = [video.grab() for _ in range(9)]
+        seen = [colour(capture) for capture in captures]
+    assert seen == [RED, GREEN, BLUE, WHITE] * 2 + [RED]
+    assert np.diff([capture.captured_s for capture in captures]) == pytest.approx([0.1] * 8)
+
+
+def test_fps_caps_the_frames_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "fast.mp4"
+    encode(str(path), [RED, GREEN, BLUE] * 10, fps=30)
+    with source(path, fps=10.0, loop=False) as video:
+        captures = [video.grab() for _ in range(10)]
+        with pytest.raises(SourceEnded):
+            video.grab()
+        assert {colour(capture) for capture in captures} == {RED}
+    assert np.diff([capture.captured_s for capture in captures]) == pytest.approx(
+        [0.1] * 9, abs=1e-3
+    )
+
+
+def test_a_stream_without_time_stamps_is_played_at_its_frame_rate(tmp_path: Path) -> None:
+    path = tmp_path / "raw.h264"
+    path.write_bytes(encoded([RED, GREEN, BLUE, WHITE], "libx264", "h264"))
+    with source(path) as video:
+        captures = [video.grab() for _ in range(8)]
+        assert [colour(capture) for capture in captures] == [RED, GREEN, BLUE, WHITE] * 2
+    assert (np.diff([capture.captured_s for capture in captures]) > 0).all()
+
+
+def test_mpeg4_and_mjpeg_play_too(tmp_path: Path) -> None:
+    for codec, name in (("mpeg4", "a.avi"), ("mjpeg", "b.avi")):
+        encode(str(tmp_path / name), [RED, BLUE], codec=codec)
+        with source(tmp_path / name) as video:
+            assert [colour(video.grab()), colour(video.grab())] == [RED, BLUE]
+
+
+def test_decoding_reduces_to_what_the_model_needs(tmp_path: Path) -> None:
+    path = tmp_path / "large.mp4"
+    encode(str(path), [GREEN], size_px=(480, 640))
+    with source(path, wanted_px=(96, 96)) as video:
+        capture = video.grab()
+    assert capture.decode().shape == (96, 128, 3)
+    assert capture.decode_full is not None
+    assert capture.decode_full().shape == (480, 640, 3)
+
+
+def test_the_region_keeps_the_pixels_that_the_model_needs(tmp_path: Path) -> None:
+    path = tmp_path / "large.mp4"
+    encode(str(path), [GREEN], size_px=(480, 640))
+    with source(path, wanted_px=(96, 96), region=(0.25, 0.25, 0.5, 0.5)) as video:
+        height, width, _ = video.grab().decode().shape
+    assert 192 <= height < 240
+    assert width * 0.5 >= 96
+
+
+def test_a_captured_frame_outlives_its_source(film: Path) -> None:
+    with source(film, wanted_px=(24, 24)) as video:
+        first = video.grab()
+        for _ in range(6):
+            video.grab()
+    assert first.decode_full is not None
+    assert np.abs(first.decode_full().astype(int) - RED).max() <= 12
+    assert colour(first) == RED
+
+
+def test_a_damaged_part_is_left_out_and_the_rest_is_played(tmp_path: Path) -> None:
+    data = bytearray(encoded([RED, GREEN, BLUE, WHITE] * 10, "libx264", "mpegts"))
+    for packet in range(len(data) // 188 // 3, len(data) // 188 // 2):
+        data[packet * 188 + 4 : packet * 188 + 188] = bytes(184)
+    path = tmp_path / "damaged.ts"
+    path.write_bytes(data)
+    with source(path, loop=False) as video:
+        seen = [colour(capture) for capture in until_it_fails(video)]
+    assert 5 <= len(seen) < 40
+    assert seen[:2] == [RED, GREEN]
+    assert seen[-1] == WHITE
+
+
+def test_what_cannot_be_played_says_why(tmp_path: Path) -> None:
+    (tmp_path / "junk.mp4").write_bytes(b"junk" * 1000)
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    for path, reason in (
+        (tmp_path / "none.mp4", "no such file"),
+        (tmp_path / "junk.mp4", "cannot be understood"),
+        (tmp_path / "empty.mp4", "cannot be understood"),
+        (tmp_path, "folder"),
+        ("", r"set camera\.source"),
+        ("foo://camera/", "not known"),
+    ):
+        with pytest.raises(CameraError, match=reason) as caught, source(path):
+            pass
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_holds_no_whole_frame_is_an_error_and_no_endless_loop(tmp_path: Path) -> None:
+    data = bytearray(encoded([RED] * 10, "libx264", "avi"))
+    start = data.index(b"movi") + 4
+    data[start + 8 : -400] = bytes(len(data) - 408 - start)
+    path = tmp_path / "hollow.avi"
+    path.write_bytes(data)
+    with pytest.raises(CameraError), source(path) as video:
+        video.grab()
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("pcm_s16le", rate=8000)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        frame.sample_rate = 8000
+        output.mux(stream.encode(frame))
+    with pytest.raises(CameraError, match="no video"), source(path):
+        pass
+
+
+def test_without_pyav_the_extra_is_named(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(CameraError, match=r"edged\[video\]"), source(film):
+        pass
+
+
+class TestSchedule:
+    def test_who_is_late_goes_on_from_now(self) -> None:
+        time = Time()
+        schedule = Schedule(100.0, 5.0, time.clock, time.sleep)
+        assert schedule.wait(0.0) == 1000.0
+        time.now_s += 2.0
+        assert schedule.wait(0.1) == pytest.approx(1002.0)
+        assert schedule.wait(0.2) == pytest.approx(1002.1)
+
+    def test_a_small_lag_is_caught_up_with(self) -> None:
+        time = Time()
+        schedule = Schedule(100.0, 5.0, time.clock, time.sleep)
+        schedule.wait(0.0)
+        time.now_s += 0.2
+        assert schedule.wait(0.1) == pytest.approx(1000.1)
+        assert schedule.wait(0.3) == pytest.approx(1000.3)
+
+    def test_a_jump_of_the_time_stamps_is_no_long_sleep(self) -> None:
+        time = Time()
+        schedule = Schedule(100.0, 5.0, time.clock, time.sleep)
+        schedule.wait(0.0)
+        schedule.wait(0.1)
+        assert schedule.wait(90000.0) == pytest.approx(1000.2)
+        assert schedule.wait(3.0) == pytest.approx(1000.3)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("rtsp://cam.local/live", "rtsp://cam.local/live"),
+        ("rtsp://root:secret@cam.local:8554/live", "rtsp://cam.local:8554/live"),
+        ("rtsp://root:sec/ret@secret@cam/live", "rtsp://cam/live"),
+        ("http://cam/video.cgi?user=root&pwd=secret", "http://cam/video.cgi"),
+        ("http://cam/video#secret", "http://cam/video"),
+        ("rtsp://cam:554/user=root&password=secret&channel=1", "rtsp://cam:554"),
+        ("https://root:secret@[fe80::1]:443/a/b", "https://[fe80::1]:443/a/b"),
+    ],
+)
+def test_no_secret_is_in_the_name(address: str, name: str) -> None:
+    assert public_name(address) == name
+    assert source(address).name == name
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Starts a server of one connection on 127.0.0.1 and returns its port."""
+    with contextlib.ExitStack() as stack:
+        threads = []
+
+        def start(answer: Callable[[socket.socket], None]) -> str:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def run() -> None:
+                with contextlib.suppress(OSError):
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        answer(connection)
+
+            threads.append(threading.Thread(target=run, daemon=True))
+            threads[-1].start()
+            return f"127.0.0.1:{listener.getsockname()[1]}"
+
+        yield start
+        stack.close()
+        for thread in threads:
+            thread.join(10.0)
+
+
+def mjpeg(connection: socket.socket, colours: list[tuple[int, int, int]]) -> None:
+    connection.sendall(
+        b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+    )
+    for one in colours:
+        picture = encoded([one], "mjpeg", "mjpeg", (480, 640))
+        connection.sendall(
+            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
+            + picture
+            + b"\r\n"
+        )
+
+
+def test_an_mjpeg_stream_is_shown_until_it_is_cut(serve: Callable[..., str]) -> None:
+    def answer(connection: socket.socket) -> None:
+        mjpeg(connection, [RED, GREEN, BLUE])
+
+    with live(f"http://user:secret@{serve(answer)}/video") as video:
+        seen = [colour(capture) for capture in until_it_fails(video, "broke|ended")]
+    assert seen == [RED, GREEN, BLUE]
+
+
+def test_a_stream_that_falls_silent_is_noticed(serve: Callable[..., str]) -> None:
+    silent = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        mjpeg(connection, [RED, GREEN])
+        silent.wait(60.0)
+
+    try:
+        with live(f"http://{serve(answer)}/video", timeout_s=1.0) as video:
+            assert len(until_it_fails(video, "within 1 s")) == 2
+    finally:
+        silent.set()
+
+
+def test_a_live_mpeg_transport_stream_is_shown(serve: Callable[..., str]) -> None:
+    data = encoded([RED] * 5 + [BLUE] * 10, "libx264", "mpegts")
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + data)
+
+    with live(f"http://{serve(answer)}/") as video:
+        seen = [colour(capture) for capture in until_it_fails(video, "broke|ended")]
+    assert seen == [RED] * 5 + [BLUE] * 10
+
+
+def test_a_recording_over_http_is_played_like_a_file(
+    serve: Callable[..., str], tmp_path: Path
+) -> None:
+    path = tmp_path / "film.avi"
+    encode(str(path), [RED, GREEN, BLUE], codec="mpeg4")
+    data = path.read_bytes()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Type: video/avi\r\nContent-Length: %d\r\n\r\n" % len(data)
+            + data
+        )
+
+    time = Time()
+    with source(f"http://{serve(answer)}/film.avi", time=time, loop=False) as video:
+        captures = [video.grab() for _ in range(3)]
+        with pytest.raises(SourceEnded):
+            video.grab()
+    assert np.diff([capture.captured_s for capture in captures]) == pytest.approx([0.1, 0.1])
+
+
+def test_why_there_is_no_stream_is_said_without_secrets(serve: Callable[..., str]) -> None:
+    def status(line: bytes) -> str:
+        return serve(lambda connection: connection.sendall(b"HTTP/1.0 " + line + b"\r\n\r\n"))
+
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+    for address, reason in (
+        (nobody, "refused"),
+        (status(b"401 Unauthorized"), "user or password"),
+        (status(b"404 Not Found"), "no such stream"),
+        (status(b"500 Broken"), "5XX"),
+        ("camera.invalid", "check the name"),
+    ):
+        with (
+            pytest.raises(CameraError, match=reason) as caught,
+            live(f"http://root:hidden@{address}/video?token=hidden"),
+        ):
+            pass
+        assert "\n" not in str(caught.value)
+        assert "hidden" not in str(caught.value)
+        assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_camera_that_accepts_and_says_nothing_is_noticed(scheme: str) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        pytest.raises(CameraError, match=r"within 0\.5 s"),
+        live(f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/live", timeout_s=0.5),
+    ):
+        pass
+
+
+def test_a_play_list_from_the_network_opens_no_local_file(
+    serve: Callable[..., str], film: Path
+) -> None:
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:{film}\n#EXT-X-ENDLIST\n".encode()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(text) + text
+        )
+
+    with (
+        pytest.raises(CameraError),
+        live(f"http://{serve(answer)}/live.m3u8", timeout_s=5.0) as video,
+    ):
+        video.grab()
+
+
+RTSP_SERVER = """
+import gi, sys
+gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer as rtsp
+Gst.init(None)
+if Gst.ElementFactory.find("x264enc"):
+    encoder = "x264enc tune=zerolatency key-int-max=5 ! rtph264pay name=pay0"
+else:
+    encoder = "jpegenc ! rtpjpegpay name=pay0"
+server = rtsp.RTSPServer(service="0", address="127.0.0.1")
+auth = rtsp.RTSPAuth()
+token = rtsp.RTSPToken()
+token.set_string("media.factory.role", "viewer")
+auth.add_basic(rtsp.RTSPAuth.make_basic("root", "secret"), token)
+server.set_auth(auth)
+factory = rtsp.RTSPMediaFactory()
+factory.set_launch("( videotestsrc is-live=true pattern=green "
+    "! video/x-raw,width=64,height=48,framerate=20/1 ! videoconvert ! " + encoder + " )")
+permissions = rtsp.RTSPPermissions()
+permissions.add_permission_for_role("viewer", "media.factory.access", True)
+permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+factory.set_permissions(permissions)
+server.get_mount_points().add_factory("/live", factory)
+server.attach(None)
+print(server.get_bound_port(), flush=True)
+GLib.MainLoop().run()
+"""
+
+
+@pytest.fixture
+def rtsp_server() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """GStreamer's RTSP server with a green camera at /live for root:secret, and its port."""
+    python = "/usr/bin/python3"
+    if not Path(python).exists():
+        pytest.skip("no system Python, so no RTSP server")
+    with subprocess.Popen(
+        [python, "-c", RTSP_SERVER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        try:
+            if not line:
+                pytest.skip("GStreamer's RTSP server is not installed (gir1.2-gst-rtsp-server-1.0)")
+            yield server, int(line)
+        finally:
+            server.kill()
+
+
+def test_an_rtsp_camera_is_shown_until_it_dies(
+    rtsp_server: tuple[subprocess.Popen[str], int],
+) -> None:
+    server, port = rtsp_server
+    with live(f"rtsp://root:secret@127.0.0.1:{port}/live") as video:
+        first, second = video.grab(), video.grab()
+        assert colour(first) == colour(second) == GREEN
+        assert first.decode().shape == (48, 64, 3)
+        assert second.captured_s >= first.captured_s
+        server.kill()
+        until_it_fails(video)
+
+
+def test_an_rtsp_camera_without_the_password_says_so(
+    rtsp_server: tuple[subprocess.Popen[str], int],
+) -> None:
+    with (
+        pytest.raises(CameraError, match="user or password"),
+        live(f"rtsp://127.0.0.1:{rtsp_server[1]}/live"),
+    ):
+        pass
