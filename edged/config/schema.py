@@ -13,7 +13,13 @@ from msgspec import Meta, Struct, field
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
-Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Name: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z",
+        description="a name of letters, digits, _, . and - (64 at most, a letter or digit first)",
+    ),
+]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -140,7 +146,9 @@ class MqttConfig(Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     embedded: bool = False
     protocol: Literal["3.1.1", "5"] = "5"
-    prefix: Annotated[str, Meta(pattern=r"^[^+#\x00]+$")] = "edged"
+    prefix: Annotated[
+        str, Meta(pattern=r"^[^+#\x00]+\Z", description="a topic without + and #")
+    ] = "edged"
     client_id: str = ""
     username: str = ""
     username_file: str = ""

@@ -1,0 +1,235 @@
+"""What the types cannot say: values that must fit each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from edged.config.nearest import did_you_mean, listed
+from edged.config.schema import (
+    Config,
+    InputConfig,
+    MqttConfig,
+    OutputConfig,
+)
+from edged.config.toml import KeyPath, shown
+from edged.config.validate import Problem
+from edged.core import NOTHING, UNKNOWN
+
+RULES_LIMIT = 10_000
+PREFIX_LIMIT_BYTES = 1024
+"""Of the 65,535 bytes of an MQTT topic; what comes after the prefix takes some."""
+
+PIN_LIMIT = 1024
+"""Far above the lines of any GPIO chip."""
+
+_ROUNDING = 1e-9
+
+
+def problems(config: Config) -> Iterator[Problem]:
+    """Everything that does not fit together, section by section."""
+    yield from _camera(config)
+    yield from _model(config)
+    yield from _rules(config)
+    yield from _outputs(config)
+    yield from _pins(config)
+    yield from _idle(config)
+    yield from _mqtt(config.mqtt)
+
+
+def _camera(config: Config) -> Iterator[Problem]:
+    camera = config.camera
+    if camera.kind in ("video", "gstreamer", "directory") and not camera.source:
+        needed = {
+            "video": "a file or an address (rtsp://...)",
+            "gstreamer": "a pipeline that ends in an appsink",
+            "directory": "a folder of pictures",
+        }[camera.kind]
+        yield Problem(
+            ("camera", "source"), "", f"camera.kind {shown(camera.kind)} needs {needed} here"
+        )
+    yield from _retry(("camera",), camera.retry_min_s, camera.retry_max_s)
+    x, y, width, height = camera.region
+    if not (width > 0 and height > 0):
+        message = "the region is empty; expected x, y, width, height with width and height above 0"
+        yield Problem(("camera", "region"), camera.region, message)
+    elif x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
+        message = "the region leaves the picture; expected x + width and y + height of at most 1"
+        yield Problem(("camera", "region"), camera.region, message)
+
+
+def _model(config: Config) -> Iterator[Problem]:
+    model = config.model
+    if len(model.mean) != len(model.std):
+        message = f"model.mean has {len(model.mean)} entries; expected as many in both"
+        yield Problem(("model", "std"), model.std, message)
+    for key, values in (("mean", model.mean), ("std", model.std)):
+        if len(values) not in (0, 1, 3):
+            yield Problem(("model", key), values, "expected 1 number, or 3 for red, green and blue")
+    if any(value <= 0 for value in model.std):
+        yield Problem(("model", "std"), model.std, "expected numbers above 0")
+
+
+def _rules(config: Config) -> Iterator[Problem]:
+    defaults = config.decide
+    if defaults.exit > defaults.enter:
+        message = f"expected at most decide.enter, which is {defaults.enter:g}"
+        yield Problem(("decide", "exit"), defaults.exit, message)
+    if len(config.rule) > RULES_LIMIT:
+        yield Problem(("rule",), len(config.rule), f"expected {RULES_LIMIT} rules at most")
+        return
+    yield from _repeated("rule", (rule.name for rule in config.rule))
+    for position, rule in enumerate(config.rule):
+        path: KeyPath = ("rule", position)
+        if rule.name in (NOTHING, UNKNOWN):
+            message = "this is the name of a scene without rules; choose another"
+            yield Problem((*path, "name"), rule.name, message)
+        for label_position, label in enumerate(rule.labels):
+            if not label.strip():
+                yield Problem((*path, "labels", label_position), label, "expected a label")
+        if rule.exit is not None:
+            enter = defaults.enter if rule.enter is None else rule.enter
+            if rule.exit > enter:
+                whose = "decide.enter" if rule.enter is None else "enter"
+                message = f"expected at most {whose}, which is {enter:g}"
+                yield Problem((*path, "exit"), rule.exit, message)
+        elif rule.enter is not None and rule.enter < defaults.exit <= defaults.enter:
+            message = f"expected at least decide.exit, which is {defaults.exit:g}; or set exit too"
+            yield Problem((*path, "enter"), rule.enter, message)
+
+
+def _outputs(config: Config) -> Iterator[Problem]:
+    yield from _repeated("output", (output.name for output in config.output))
+    names = {rule.name for rule in config.rule}
+    for position, output in enumerate(config.output):
+        path: KeyPath = ("output", position)
+        if output.rule and output.rule not in names:
+            message = (
+                f"no rule has this name{did_you_mean(output.rule, names)}; "
+                f"rules: {listed(sorted(names))}"
+            )
+            yield Problem((*path, "rule"), output.rule, message)
+        elif not output.rule and output.action != "manual":
+            message = (
+                f"action {shown(output.action)} needs a rule; rules: {listed(sorted(names))}; "
+                'or set action = "manual"'
+            )
+            yield Problem((*path, "rule"), "", message)
+        if output.device not in ("pwm", "servo"):
+            yield from _on_or_off(path, output)
+
+
+def _on_or_off(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
+    message = f'device {shown(output.device)} is on or off; expected 0 or 1, or device = "pwm"'
+    if output.initial not in (0, 1):
+        yield Problem((*path, "initial"), output.initial, message)
+    if not isinstance(output.on_exit, str) and output.on_exit not in (0, 1):
+        yield Problem((*path, "on_exit"), output.on_exit, message)
+    if output.action == "score":
+        message = f'device {shown(output.device)} is on or off; expected device "pwm" or "servo"'
+        yield Problem((*path, "action"), output.action, message)
+
+
+def _pins(config: Config) -> Iterator[Problem]:
+    yield from _repeated("input", (given.name for given in config.input))
+    users: dict[int | str, str] = {}
+    devices: list[tuple[str, int, OutputConfig | InputConfig]] = [
+        *(("output", position, output) for position, output in enumerate(config.output)),
+        *(("input", position, given) for position, given in enumerate(config.input)),
+    ]
+    for table, position, device in devices:
+        path: KeyPath = (table, position, "pin")
+        pin = _number(device.pin)
+        if isinstance(pin, int) and not 0 <= pin < PIN_LIMIT:
+            message = 'expected a GPIO number such as 17, or a name such as "GPIO17"'
+            yield Problem(path, device.pin, message)
+        elif isinstance(pin, str) and (not pin or len(pin) > 64 or not pin.isprintable()):
+            yield Problem(path, device.pin, 'expected a GPIO number or a name such as "GPIO17"')
+        elif pin in users:
+            yield Problem(path, device.pin, f"{users[pin]} uses this pin already")
+        else:
+            users[pin] = f"{table} {device.name}"
+
+
+def _number(pin: int | str) -> int | str:
+    if isinstance(pin, str):
+        pin = pin.strip()
+        digits = pin.upper().removeprefix("GPIO").removeprefix("BCM")
+        if digits.isdecimal() and len(digits) < 6:
+            return int(digits)
+        return pin.upper()
+    return pin
+
+
+def _idle(config: Config) -> Iterator[Problem]:
+    woken = (
+        any(given.action == "wake" for given in config.input)
+        or (config.mqtt.enabled and config.mqtt.commands)
+        or config.control.enabled
+    )
+    if config.idle.after_s > 0 and not woken:
+        message = (
+            'nothing could end the idling; add an [[input]] with action = "wake", or enable '
+            "mqtt.commands or control"
+        )
+        yield Problem(("idle", "after_s"), config.idle.after_s, message)
+
+
+def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
+    yield from _retry(("mqtt",), mqtt.retry_min_s, mqtt.retry_max_s)
+    if mqtt.enabled and not _is_host(mqtt.host):
+        message = "expected a host name or an IP address alone, such as broker.local; the port is "
+        yield Problem(("mqtt", "host"), mqtt.host, message + "mqtt.port, encryption is [mqtt.tls]")
+    path: KeyPath = ("mqtt", "prefix")
+    if mqtt.prefix.startswith(("/", "$")) or mqtt.prefix.endswith("/"):
+        message = "expected a topic that does not begin with / or $ and does not end with /"
+        yield Problem(path, mqtt.prefix, message)
+    elif not mqtt.prefix.isprintable() or len(mqtt.prefix.encode()) > PREFIX_LIMIT_BYTES:
+        message = f"expected printable text of at most {PREFIX_LIMIT_BYTES} bytes"
+        yield Problem(path, mqtt.prefix, message)
+    if mqtt.username and mqtt.username_file:
+        message = "mqtt.username is set too; expected one of both"
+        yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
+    named = mqtt.username or mqtt.username_file
+    if mqtt.password_file and not named and mqtt.protocol == "3.1.1":
+        message = (
+            'MQTT 3.1.1 has no password without a user name; set mqtt.username, or protocol "5"'
+        )
+        yield Problem(("mqtt", "password_file"), mqtt.password_file, message)
+    yield from _tls(mqtt)
+
+
+def _tls(mqtt: MqttConfig) -> Iterator[Problem]:
+    tls = mqtt.tls
+    path: KeyPath = ("mqtt", "tls")
+    for given, needed in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if getattr(tls, given) and not getattr(tls, needed):
+            yield Problem((*path, needed), "", f"mqtt.tls.{given} is set and needs it")
+    files = [key for key in ("ca_file", "cert_file", "key_file") if getattr(tls, key)]
+    if files and not tls.enabled:
+        message = f"nothing would be encrypted although {files[0]} is set; expected true"
+        yield Problem((*path, "enabled"), tls.enabled, message)
+
+
+def _is_host(host: str) -> bool:
+    is_ipv6 = host.count(":") >= 2 and "]" not in host
+    return (
+        0 < len(host) <= 253
+        and host.isprintable()
+        and not any(character in " /@#?[]\\" for character in host)
+        and (":" not in host or is_ipv6)
+    )
+
+
+def _retry(table: KeyPath, least_s: float, most_s: float) -> Iterator[Problem]:
+    if least_s > most_s:
+        message = f"expected at most {table[0]}.retry_max_s, which is {most_s:g}"
+        yield Problem((*table, "retry_min_s"), least_s, message)
+
+
+def _repeated(table: str, names: Iterable[str]) -> Iterator[Problem]:
+    seen: Counter[str] = Counter()
+    for position, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] == 2:
+            yield Problem((table, position, "name"), name, f"another {table} has this name already")

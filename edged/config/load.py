@@ -1,0 +1,105 @@
+"""From a file, the environment and ``--set`` to a `Config`, or to every reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edged.config import check, validate
+from edged.config.overrides import apply
+from edged.config.paths import rooted
+from edged.config.schema import Config
+from edged.config.toml import KeyPath, TomlSyntaxError, key_lines, parse, path_text, shown
+from edged.config.validate import Problem
+from edged.errors import ConfigError
+
+FILE_LIMIT_BYTES = 1 << 20
+PROBLEMS_LIMIT = 50
+"""Lines that a message has at most; a person mends the first ones and asks again."""
+
+
+def load(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """The configuration of `path` (None: all defaults), under the environment, under ``--set``.
+
+    `overrides` are ``KEY=VALUE`` texts such as ``camera.fps=10``; of `environment`, variables such
+    as ``EDGED_CAMERA__FPS`` count. Relative file names become absolute: those written in the file
+    start at the file's folder, the others at the working directory.
+
+    ConfigError with a line for each problem, of the form
+    ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
+    """
+    name = "" if path is None else path.name
+    text = "" if path is None else _read(path)
+    try:
+        raw = parse(text)
+    except TomlSyntaxError as error:
+        raise ConfigError(f"{_place(name, error.line)}{error}") from error
+    origins, lines = apply(raw, overrides, environment or {})
+    problems = list(islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1))
+    if not problems and not lines:
+        config = msgspec.convert(raw, Config)
+        problems = list(islice(check.problems(config), PROBLEMS_LIMIT + 1))
+        if not problems:
+            return rooted(config, path and path.absolute().parent, origins)
+    if problems:
+        keys = key_lines(text)
+        lines += [_line(problem, raw, origins, name, keys) for problem in problems]
+    if len(lines) > PROBLEMS_LIMIT:
+        lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}more is wrong; mend these first"]
+    raise ConfigError("\n".join(lines))
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+    if len(content) > FILE_LIMIT_BYTES:
+        raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; not a configuration")
+    try:
+        # Some editors put a byte order mark in front; TOML has none.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{_place(path.name, line)}not UTF-8 text (byte {content[error.start]:#04x}); "
+            "save the file as UTF-8"
+        ) from error
+
+
+def _line(
+    problem: Problem,
+    raw: Mapping[str, Any],
+    origins: Mapping[KeyPath, str],
+    name: str,
+    keys: Mapping[KeyPath, int],
+) -> str:
+    path = problem.path
+    what = path_text(path) + (f" = {shown(problem.value)}" if problem.has_value else "")
+    if len(path) > 2 and isinstance(position := path[1], int):
+        element = raw[str(path[0])][position]
+        if isinstance(element, Mapping) and isinstance(element.get("name"), str):
+            what += f" ({path[0]} {shown(element['name'])})"
+    prefixes = [path[:length] for length in range(len(path), 0, -1)]
+    for prefix in prefixes:
+        if prefix in origins:
+            whole = prefix == path
+            return f"{origins[prefix]}: {'' if whole else f'{what}: '}{problem.message}"
+    line = next((keys[prefix] for prefix in prefixes if prefix in keys), None)
+    return f"{_place(name, line)}{what}: {problem.message}"
+
+
+def _place(name: str, line: int | None) -> str:
+    if not name:
+        return ""
+    return f"{name}: " if line is None else f"{name}:{line}: "

@@ -1,0 +1,133 @@
+"""Options from the environment and from ``--set``, laid over the file's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edged.config.nearest import did_you_mean, listed
+from edged.config.schema import Config
+from edged.config.toml import KeyPath, TomlSyntaxError, cut, parse
+from edged.config.validate import accepts, fields, is_table, table_of
+
+PREFIX = "EDGED_"
+NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS"})
+"""Variables that say something else to edged."""
+
+
+def apply(
+    raw: dict[str, Any], overrides: Sequence[str], environment: Mapping[str, str]
+) -> tuple[dict[KeyPath, str], list[str]]:
+    """Change `raw` in place; ``--set`` wins over the environment, and the later over the earlier.
+
+    Gives the origin of each path that was set, for messages, and a line for each override that
+    cannot be laid over anything. A key that does not exist is set all the same: the validation of
+    the whole then tells what is allowed.
+    """
+    origins: dict[KeyPath, str] = {}
+    wrong: list[str] = []
+    for name, text in sorted(environment.items()):
+        if name.upper().startswith(PREFIX) and name.upper() not in NOT_OPTIONS:
+            origin = cut(f"environment {name}={text}")
+            parts = name[len(PREFIX) :].lower().split("__")
+            _lay(raw, parts, text, origin, origins, wrong)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        origin = cut(f"--set {override}")
+        if not equals:
+            wrong.append(f"{origin}: expected KEY=VALUE such as camera.fps=10")
+            continue
+        try:
+            parts = _parts(key)
+        except TomlSyntaxError:
+            wrong.append(f"{origin}: the key is not one; expected one such as camera.fps")
+            continue
+        _lay(raw, parts, text.strip(), origin, origins, wrong)
+    return origins, wrong
+
+
+def _lay(
+    raw: dict[str, Any],
+    parts: Sequence[str],
+    text: str,
+    origin: str,
+    origins: dict[KeyPath, str],
+    wrong: list[str],
+) -> None:
+    try:
+        origins[_assign(raw, Config, parts, text)] = origin
+    except LookupError as error:
+        wrong.append(f"{origin}: {error.args[0]}")
+
+
+def _parts(key: str) -> list[str]:
+    parts = []
+    node: Any = parse(f"{key}=0")
+    while isinstance(node, dict) and len(node) == 1:
+        part, node = next(iter(node.items()))
+        parts.append(part)
+    if node != 0:
+        raise TomlSyntaxError("the key is not one dotted key")
+    return parts
+
+
+def _assign(table: dict[str, Any], struct: type, parts: Sequence[str], text: str) -> KeyPath:
+    # The schema is walked beside the values: it tells tables from arrays from values.
+    part, rest = parts[0], parts[1:]
+    kind = fields(struct).get(part)
+    if kind is None or not rest:
+        table[part] = _nested(rest, _value(text, kind))
+        return (part,)
+    if is_table(kind):
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise LookupError(f"{part} is not a table")
+        return (part, *_assign(inner, kind, rest, text))
+    if (array := table_of(kind)) is not None:
+        elements = table.get(part, [])
+        position = _position(elements, rest[0], part)
+        if len(rest) == 1:
+            elements[position] = _value(text, None)
+            return (part, position)
+        return (part, position, *_assign(elements[position], array, rest[1:], text))
+    options = table.get(part)
+    if not isinstance(options, dict):
+        options = table[part] = {}
+    options[rest[0]] = _nested(rest[1:], _value(text, str))
+    return (part, rest[0])
+
+
+def _position(elements: Any, wanted: str, part: str) -> int:
+    if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
+        raise LookupError(f"{part} is not an array of tables")
+    names = [str(element.get("name", "")) for element in elements]
+    folded = [name.casefold() for name in names]
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.casefold() in folded:
+        return folded.index(wanted.casefold())
+    if wanted.isdecimal() and int(wanted[:9]) < len(elements):
+        return int(wanted[:9])
+    raise LookupError(
+        f"there is no {part} {wanted}{did_you_mean(wanted, names)}; there are: {listed(filter(None, names))}"
+    )
+
+
+def _nested(parts: Sequence[str], value: object) -> object:
+    for part in reversed(parts):
+        value = {part: value}
+    return value
+
+
+def _value(text: str, kind: Any) -> object:
+    # TOML where it fits the option, so that 10 is a number; else text, which needs no quotes.
+    try:
+        tree = parse(f"value = {text}")
+    except TomlSyntaxError:
+        return text
+    if tree.keys() != {"value"}:
+        return text
+    value: object = tree["value"]
+    if kind is None or is_table(kind) or table_of(kind) or accepts(kind, value):
+        return value
+    return text if accepts(kind, text) else value

@@ -1,0 +1,61 @@
+"""File names of the configuration, as absolute paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edged.config.schema import Config
+from edged.config.toml import KeyPath
+
+_Table = TypeVar("_Table", bound=msgspec.Struct)
+
+PATHS = (
+    ("model", "path"),
+    ("model", "labels"),
+    ("model", "delegate"),
+    ("camera", "source"),
+    ("mqtt", "username_file"),
+    ("mqtt", "password_file"),
+    ("mqtt", "tls", "ca_file"),
+    ("mqtt", "tls", "cert_file"),
+    ("mqtt", "tls", "key_file"),
+    ("spool", "path"),
+    ("control", "socket"),
+)
+"""The options that name a file or a folder."""
+
+
+def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) -> Config:
+    """`config` with every path absolute and ``~`` expanded.
+
+    What the file says starts at its `folder`; what was `overridden` from outside starts at the
+    working directory. ``credential:NAME``, addresses and device names are left as they are.
+    """
+    for path in PATHS:
+        if path == ("camera", "source") and config.camera.kind not in ("directory", "video"):
+            continue
+        outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
+        config = _replaced(config, path, Path.cwd() if folder is None or outside else folder)
+    return config
+
+
+def _replaced(table: _Table, path: tuple[str, ...], start: Path) -> _Table:
+    key, inner = path[0], path[1:]
+    value = getattr(table, key)
+    changed = _replaced(value, inner, start) if inner else _absolute(value, key, start)
+    return msgspec.structs.replace(table, **{key: changed})
+
+
+def _absolute(value: str, key: str, start: Path) -> str:
+    if not value or value.startswith("credential:") or "://" in value:
+        return value
+    if key == "delegate" and "/" not in value:
+        # The loader looks for a bare library name in its own places.
+        return value
+    # expanduser() of pathlib raises for a user that does not exist; such a name is a file's.
+    return str(start / os.path.expanduser(value))  # noqa: PTH111

@@ -1,0 +1,243 @@
+"""Raw values against the types of the schema: every problem, not only the first."""
+
+from __future__ import annotations
+
+import contextlib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, Union
+
+import msgspec
+
+from edged.config.nearest import nearest
+from edged.config.toml import KeyPath, TomlSyntaxError, parse, value_text
+
+_TRUTH = {"yes": True, "on": True, "no": False, "off": False}
+
+
+class Problem(NamedTuple):
+    """What is wrong with the value at a path. ``has_value`` is False where it is absent."""
+
+    path: KeyPath
+    value: object
+    message: str
+    has_value: bool = True
+
+
+@cache
+def fields(struct: type) -> dict[str, Any]:
+    """The keys of a table and their types, with ranges, in the order of the schema."""
+    hints = typing.get_type_hints(struct, include_extras=True)
+    return {name: hints[name] for name in struct.__struct_fields__}  # type: ignore[attr-defined]
+
+
+def is_table(kind: Any) -> bool:
+    """Whether a type of the schema is a table with keys of its own."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def table_of(kind: Any) -> type | None:
+    """The table that an array of tables repeats; None for any other type."""
+    kind = _bare(kind)
+    if typing.get_origin(kind) is list and is_table(typing.get_args(kind)[0]):
+        return typing.cast(type, typing.get_args(kind)[0])
+    return None
+
+
+def accepts(kind: Any, value: object) -> bool:
+    """Whether `value` is right for a type that is not a table."""
+    return not any(_value_problems(value, kind, ()))
+
+
+def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterator[Problem]:
+    """All that is wrong with a table, in the order in which it is written."""
+    known = fields(struct)
+    for key, value in raw.items():
+        here = (*path, key)
+        kind = known.get(key)
+        if kind is None:
+            yield Problem(here, value, _unknown(key, struct))
+        elif is_table(kind):
+            if isinstance(value, Mapping):
+                yield from problems(value, kind, here)
+            else:
+                yield Problem(here, value, f"expected a table: write [{'.'.join(map(str, here))}]")
+        elif (table := table_of(kind)) is not None:
+            yield from _array_problems(value, table, here)
+        else:
+            yield from _value_problems(value, kind, here)
+    for field in msgspec.structs.fields(struct):
+        if field.required and field.name not in raw:
+            kind = known[field.name]
+            yield Problem(
+                (*path, field.name), None, f"missing; expected {expected(kind)}", has_value=False
+            )
+
+
+def expected(kind: Any) -> str:
+    """What a type allows, in words."""
+    meta = _metas(kind)
+    kind = _bare(kind)
+    for given in meta:
+        if given.description:
+            return given.description
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        values = ", ".join(value_text(value) for value in arguments)
+        return values if len(arguments) == 1 else f"one of {values}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(expected(a) for a in arguments if a is not type(None))
+    if origin is list:
+        least = next((m.min_length for m in meta if m.min_length), 0)
+        return f"a list of {_many(arguments[0])}" + (f", at least {least}" if least else "")
+    if origin is tuple:
+        return f"a list of {len(arguments)} {_many(arguments[0])}"
+    if origin is dict:
+        return f"a table of {_many(arguments[1])}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[
+        kind
+    ] + _range(meta)
+
+
+def _array_problems(value: object, table: type, path: KeyPath) -> Iterator[Problem]:
+    if not isinstance(value, list):
+        yield Problem(path, value, f"expected an array of tables: write [[{path[-1]}]]")
+        return
+    for position, item in enumerate(value):
+        if isinstance(item, Mapping):
+            yield from problems(item, table, (*path, position))
+        else:
+            yield Problem((*path, position), item, f"expected a table: write [[{path[-1]}]]")
+
+
+def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem]:
+    bare = _bare(kind)
+    origin, arguments = typing.get_origin(bare), typing.get_args(bare)
+    if origin is list and isinstance(value, list):
+        if len(value) < next((m.min_length for m in _metas(kind) if m.min_length), 0):
+            yield Problem(path, value, f"expected {expected(kind)}")
+        for position, item in enumerate(value):
+            yield from _value_problems(item, arguments[0], (*path, position))
+    elif origin is tuple and isinstance(value, list) and len(value) == len(arguments):
+        for position, (item, item_kind) in enumerate(zip(value, arguments, strict=True)):
+            yield from _value_problems(item, item_kind, (*path, position))
+    elif origin is dict and isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _value_problems(item, arguments[1], (*path, key))
+    elif isinstance(value, str) and not _is_clean(value):
+        yield Problem(path, value, "expected text in UTF-8 without NUL characters")
+    elif not _converts(value, kind):
+        yield Problem(path, value, f"expected {expected(kind)}{_meant(value, kind)}")
+
+
+def _converts(value: object, kind: Any) -> bool:
+    # NaN passes every comparison that a range is made of.
+    if isinstance(value, float) and value - value != 0:
+        return False
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _is_clean(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+def _meant(value: object, kind: Any) -> str:
+    """``; did you mean X?`` for a value that is nearly right."""
+    candidates: list[object] = [[value]]
+    if isinstance(value, str):
+        literals = [a for a in _literals(kind) if isinstance(a, str)]
+        candidates += [value.lower(), nearest(value, literals)]
+        with contextlib.suppress(TomlSyntaxError):
+            candidates += parse(f"v = {value.strip()}").values()
+        if _bare(kind) is bool:
+            candidates.append(_TRUTH.get(value.lower()))
+    elif isinstance(value, bool):
+        candidates.append(value_text(value))
+    elif isinstance(value, (int, float)):
+        candidates.append(str(value))
+        if value in (0, 1) and _bare(kind) is bool:
+            candidates.append(bool(value))
+        elif isinstance(value, float) and value.is_integer():
+            candidates.append(int(value))
+    for candidate in candidates:
+        if candidate is not None and _converts(candidate, kind):
+            return f"; did you mean {value_text(candidate)}?"
+    return ""
+
+
+def _unknown(key: str, struct: type) -> str:
+    known = fields(struct)
+    elsewhere = [table for table in _tables_with(key) if table]
+    if (found := nearest(key, known)) is not None:
+        meant = f"; did you mean {found}?"
+    elif elsewhere:
+        meant = f"; {key} belongs to {' and '.join(elsewhere)}"
+    else:
+        meant = ""
+    return f"unknown key{meant}; allowed here: {', '.join(known)}"
+
+
+def _tables_with(key: str) -> Iterator[str]:
+    from edged.config.schema import Config
+
+    yield from _search(key, Config, "")
+
+
+def _search(key: str, struct: type, header: str) -> Iterator[str]:
+    if key in fields(struct):
+        yield header
+    for name, kind in fields(struct).items():
+        inner = f"{header[1:-1]}.{name}" if header else name
+        if is_table(kind):
+            yield from _search(key, kind, f"[{inner}]")
+        elif (table := table_of(kind)) is not None:
+            yield from _search(key, table, f"[[{inner}]]")
+
+
+def _bare(kind: Any) -> Any:
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
+
+
+def _metas(kind: Any) -> list[msgspec.Meta]:
+    annotated = typing.get_origin(kind) is Annotated
+    return (
+        [m for m in typing.get_args(kind)[1:] if isinstance(m, msgspec.Meta)] if annotated else []
+    )
+
+
+def _literals(kind: Any) -> Iterator[object]:
+    kind = _bare(kind)
+    if typing.get_origin(kind) is Literal:
+        yield from typing.get_args(kind)
+    elif typing.get_origin(kind) in (Union, types.UnionType):
+        for inner in typing.get_args(kind):
+            yield from _literals(inner)
+
+
+def _many(kind: Any) -> str:
+    plural = {str: "texts", float: "numbers", int: "whole numbers"}[_bare(kind)]
+    return plural + _range(_metas(kind))
+
+
+def _range(metas: list[msgspec.Meta]) -> str:
+    words = ""
+    for meta in metas:
+        if meta.ge is not None and meta.le is not None:
+            words += (
+                f" from {meta.ge:g} to {meta.le:g}"
+                if meta.le < 1e6
+                else f" from {meta.ge} to {meta.le}"
+            )
+        elif meta.gt is not None and meta.le is not None:
+            words += f" above {meta.gt:g}, at most {meta.le:g}"
+    return words
