@@ -43,7 +43,10 @@ Step = Capture | Exception | Gate
 
 
 class ScriptedSource:
-    """Each grab plays the steps up to the next capture or exception; then it blocks."""
+    """Each grab plays the steps up to the next capture or exception; then it blocks.
+
+    Until `release`, after which every grab delivers at once, so that tests end quickly.
+    """
 
     def __init__(self, *steps: Step, name: str = "scripted", opening: Exception | None = None):
         self.name = name
@@ -52,6 +55,7 @@ class ScriptedSource:
         self.threads: set[int] = set()
         self.exhausted = Gate()
         self._steps = list(steps)
+        self._gates = [step for step in steps if isinstance(step, Gate)]
         self._opening = opening
 
     def __enter__(self) -> ScriptedSource:
@@ -64,6 +68,10 @@ class ScriptedSource:
     def __exit__(self, *exception: object) -> None:
         self.threads.add(threading.get_ident())
         self.closed.set()
+
+    def release(self) -> None:
+        for gate in (self.exhausted, *self._gates):
+            gate.open()
 
     def grab(self) -> Capture:
         self.threads.add(threading.get_ident())

@@ -1,0 +1,161 @@
+"""The pictures of a folder as a camera, with real files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edged.cameras.directory import DirectorySource
+from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.source import Source
+from edged.config.schema import CameraConfig
+from edged.errors import CameraError
+from tests.cameras.scripted import LIMIT_S, eventually, next_frame, shade
+
+
+def put(folder: Path, name: str, value: int) -> Path:
+    path = folder / name
+    Image.fromarray(shade(value, 8, 12)).save(path)
+    return path
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n no picture follows")
+
+
+def quick(source: Path | str, *, loop: bool = True) -> CameraConfig:
+    return CameraConfig(
+        kind="directory",
+        source=str(source),
+        fps=1000.0,
+        loop=loop,
+        retry_min_s=0.001,
+        retry_max_s=0.002,
+    )
+
+
+def shades(source: Source, count: int) -> list[int]:
+    return [int(source.grab().decode()[0, 0, 0]) for _ in range(count)]
+
+
+def test_pictures_come_in_natural_order_round_after_round(tmp_path: Path) -> None:
+    for name, value in [("10.png", 30), ("9.png", 20), ("a.png", 40), ("1.PNG", 10)]:
+        put(tmp_path, name, value)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "folder.png").mkdir()
+    with DirectorySource(quick(tmp_path), None) as source:
+        assert shades(source, 6) == [10, 20, 30, 40, 10, 20]
+
+
+def test_one_picture_is_enough_of_a_folder(tmp_path: Path) -> None:
+    path = put(tmp_path, "only.png", 50)
+    with DirectorySource(quick(path), None) as source:
+        assert shades(source, 2) == [50, 50]
+
+
+def test_pictures_put_in_later_are_shown_in_the_next_round(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", 10)
+    with DirectorySource(quick(tmp_path), None) as source:
+        assert shades(source, 1) == [10]
+        put(tmp_path, "0.png", 5)
+        assert shades(source, 2) == [5, 10]
+
+
+def test_without_loop_it_ends_after_the_last_picture(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", 10)
+    with DirectorySource(quick(tmp_path, loop=False), None) as source:
+        assert shades(source, 1) == [10]
+        with pytest.raises(SourceEnded):
+            source.grab()
+
+
+def test_frames_are_captured_one_period_apart(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", 10)
+    with DirectorySource(quick(tmp_path), None) as source:
+        times_s = [source.grab().captured_s for _ in range(5)]
+    periods = np.diff(times_s) * 1000.0
+    assert periods == pytest.approx(np.round(periods), abs=1e-3)
+    assert (periods > 0.5).all()
+
+
+def test_a_damaged_picture_is_left_out_until_its_file_changes(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", 10)
+    bad = tmp_path / "2.png"
+    damage(bad)
+    with DirectorySource(quick(tmp_path), None) as source:
+        assert shades(source, 1) == [10]
+        with pytest.raises(CameraError, match=r"2\.png"):
+            source.grab().decode()
+        assert shades(source, 3) == [10, 10, 10]
+        put(tmp_path, "2.png", 20)
+        os.utime(bad, ns=(1, 1))
+        assert shades(source, 3)[1:] == [20, 10]
+
+
+def test_each_damaged_picture_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(tmp_path / "1.png")
+    damage(tmp_path / "2.png")
+    put(tmp_path, "3.png", 30)
+    config = quick(tmp_path)
+    with NewestFrame(lambda: DirectorySource(config, None), config) as camera:
+        for _ in range(20):
+            assert (next_frame(camera).pixels == 30).all()
+    assert caplog.text.count("1.png") <= 1
+    assert caplog.text.count("2.png") <= 1
+
+
+@pytest.mark.parametrize("content", ["empty", "no picture", "damaged", "absent"])
+def test_a_folder_without_a_readable_picture_is_one_clear_line(
+    tmp_path: Path, content: str
+) -> None:
+    folder = tmp_path / "pictures"
+    if content != "absent":
+        folder.mkdir()
+    if content == "no picture":
+        (folder / "notes.txt").write_text("not a picture")
+    if content == "damaged":
+        damage(folder / "1.png")
+    with pytest.raises(CameraError) as told:
+        DirectorySource(quick(folder), None).__enter__()
+    assert str(folder) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_no_folder_at_all_names_the_option() -> None:
+    with pytest.raises(CameraError, match=r"camera\.source"):
+        DirectorySource(quick(""), None).__enter__()
+
+
+def test_a_folder_that_empties_and_fills_again_is_a_camera_that_comes_back(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    put(folder, "1.png", 10)
+    config = quick(folder)
+    with NewestFrame(lambda: DirectorySource(config, None), config) as camera:
+        assert (next_frame(camera).pixels == 10).all()
+        shutil.rmtree(folder)
+        eventually(lambda: camera.error is not None and str(folder) in camera.error)
+        folder.mkdir()
+        put(folder, "2.png", 20)
+        eventually(lambda: (camera.read(LIMIT_S).pixels == 20).all())  # type: ignore[union-attr]
+
+
+def test_a_real_photograph_is_decoded_as_small_as_the_model_allows(shared_data: Path) -> None:
+    config = quick(shared_data / "images" / "cat_1080p.jpg")
+    with DirectorySource(config, (224, 224)) as source:
+        shot = source.grab()
+        reduced = shot.decode()
+        assert shot.decode_full is not None
+        full = shot.decode_full()
+    assert full.shape == (1080, 1920, 3)
+    assert 224 <= reduced.shape[0] < 540
+    assert np.abs(reduced.mean(axis=(0, 1)) - full.mean(axis=(0, 1))).max() < 2.0
