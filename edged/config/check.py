@@ -115,11 +115,16 @@ def _outputs(config: Config) -> Iterator[Problem]:
                 'or set action = "manual"'
             )
             yield Problem((*path, "rule"), "", message)
-        if output.device not in ("pwm", "servo"):
-            yield from _on_or_off(path, output)
+        yield from _actuator(path, output)
 
 
-def _on_or_off(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
+def _actuator(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
+    if output.device == "servo":
+        if not output.active_high:
+            yield Problem((*path, "active_high"), False, "a servo's pulses are not inverted")
+        return
+    if output.device == "pwm":
+        return
     message = f'device {shown(output.device)} is on or off; expected 0 or 1, or device = "pwm"'
     if output.initial not in (0, 1):
         yield Problem((*path, "initial"), output.initial, message)
@@ -190,11 +195,8 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
     if mqtt.username and mqtt.username_file:
         message = "mqtt.username is set too; expected one of both"
         yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
-    named = mqtt.username or mqtt.username_file
-    if mqtt.password_file and not named and mqtt.protocol == "3.1.1":
-        message = (
-            'MQTT 3.1.1 has no password without a user name; set mqtt.username, or protocol "5"'
-        )
+    if mqtt.password_file and not (mqtt.username or mqtt.username_file):
+        message = "a password needs a user; set mqtt.username or mqtt.username_file"
         yield Problem(("mqtt", "password_file"), mqtt.password_file, message)
     yield from _tls(mqtt)
 

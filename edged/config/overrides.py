@@ -101,6 +101,7 @@ def _position(elements: Any, wanted: str, part: str) -> int:
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
         raise LookupError(f"{part} is not an array of tables")
     names = [str(element.get("name", "")) for element in elements]
+    known = [name for name in names if name]
     folded = [name.casefold() for name in names]
     if wanted in names:
         return names.index(wanted)
@@ -108,9 +109,8 @@ def _position(elements: Any, wanted: str, part: str) -> int:
         return folded.index(wanted.casefold())
     if wanted.isdecimal() and int(wanted[:9]) < len(elements):
         return int(wanted[:9])
-    raise LookupError(
-        f"there is no {part} {wanted}{did_you_mean(wanted, names)}; there are: {listed(filter(None, names))}"
-    )
+    hint = did_you_mean(wanted, known)
+    raise LookupError(f"there is no {part} {wanted}{hint}; there are: {listed(known)}")
 
 
 def _nested(parts: Sequence[str], value: object) -> object:

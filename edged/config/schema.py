@@ -13,6 +13,9 @@ from msgspec import Meta, Struct, field
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
+BlinkSeconds: TypeAlias = Annotated[float, Meta(ge=0.02, le=86400.0)]
+"""Each change of an output is a message too; what is faster is PWM."""
+
 Name: TypeAlias = Annotated[
     str,
     Meta(
@@ -105,8 +108,8 @@ class OutputConfig(Section, frozen=True):
     action: Literal["while", "pulse", "blink", "score", "manual"] = "while"
     on: Literal["enter", "exit", "both"] = "enter"
     pulse_s: PositiveSeconds = 1.0
-    blink_on_s: PositiveSeconds = 0.5
-    blink_off_s: PositiveSeconds = 0.5
+    blink_on_s: BlinkSeconds = 0.5
+    blink_off_s: BlinkSeconds = 0.5
     on_exit: Literal["off", "keep"] | Fraction = "off"
 
 
