@@ -1,0 +1,61 @@
+"""gpiozero's lgpio pins, which let go of an output without making it an input first.
+
+Imported only on a Raspberry Pi with lgpio.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import lgpio
+from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
+
+
+class LgpioPin(LGPIOPin):
+    """A pin that keeps to the rest of this package: OSError for a failure, release on close."""
+
+    _pwm: tuple[float, float] | None
+
+    def close(self) -> None:
+        if self.factory._handle is None:
+            return
+        self.when_changed = None
+        # gpiozero's own close makes the pin an input, so no output could keep its level.
+        with suppress(lgpio.error):
+            lgpio.gpio_free(self.factory._handle, self._number)
+
+    def _set_state(self, value: float) -> None:
+        try:
+            if self._pwm is not None:
+                # gpiozero's own rounds to percents, which are fractions of a servo's whole travel.
+                self._pwm = (self._pwm[0], value * 100)
+                lgpio.tx_pwm(self.factory._handle, self._number, *self._pwm)
+            else:
+                super()._set_state(value)
+        except lgpio.error as error:
+            raise OSError(f"{self!r}: {error}") from error
+
+    def _set_frequency(self, value: float | None) -> None:
+        full = self._pwm is not None and self._pwm[1] >= 100
+        super()._set_frequency(value)
+        if full and not value:
+            # Stopped PWM leaves the line low, which is on where the device is active low.
+            lgpio.gpio_write(self.factory._handle, self._number, 1)
+
+
+class LgpioFactory(LGPIOFactory):
+    """Makes `LgpioPin`s. `chip` is the number of a gpiochip, None for that of the header."""
+
+    def __init__(self, chip: int | None = None) -> None:
+        try:
+            super().__init__(chip)
+        except lgpio.error as error:
+            raise OSError(str(error)) from error
+        self.pin_class = LgpioPin
+
+    def pin(self, name: int | str) -> LgpioPin:
+        try:
+            pin: LgpioPin = super().pin(name)
+        except lgpio.error as error:
+            raise OSError(str(error)) from error
+        return pin
