@@ -1,0 +1,240 @@
+"""GStreamer pipelines, run for real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edged.cameras.gstreamer import GStreamerSource
+from edged.cameras.newest import SourceEnded
+from edged.config.schema import CameraConfig
+from edged.core import Pixels
+from edged.errors import CameraError
+
+
+def source(pipeline: str, **options: object) -> GStreamerSource:
+    settings = {"width_px": 64, "height_px": 48, "timeout_s": 20.0, **options}
+    return GStreamerSource(
+        CameraConfig(kind="gstreamer", source=pipeline, **settings),  # type: ignore[arg-type]
+        None,
+    )
+
+
+@pytest.fixture
+def gstreamer() -> None:
+    if shutil.which("gst-launch-1.0") is None:
+        pytest.skip("gst-launch-1.0 is not installed (gstreamer1.0-tools)")
+    known = subprocess.run(
+        [
+            "gst-launch-1.0",
+            "-q",
+            "videotestsrc",
+            "num-buffers=1",
+            "!",
+            "videoconvert",
+            "!",
+            "fakesink",
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if known.returncode:
+        pytest.skip("GStreamer's test picture is not installed (gstreamer1.0-plugins-base)")
+
+
+def children() -> list[str]:
+    """The ``gst-launch-1.0`` processes that this process has started and not yet reaped."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text().partition(" (")[2].rpartition(") ")
+        except OSError:
+            continue
+        if rest.split()[1] == str(os.getpid()) and name.startswith("gst-launch"):
+            found.append(path.parent.name)
+    return found
+
+
+def wait_for_child() -> int:
+    deadline_s = time.monotonic() + 20.0
+    while not (found := children()) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return int(found[0])
+
+
+def bars(pixels: Pixels) -> list[tuple[int, ...]]:
+    """The colours of the seven bars of the SMPTE picture, left to right, each 0, 180 or so."""
+    width = pixels.shape[1]
+    return [tuple((pixels[5, width * (2 * bar + 1) // 14] > 90).astype(int)) for bar in range(7)]
+
+
+SMPTE_BARS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1)]
+
+
+@pytest.mark.usefixtures("gstreamer")
+class TestPipeline:
+    def test_colours_are_right(self) -> None:
+        with source("videotestsrc pattern=red") as camera:
+            pixels = camera.grab().decode()
+        assert pixels.dtype == np.uint8
+        assert pixels.shape == (48, 64, 3)
+        assert np.abs(pixels.astype(int) - (255, 0, 0)).max() <= 3
+
+    @pytest.mark.parametrize("width_px", [64, 65, 66, 67])
+    def test_rows_do_not_shear_at_any_width(self, width_px: int) -> None:
+        with source("videotestsrc pattern=smpte", width_px=width_px, height_px=49) as camera:
+            camera.grab()
+            pixels = camera.grab().decode()
+        assert pixels.shape == (49, width_px, 3)
+        assert bars(pixels) == SMPTE_BARS
+        assert bars(pixels[25:]) == SMPTE_BARS
+
+    def test_the_pipelines_own_size_is_scaled(self) -> None:
+        pipeline = "videotestsrc pattern=smpte ! video/x-raw,width=320,height=240,format=NV12"
+        with source(pipeline) as camera:
+            pixels = camera.grab().decode()
+        assert pixels.shape == (48, 64, 3)
+        assert bars(pixels) == SMPTE_BARS
+
+    def test_quoted_caps_and_an_appsink_at_the_end_are_understood(self) -> None:
+        pipeline = (
+            "videotestsrc pattern=blue ! 'video/x-raw, format=BGRx, width=(int)64' "
+            "! videoconvert ! appsink drop=true max-buffers=1"
+        )
+        with source(pipeline) as camera:
+            assert (camera.grab().decode().mean(axis=(0, 1)) > 127).tolist() == [False, False, True]
+
+    def test_every_frame_is_its_own_memory_and_later_than_the_one_before(self) -> None:
+        with source("videotestsrc pattern=snow is-live=true") as camera:
+            captures = [camera.grab() for _ in range(3)]
+        pixels = [capture.decode() for capture in captures]
+        assert not np.array_equal(pixels[0], pixels[1])
+        assert not np.array_equal(pixels[1], pixels[2])
+        assert captures[0].captured_s < captures[1].captured_s < captures[2].captured_s
+
+    def test_a_finite_pipeline_ends(self) -> None:
+        with source("videotestsrc num-buffers=1", loop=False) as camera:
+            camera.grab()
+            with pytest.raises(SourceEnded):
+                camera.grab()
+
+    def test_a_camera_that_ends_is_tried_again(self) -> None:
+        with source("videotestsrc num-buffers=1") as camera:
+            camera.grab()
+            with pytest.raises(CameraError, match="pipeline ended") as caught:
+                camera.grab()
+        assert not isinstance(caught.value, SourceEnded)
+
+    @pytest.mark.parametrize(
+        ("pipeline", "reason"),
+        [
+            ("nosuchcamera", 'no element "nosuchcamera"'),
+            ("videotestsrc colour=red", 'no property "colour"'),
+            ("videotestsrc ! video/x-raw,format=NONE", "could not link"),
+            ("videotestsrc ! ! fakesink", "syntax error"),
+            ("filesrc location=/nonexistent/film ! decodebin", "Resource not found"),
+        ],
+    )
+    def test_a_pipeline_that_cannot_work_says_why(self, pipeline: str, reason: str) -> None:
+        with source(pipeline) as camera, pytest.raises(CameraError, match=reason) as caught:
+            camera.grab()
+        assert "\n" not in str(caught.value)
+        assert not isinstance(caught.value, SourceEnded)
+
+    def test_a_password_in_the_pipeline_is_told_to_nobody(self) -> None:
+        with source("filesrc location=rtsp://root:hidden@cam/x colour=://a:hidden@b") as camera:
+            assert "hidden" not in camera.name
+            with pytest.raises(CameraError) as caught:
+                camera.grab()
+        assert "hidden" not in str(caught.value)
+
+    def test_a_hang_is_noticed(self) -> None:
+        with (
+            source("videotestsrc ! valve drop=true", timeout_s=0.3) as camera,
+            pytest.raises(CameraError, match=r"no frame within 0\.3 s"),
+        ):
+            camera.grab()
+        assert children() == []
+
+    def test_a_killed_child_is_noticed(self) -> None:
+        with source("videotestsrc is-live=true") as camera:
+            camera.grab()
+            os.kill(wait_for_child(), signal.SIGKILL)
+            with pytest.raises(CameraError, match="killed by signal 9"):
+                list(iter(camera.grab, None))
+        assert children() == []
+
+    def test_closing_stops_a_child_that_waits_to_be_read(self) -> None:
+        with source("videotestsrc", width_px=1920, height_px=1080) as camera:
+            camera.grab()
+        assert children() == []
+
+    def test_it_opens_again_after_closing(self) -> None:
+        for _ in range(2):
+            with source("videotestsrc pattern=white") as camera:
+                assert camera.grab().decode().min() > 250
+
+
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program called gst-launch-1.0 before all others."""
+    program = tmp_path / "gst-launch-1.0"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+def test_a_talkative_plugin_neither_blocks_nor_spoils_the_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 400 kB on standard output and error, then one frame of 48 rows of 192 bytes.
+    script = """
+    for fd; do :; done; fd=${fd#fd=}
+    yes 'GST_ARGUS: Creating output stream' 2>    yes 'GST_ARGUS: Creating output stream' | head- | head -c 200000
+    yes 'warning' 2>&- | head -c 200000 >&2
+    head -c 9216 /dev/zero | tr '\\0' '\\7' > /proc/self/fd/$fd
+    """
+    fake(tmp_path, monkeypatch, script)
+    with source("camerasrc") as camera:
+        assert (camera.grab().decode() == 7).all()
+        with pytest.raises(CameraError, match="warning"):
+            camera.grab()
+
+
+def test_a_child_that_does_not_stop_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The wish to stop is ignored; what is started inherits that.
+    fake(tmp_path, monkeypatch, f"trap '' INT; sleep 60 & echo $! > {tmp_path}/child; wait; wait")
+    with source("camerasrc", timeout_s=0.5) as camera, pytest.raises(CameraError, match="within"):
+        camera.grab()
+    child = int((tmp_path / "child").read_text())
+    deadline_s = time.monotonic() + 20.0
+    while alive(child) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert not alive(child)
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_without_gstreamer_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(CameraError, match=r"gstreamer1\.0-tools"), source("videotestsrc"):
+        pass
+
+
+@pytest.mark.parametrize("pipeline", ["", "   ", "videotestsrc ! 'video/x-raw"])
+def test_no_pipeline_is_an_error_that_names_the_option(pipeline: str) -> None:
+    with pytest.raises(CameraError, match=r"camera\.source"), source(pipeline):
+        pass
