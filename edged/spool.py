@@ -59,10 +59,10 @@ class Spool:
 
         return self._guarded(read)
 
-    def remove(self, numbers: Iterable[int]) -> None:
-        """Forget what is delivered; a number that is not there is none to forget."""
+    def remove(self, numbers: Iterable[int]) -> int:
+        """Forget what is delivered; how many of them were there."""
         rows = [(number,) for number in numbers]
-        self._guarded(lambda database: self._remove(database, rows))
+        return self._guarded(lambda database: self._remove(database, rows))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -93,13 +93,14 @@ class Spool:
             self.dropped += gone
         return numbers
 
-    def _remove(self, database: sqlite3.Connection, rows: list[tuple[int]]) -> None:
+    def _remove(self, database: sqlite3.Connection, rows: list[tuple[int]]) -> int:
         with database:
-            database.executemany("DELETE FROM event WHERE number = ?", rows)
+            gone = database.executemany("DELETE FROM event WHERE number = ?", rows).rowcount
         if database.execute("SELECT 1 FROM event LIMIT 1").fetchone() is None:
             (pages,) = database.execute("PRAGMA page_count").fetchone()
             if pages > SHRINK_PAGES:
                 database.execute("VACUUM")
+        return gone
 
     def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:

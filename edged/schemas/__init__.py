@@ -1,0 +1,24 @@
+"""The JSON Schema (2020-12) of every MQTT message, as files in the package.
+
+The files are made from the types in `edged.sinks.mqtt.payloads` by ``python -m edged.schemas``,
+and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+
+
+def path(name: str) -> Path:
+    """The file of one message's schema; `name` is ``state``, ``event``, ``command``, ..."""
+    return Path(__file__).parent / f"{name}.v{VERSION}.json"
+
+
+def load(name: str) -> dict[str, Any]:
+    """One message's schema."""
+    schema: dict[str, Any] = json.loads(path(name).read_text(encoding="utf-8"))
+    return schema

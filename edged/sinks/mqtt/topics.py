@@ -1,0 +1,45 @@
+"""Where each message goes: the tree of topics under one device."""
+
+from __future__ import annotations
+
+from edged.config.schema import MqttConfig
+
+
+class Topics:
+    """The topics of one device; ``root`` is ``<prefix>/<device>``."""
+
+    def __init__(self, mqtt: MqttConfig, device: str) -> None:
+        self.prefix = mqtt.prefix.rstrip("/")
+        self.root = f"{self.prefix}/{device}"
+        self.availability = f"{self.root}/availability"
+        self.state = f"{self.root}/state"
+        self.event = f"{self.root}/event"
+        self.classification = f"{self.root}/classification"
+        self.health = f"{self.root}/health"
+        self.image = f"{self.root}/image"
+        self.command = f"{self.root}/command"
+        self.reply = f"{self.root}/command/reply"
+        self.any_output_set = f"{self.root}/output/+/set"
+
+    def output_state(self, name: str) -> str:
+        """Where an output's value is kept."""
+        return f"{self.root}/output/{name}/state"
+
+    def output_of(self, topic: str) -> str | None:
+        """The output that a ``set`` topic is about; None if `topic` is no such one."""
+        head, tail = f"{self.root}/output/", "/set"
+        if topic.startswith(head) and topic.endswith(tail):
+            return topic[len(head) : -len(tail)]
+        return None
+
+    def may_be_answered_at(self, topic: str) -> bool:
+        """Whether a response topic that a stranger names is safe to publish to.
+
+        Not in the tree of edged's own topics, of this device or another: an answer there could be
+        taken for a state or a command. Not in a broker's own tree, and no wildcard.
+        """
+        if not 0 < len(topic) <= 256 or topic.startswith("$") or set(topic) & set("+#\0"):
+            return False
+        if topic == self.reply or topic.startswith(f"{self.reply}/"):
+            return True
+        return topic != self.prefix and not topic.startswith(f"{self.prefix}/")
