@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from edged import __version__, build, logs
-from edged.config.load import load, reloadable
+from edged.config.load import load
+from edged.config.reload import reloadable
 from edged.config.schema import Config
 from edged.mailbox import Command, Mailbox
 from edged.notify import Notifier

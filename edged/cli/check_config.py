@@ -6,7 +6,8 @@ import argparse
 import os
 
 from edged import build
-from edged.config.load import effective, load
+from edged.config.effective import effective
+from edged.config.load import load
 
 
 def run(arguments: argparse.Namespace) -> int:
