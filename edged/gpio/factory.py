@@ -29,7 +29,7 @@ def choose(gpio: GpioConfig) -> Kind:
     """
     if gpio.factory != "auto":
         return gpio.factory
-    if not gpio.chip and _is_raspberry_pi() and importlib.util.find_spec("lgpio"):
+    if not gpio.chip and _is_raspberry_pi() and _installed("lgpio"):
         return "lgpio"
     return "gpiod" if device_paths() else "mock"
 
@@ -40,8 +40,12 @@ def _is_raspberry_pi() -> bool:
     return False
 
 
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
 def _open_lgpio(gpio: GpioConfig) -> Any:
-    if importlib.util.find_spec("lgpio") is None:
+    if not _installed("lgpio"):
         raise ConfigError(
             '[gpio] factory = "lgpio": the lgpio package is missing; install python3-lgpio '
             'or write factory = "gpiod"'
@@ -128,7 +132,9 @@ def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
     except GPIOZeroError as error:
         raise ConfigError(f"{place}: {error}; free it or use another pin") from error
     except OSError as error:
-        raise ConfigError(f"{place}: {error}; check the wiring of [gpio] to the chip") from error
+        raise ConfigError(
+            f"{place}: {error}; is the chip there, and may this user have it?"
+        ) from error
 
 
 def _check(factory: Any, place: str, pin: int | str) -> None:

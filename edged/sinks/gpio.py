@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +60,7 @@ class GpioSink:
         self._positions: dict[str, int | None] = {}
         self._changed = threading.Condition()
         self._closing = False
+        self._wake_s = math.inf
         self._crash: BaseException | None = None
         self._thread: threading.Thread | None = None
 
@@ -139,10 +141,8 @@ class GpioSink:
             for output in self._outputs:
                 output.drive.tick(now_s)
             self._settle(now_s)
-            waits = [o.drive.due_s - now_s for o in self._outputs if o.drive.due_s is not None]
-            if any(output.failed for output in self._outputs):
-                waits.append(RETRY_S)
-            return max(0.0, min(waits)) if waits else None
+            self._wake_s = self._next_s(now_s)
+            return None if self._wake_s == math.inf else max(0.0, self._wake_s - now_s)
 
     def _run(self) -> None:
         try:
@@ -159,17 +159,22 @@ class GpioSink:
 
     def _settle(self, now_s: float) -> None:
         """Make the pins what the drives say; the lock is held."""
-        changed = False
         for output in self._outputs:
             wanted = output.drive.value
             if wanted != output.value or output.failed:
-                changed = True
                 self._put(output, wanted)
             if output.unreported:
                 state = OutputState(output.config.name, output.value, now_s)
                 output.unreported = not self._mailbox.post(state)
-        if changed:
+        # Waking the thread for nothing would make it compete with the loop for the interpreter.
+        if self._next_s(now_s) < self._wake_s:
             self._changed.notify()
+
+    def _next_s(self, now_s: float) -> float:
+        times_s = [o.drive.due_s for o in self._outputs if o.drive.due_s is not None]
+        if any(output.failed for output in self._outputs):
+            times_s.append(now_s + RETRY_S)
+        return min(times_s, default=math.inf)
 
     def _put(self, output: _Output, value: float) -> None:
         try:
