@@ -153,5 +153,5 @@ def softmax(logits: npt.NDArray[np.float32]) -> None:
 
 def bound(scores: Scores) -> None:
     """In place to 0..1. NaN becomes 0: no threshold could meet it, nor any message carry it."""
-    np.fmin(scores, 1.0, out=scores)
     np.fmax(scores, 0.0, out=scores)
+    np.minimum(scores, 1.0, out=scores)

@@ -1,0 +1,98 @@
+"""What a model file says of itself, and that no damage gets past the first look."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from edged.errors import ModelError
+from edged.inference import modelfile
+from tests.inference import builder
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelError) as raised:
+        modelfile.read(path)
+    message = str(raised.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_published_model_tells_normalisation_and_labels(shared_data: Path) -> None:
+    path = shared_data / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
+    file = modelfile.read(path)
+    assert (file.mean, file.std) == ((127.5,), (127.5,))
+    (name,) = file.label_files.values()
+    content = modelfile.packed(path, name, 1 << 20)
+    assert content is not None
+    assert content.splitlines()[1] == b"tench, Tinca tinca"
+
+
+def test_what_is_packed_in_may_be_absent_or_too_long(shared_data: Path) -> None:
+    path = shared_data / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
+    (name,) = modelfile.read(path).label_files.values()
+    assert modelfile.packed(path, "other.txt", 1 << 20) is None
+    with pytest.raises(ModelError, match="over 100 bytes"):
+        modelfile.packed(path, name, 100)
+
+
+def test_the_label_file_is_named_by_the_metadata(tmp_path: Path) -> None:
+    described = builder.metadata([1, 2, 3], [4, 5, 6], labels="colours.txt")
+    file = modelfile.read(builder.colours(tmp_path / "model.tflite", metadata=described))
+    assert (file.mean, file.std) == ((1, 2, 3), (4, 5, 6))
+    assert list(file.label_files.values()) == ["colours.txt"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
+def test_softmax_at_the_end_makes_probabilities(tmp_path: Path, dtype: str) -> None:
+    for softmax in (True, False):
+        path = builder.colours(tmp_path / "model.tflite", dtype, softmax=softmax)
+        output = 4 if softmax else 2
+        assert modelfile.read(path).ends_in_probabilities(output) is softmax
+
+
+def test_a_missing_or_empty_file_and_what_is_no_model_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    assert "No such file" in refusal(path)
+    path.write_bytes(b"")
+    assert "empty or cut short" in refusal(path)
+    path.write_bytes(b"cat\ndog\nbird\n")
+    assert "not a TensorFlow Lite model" in refusal(path)
+    assert "Is a directory" in refusal(tmp_path)
+
+
+def test_a_model_cut_short_is_refused(tmp_path: Path) -> None:
+    path = builder.colours(tmp_path / "model.tflite")
+    content = path.read_bytes()
+    for length in range(8, len(content) - 400, 7):
+        path.write_bytes(content[:length])
+        assert "cut short" in refusal(path)
+
+
+def test_a_published_model_cut_short_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    content = (shared_data / "models" / "mobilenet_v1_0.25_128_quant.tflite").read_bytes()
+    path = tmp_path / "model.tflite"
+    for length in (1000, 100_000, 300_000, 500_000):
+        path.write_bytes(content[:length])
+        assert "cut short" in refusal(path)
+
+
+def test_a_model_with_wrong_bytes_is_read_or_refused(tmp_path: Path) -> None:
+    described = builder.metadata([1], [2], labels="colours.txt")
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    content = path.read_bytes()
+    chance = random.Random(7)  # noqa: S311
+    refused = 0
+    for _ in range(500):
+        damaged = bytearray(content)
+        for _ in range(3):
+            damaged[chance.randrange(8, len(damaged))] = chance.randrange(256)
+        path.write_bytes(bytes(damaged))
+        try:
+            modelfile.read(path)
+        except ModelError:
+            refused += 1
+    assert refused > 50

@@ -1,0 +1,463 @@
+"""Real models on real pictures give the known answers; hand-made ones give those worked out."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edged.config.schema import ModelConfig
+from edged.core import Pixels
+from edged.errors import ModelError
+from edged.inference import runtimes, tflite
+from edged.inference.tflite import TfliteClassifier
+from tests.inference import builder
+
+RED, GREEN, BLUE = (200, 40, 30), (10, 250, 60), (0, 100, 160)
+
+
+def picture(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def plain(colour: tuple[int, int, int], height: int = 40, width: int = 30) -> Pixels:
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def load(path: Path, fit: Any = "stretch", **options: Any) -> TfliteClassifier:
+    return tflite.load(ModelConfig(path=str(path), **options), fit)
+
+
+def published(shared_data: Path, name: str, labels: str = "", **options: Any) -> TfliteClassifier:
+    given = str(shared_data / "labels" / f"{labels}_labels.txt") if labels else ""
+    return load(shared_data / "models" / f"{name}.tflite", labels=given, **options)
+
+
+def refusal(path: Path, **options: Any) -> str:
+    with pytest.raises(ModelError) as raised:
+        load(path, **options)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> str:
+    path = tmp_path / "colours.txt"
+    path.write_text("red\ngreen\nblue\n")
+    return str(path)
+
+
+# Known answers. Those of the two iNaturalist models are in Coral's own examples and tests.
+
+IMAGENET = [
+    "mobilenet_v1_0.25_128_quant",
+    "mobilenet_v1_0.5_160_quant",
+    "mobilenet_v1_0.75_192_quant",
+    "mobilenet_v2_1.0_224_quant",
+    "tf2_mobilenet_v2_1.0_224_ptq",
+]
+
+
+@pytest.mark.parametrize("name", IMAGENET)
+def test_every_imagenet_model_knows_the_cat_and_the_flower(shared_data: Path, name: str) -> None:
+    classifier = published(shared_data, name, "imagenet")
+    for image, answers in (
+        ("cat.bmp", ("Egyptian cat", "tabby, tabby cat")),
+        ("cat_720p.jpg", ("Egyptian cat", "tabby, tabby cat")),
+        ("sunflower.bmp", ("daisy",)),
+    ):
+        best = classifier.classify(picture(shared_data / "images" / image)).top(1)[0]
+        assert best.label in answers, image
+        assert classifier.labels[best.index] == best.label
+
+
+@pytest.mark.parametrize("name", IMAGENET[2:])
+def test_the_larger_imagenet_models_know_the_uniform(shared_data: Path, name: str) -> None:
+    classifier = published(shared_data, name, "imagenet")
+    prediction = classifier.classify(picture(shared_data / "images" / "grace_hopper.bmp"))
+    assert prediction.top(1)[0].label == "military uniform"
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "answer"),
+    [
+        ("bird", "bird.bmp", "Poecile atricapillus (Black-capped Chickadee)"),
+        ("insect", "dragonfly.bmp", "Micrathyria hagenii (Thornbush Dasher)"),
+    ],
+)
+def test_the_inaturalist_models_know_their_species(
+    shared_data: Path, name: str, image: str, answer: str
+) -> None:
+    model = f"mobilenet_v2_1.0_224_inat_{name}_quant"
+    classifier = published(shared_data, model, f"inat_{name}")
+    best = classifier.classify(picture(shared_data / "images" / image)).top(1)[0]
+    assert best.label == answer
+    assert best.score > 0.5
+
+
+def test_a_grey_model_without_channels_reads_the_nine(shared_data: Path, tmp_path: Path) -> None:
+    digits = tmp_path / "digits.txt"
+    digits.write_text("zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n")
+    model = shared_data / "models" / "keras_lstm_mnist_ptq.tflite"
+    classifier = load(model, labels=str(digits))
+    best = classifier.classify(picture(shared_data / "images" / "mnist_nine.bmp")).top(1)[0]
+    assert best.label == "nine"
+    assert best.score > 0.9
+
+
+def test_the_accuracy_over_the_sample_of_imagenet_is_kept(shared_data: Path) -> None:
+    folder = shared_data / "imagenet-sample"
+    classifier = published(shared_data, "tf2_mobilenet_v2_1.0_224_ptq", "imagenet")
+    with (folder / "labels.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[::4]
+    right = sum(
+        classifier.classify(picture(folder / row["file"])).top(1)[0].index == int(row["index1001"])
+        for row in rows
+    )
+    assert right / len(rows) > 0.75
+
+
+@pytest.mark.parametrize("name", [IMAGENET[0], "tf2_mobilenet_v2_1.0_224_ptq"])
+def test_scores_are_those_of_the_bare_runtime_to_the_last_bit(shared_data: Path, name: str) -> None:
+    classifier = published(shared_data, name, "imagenet")
+    size = (classifier.input_width_px, classifier.input_height_px)
+    image = Image.open(shared_data / "images" / "resized_cat.bmp").convert("RGB").resize(size)
+    pixels = np.asarray(image)
+    runtime = runtimes.choose("auto")
+    bare = runtimes.open_interpreter(runtime, classifier.path, ModelConfig(), classifier.threads)
+    bare.set_tensor(bare.get_input_details()[0]["index"], pixels[np.newaxis])
+    bare.invoke()
+    output = bare.get_output_details()[0]
+    scale, zero_point = output["quantization"]
+    quantised = bare.get_tensor(output["index"])[0].astype(np.int32)
+    expected = ((quantised - zero_point) * scale).astype(np.float32)
+    for _ in range(3):
+        assert np.array_equal(classifier.classify(pixels).scores, expected)
+
+
+# Tensor types, normalisation and shapes.
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
+@pytest.mark.parametrize("softmax", [True, False])
+def test_every_tensor_type_gives_the_softmax_of_the_mean_colour(
+    tmp_path: Path, names: str, dtype: str, softmax: bool
+) -> None:
+    path = builder.colours(tmp_path / "model.tflite", dtype, softmax=softmax)
+    classifier = load(path, labels=names, mean=[0.0], std=[255.0])
+    for colour, label in ((RED, "red"), (GREEN, "green"), (BLUE, "blue")):
+        prediction = classifier.classify(plain(colour))
+        exponents = np.exp(np.array(colour) / 255)
+        assert prediction.scores == pytest.approx(exponents / exponents.sum(), abs=1 / 128)
+        assert prediction.top(1)[0].label == label
+
+
+def test_softmax_is_applied_to_logits_only_unless_the_configuration_says(
+    tmp_path: Path, names: str
+) -> None:
+    path = builder.colours(tmp_path / "model.tflite", softmax=False)
+    normalised = {"labels": names, "mean": [0.0], "std": [255.0]}
+    scores = load(path, **normalised).classify(plain(RED)).scores
+    assert scores.sum() == pytest.approx(1.0)
+    scores = load(path, scores="probabilities", **normalised).classify(plain(RED)).scores
+    assert scores == pytest.approx(np.array(RED) / 255)
+    path = builder.colours(tmp_path / "model.tflite", softmax=True)
+    twice = load(path, scores="logits", **normalised).classify(plain(RED)).scores
+    assert twice.max() < 0.4
+
+
+def echoed(path: Path, pixels: Pixels, fit: str = "stretch", **options: Any) -> Any:
+    """What arrives in the input tensor, as real values."""
+    labels = path.with_name("pixels.txt")
+    classifier = load(path, fit, labels=str(labels), **options)
+    classifier.classify(pixels)
+    return classifier.features()
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Any:
+    """Make a model that tells its input of 3 x 5 pixels, with labels that fit."""
+
+    def make(dtype: str, channels: int | None = 3, **options: Any) -> Path:
+        shape = (1, 3, 5) if channels is None else (1, 3, 5, channels)
+        count = 15 * (channels or 1)
+        (tmp_path / "pixels.txt").write_text("\n".join(f"p{n}" for n in range(count)))
+        return builder.echo(tmp_path / "echo.tflite", dtype, shape, **options)
+
+    return make
+
+
+RANDOM = np.random.default_rng(3).integers(0, 256, (3, 5, 3), np.uint8)
+FLAT = RANDOM.reshape(-1).astype(np.float64)
+
+
+def test_an_integer_input_gets_the_pixels_themselves(echo: Any) -> None:
+    # With scale 1 the real value is q - zero point: q is the pixel, or the pixel - 128.
+    assert np.array_equal(echoed(echo("uint8", quantised=(1.0, 0)), RANDOM), FLAT)
+    assert np.array_equal(echoed(echo("int8", quantised=(1.0, -128)), RANDOM), FLAT)
+    assert np.array_equal(
+        echoed(echo("uint8", quantised=(0.0078125, 128)), RANDOM), (FLAT - 128) / 128
+    )
+
+
+def test_a_float_input_gets_minus_one_to_one(echo: Any) -> None:
+    assert echoed(echo("float32"), RANDOM) == pytest.approx((FLAT - 127.5) / 127.5, abs=1e-6)
+
+
+def test_metadata_normalises_and_the_configuration_outranks_it(echo: Any) -> None:
+    path = echo("float32", metadata=builder.metadata([10, 20, 30], [2, 4, 8], outputs=2))
+    expected = ((RANDOM - np.array([10.0, 20.0, 30.0])) / [2, 4, 8]).reshape(-1)
+    assert echoed(path, RANDOM) == pytest.approx(expected, abs=1e-5)
+    assert echoed(path, RANDOM, mean=[0.0], std=[255.0]) == pytest.approx(FLAT / 255, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_metadata_normalises_a_quantised_input_by_its_scale(echo: Any, dtype: str) -> None:
+    path = echo(dtype, quantised=(0.02, 0), metadata=builder.metadata([0], [100], outputs=2))
+    lowest, highest = np.iinfo(dtype).min * 0.02, np.iinfo(dtype).max * 0.02
+    expected = (FLAT / 100).clip(lowest, highest)
+    assert echoed(path, RANDOM) == pytest.approx(expected, abs=0.0101)
+
+
+def test_metadata_that_means_the_plain_pixel_gives_it(echo: Any) -> None:
+    described = builder.metadata([127.5], [127.5], outputs=2)
+    path = echo("int8", quantised=(0.0078125, 0), metadata=described)
+    assert np.array_equal(echoed(path, RANDOM), (FLAT - 128) / 128)
+
+
+@pytest.mark.parametrize("channels", [1, None])
+def test_a_grey_model_gets_luma(echo: Any, channels: int | None) -> None:
+    grey = np.asarray(Image.fromarray(RANDOM).convert("L")).reshape(-1)
+    path = echo("uint8", channels, quantised=(1.0, 0))
+    assert np.array_equal(echoed(path, RANDOM), grey)
+
+
+def test_a_picture_is_stretched_or_cropped_to_the_middle(echo: Any) -> None:
+    path = echo("uint8", quantised=(1.0, 0))
+    wide = np.zeros((3, 9, 3), np.uint8)
+    wide[:, 2:7] = RANDOM
+    assert np.array_equal(echoed(path, wide, "crop"), FLAT)
+    assert not np.array_equal(echoed(path, wide, "stretch"), FLAT)
+
+
+def test_a_turned_view_is_read_as_the_turned_picture(echo: Any) -> None:
+    path = echo("uint8", quantised=(1.0, 0))
+    turned = np.rot90(np.ascontiguousarray(np.rot90(RANDOM)), -1)
+    assert not turned.flags.c_contiguous
+    assert np.array_equal(echoed(path, turned), FLAT)
+
+
+def test_scores_are_the_callers_own(tmp_path: Path, names: str) -> None:
+    classifier = load(builder.colours(tmp_path / "model.tflite", "uint8"), labels=names)
+    first = classifier.classify(plain(RED))
+    kept = first.scores.copy()
+    classifier.classify(plain(BLUE))
+    assert np.array_equal(first.scores, kept)
+    assert first.scores.dtype == np.float32
+    assert set(first.stages_s) == {"resize", "tensor", "invoke", "scores"}
+    assert min(first.stages_s.values()) >= 0.0
+    classifier.close()
+
+
+def test_a_model_without_a_second_output_has_no_features(tmp_path: Path, names: str) -> None:
+    classifier = load(builder.colours(tmp_path / "model.tflite"), labels=names)
+    classifier.classify(plain(RED))
+    assert classifier.features() is None
+
+
+def test_what_was_loaded_is_told_and_logged_once(
+    tmp_path: Path, names: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = builder.colours(tmp_path / "colours.tflite", height=7, width=5)
+    with caplog.at_level(logging.INFO, logger="edged"):
+        classifier = load(path, labels=names, threads=2, xnnpack=False)
+    assert classifier.name == "colours"
+    assert classifier.path == path
+    assert (classifier.input_height_px, classifier.input_width_px) == (7, 5)
+    assert classifier.threads == 2
+    assert classifier.delegated == 0.0
+    assert classifier.runtime == runtimes.choose("auto").title
+    (record,) = caplog.records
+    for told in (
+        str(path),
+        classifier.runtime,
+        "threads: 2",
+        "0%",
+        "5x7 RGB float32",
+        "model.mean",
+    ):
+        assert told in record.getMessage()
+
+
+# Which output holds the scores.
+
+
+def two_outputs(path: Path, sizes: list[int], names: dict[int, str]) -> Path:
+    model = builder.Model()
+    image = model.tensor([1, 2, 2, 3])
+    rows = model.tensor([1, 12])
+    model.reshape(image, rows)
+    outputs = []
+    for size in sizes:
+        output = model.tensor([1, size])
+        weights = model.tensor([size, 12], data=np.zeros((size, 12), np.float32).tobytes())
+        bias = np.linspace(0, 1, size, dtype=np.float32)
+        model.operator(
+            "FULLY_CONNECTED",
+            [rows, weights, model.tensor([size], data=bias.tobytes())],
+            [output],
+            kind="FullyConnectedOptions",
+        )
+        outputs.append(output)
+    described = {outputs[number]: name for number, name in names.items()}
+    path.write_bytes(model.content([image], outputs, names=described))
+    return path
+
+
+def test_scores_are_told_from_features_by_name(tmp_path: Path, names: str) -> None:
+    path = two_outputs(tmp_path / "model.tflite", [3, 3], {0: "features", 1: "scores"})
+    classifier = load(path, labels=names)
+    classifier.classify(plain(RED))
+    features = classifier.features()
+    assert features is not None
+    assert features.tolist() == [0.0, 0.5, 1.0]
+
+
+def test_scores_are_told_from_features_by_the_number_of_labels(tmp_path: Path, names: str) -> None:
+    path = two_outputs(tmp_path / "model.tflite", [8, 3], {})
+    classifier = load(path, labels=names)
+    assert classifier.classify(plain(RED)).scores.shape == (3,)
+    features = classifier.features()
+    assert features is not None
+    assert features.shape == (8,)
+
+
+def test_outputs_that_nothing_tells_apart_are_refused(tmp_path: Path, names: str) -> None:
+    path = two_outputs(tmp_path / "model.tflite", [3, 3], {})
+    assert "2 outputs and is not known to be a classifier" in refusal(path, labels=names)
+    path = two_outputs(tmp_path / "model.tflite", [3, 4, 5, 6, 7], {})
+    assert "5 outputs and is not known to be a classifier" in refusal(path, labels=names)
+
+
+# Labels: where they come from, and their count.
+
+
+def test_labels_come_from_the_model_itself(shared_data: Path, tmp_path: Path) -> None:
+    assert published(shared_data, IMAGENET[-1]).labels[1] == "tench, Tinca tinca"
+    described = builder.metadata(labels="inside.txt")
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    builder.pack(path, "inside.txt", b"0 rot\n1 gruen\n2 blau\n")
+    (tmp_path / "labels.txt").write_text("outside\n")
+    assert load(path).labels == ("rot", "gruen", "blau")
+
+
+def test_labels_come_from_beside_the_model(tmp_path: Path) -> None:
+    # As Teachable Machine exports them: model.tflite and labels.txt, with indices.
+    path = builder.colours(tmp_path / "model.tflite", "uint8")
+    (tmp_path / "labels.txt").write_text("0 red\n1 green\n2 blue\n")
+    assert load(path).labels == ("red", "green", "blue")
+    (tmp_path / "model.txt").write_text("r\ng\nb\n")
+    assert load(path).labels == ("r", "g", "b")
+
+
+def test_a_model_without_labels_says_what_to_do(tmp_path: Path) -> None:
+    message = refusal(builder.colours(tmp_path / "model.tflite"))
+    assert "neither model.txt nor labels.txt" in message
+    assert "set model.labels" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "advice"),
+    [
+        ("red\ngreen\n", 2, "add it as the first line"),
+        ("background\nred\ngreen\nblue\n", 4, "remove its line"),
+        ("red\n", 1, "set model.labels"),
+    ],
+)
+def test_a_count_that_does_not_match_is_told(
+    tmp_path: Path, text: str, count: int, advice: str
+) -> None:
+    path = builder.colours(tmp_path / "model.tflite")
+    labels = tmp_path / "wrong.txt"
+    labels.write_text(text)
+    message = refusal(path, labels=str(labels))
+    assert f"{path} has 3 outputs, {labels} has {count} labels" in message
+    assert advice in message
+
+
+# Models that are no image classifiers.
+
+
+def test_a_model_with_five_outputs_is_refused(shared_data: Path) -> None:
+    message = refusal(shared_data / "models" / "split_concat.tflite")
+    assert "3 inputs and 5 outputs: give an image classifier" in message
+
+
+def test_an_empty_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.touch()
+    assert f"{path} is empty or cut short" in refusal(path)
+
+
+def made(path: Path, shape: list[int], dtype: str, classes: list[int], result: str) -> Path:
+    """A model that only reshapes."""
+    model = builder.Model()
+    image, scores = model.tensor(shape, dtype, name="image"), model.tensor(classes, result)
+    model.reshape(image, scores)
+    path.write_bytes(model.content([image], [scores]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "classes", "told"),
+    [
+        ([1, 12], "float32", [1, 12], "input image of shape 1x12 is no image"),
+        ([1, 3, 2, 2], "float32", [1, 12], "input image of shape 1x3x2x2 is no image"),
+        ([2, 2, 1, 3], "float32", [1, 12], "input image of shape 2x2x1x3 is no image"),
+        ([1, -1, -1, 3], "float32", [1, 3], "has no fixed size"),
+        ([1, 2, 2, 3], "int32", [1, 12], "input image is int32"),
+        ([1, 2, 2, 3], "float32", [1, 2, 6], "outputs (1x2x6 float32) is a list of class scores"),
+    ],
+)
+def test_a_model_that_is_no_image_classifier_is_refused(
+    tmp_path: Path, names: str, shape: list[int], dtype: str, classes: list[int], told: str
+) -> None:
+    path = made(tmp_path / "model.tflite", shape, dtype, classes, dtype)
+    message = refusal(path, labels=names)
+    assert message.startswith(str(path))
+    assert told in message
+
+
+def test_a_batch_that_is_not_fixed_is_one_picture(tmp_path: Path) -> None:
+    path = made(tmp_path / "model.tflite", [-1, 2, 2, 3], "float32", [1, 12], "float32")
+    (tmp_path / "labels.txt").write_text("\n".join("abcdefghijkl"))
+    scores = load(path, mean=[0], std=[255]).classify(plain((0, 0, 255), 2, 2)).scores
+    assert scores[2::3] == pytest.approx([np.e / 4 / (2 + np.e)] * 4)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "told"),
+    [([1.0, 2.0], [1.0], "2 values for 3 channels"), ([0.0], [0.0], "std finite and above 0")],
+)
+def test_a_normalisation_that_makes_no_sense_is_refused(
+    tmp_path: Path, names: str, mean: list[float], std: list[float], told: str
+) -> None:
+    path = builder.colours(tmp_path / "model.tflite")
+    message = refusal(path, labels=names, mean=mean, std=std)
+    assert told in message
+    assert "model.mean" in message
+
+
+def test_a_copied_model_loads_from_a_path_with_blanks(shared_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mein Modell"
+    folder.mkdir()
+    shutil.copy(shared_data / "models" / f"{IMAGENET[0]}.tflite", folder / "größe.tflite")
+    assert load(folder / "größe.tflite").name == "größe"
