@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,26 +76,26 @@ def _assign(table: dict[str, Any], struct: type, parts: Sequence[str], text: str
     # The schema is walked beside the values: it tells tables from arrays from values.
     part, rest = parts[0], parts[1:]
     kind = fields(struct).get(part)
-    if kind is None or not rest:
-        table[part] = _nested(rest, _value(text, kind))
-        return (part,)
-    if is_table(kind):
+    if rest and is_table(kind):
         inner = table.setdefault(part, {})
         if not isinstance(inner, dict):
             raise LookupError(f"{part} is not a table")
         return (part, *_assign(inner, kind, rest, text))
-    if (array := table_of(kind)) is not None:
+    if rest and (array := table_of(kind)) is not None:
         elements = table.get(part, [])
         position = _position(elements, rest[0], part)
         if len(rest) == 1:
             elements[position] = _value(text, None)
             return (part, position)
         return (part, position, *_assign(elements[position], array, rest[1:], text))
-    options = table.get(part)
-    if not isinstance(options, dict):
-        options = table[part] = {}
-    options[rest[0]] = _nested(rest[1:], _value(text, str))
-    return (part, rest[0])
+    if len(rest) == 1 and typing.get_origin(kind) is dict:
+        options = table.setdefault(part, {})
+        if not isinstance(options, dict):
+            raise LookupError(f"{part} is not a table")
+        options[rest[0]] = _value(text, typing.get_args(kind)[1])
+        return (part, rest[0])
+    table[part] = _nested(rest, _value(text, None if rest else kind))
+    return (part,)
 
 
 def _position(elements: Any, wanted: str, part: str) -> int:

@@ -56,7 +56,7 @@ def parse(text: str) -> dict[str, Any]:
         message = str(error)[-MESSAGE_LIMIT:]
         position = _POSITION.search(message)
         if position is None:
-            raise TomlSyntaxError(message) from error
+            raise TomlSyntaxError(message, text.count("\n") + 1) from error
         line, column = int(position[1]), int(position[2])
         hint = "; text stands in quotes" if message.startswith("Invalid value") else ""
         raise TomlSyntaxError(

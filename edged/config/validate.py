@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, Union
+from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union
 
 import msgspec
 
@@ -33,7 +33,12 @@ def fields(struct: type) -> dict[str, Any]:
     return {name: hints[name] for name in struct.__struct_fields__}  # type: ignore[attr-defined]
 
 
-def is_table(kind: Any) -> bool:
+@cache
+def _required(struct: type) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(struct) if field.required)
+
+
+def is_table(kind: Any) -> TypeGuard[type]:
     """Whether a type of the schema is a table with keys of its own."""
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
@@ -42,7 +47,8 @@ def table_of(kind: Any) -> type | None:
     """The table that an array of tables repeats; None for any other type."""
     kind = _bare(kind)
     if typing.get_origin(kind) is list and is_table(typing.get_args(kind)[0]):
-        return typing.cast(type, typing.get_args(kind)[0])
+        table: type = typing.get_args(kind)[0]
+        return table
     return None
 
 
@@ -68,12 +74,10 @@ def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterat
             yield from _array_problems(value, table, here)
         else:
             yield from _value_problems(value, kind, here)
-    for field in msgspec.structs.fields(struct):
-        if field.required and field.name not in raw:
-            kind = known[field.name]
-            yield Problem(
-                (*path, field.name), None, f"missing; expected {expected(kind)}", has_value=False
-            )
+    for key in _required(struct):
+        if key not in raw:
+            message = f"missing; expected {expected(known[key])}"
+            yield Problem((*path, key), None, message, has_value=False)
 
 
 def expected(kind: Any) -> str:
