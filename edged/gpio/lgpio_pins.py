@@ -35,12 +35,25 @@ class LgpioPin(LGPIOPin):
         except lgpio.error as error:
             raise OSError(f"{self!r}: {error}") from error
 
+    def output_with_state(self, state: bool | float) -> None:
+        # gpiozero's own goes through low, which is on where the device is active low.
+        lgpio.gpio_claim_output(self.factory._handle, self._number, int(bool(state)))
+
+    def _set_function(self, value: str) -> None:
+        if value != "output" or self.function != "output":
+            super()._set_function(value)
+
     def _set_frequency(self, value: float | None) -> None:
+        """PWM begins with the level that the pin has, and ends low but for a full duty."""
+        handle, number = self.factory._handle, self._number
+        if value and self._pwm is None and self.function == "output":
+            self._pwm = (value, 100.0 * lgpio.gpio_read(handle, number))
+            lgpio.tx_pwm(handle, number, *self._pwm)
+            return
         full = self._pwm is not None and self._pwm[1] >= 100
         super()._set_frequency(value)
         if full and not value:
-            # Stopped PWM leaves the line low, which is on where the device is active low.
-            lgpio.gpio_write(self.factory._handle, self._number, 1)
+            lgpio.gpio_write(handle, number, 1)
 
 
 class LgpioFactory(LGPIOFactory):
