@@ -41,8 +41,8 @@ class MqttSink:
     """Publishes reports under ``<prefix>/<device>``; docs/mqtt.md describes every message.
 
     Threads of its own: the connection's (and within it the network library's), and a worker for
-    all that takes longer than microseconds: the disk, pictures, classifications. Events and the
-    state go from `write` straight to the network's thread. Entering starts the threads and waits
+    all that takes longer: the disk, pictures, and every message that nobody waits for. Only events
+    go from `write` straight to the network's thread. Entering starts the threads and waits
     for nothing: neither the broker nor the disk delays the start.
     """
 
@@ -87,10 +87,8 @@ class MqttSink:
         self._closing = False
         self._run = secrets.token_hex(8)
         self._event_numbers = itertools.count(1)
-        # Guards what is kept to be said again on a new connection, against saying it in the
-        # wrong order there.
-        self._retained_lock = threading.Lock()
         self._retained: dict[str, bytes] = {}
+        self._retained_due: deque[str] = deque()
         self._state_key: object = None
         self._classification_due_s = 0.0
         self._image_due_s = 0.0
@@ -108,7 +106,7 @@ class MqttSink:
         """Wait shortly for acknowledgements, say ``offline``, keep the rest on disk."""
         give_up_s = time.monotonic() + FAREWELL_S
         while self._connection.up and time.monotonic() < give_up_s:
-            if self._delivery.settled() and not self._reports and not self._images:
+            if self._delivery.settled() and not self._left_to_do():
                 break
             time.sleep(0.005)
         self._connection.stop()
@@ -132,6 +130,9 @@ class MqttSink:
                 self._hand_over_image(report.result)
             case Health():
                 self._hand_over(report)
+
+    def _left_to_do(self) -> bool:
+        return bool(self._retained_due or self._reports or self._images)
 
     def _event(self, event: Event) -> bytes:
         identity = f"{self._run}-{next(self._event_numbers)}"
@@ -180,14 +181,14 @@ class MqttSink:
         self._work_due.set()
 
     def _retain(self, topic: str, payload: bytes) -> None:
-        with self._retained_lock:
-            self._retained[topic] = payload
-            self._connection.publish(topic, payload, retain=True)
+        self._retained[topic] = payload
+        if topic not in self._retained_due:
+            self._retained_due.append(topic)
+        self._work_due.set()
 
     def _connected(self, window: int) -> None:
-        with self._retained_lock:
-            for topic, payload in self._retained.items():
-                self._connection.publish(topic, payload, retain=True)
+        # The broker may have been born anew, without what it was to retain.
+        self._retained_due.extend(list(self._retained))
         self._delivery.connected(window)
 
     def _publish_event(self, payload: bytes) -> int | None:
@@ -229,6 +230,9 @@ class MqttSink:
         while not self._closing:
             self._work_due.wait(wait_s)
             self._work_due.clear()
+            while self._retained_due:
+                topic = self._retained_due.popleft()
+                self._connection.publish(topic, self._retained[topic], retain=True)
             wait_s = self._delivery.work()
             while self._reports:
                 self._publish_report(self._reports.popleft())
