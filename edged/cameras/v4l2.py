@@ -1,0 +1,330 @@
+"""Cameras of the kernel's Video4Linux2 interface, USB cameras above all, through linuxpy."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import time
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from edged.cameras.orient import needed_px
+from edged.cameras.source import Capture
+from edged.config.schema import CameraConfig
+from edged.core import Pixels
+from edged.errors import CameraError, PictureError
+from edged.imaging.picture import decode_jpeg
+from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
+
+log = logging.getLogger(__name__)
+
+DEV = Path("/dev")
+
+BUFFERS = 4
+"""Frames that the driver may fill while one is copied; most drivers want 2 to 4."""
+
+RAW_LIMIT_PX = 640 * 480
+"""Larger uncompressed frames do not fit USB 2.0's 480 Mbit/s at 30 frames a second."""
+
+NOT_CAMERAS = frozenset({"bcm2835-codec", "bcm2835-isp", "pispbe", "rp1-cfe", "unicam"})
+"""Drivers of a Raspberry Pi whose nodes capture, but no finished picture of a camera."""
+
+JPEG_FORMATS = ("MJPG", "JPEG")
+
+# Values of <linux/videodev2.h>.
+FLAG_ERROR = 0x40
+FLAG_TIMESTAMP_MASK = 0xE000
+FLAG_TIMESTAMP_MONOTONIC = 0x2000
+
+
+class Layout(NamedTuple):
+    """How the bytes of an uncompressed frame become pixels.
+
+    ``pixel_bytes`` is the share of one pixel in a line of the first plane, ``planes`` the size of
+    all planes as a multiple of the first. ``convert`` takes (data, width_px, height_px,
+    stride_bytes).
+    """
+
+    pixel_bytes: int
+    planes: float
+    convert: Callable[[bytes, int, int, int], Pixels]
+
+
+def rgb(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """A view of lines of R, G, B bytes."""
+    shape, strides = (height_px, width_px, 3), (stride_bytes, 3, 1)
+    return np.ndarray(shape, np.uint8, data, strides=strides)
+
+
+def bgr(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """A view of lines of B, G, R bytes."""
+    return rgb(data, width_px, height_px, stride_bytes)[..., ::-1]
+
+
+def grey(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """Lines of one byte a pixel, as RGB; contiguous."""
+    luma = np.ndarray((height_px, width_px, 1), np.uint8, data, strides=(stride_bytes, 1, 1))
+    return luma.repeat(3, axis=2)
+
+
+RAW_FORMATS = {
+    "YUYV": Layout(2, 1.0, yuyv_to_rgb),
+    "NV12": Layout(1, 1.5, nv12_to_rgb),
+    "YU12": Layout(1, 1.5, i420_to_rgb),
+    "RGB3": Layout(3, 1.0, rgb),
+    "BGR3": Layout(3, 1.0, bgr),
+    "GREY": Layout(1, 1.0, grey),
+}
+"""The uncompressed formats that are read, by their FourCC, best first."""
+
+
+class V4l2Source:
+    """The camera at ``source``: a path, the number of a ``/dev/video*``, or "" for the first.
+
+    Raw frames where they are small and fast enough, else Motion JPEG. The driver may change size
+    and frame rate to what the camera has.
+    """
+
+    def __init__(
+        self,
+        camera: CameraConfig,
+        wanted_px: tuple[int, int] | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._camera = camera
+        self._needed_px = needed_px(camera, wanted_px)
+        self._clock = clock
+        self.name = str(device_path(camera.source) or "v4l2")
+        # linuxpy has no types that mypy could follow.
+        self._device: Any = None
+        self._stream: Any = None
+        self._format: Any = None
+        self._fourcc = ""
+
+    def __enter__(self) -> V4l2Source:
+        path = device_path(self._camera.source) or first_camera()
+        self.name = str(path)
+        linuxpy = _linuxpy()
+        with ExitStack() as undo:
+            undo.callback(self.__exit__)
+            try:
+                self._device = linuxpy.Device(str(path))
+                self._device.open()
+                self._start(linuxpy)
+            except OSError as error:
+                raise self._failure(error) from error
+            # linuxpy's word for pixel formats and devices that it does not know.
+            except (ValueError, linuxpy.V4L2Error) as error:
+                raise CameraError(f"{self.name}: {error}; set another camera.source") from error
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # A camera that was unplugged refuses all of it, and still its maps must go: while they
+        # exist the kernel keeps its number, and it would come back as another /dev/video*.
+        if self._stream is not None:
+            buffer = self._stream.buffer
+            with suppress(OSError, ValueError):
+                self._stream.close()
+            if buffer is not None:
+                with suppress(OSError, ValueError):
+                    buffer.close()
+            self._stream = None
+        if self._device is not None:
+            with suppress(OSError):
+                self._device.close()
+            self._device = None
+
+    def grab(self) -> Capture:
+        timeout_s = self._camera.timeout_s
+        deadline_s = self._clock() + timeout_s
+        while True:
+            try:
+                frame = self._newest(max(0.0, deadline_s - self._clock()))
+            except OSError as error:
+                raise self._failure(error) from error
+            if frame is None:
+                raise CameraError(
+                    f"{self.name}: no frame for {timeout_s:g} s; check its cable and power"
+                )
+            # The driver marks frames of which it lost a part.
+            if frame.nbytes and not frame.buff.flags & FLAG_ERROR:
+                return self._capture(frame)
+
+    def _start(self, linuxpy: Any) -> None:
+        camera, info = self._camera, self._device.info
+        self.name = f"{self.name} ({info.card})"
+        capture = linuxpy.BufferType.VIDEO_CAPTURE
+        if linuxpy.Capability.VIDEO_CAPTURE not in info.device_capabilities:
+            raise CameraError(f"{self.name}: it captures no video; {_others()}")
+        offered = {_fourcc(f.pixel_format): f for f in info.formats if f.type == capture}
+
+        def most_fps(fourcc: str) -> float:
+            pixel_format = offered[fourcc].pixel_format
+            rates = linuxpy.iter_read_frame_intervals(
+                self._device, pixel_format, camera.width_px, camera.height_px
+            )
+            with suppress(ZeroDivisionError):
+                # Zero stands for "not known".
+                return max(float(max(r.min_fps, r.max_fps)) or math.inf for r in rates)
+            return math.inf
+
+        fourcc = choose_format(offered, camera, most_fps)
+        if fourcc is None:
+            raise CameraError(
+                f"{self.name}: no pixel format in common; it has {', '.join(sorted(offered))}, "
+                f"edged reads {', '.join((*RAW_FORMATS, *JPEG_FORMATS))}"
+            )
+        self._stream = linuxpy.VideoCapture(self._device, BUFFERS)
+        self._stream.set_format(camera.width_px, camera.height_px, fourcc)
+        # Not every driver lets its rate be chosen; frames come all the same.
+        with suppress(OSError):
+            self._stream.set_fps(camera.fps)
+        self._format = self._stream.get_format()
+        self._fourcc = _fourcc(self._format.pixel_format)
+        if self._fourcc not in RAW_FORMATS and self._fourcc not in JPEG_FORMATS:
+            raise CameraError(
+                f"{self.name}: it insists on {self._fourcc}, which edged cannot read; "
+                "set another camera.width_px and height_px"
+            )
+        self._stream.open()
+        log.info(
+            "camera %s: %dx%d %s", self.name, self._format.width, self._format.height, self._fourcc
+        )
+
+    def _newest(self, timeout_s: float) -> Any:
+        """linuxpy's newest frame, its data copied out of the driver's buffer; None if none came."""
+        reader = self._stream.buffer.frame_reader
+        frame = reader.read(timeout_s)
+        # After a pause of this thread several wait; only the last of them is worth a look.
+        for _ in range(BUFFERS if frame is not None else 0):
+            newer = reader.read(0.0)
+            if newer is None:
+                break
+            frame = newer
+        return frame
+
+    def _capture(self, frame: Any) -> Capture:
+        captured_s = self._clock()
+        monotonic = frame.buff.flags & FLAG_TIMESTAMP_MASK == FLAG_TIMESTAMP_MONOTONIC
+        # Some cameras' clocks are wild, and the driver computes its stamps from them.
+        if monotonic and 0.0 <= captured_s - frame.timestamp <= self._camera.timeout_s:
+            captured_s = frame.timestamp
+        if self._fourcc not in JPEG_FORMATS:
+            return Capture(captured_s, partial(self._raw, frame.data))
+        whole = partial(self._jpeg, frame.data, None)
+        if self._needed_px is None:
+            return Capture(captured_s, whole)
+        return Capture(captured_s, partial(self._jpeg, frame.data, self._needed_px), whole)
+
+    def _jpeg(self, data: bytes, wanted_px: tuple[int, int] | None) -> Pixels:
+        try:
+            return decode_jpeg(data, self.name, wanted_px)
+        except PictureError as error:
+            # One text for all of them, so that a run of damaged frames is told once.
+            raise CameraError(f"{self.name}: damaged JPEG frame; check the cable") from error
+
+    def _raw(self, data: bytes) -> Pixels:
+        layout = RAW_FORMATS[self._fourcc]
+        width_px, height_px = self._format.width, self._format.height
+        stride_bytes = max(self._format.bytes_per_line, width_px * layout.pixel_bytes)
+        if len(data) < stride_bytes * height_px * layout.planes:
+            raise CameraError(f"{self.name}: a part of the frame is missing; check the cable")
+        return layout.convert(data, width_px, height_px, stride_bytes)
+
+    def _failure(self, error: OSError) -> CameraError:
+        match error.errno:
+            case errno.EACCES | errno.EPERM:
+                reason = "no permission; add the user of edged to the group video"
+            case errno.ENOENT | errno.ENXIO:
+                reason = f"no such device; {_others()}"
+            case errno.ENODEV:
+                reason = "it is gone; plug it in again"
+            case errno.EBUSY:
+                reason = "another program uses it; end that one or choose another camera.source"
+            case errno.ENOTTY:
+                reason = f"it is no video device; {_others()}"
+            case errno.ENOSPC:
+                reason = "the USB bus is full; lower camera.width_px or fps, or use another port"
+            case _:
+                reason = f"{error.strerror or error}; plug it in again or set another camera.source"
+        return CameraError(f"{self.name}: {reason}")
+
+
+def choose_format(
+    offered: Collection[str], camera: CameraConfig, most_fps: Callable[[str], float]
+) -> str | None:
+    """The pixel format to ask for; None if edged reads none of those `offered`.
+
+    Raw frames cost less to decode, so they win where they are small enough for the bus and not
+    slower than needed. `most_fps` tells the highest frame rate of a format at the wanted size.
+    """
+    raw = next((fourcc for fourcc in RAW_FORMATS if fourcc in offered), None)
+    jpeg = next((fourcc for fourcc in JPEG_FORMATS if fourcc in offered), None)
+    if raw is None or jpeg is None:
+        return raw or jpeg
+    if camera.width_px * camera.height_px > RAW_LIMIT_PX:
+        return jpeg
+    # 29.97 is as good as 30.
+    return raw if most_fps(raw) >= 0.99 * min(camera.fps, most_fps(jpeg)) else jpeg
+
+
+def device_path(source: str) -> Path | None:
+    """What ``source`` names: a path, or the number of a ``/dev/video*``; None for ""."""
+    if source.isdecimal():
+        return DEV / f"video{source}"
+    return Path(source) if source else None
+
+
+def nodes() -> list[Path]:
+    """All ``/dev/video*``, by number."""
+    found = [path for path in DEV.glob("video*") if path.name[5:].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name[5:]))
+
+
+def first_camera() -> Path:
+    """The first ``/dev/video*`` that delivers pictures; CameraError if there is none."""
+    paths = nodes()
+    if not paths:
+        raise CameraError("v4l2: no camera, there is no /dev/video*; plug one in")
+    linuxpy = _linuxpy()
+    forbidden: Path | None = None
+    for path in paths:
+        try:
+            with linuxpy.Device(str(path)) as device:
+                captures = linuxpy.Capability.VIDEO_CAPTURE in device.info.device_capabilities
+                if captures and device.info.driver not in NOT_CAMERAS:
+                    return path
+        except PermissionError:
+            forbidden = forbidden or path
+        except (OSError, ValueError):
+            continue
+    if forbidden is not None:
+        raise CameraError(f"{forbidden}: no permission; add the user of edged to the group video")
+    raise CameraError("v4l2: no camera, no /dev/video* captures video; plug one in")
+
+
+def _others() -> str:
+    paths = nodes()
+    if not paths:
+        return "there is no /dev/video* at all; plug a camera in"
+    return f"set camera.source to one of {', '.join(map(str, paths))}"
+
+
+def _fourcc(pixel_format: int) -> str:
+    return int(pixel_format).to_bytes(4, "little").decode("ascii", "replace").strip()
+
+
+def _linuxpy() -> Any:
+    # Here, because it takes 0.15 s and 15 MB, which only those with such a camera shall pay.
+    import linuxpy.video.device
+
+    # It tells of every opening and of formats that it does not know.
+    logging.getLogger("linuxpy").setLevel(logging.ERROR)
+    return linuxpy.video.device
