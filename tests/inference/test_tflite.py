@@ -174,6 +174,13 @@ def test_softmax_is_applied_to_logits_only_unless_the_configuration_says(
     assert twice.max() < 0.4
 
 
+def test_scores_beyond_what_a_probability_can_be_are_bound(tmp_path: Path, names: str) -> None:
+    path = builder.colours(tmp_path / "model.tflite", softmax=False)
+    options = {"labels": names, "mean": [100.0], "std": [50.0], "scores": "probabilities"}
+    scores = load(path, **options).classify(plain((250, 125, 0))).scores
+    assert scores.tolist() == [1.0, 0.5, 0.0]
+
+
 def echoed(path: Path, pixels: Pixels, fit: str = "stretch", **options: Any) -> Any:
     """What arrives in the input tensor, as real values."""
     labels = path.with_name("pixels.txt")
