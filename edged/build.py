@@ -5,7 +5,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from edged.core import Camera, Sink
 from edged.decide import Decider
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
-from edged.paths import control_socket, spool_file
+from edged.paths import control_socket
 from edged.sinks.log import LogSink
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def classifier(config: Config) -> TfliteClassifier:
     return tflite.load(config.model, fit=config.camera.fit)
 
 
-def decider(config: Config, model: TfliteClassifier) -> Decider:
-    """The rules over this model's labels. ConfigError for a label that the model has not."""
-    return Decider(config.rule, config.decide, model.labels)
+def decider(config: Config, labels: Sequence[str]) -> Decider:
+    """The rules over a model's labels. ConfigError for a label that the model has not."""
+    return Decider(config.rule, config.decide, labels)
 
 
 def _picamera2(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
@@ -154,7 +154,6 @@ def sinks(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> 
             MqttSink(
                 config.device,
                 config.mqtt,
-                spool_file(config),
                 config.spool,
                 mailbox,
                 outputs=[output.name for output in config.output],

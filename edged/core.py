@@ -178,14 +178,20 @@ class Camera(Protocol):
     and `read` returns None meanwhile.
     """
 
-    dropped: int
-    """Frames that arrived and were never read, since opening."""
+    @property
+    def name(self) -> str:
+        """What the frames come from, for people: a device, an address without credentials."""
+        ...
 
-    error: str | None
-    """Why the camera delivers nothing at present, one line; None while it does."""
+    @property
+    def dropped(self) -> int:
+        """Frames that arrived and were never read, since opening."""
+        ...
 
-    name: str
-    """What the frames come from, for people: a device, an address without credentials."""
+    @property
+    def error(self) -> str | None:
+        """Why the camera delivers nothing at present, one line; None while it does."""
+        ...
 
     def __enter__(self) -> Camera: ...
 
@@ -203,8 +209,15 @@ class Camera(Protocol):
 class Classifier(Protocol):
     """Turns pixels into scores. One thread only: the one that calls it first."""
 
-    name: str
-    labels: Sequence[str]
+    @property
+    def name(self) -> str:
+        """The model's name, for people."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """One label per class, in the order of the scores."""
+        ...
 
     def classify(self, pixels: Pixels) -> Prediction:
         """Blocks for the time of one invoke. The scores are the caller's own copy."""

@@ -49,7 +49,7 @@ class Daemon:
             self._pipeline = Pipeline(
                 camera,
                 classifier,
-                build.decider(config, classifier),
+                build.decider(config, classifier.labels),
                 self._sinks.all,
                 self._mailbox,
                 notifier=self._notifier,
@@ -72,7 +72,8 @@ class Daemon:
 
     def _set_output(self, command: Command) -> Mapping[str, object]:
         name, value = command.arguments.get("name"), command.arguments.get("value")
-        return self._sinks.set_output(name, value)
+        self._sinks.set_output(name, value)
+        return {"name": name, "value": value}
 
     def _reload(self, command: Command) -> Mapping[str, object]:
         """Take over what can change while running; a wrong configuration changes nothing."""
@@ -86,15 +87,15 @@ class Daemon:
     def _take_over(self, wanted: Config) -> Mapping[str, object]:
         old, pipeline = self._config, self._pipeline
         new, restart_for = reloadable(old, wanted)
-        classifier = pipeline.classifier
-        if new.model != old.model:
-            classifier = build.classifier(new)
-        decider = build.decider(new, classifier)
-        if classifier is pipeline.classifier:
+        if new.model == old.model:
+            decider = build.decider(new, pipeline.classifier.labels)
             decider.adopt(pipeline.decider)
         else:
+            classifier = build.classifier(new)
+            decider = build.decider(new, classifier.labels)
             pipeline.classifier.close()
-        pipeline.classifier, pipeline.decider = classifier, decider
+            pipeline.classifier = classifier
+        pipeline.decider = decider
         pipeline.wake_s, pipeline.health_s = new.idle.after_s, new.mqtt.health_s
         logging.getLogger().setLevel(new.log.level.upper())
         self._sinks.reconfigure(new)

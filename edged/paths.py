@@ -46,9 +46,3 @@ def control_socket(config: Config) -> Path:
         return Path(config.control.socket)
     return runtime_directory() / f"{config.device}.sock"
 
-
-def spool_file(config: Config) -> Path:
-    """Where this configuration's events wait for the broker."""
-    if config.spool.path:
-        return Path(config.spool.path)
-    return state_directory() / f"{config.device}-events.sqlite"

@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = command.run(arguments)
         sys.stdout.flush()
     except EdgedError as error:
-        print(f"edged: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"edged: {line}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED

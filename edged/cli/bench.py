@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Alternates a bare invoke and a whole frame, so that both see the same machine."""
     config = _config(arguments)
     classifier = build.classifier(config)
-    decider = build.decider(config, classifier)
+    decider = build.decider(config, classifier.labels)
     frame = _picture(*arguments.size)
     floor_ms: list[float] = []
     whole_ms: list[float] = []
@@ -84,7 +84,8 @@ def _picture(width_px: int, height_px: int) -> Pixels:
     y, x = np.mgrid[0:height_px, 0:width_px]
     grating = 96 + 64 * np.sin(x / 17) * np.cos(y / 23)
     noise = np.random.default_rng(0).normal(0, 16, (height_px, width_px, 3))
-    return np.clip(grating[..., None] + noise, 0, 255).astype(np.uint8)
+    picture: Pixels = np.clip(grating[..., None] + noise, 0, 255).astype(np.uint8)
+    return picture
 
 
 def _summary(times_ms: Sequence[float]) -> dict[str, float]:

@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
     config = load(arguments.config, arguments.overrides, os.environ)
     model = build.classifier(config)
-    build.decider(config, model)
+    build.decider(config, model.labels)
     if arguments.show:
         print(effective(config))
     else:
