@@ -25,9 +25,7 @@ def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[
             for output in leaving:
                 try:
                     with pin_errors(factory, f'output "{output.name}"', output.pin):
-                        pin = factory.pin(output.pin)
-                        pin.output_with_state(_exit_level(output))
-                        pin.close()
+                        factory.pin(output.pin).output_with_state(_exit_level(output))
                 except ConfigError as error:
                     problems.append(str(error))
     except ConfigError as error:
@@ -37,5 +35,5 @@ def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[
 
 def _exit_level(output: OutputConfig) -> bool:
     """True for high."""
-    on = isinstance(output.on_exit, float) and full(output, output.on_exit)
+    on = not isinstance(output.on_exit, str) and full(output, output.on_exit)
     return False if output.device == "servo" else on == output.active_high

@@ -17,7 +17,7 @@ class SoftwarePwm:
 
     A duty of 0 or 1 is a steady level and costs nothing. Between, the thread wakes twice a period,
     and what the system and the interpreter add to a wake-up (0.1 ms when idle, up to some
-    milliseconds under load) is jitter of the pulse. Periods follow a grid, so they do not drift.
+    milliseconds under load) is jitter of the pulse. Pulses begin on a grid, so they do not drift.
     """
 
     def __init__(self, switch: Callable[[bool], None], frequency_hz: float, duty: float) -> None:
@@ -76,8 +76,8 @@ class SoftwarePwm:
                 start_s = time.monotonic()
                 continue
             self._switch(True)
-            high_s = start_s + self._duty * self._period_s - time.monotonic()
-            interrupted = high_s > 0 and self._changed.wait(high_s)
+            # From now and not from the grid: a servo reads the width, however late the pulse is.
+            interrupted = self._changed.wait(self._duty * self._period_s)
             if self._closed.is_set():
                 return
             if not interrupted or self._duty < 1.0:

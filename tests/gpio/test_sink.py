@@ -280,6 +280,19 @@ def test_an_output_that_fails_is_tried_again_and_logged_once(board, mailbox, clo
     ]
 
 
+def test_an_output_whose_rule_went_back_while_it_failed_answers_again(board, mailbox, clock):
+    with (
+        open_factory(GpioConfig()) as factory,
+        GpioSink(factory, [lamp(pin="RELAY")], mailbox, clock) as sink,
+    ):
+        board["RELAY"].refuses = True
+        sink.write(result(True))
+        board["RELAY"].refuses = False
+        sink.write(result(False))
+        assert board["RELAY"].level == 0
+        assert sink.advance() is None
+
+
 def test_a_pulse_that_could_not_be_ended_is_ended_later(board, mailbox, clock):
     with (
         open_factory(GpioConfig()) as factory,
