@@ -12,6 +12,7 @@ import importlib.util
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +54,9 @@ _KINDS = {
 }
 """By the name in ``model.runtime``, in the order that "auto" tries them."""
 
+_CHATTER = (b"INFO: ", b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
+"""How lines of no use begin: of TFLite's log, of absl's, and absl's about itself."""
+
 
 def choose(name: str) -> Runtime:
     """The runtime that ``model.runtime`` names, or the first one installed for "auto".
@@ -72,9 +76,12 @@ def _imported(name: str) -> Runtime:
     kind = _KINDS[name]
     if importlib.util.find_spec(kind.package) is None:
         raise ModelError(f"model.runtime {name} is not installed: {kind.install}")
+    # Read by TensorFlow when it is imported: nothing below a warning.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     try:
-        package = importlib.import_module(kind.package)
-        module = importlib.import_module(kind.interpreter)
+        with quiet():
+            package = importlib.import_module(kind.package)
+            module = importlib.import_module(kind.interpreter)
     except (ImportError, AttributeError) as error:
         raise ModelError(
             f"model.runtime {name} cannot be imported ({one_line(error)}): "
@@ -197,12 +204,14 @@ def one_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps a runtime's own INFO lines off standard error; all other lines come afterwards.
+    """Keeps a runtime's own chatter off standard error; all other lines come afterwards.
 
-    They are printed by native code that no setting silences, so the file descriptor itself is
-    turned aside, for all threads: only for the milliseconds of opening a model.
+    It is printed by native code that no setting silences, so the file descriptor itself is turned
+    aside, for all threads: only while a runtime is imported and a model opened. TensorFlow's
+    warning that its interpreter will move elsewhere is for developers, and goes too.
     """
-    with tempfile.TemporaryFile() as aside:
+    with tempfile.TemporaryFile() as aside, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
         try:
             original = os.dup(2)
         except OSError:
@@ -214,7 +223,7 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(original, 2)
             aside.seek(0)
-            kept = [line for line in aside if not line.startswith(b"INFO: ")]
+            kept = [line for line in aside if not line.startswith(_CHATTER)]
             with contextlib.suppress(OSError):
                 os.write(original, b"".join(kept))
             os.close(original)

@@ -80,7 +80,9 @@ def test_a_runtime_that_cannot_be_imported_says_why(
     (package / "interpreter.py").write_text("raise ImportError('numpy 2\\nis too new')")
     monkeypatch.syspath_prepend(tmp_path)
     for module in ("tflite_runtime", "tflite_runtime.interpreter"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+        # Set first, so that what the test imports under this name is gone after it.
+        monkeypatch.setitem(sys.modules, module, sys)
+        del sys.modules[module]
     with pytest.raises(ModelError, match=r"numpy 2 is too new.*pip install"):
         runtimes.choose("auto")
 
