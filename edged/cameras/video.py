@@ -14,7 +14,8 @@ from edged.cameras.orient import needed_px, reduced_px
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
-from edged.errors import CameraError
+from edged.errors import CameraError, PictureError
+from edged.imaging.picture import decode_jpeg
 
 LATE_S = 0.25
 """How far a recording may fall behind before its schedule is moved instead of caught up with."""
@@ -64,6 +65,7 @@ class VideoSource:
         self._clock = clock
         self._schedule = Schedule(camera.fps, camera.timeout_s, clock, sleep)
         self._recorded = not self._network
+        self._jpeg = False
         self._delivered = False
         self._deadline_s = 0.0
         # PyAV brings no types that mypy may follow in every version that edged runs with.
@@ -127,6 +129,8 @@ class VideoSource:
             # Threads by frame would hold back one frame per core.
             decoder.thread_type = "SLICE"
             decoder.options["flags"] = "+low_delay"
+        # Motion JPEG needs no frame but its own, so it is decoded when somebody reads it.
+        self._jpeg = not self._recorded and decoder.name == "mjpeg"
         self._scaler = VideoReformatter()
         self._delivered = False
         self._frames = self._decoded(streams[0])
@@ -149,7 +153,10 @@ class VideoSource:
         self._open()
 
     def _decoded(self, stream: Any) -> Iterator[tuple[Any, float, float]]:
-        """Each good frame, its time in the recording in s, and when its packet had arrived."""
+        """Each good frame, its time in the recording in s, and when its packet had arrived.
+
+        A live JPEG comes as its packet.
+        """
         import av
 
         interval_s = 1.0 / float(stream.average_rate or self._camera.fps)
@@ -161,6 +168,10 @@ class VideoSource:
                 if not self._recorded and arrived_s > self._deadline_s:
                     raise self._nothing_came()
                 if packet.stream is not stream:
+                    continue
+                if self._jpeg:
+                    if packet.size:
+                        yield packet, shown_s, arrived_s
                     continue
                 try:
                     frames = packet.decode()
@@ -176,6 +187,12 @@ class VideoSource:
 
     def _capture(self, frame: Any, captured_s: float) -> Capture:
         self._delivered = True
+        if self._jpeg:
+            data = bytes(frame)
+            decode = partial(_from_jpeg, data, self._least_px, self.name)
+            if self._least_px is None:
+                return Capture(captured_s, decode)
+            return Capture(captured_s, decode, partial(_from_jpeg, data, None, self.name))
         size_px = (frame.height, frame.width)
         least_px = reduced_px(size_px, self._least_px)
         decode = partial(_rgb, frame, least_px, self._scaler, self.name)
@@ -288,6 +305,14 @@ def _options(address: str, timeout_s: float) -> dict[str, str]:
         if not address.endswith(("?udp", "?multicast")):
             options["rtsp_transport"] = "tcp"
     return options
+
+
+def _from_jpeg(data: bytes, least_px: tuple[int, int] | None, name: str) -> Pixels:
+    try:
+        return decode_jpeg(data, name, least_px)
+    except PictureError as error:
+        # One text for all of them, so that a run of damaged frames is told once.
+        raise CameraError(f"{name}: damaged JPEG frame; check the network") from error
 
 
 def _rgb(frame: Any, size_px: tuple[int, int], scaler: Any, name: str) -> Pixels:

@@ -355,6 +355,28 @@ def test_an_mjpeg_stream_is_shown_until_it_is_cut(serve: Callable[..., str]) -> 
     assert seen == [RED, GREEN, BLUE]
 
 
+def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
+    serve: Callable[..., str],
+) -> None:
+    def answer(connection: socket.socket) -> None:
+        mjpeg(connection, [RED, GREEN])
+        connection.sendall(
+            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 800\r\n\r\n"
+            + b"\xff\xd8damage" * 100
+            + b"\r\n"
+        )
+
+    camera = CameraConfig(kind="video", source=f"http://{serve(answer)}/video", timeout_s=20.0)
+    with VideoSource(camera, (100, 100)) as video:
+        captures = until_it_fails(video)
+    assert captures[0].decode().shape == (120, 160, 3)
+    assert captures[0].decode_full is not None
+    assert captures[0].decode_full().shape == (480, 640, 3)
+    assert colour(captures[1]) == GREEN
+    with pytest.raises(CameraError, match="damaged JPEG"):
+        captures[2].decode()
+
+
 def test_a_stream_that_falls_silent_is_noticed(serve: Callable[..., str]) -> None:
     silent = threading.Event()
 
