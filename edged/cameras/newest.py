@@ -54,7 +54,7 @@ class NewestFrame:
         self._make_source = make_source
         self._camera = camera
         self._clock = clock
-        self.name = camera.kind
+        self.name: str = camera.kind
         self.dropped = 0
         self.ended = False
         self.error: str | None = "opening"

@@ -10,17 +10,15 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from edged.cameras.orient import needed_px
+from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
-from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
 
 log = logging.getLogger(__name__)
 
@@ -41,47 +39,6 @@ JPEG_FORMATS = ("MJPG", "JPEG")
 FLAG_ERROR = 0x40
 FLAG_TIMESTAMP_MASK = 0xE000
 FLAG_TIMESTAMP_MONOTONIC = 0x2000
-
-
-class Layout(NamedTuple):
-    """How the bytes of an uncompressed frame become pixels.
-
-    ``pixel_bytes`` is the share of one pixel in a line of the first plane, ``planes`` the size of
-    all planes as a multiple of the first. ``convert`` takes (data, width_px, height_px,
-    stride_bytes).
-    """
-
-    pixel_bytes: int
-    planes: float
-    convert: Callable[[bytes, int, int, int], Pixels]
-
-
-def rgb(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """A view of lines of R, G, B bytes."""
-    shape, strides = (height_px, width_px, 3), (stride_bytes, 3, 1)
-    return np.ndarray(shape, np.uint8, data, strides=strides)
-
-
-def bgr(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """A view of lines of B, G, R bytes."""
-    return rgb(data, width_px, height_px, stride_bytes)[..., ::-1]
-
-
-def grey(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """Lines of one byte a pixel, as RGB; contiguous."""
-    luma = np.ndarray((height_px, width_px, 1), np.uint8, data, strides=(stride_bytes, 1, 1))
-    return luma.repeat(3, axis=2)
-
-
-RAW_FORMATS = {
-    "YUYV": Layout(2, 1.0, yuyv_to_rgb),
-    "NV12": Layout(1, 1.5, nv12_to_rgb),
-    "YU12": Layout(1, 1.5, i420_to_rgb),
-    "RGB3": Layout(3, 1.0, rgb),
-    "BGR3": Layout(3, 1.0, bgr),
-    "GREY": Layout(1, 1.0, grey),
-}
-"""The uncompressed formats that are read, by their FourCC, best first."""
 
 
 class V4l2Source:
@@ -179,7 +136,7 @@ class V4l2Source:
         if fourcc is None:
             raise CameraError(
                 f"{self.name}: no pixel format in common; it has {', '.join(sorted(offered))}, "
-                f"edged reads {', '.join((*RAW_FORMATS, *JPEG_FORMATS))}"
+                f"edged reads {', '.join((*FORMATS, *JPEG_FORMATS))}"
             )
         self._stream = linuxpy.VideoCapture(self._device, BUFFERS)
         self._stream.set_format(camera.width_px, camera.height_px, fourcc)
@@ -188,7 +145,7 @@ class V4l2Source:
             self._stream.set_fps(camera.fps)
         self._format = self._stream.get_format()
         self._fourcc = _fourcc(self._format.pixel_format)
-        if self._fourcc not in RAW_FORMATS and self._fourcc not in JPEG_FORMATS:
+        if self._fourcc not in FORMATS and self._fourcc not in JPEG_FORMATS:
             raise CameraError(
                 f"{self.name}: it insists on {self._fourcc}, which edged cannot read; "
                 "set another camera.width_px and height_px"
@@ -231,12 +188,11 @@ class V4l2Source:
             raise CameraError(f"{self.name}: damaged JPEG frame; check the cable") from error
 
     def _raw(self, data: bytes) -> Pixels:
-        layout = RAW_FORMATS[self._fourcc]
-        width_px, height_px = self._format.width, self._format.height
-        stride_bytes = max(self._format.bytes_per_line, width_px * layout.pixel_bytes)
-        if len(data) < stride_bytes * height_px * layout.planes:
-            raise CameraError(f"{self.name}: a part of the frame is missing; check the cable")
-        return layout.convert(data, width_px, height_px, stride_bytes)
+        form = self._format
+        try:
+            return to_rgb(self._fourcc, data, form.width, form.height, form.bytes_per_line)
+        except CameraError as error:
+            raise CameraError(f"{self.name}: {error}; check the cable") from error
 
     def _failure(self, error: OSError) -> CameraError:
         match error.errno:
@@ -265,7 +221,7 @@ def choose_format(
     Raw frames cost less to decode, so they win where they are small enough for the bus and not
     slower than needed. `most_fps` tells the highest frame rate of a format at the wanted size.
     """
-    raw = next((fourcc for fourcc in RAW_FORMATS if fourcc in offered), None)
+    raw = next((fourcc for fourcc in FORMATS if fourcc in offered), None)
     jpeg = next((fourcc for fourcc in JPEG_FORMATS if fourcc in offered), None)
     if raw is None or jpeg is None:
         return raw or jpeg

@@ -15,7 +15,7 @@ from PIL import Image
 
 pytest.importorskip("linuxpy.video.device", reason="linuxpy is not installed")
 
-from edged.cameras import v4l2
+from edged.cameras import raw, v4l2
 from edged.cameras.newest import NewestFrame
 from edged.cameras.v4l2 import BUFFERS, V4l2Source, choose_format, first_camera
 from edged.config.schema import CameraConfig
@@ -170,7 +170,7 @@ def test_bgr_is_turned_into_rgb(kernel: FakeKernel) -> None:
     with V4l2Source(config(), None) as source:
         camera.expose(bytes([1, 2, 3]) * 512)
         assert source.grab().decode()[5, 5].tolist() == [1, 2, 3]
-    assert v4l2.bgr(bytes([3, 2, 1]) * 512, 32, 16, 96)[5, 5].tolist() == [1, 2, 3]
+    assert raw.bgr(bytes([3, 2, 1]) * 512, 32, 16, 96)[5, 5].tolist() == [1, 2, 3]
 
 
 def test_a_frame_of_which_a_part_is_missing_is_damaged(kernel: FakeKernel) -> None:

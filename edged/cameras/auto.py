@@ -1,0 +1,38 @@
+"""Finds a camera where none is configured."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+
+from edged.config.schema import CameraConfig
+from edged.errors import CameraError
+
+log = logging.getLogger(__name__)
+
+
+def detect(camera: CameraConfig) -> str:
+    """The kind of the first camera found: ``picamera2``, else ``v4l2``, else ``demo``.
+
+    Looks at the devices and takes none of them into use. A ``source`` under ``/dev`` is a
+    ``v4l2`` camera, also one that is not there at present.
+    """
+    if camera.source.startswith("/dev/"):
+        return "v4l2"
+    if camera.source:
+        log.warning("camera.source %r needs a kind to go with it; set camera.kind", camera.source)
+    # Looked for before it is imported: that alone takes a second on a Raspberry Pi.
+    if importlib.util.find_spec("picamera2") is not None:
+        from edged.cameras.picamera2 import has_camera
+
+        if has_camera():
+            log.info("camera found: a Raspberry Pi camera")
+            return "picamera2"
+    from edged.cameras.v4l2 import first_camera
+
+    try:
+        log.info("camera found: %s", first_camera())
+    except CameraError as error:
+        log.warning("%s; showing the demo instead", error)
+        return "demo"
+    return "v4l2"

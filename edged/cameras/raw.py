@@ -1,0 +1,65 @@
+"""Uncompressed frames, as drivers deliver them, made RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from edged.core import Pixels
+from edged.errors import CameraError
+from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
+
+
+class Layout(NamedTuple):
+    """How the bytes of an uncompressed frame become pixels.
+
+    ``pixel_bytes`` is the share of one pixel in a line of the first plane, ``planes`` the size of
+    all planes as a multiple of the first. ``convert`` takes (data, width_px, height_px,
+    stride_bytes).
+    """
+
+    pixel_bytes: int
+    planes: float
+    convert: Callable[[bytes, int, int, int], Pixels]
+
+
+def rgb(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """A view of lines of R, G, B bytes."""
+    shape, strides = (height_px, width_px, 3), (stride_bytes, 3, 1)
+    return np.ndarray(shape, np.uint8, data, strides=strides)
+
+
+def bgr(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """A view of lines of B, G, R bytes."""
+    return rgb(data, width_px, height_px, stride_bytes)[..., ::-1]
+
+
+def grey(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """Lines of one byte a pixel, as RGB; contiguous."""
+    luma = np.ndarray((height_px, width_px, 1), np.uint8, data, strides=(stride_bytes, 1, 1))
+    return luma.repeat(3, axis=2)
+
+
+FORMATS = {
+    "YUYV": Layout(2, 1.0, yuyv_to_rgb),
+    "NV12": Layout(1, 1.5, nv12_to_rgb),
+    "YU12": Layout(1, 1.5, i420_to_rgb),
+    "RGB3": Layout(3, 1.0, rgb),
+    "BGR3": Layout(3, 1.0, bgr),
+    "GREY": Layout(1, 1.0, grey),
+}
+"""The uncompressed formats that are read, by their FourCC, best first."""
+
+
+def to_rgb(fourcc: str, data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """The pixels of a frame in one of `FORMATS`; CameraError if a part of the data is missing.
+
+    `stride_bytes` is the length of a line of the first plane; 0 where the driver does not tell.
+    """
+    layout = FORMATS[fourcc]
+    stride_bytes = max(stride_bytes, width_px * layout.pixel_bytes)
+    if len(data) < stride_bytes * height_px * layout.planes:
+        raise CameraError(f"a part of the {fourcc} frame is missing")
+    return layout.convert(data, width_px, height_px, stride_bytes)

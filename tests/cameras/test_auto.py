@@ -1,0 +1,72 @@
+"""Which camera is taken where none is configured."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("linuxpy.video.device", reason="linuxpy is not installed")
+
+from edged.cameras import v4l2
+from edged.cameras.auto import detect
+from edged.config.schema import CameraConfig
+from tests.cameras import fake_picamera2
+from tests.cameras.fake_v4l2 import METADATA, FakeKernel
+
+USB = {"YUYV": {(640, 480): 30.0}}
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeKernel, None, None]:
+    monkeypatch.setattr(v4l2, "DEV", tmp_path)
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    monkeypatch.setattr(importlib.util, "find_spec", sys.modules.get)
+    kernel = FakeKernel(tmp_path, monkeypatch)
+    yield kernel
+    kernel.close()
+
+
+def test_a_raspberry_pi_camera_comes_first(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_picamera2.install(monkeypatch)
+    kernel.plug(0, USB)
+    assert detect(CameraConfig()) == "picamera2"
+
+
+def test_without_one_connected_a_usb_camera_is_next(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    fake_picamera2.install(monkeypatch).connected.clear()
+    camera = kernel.plug(0, USB)
+    assert detect(CameraConfig()) == "v4l2"
+    assert str(camera.path) in caplog.text
+
+
+def test_without_picamera2_a_usb_camera_is_found(kernel: FakeKernel) -> None:
+    kernel.plug(0, USB, capabilities=METADATA)
+    kernel.plug(1, USB)
+    assert detect(CameraConfig()) == "v4l2"
+
+
+def test_without_any_camera_there_is_the_demo_and_it_says_so(
+    kernel: FakeKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert detect(CameraConfig()) == "demo"
+    assert "showing the demo" in caplog.text
+
+
+def test_a_device_file_is_a_v4l2_camera_even_before_it_is_there(kernel: FakeKernel) -> None:
+    assert detect(CameraConfig(source="/dev/video7")) == "v4l2"
+
+
+def test_a_source_without_a_kind_is_told(
+    kernel: FakeKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    detect(CameraConfig(source="rtsp://camera/stream"))
+    assert "set camera.kind" in caplog.text
