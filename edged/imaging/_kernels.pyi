@@ -9,3 +9,9 @@ def resample(
     row_starts: npt.NDArray[np.int32],
     row_weights: npt.NDArray[np.float32],
 ) -> None: ...
+def yuv_to_rgb(
+    y: npt.NDArray[np.uint8],
+    u: npt.NDArray[np.uint8],
+    v: npt.NDArray[np.uint8],
+    out: npt.NDArray[np.uint8],
+) -> None: ...

@@ -8,27 +8,18 @@ it does not round between the two passes.
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edged.core import Pixels
+from edged.imaging.native import kernels
 
-try:
-    if os.environ.get("EDGED_KERNELS") == "pillow":
-        raise ImportError("not wanted")
-    from edged.imaging import _kernels
-except ImportError:
-    KERNEL: Literal["native", "pillow"] = "pillow"
-else:
-    KERNEL = "native"
-"""What resizes: the compiled kernel, or Pillow where that is not built.
-
-The environment variable ``EDGED_KERNELS=pillow`` chooses Pillow in any case.
-"""
+KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
+"""What resizes: the compiled kernel, or Pillow where that is not there; see `native`."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the source, fractions allowed."""
@@ -53,10 +44,10 @@ def resample(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None = None)
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise ValueError(f"box {box} is empty or outside of {width}x{height}")
-    if KERNEL == "native":
-        _resample_native(pixels, out, box)
-    else:
+    if kernels is None:
         _resample_pillow(pixels, out, box)
+    else:
+        _resample_native(kernels, pixels, out, box)
 
 
 def _resample_pillow(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box) -> None:
@@ -67,7 +58,9 @@ def _resample_pillow(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box) -> No
     out[...] = np.asarray(picture.resize(size_px, Image.Resampling.BILINEAR, box))
 
 
-def _resample_native(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box) -> None:
+def _resample_native(
+    kernels: ModuleType, pixels: Pixels, out: npt.NDArray[np.uint8], box: Box
+) -> None:
     left, top, right, bottom = box
     height, width, _ = pixels.shape
     # The kernel walks memory forwards and row by row; what turns the source turns `out` with it.
@@ -84,7 +77,7 @@ def _resample_native(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box) -> No
         pixels = pixels.copy()
     columns = _axis(width, out.shape[1], left, right)
     rows = _axis(height, out.shape[0], top, bottom)
-    _kernels.resample(pixels, out, *columns, *rows)
+    kernels.resample(pixels, out, *columns, *rows)
 
 
 class _Axis(NamedTuple):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from PIL import Image
 
 from edged.core import Pixels
 from edged.imaging import resample as module
+from edged.imaging.native import kernels
 from edged.imaging.resample import Box, resample
 
 needs_native = pytest.mark.skipif(
@@ -24,7 +26,7 @@ needs_native = pytest.mark.skipif(
 )
 Implementation = Callable[[Pixels, npt.NDArray[np.uint8], Box], None]
 IMPLEMENTATIONS = [
-    pytest.param(module._resample_native, id="native", marks=needs_native),
+    pytest.param(partial(module._resample_native, kernels), id="native", marks=needs_native),
     pytest.param(module._resample_pillow, id="pillow"),
 ]
 
@@ -237,16 +239,14 @@ def test_a_box_that_is_empty_or_outside_is_refused(box: Box) -> None:
 def test_the_kernel_refuses_taps_that_leave_the_picture(
     starts: list[int], weights: list[float], reason: str
 ) -> None:
-    from edged.imaging import _kernels
-
     good = module._axis(4, 2, 0.0, 4.0)
     bad = (np.array(starts, np.int32), np.array(weights, np.float32))
     out = np.zeros((2, 2, 3), np.uint8)
 
     with pytest.raises(ValueError, match=reason):
-        _kernels.resample(noise(4, 4), out, *bad, *good)
+        kernels.resample(noise(4, 4), out, *bad, *good)
     with pytest.raises(ValueError, match=reason):
-        _kernels.resample(noise(4, 4), out, *good, *bad)
+        kernels.resample(noise(4, 4), out, *good, *bad)
 
 
 @needs_native
@@ -255,12 +255,10 @@ def test_the_kernel_refuses_taps_that_leave_the_picture(
     [noise(4, 4)[:, ::-1], noise(4, 4)[:, ::2], noise(4, 4)[..., ::-1], noise(4, 4)[0], b"1234"],
 )
 def test_the_kernel_refuses_pixels_that_do_not_lie_in_rows(pixels: Pixels) -> None:
-    from edged.imaging import _kernels
-
     axis = module._axis(4, 2, 0.0, 4.0)
 
     with pytest.raises(ValueError, match="pixels"):
-        _kernels.resample(pixels, np.zeros((2, 2, 3), np.uint8), *axis, *axis)
+        kernels.resample(pixels, np.zeros((2, 2, 3), np.uint8), *axis, *axis)
 
 
 def test_several_threads_resample_at_once() -> None:

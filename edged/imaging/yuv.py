@@ -1,0 +1,101 @@
+"""What cameras send uncompressed: YUV in its usual layouts, to RGB.
+
+The encoding is ITU-R BT.601 with limited range (luma 16 to 235, chroma 16 to 240 around 128),
+which V4L2 has as the default for sRGB and SMPTE 170M cameras (Linux kernel, "Detailed Colorspace
+Descriptions"). Chroma of a pair or a square of pixels serves each of them as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from edged.core import Pixels
+from edged.errors import CameraError
+from edged.imaging.native import kernels
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_Plane = npt.NDArray[np.uint8]
+
+
+def yuyv_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """Packed 4:2:2, bytes Y U Y V (V4L2 ``YUYV``). CameraError if a part is missing."""
+    pairs = (width_px + 1) // 2
+    [rows] = _planes("YUYV", data, width_px, (height_px, stride_bytes, 4 * pairs))
+    return _rgb(rows[:, : 2 * width_px : 2], rows[:, 1 : 4 * pairs : 4], rows[:, 3 : 4 * pairs : 4])
+
+
+def nv12_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """4:2:0, a plane Y and a plane of pairs U V of the same stride. CameraError as above."""
+    pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
+    y, uv = _planes(
+        "NV12",
+        data,
+        width_px,
+        (height_px, stride_bytes, width_px),
+        (chroma_rows, stride_bytes, 2 * pairs),
+    )
+    return _rgb(y[:, :width_px], uv[:, : 2 * pairs : 2], uv[:, 1 : 2 * pairs : 2])
+
+
+def i420_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+    """4:2:0 in planes Y, U, V (V4L2 ``YU12``, picamera2 ``YUV420``); U and V have half the stride.
+
+    CameraError as above.
+    """
+    pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
+    chroma = (chroma_rows, stride_bytes // 2, pairs)
+    y, u, v = _planes("YUV420", data, width_px, (height_px, stride_bytes, width_px), chroma, chroma)
+    return _rgb(y[:, :width_px], u[:, :pairs], v[:, :pairs])
+
+
+def _planes(
+    layout: str, data: Buffer, width_px: int, *shapes: tuple[int, int, int]
+) -> list[_Plane]:
+    """Cut `data` into planes of (rows, stride, bytes used of a row)."""
+    flat = np.frombuffer(memoryview(data), np.uint8)
+    expected_bytes = sum(rows * stride for rows, stride, _ in shapes)
+    if width_px < 1 or any(rows < 1 or stride < used for rows, stride, used in shapes):
+        raise CameraError(
+            f"{layout} frame: lines of {shapes[0][1]} bytes are too short for {width_px} pixels; "
+            "choose another size or format"
+        )
+    if flat.size < expected_bytes:
+        raise CameraError(
+            f"{layout} frame: {flat.size} of {expected_bytes} bytes came; check the cable"
+        )
+    planes = []
+    for rows, stride, _ in shapes:
+        planes.append(flat[: rows * stride].reshape(rows, stride))
+        flat = flat[rows * stride :]
+    return planes
+
+
+def _rgb(y: _Plane, u: _Plane, v: _Plane) -> Pixels:
+    out = np.empty((*y.shape, 3), np.uint8)
+    if kernels is None:
+        _rgb_numpy(y, u, v, out)
+    else:
+        kernels.yuv_to_rgb(y, u, v, out)
+    return out
+
+
+def _rgb_numpy(y: _Plane, u: _Plane, v: _Plane, out: Pixels) -> None:
+    # BT.601-7, 2.5.3: 255 / 219 for luma, 255 / 224 * 2 * (1 - 0.299) and so on for chroma; here
+    # in units of 1 / 8192, to which 4096 rounds.
+    height, width = y.shape
+
+    def spread(plane: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        tall = plane if len(plane) == height else np.repeat(plane, 2, axis=0)[:height]
+        return np.repeat(tall, 2, axis=1)[:, :width]
+
+    luma = (y.astype(np.int32) - 16) * 9539 + 4096
+    blue = u.astype(np.int32) - 128
+    red = v.astype(np.int32) - 128
+    out[..., 0] = ((luma + spread(13075 * red)) >> 13).clip(0, 255)
+    out[..., 1] = ((luma - spread(3209 * blue + 6660 * red)) >> 13).clip(0, 255)
+    out[..., 2] = ((luma + spread(16525 * blue)) >> 13).clip(0, 255)

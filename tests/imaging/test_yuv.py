@@ -1,0 +1,190 @@
+"""YUV frames become the RGB of BT.601's formula, to one level, also at odd sizes and strides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edged.core import Pixels
+from edged.errors import CameraError
+from edged.imaging import yuv as module
+from edged.imaging.native import kernels
+from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
+
+Plane = npt.NDArray[np.uint8]
+needs_native = pytest.mark.skipif(
+    kernels is None, reason="the extension _kernels is not built here"
+)
+with_and_without_kernels = pytest.mark.parametrize(
+    "native", [pytest.param(True, id="native", marks=needs_native), pytest.param(False, id="numpy")]
+)
+
+
+def random_planes(height_px: int, width_px: int, chroma_rows: int) -> tuple[Plane, Plane, Plane]:
+    rng = np.random.default_rng(height_px * 1000 + width_px)
+    pairs = (width_px + 1) // 2
+    y, u, v = (
+        rng.integers(0, 256, shape, dtype=np.uint8)
+        for shape in ((height_px, width_px), (chroma_rows, pairs), (chroma_rows, pairs))
+    )
+    return y, u, v
+
+
+def by_formula(y: Plane, u: Plane, v: Plane) -> npt.NDArray[np.float64]:
+    """ITU-R BT.601-7 in floating point."""
+    height, width = y.shape
+    times = 1 if len(u) == height else 2
+    luma = (y.astype(float) - 16) / 219
+    cb, cr = (
+        np.repeat(np.repeat((plane.astype(float) - 128) / 224, times, 0)[:height], 2, 1)[:, :width]
+        for plane in (u, v)
+    )
+    red = luma + 1.402 * cr
+    blue = luma + 1.772 * cb
+    green = (luma - 0.299 * red - 0.114 * blue) / 0.587
+    return np.clip(np.stack([red, green, blue], axis=2) * 255, 0, 255)
+
+
+def padded(plane: Plane, stride_bytes: int) -> bytes:
+    rows = np.full((len(plane), stride_bytes), 77, np.uint8)
+    rows[:, : plane.shape[1]] = plane
+    return rows.tobytes()
+
+
+def yuyv(y: Plane, u: Plane, v: Plane, stride_bytes: int) -> bytes:
+    rows = np.zeros((len(y), 4 * u.shape[1]), np.uint8)
+    rows[:, 0 : 2 * y.shape[1] : 2] = y
+    rows[:, 1::4] = u
+    rows[:, 3::4] = v
+    return padded(rows, stride_bytes)
+
+
+def nv12(y: Plane, u: Plane, v: Plane, stride_bytes: int) -> bytes:
+    pairs = np.stack([u, v], axis=2).reshape(len(u), -1)
+    return padded(y, stride_bytes) + padded(pairs, stride_bytes)
+
+
+def i420(y: Plane, u: Plane, v: Plane, stride_bytes: int) -> bytes:
+    return padded(y, stride_bytes) + padded(u, stride_bytes // 2) + padded(v, stride_bytes // 2)
+
+
+LAYOUTS = [
+    pytest.param(yuyv_to_rgb, yuyv, 1, 4, id="YUYV"),
+    pytest.param(nv12_to_rgb, nv12, 2, 2, id="NV12"),
+    pytest.param(i420_to_rgb, i420, 2, 2, id="YUV420"),
+]
+Convert = Callable[[bytes, int, int, int], Pixels]
+Pack = Callable[[Plane, Plane, Plane, int], bytes]
+
+
+@with_and_without_kernels
+@pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
+@settings(max_examples=40, deadline=None)
+@given(height_px=st.integers(1, 20), width_px=st.integers(1, 150), padding=st.integers(0, 3))
+def test_a_frame_is_converted_by_the_formula(
+    convert: Convert,
+    pack: Pack,
+    rows_per_chroma: int,
+    pair_bytes: int,
+    native: bool,
+    height_px: int,
+    width_px: int,
+    padding: int,
+) -> None:
+    planes = random_planes(height_px, width_px, -(-height_px // rows_per_chroma))
+    stride_bytes = (width_px + 1) // 2 * pair_bytes + 2 * padding
+    data = pack(*planes, stride_bytes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not native:
+            patch.setattr(module, "kernels", None)
+        pixels = convert(data, width_px, height_px, stride_bytes)
+
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (height_px, width_px, 3))
+    assert np.abs(pixels - by_formula(*planes)).max() <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("yuv", "rgb"),
+    [
+        ((16, 128, 128), (0, 0, 0)),
+        ((235, 128, 128), (255, 255, 255)),
+        ((82, 90, 240), (255, 0, 0)),
+        ((145, 54, 34), (0, 255, 0)),
+        ((41, 240, 110), (0, 0, 255)),
+        ((0, 0, 0), (0, 135, 0)),
+        ((255, 255, 255), (255, 125, 255)),
+    ],
+)
+def test_colours_are_those_of_bt_601(yuv: tuple[int, int, int], rgb: tuple[int, int, int]) -> None:
+    y, u, v = yuv
+
+    pixels = yuyv_to_rgb(bytes([y, u, y, v]), 2, 1, 4)
+
+    assert np.abs(pixels.astype(int) - rgb).max() <= 1
+
+
+@pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
+def test_a_short_frame_is_a_camera_error(
+    convert: Convert, pack: Pack, rows_per_chroma: int, pair_bytes: int
+) -> None:
+    data = pack(*random_planes(6, 8, 6 // rows_per_chroma), 4 * pair_bytes)
+
+    for end in (0, 1, len(data) - 1):
+        with pytest.raises(CameraError, match=f"{end} of {len(data)} bytes"):
+            convert(data[:end], 8, 6, 4 * pair_bytes)
+
+
+@pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "stride_bytes"),
+    [(8, 6, 7), (0, 6, 16), (8, 0, 16), (-2, 6, 16), (8, -6, 16), (8, 6, -16), (2**40, 6, 16)],
+)
+def test_a_size_that_cannot_be_is_a_camera_error(
+    convert: Convert,
+    pack: Pack,
+    rows_per_chroma: int,
+    pair_bytes: int,
+    width_px: int,
+    height_px: int,
+    stride_bytes: int,
+) -> None:
+    with pytest.raises(CameraError, match="too short"):
+        convert(bytes(1000), width_px, height_px, stride_bytes)
+
+
+def test_what_lies_behind_the_frame_is_ignored() -> None:
+    frame = bytes([82, 90, 82, 240])
+
+    assert (yuyv_to_rgb(frame + b"junk", 2, 1, 4) == yuyv_to_rgb(frame, 2, 1, 4)).all()
+
+
+def test_any_buffer_will_do() -> None:
+    frame = bytearray([82, 90, 82, 240])
+
+    assert (yuyv_to_rgb(memoryview(frame), 2, 1, 4) == yuyv_to_rgb(bytes(frame), 2, 1, 4)).all()
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("y", "u", "v", "out", "reason"),
+    [
+        ((4, 4), (4, 1), (4, 2), (4, 4, 3), "do not fit"),
+        ((4, 4), (1, 2), (1, 2), (4, 4, 3), "do not fit"),
+        ((4, 4), (4, 2), (2, 2), (4, 4, 3), "do not fit"),
+        ((0, 4), (0, 2), (0, 2), (0, 4, 3), "do not fit"),
+        ((4, 4), (4, 2), (4, 2), (3, 4, 3), "out must be"),
+        ((4, 4), (4, 2), (4, 2), (4, 4, 4), "out must be"),
+        ((4, 4, 1), (4, 2), (4, 2), (4, 4, 3), "two dimensions"),
+    ],
+)
+def test_the_kernel_refuses_planes_that_do_not_fit(
+    y: tuple[int, ...], u: tuple[int, ...], v: tuple[int, ...], out: tuple[int, ...], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        kernels.yuv_to_rgb(*(np.zeros(shape, np.uint8) for shape in (y, u, v, out)))
