@@ -78,7 +78,11 @@ class Mosquitto:
 
 
 class Listener:
-    """A client that collects what comes, in order."""
+    """A client that collects what comes, in order.
+
+    With a ``client_id`` its session persists: a broker that persists too keeps for it what comes
+    while it is away.
+    """
 
     def __init__(
         self,
@@ -89,9 +93,11 @@ class Listener:
         **connect: Any,
     ) -> None:
         self.messages: queue.Queue[MQTTMessage] = queue.Queue()
-        persistent = {} if protocol == MQTTProtocolVersion.MQTTv5 else {"clean_session": True}
         self.client = Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol, **persistent
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv311 if client_id else protocol,
+            clean_session=False if client_id else None,
         )
         subscribed: list[int] = []
         self.client.on_subscribe = lambda *_: subscribed.append(1)
@@ -129,7 +135,7 @@ class Listener:
         """Publish with QoS 1, and return when the broker has it."""
         properties = None
         if response_topic is not None:
-            properties = Properties(PacketTypes.PUBLISH)
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ResponseTopic = response_topic
             if correlation is not None:
                 properties.CorrelationData = correlation

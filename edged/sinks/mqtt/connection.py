@@ -88,9 +88,9 @@ class Connection:
         self._subscriptions = subscriptions
         self._callbacks = callbacks
         self._jitter = jitter
-        self._protocol = (
-            MQTTProtocolVersion.MQTTv5 if mqtt.protocol == "5" else MQTTProtocolVersion.MQTTv311
-        )
+        # The embedded broker leaves a greeting in MQTT 5 without an answer.
+        v5 = mqtt.protocol == "5" and not mqtt.embedded
+        self._protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
         self._port = mqtt.port or (8883 if mqtt.tls.enabled else 1883)
         self._client: Client | None = None
         self._stopping = threading.Event()
@@ -323,7 +323,7 @@ class _Session:
             self.reason = line
 
 
-def _send_at_once(client: Client, data: Any, connection: SocketLike) -> None:
+def _send_at_once(client: Client, data: Any, connection: Any) -> None:
     # An event and the state that follows it are two small packets; Nagle's algorithm would keep
     # the second back until the first is acknowledged, up to 40 ms later.
     del client, data

@@ -54,6 +54,7 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     """The certificates, read now. SinkError where a file is no certificate or key."""
     try:
         context = ssl.create_default_context(cafile=_path(tls.ca_file))
+        context.sslsocket_class = _HandshakeOrClosed
         if not tls.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -65,6 +66,17 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise SinkError(f"mqtt.tls: the certificate files cannot be used: {error}") from error
     return context
+
+
+class _HandshakeOrClosed(ssl.SSLSocket):
+    """Closes itself where the handshake fails; the network library would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def _path(file: str) -> str | None:

@@ -36,6 +36,9 @@ PENDING_REPORTS = 16
 PENDING_IMAGES = 2
 """The same for frames that wait to become pictures; each is some megabytes."""
 
+UNSENT_OF_A_KIND = 2
+"""Pictures (classifications, health reports) that the network may lag behind."""
+
 
 class MqttSink:
     """Publishes reports under ``<prefix>/<device>``; docs/mqtt.md describes every message.
@@ -94,7 +97,7 @@ class MqttSink:
         self._image_due_s = 0.0
         self._reports: deque[Report] = deque()
         self._images: deque[Result] = deque()
-        self._unsent: dict[str, MQTTMessageInfo] = {}
+        self._unsent: dict[str, deque[MQTTMessageInfo]] = {}
         self._skipped = 0
 
     def __enter__(self) -> MqttSink:
@@ -114,6 +117,11 @@ class MqttSink:
         self._work_due.set()
         if self._worker.is_alive():
             self._worker.join(5.0)
+
+    @property
+    def live(self) -> bool:
+        """Connected, and nothing older is left to send: an event goes out at once."""
+        return self._connection.up and self._delivery.live
 
     def write(self, report: Report) -> None:
         """Publish what `report` calls for; tens of microseconds at most."""
@@ -196,17 +204,19 @@ class MqttSink:
         return None if sent is None else sent.mid
 
     def _publish_newest(self, topic: str, payload: bytes) -> None:
-        """Publish, or skip where the one before is still not out: the network is slower than we.
+        """Publish, or skip where those before are still not out: the network is slower than we.
 
-        Thus a dead connection holds one picture in memory, and not a minute of them.
+        Thus a dead connection holds two pictures in memory, and not a minute of them.
         """
-        before = self._unsent.get(topic)
-        if before is not None and not before.is_published() and self._connection.up:
+        unsent = self._unsent.setdefault(topic, deque())
+        while unsent and (unsent[0].is_published() or not self._connection.up):
+            unsent.popleft()
+        if len(unsent) >= UNSENT_OF_A_KIND:
             self._skipped += 1
             return
         sent = self._connection.publish(topic, payload)
         if sent is not None:
-            self._unsent[topic] = sent
+            unsent.append(sent)
 
     def _reply(self, asker: Asker, answer: Answer) -> None:
         now_s = self._clock()
