@@ -103,7 +103,11 @@ class Table:
         return self._data[start : start + count]
 
     def text(self, field: int) -> str:
+        """A name: UTF-8 without control characters, so that it can stand in a message."""
         try:
-            return bytes(self.raw(field)).decode()
+            text = bytes(self.raw(field)).decode()
         except UnicodeDecodeError as error:
-            raise DamagedError(f"text is not UTF-8: {error}") from error
+            raise DamagedError(f"a name is not UTF-8: {error}") from error
+        if not text.isprintable():
+            raise DamagedError("a name is not printable")
+        return text

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from edged.errors import ModelError
+from edged.inference import modelfile
+from edged.inference.modelfile import ModelFile
 
 MAX_BYTES = 4 << 20
 """Longest label file; that of ImageNet-21k has half a megabyte."""
@@ -18,6 +20,42 @@ _INDEXED = re.compile(r"(?P<index>[0-9]{1,9})(?P<separator>\s*[:,]|\s)\s*(?P<lab
 _NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]*")
 _LABEL_COLUMNS = ("label", "labels", "name", "class", "class_name", "display_name")
 _INDEX_COLUMNS = ("index", "id", "class_id", "class_index", "label_id", "number")
+
+
+def find(file: ModelFile, given: str) -> tuple[tuple[str, ...], str]:
+    """The labels and where they come from: `given`, inside of the model, or beside it.
+
+    ModelError if there are none.
+    """
+    if given:
+        return load(Path(given)), given
+    for name in file.label_files.values():
+        content = modelfile.packed(file.path, name, MAX_BYTES)
+        if content is not None:
+            source = f"{file.path}:{name}"
+            return parse(content, source), source
+    beside = file.path.with_suffix(".txt"), file.path.with_name("labels.txt")
+    for path in beside:
+        if path.exists():
+            return load(path), str(path)
+    raise ModelError(
+        f"{file.path} has no labels in it, and neither {beside[0].name} nor labels.txt beside it: "
+        "set model.labels"
+    )
+
+
+def check_count(path: Path, outputs: int, source: str, count: int) -> None:
+    """ModelError if the model at `path` has not as many `outputs` as there are labels."""
+    if count == outputs:
+        return
+    advice = "set model.labels to the list that was made for this model"
+    if count == outputs - 1:
+        advice = (
+            f"if the model's first class is background, add it as the first line, else {advice}"
+        )
+    elif count == outputs + 1:
+        advice = f"if the first label is background, remove its line, else {advice}"
+    raise ModelError(f"{path} has {outputs} outputs, {source} has {count} labels: {advice}")
 
 
 def load(path: Path) -> tuple[str, ...]:

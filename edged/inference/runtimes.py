@@ -198,8 +198,9 @@ def delegated_share(interpreter: Any) -> float | None:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of a foreign error, short and on one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """The message of a foreign error, short, printable and on one line."""
+    words = " ".join(str(error).split())
+    return "".join(filter(str.isprintable, words))[:300] or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -41,7 +41,8 @@ class Tensor:
         scale, zero_point = details["quantization"]
         return cls(
             index=int(details["index"]),
-            name=str(details["name"]),
+            # It is the model's and goes into messages.
+            name="".join(letter for letter in str(details["name"]) if letter.isprintable()),
             shape=tuple(sizes),
             dtype=np.dtype(details["dtype"]),
             scale=float(scale),

@@ -62,3 +62,9 @@ def test_a_vector_longer_than_any_model_is_not_walked_through() -> None:
 def test_a_position_before_the_beginning_is_told_as_damage() -> None:
     with pytest.raises(DamagedError):
         Table(struct.pack("<i", 1000), 0)
+
+
+def test_a_name_that_could_not_stand_in_a_message_is_told_as_damage() -> None:
+    for name in (b"c\nt", b"\x1b[m", b"\xffat"):
+        with pytest.raises(DamagedError, match="name"):
+            root(CONTENT[:-3] + name, b"TEST").text(3)

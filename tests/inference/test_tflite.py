@@ -445,6 +445,20 @@ def test_a_model_that_is_no_image_classifier_is_refused(
     assert told in message
 
 
+def test_a_name_inside_of_a_model_cannot_spoil_the_message(tmp_path: Path) -> None:
+    model = builder.Model()
+    image, scores = model.tensor([1, 12], name="a\nb\x1b[31m"), model.tensor([1, 12])
+    model.reshape(image, scores)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(model.content([image], [scores]))
+    assert refusal(path).isprintable()
+    path.write_bytes(model.content([image], [scores], names={scores: "a\nb"}))
+    assert refusal(path).isprintable()
+    model.operator("fake\x1b[31m", [image], [scores])
+    path.write_bytes(model.content([image], [scores]))
+    assert refusal(path).isprintable()
+
+
 def test_a_batch_that_is_not_fixed_is_one_picture(tmp_path: Path) -> None:
     path = made(tmp_path / "model.tflite", [-1, 2, 2, 3], "float32", [1, 12], "float32")
     (tmp_path / "labels.txt").write_text("\n".join("abcdefghijkl"))
