@@ -152,6 +152,26 @@ horizontal(const Resampling *r, const int step, const Py_ssize_t pairs)
 }
 
 INLINE void
+put_line(const Resampling *r, uint8_t *restrict out)
+{
+    const uint8_t *restrict line = r->line;
+    const Py_ssize_t count = r->columns.count;
+    if (r->out_step == 3 && r->out_channel_stride == 1) {
+        memcpy(out, line, (size_t)(3 * count));
+    } else if (r->out_channel_stride == 1) {
+        for (Py_ssize_t x = 0; x < count; x++, out += r->out_step) {
+            memcpy(out, line + 3 * x, 3);
+        }
+    } else {
+        for (Py_ssize_t x = 0; x < count; x++, out += r->out_step) {
+            for (int c = 0; c < 3; c++) {
+                out[c * r->out_channel_stride] = line[3 * x + c];
+            }
+        }
+    }
+}
+
+INLINE void
 resample_all(const Resampling *r)
 {
     const Py_ssize_t pairs = (r->columns.taps + 1) / 2;
@@ -168,16 +188,7 @@ resample_all(const Resampling *r)
         } else {
             horizontal(r, 4, pairs);
         }
-        uint8_t *out = r->out + y * r->out_row_stride;
-        if (r->out_step == 3 && r->out_channel_stride == 1) {
-            memcpy(out, r->line, (size_t)(3 * r->columns.count));
-            continue;
-        }
-        for (Py_ssize_t x = 0; x < r->columns.count; x++, out += r->out_step) {
-            for (int c = 0; c < 3; c++) {
-                out[c * r->out_channel_stride] = r->line[3 * x + c];
-            }
-        }
+        put_line(r, r->out + y * r->out_row_stride);
     }
 }
 

@@ -63,19 +63,20 @@ def _resample_native(
 ) -> None:
     left, top, right, bottom = box
     height, width, _ = pixels.shape
-    # The kernel walks memory forwards and row by row; what turns the source turns `out` with it.
+    # The kernel walks the source's memory forwards and row by row. A transposed source is the
+    # transposed problem, and a mirrored one has the outputs of its columns in reverse.
     if abs(pixels.strides[0]) < abs(pixels.strides[1]):
         pixels, out = pixels.transpose(1, 0, 2), out.transpose(1, 0, 2)
         left, top, right, bottom = top, left, bottom, right
         height, width = width, height
-    if pixels.strides[1] < 0:
-        pixels, out = pixels[:, ::-1], out[:, ::-1]
-        left, right = width - right, width - left
+    mirrored = pixels.strides[1] < 0
+    if mirrored:
+        pixels = pixels[:, ::-1]
     if pixels.strides[2] < 0:
         pixels, out = pixels[..., ::-1], out[..., ::-1]
     if pixels.strides[2] != 1 or pixels.strides[1] not in (3, 4):
         pixels = pixels.copy()
-    columns = _axis(width, out.shape[1], left, right)
+    columns = _axis(width, out.shape[1], left, right, mirrored)
     rows = _axis(height, out.shape[0], top, bottom)
     kernels.resample(pixels, out, *columns, *rows)
 
@@ -88,10 +89,12 @@ class _Axis(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def _axis(size_px: int, out_px: int, low: float, high: float) -> _Axis:
+def _axis(size_px: int, out_px: int, low: float, high: float, mirrored: bool = False) -> _Axis:
     scale = (high - low) / out_px
     reach = max(scale, 1.0)
     centres = low + (np.arange(out_px) + 0.5) * scale
+    if mirrored:
+        centres = size_px - centres
     starts = np.maximum((centres - reach + 0.5).astype(np.int32), 0)
     ends = np.minimum((centres + reach + 0.5).astype(np.int32), size_px)
     taps = int((ends - starts).max())
