@@ -1,0 +1,268 @@
+"""Decisions, in seconds and not in frames: rules over time. Pure: time is an argument.
+
+**Score.** A rule's score is the greatest of its classes' scores, or their sum (1 at most), smoothed
+by a first-order low-pass filter of time constant ``smoothing_s``. A frame's score counts for the
+time since the frame before, at most `HOLD_S`: for such a stretch the filter's step
+``1 - exp(-dt / smoothing_s)`` is exact, whatever the frame rate, and after an outage one frame does
+not speak for all the time in between. The first frame sets the score.
+
+**Wish.** A rule wishes to be active from where its smoothed score reaches ``enter`` until where it
+falls below ``exit`` (hysteresis). The onset of a wish is that crossing, computed on the filter's
+curve between the two frames.
+
+**State.** The state follows the wish as soon as it may: an active rule stays so for ``min_on_s`` at
+least, an inactive one, after an activation, for ``min_off_s`` or ``cooldown_s``, the longer of the
+two. A wish that is gone by then leaves no event. These times run from when the state took effect,
+which is its onset or, where it had to wait, the end of the wait; not from the frame that showed it.
+So frames round each event once, and the roundings do not add up.
+
+With frames less than ``dt`` apart, and ``dt`` at most `HOLD_S`, onset and effect are less than
+``dt`` before, and the frame that decides less than ``dt`` before or after, where they are for
+an endless frame rate; provided that the score settles between its changes, and that no two of the
+times that compete are that close to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edged.config.schema import DecideConfig, RuleConfig
+from edged.config.toml import shown
+from edged.core import NOTHING, UNKNOWN, Event, RuleState, Scene, Scores
+from edged.errors import ConfigError
+from edged.label_index import LabelIndex
+
+HOLD_S = 1.0
+"""The longest time that one frame's score counts for."""
+
+ROUNDING_S = 1e-6
+"""Sums of floating-point times may miss a frame's time by less than this."""
+
+PROBLEMS_LIMIT = 20
+
+Floats = npt.NDArray[np.float64]
+
+
+class Decider:
+    """Holds what is true by each rule, frame after frame. One thread only.
+
+    All rules are decided at once with arrays; only the scene and what a frame changes become
+    Python objects.
+    """
+
+    def __init__(
+        self, rules: Sequence[RuleConfig], defaults: DecideConfig, labels: Sequence[str]
+    ) -> None:
+        """`labels` are the model's. ConfigError, a line for each label that cannot be resolved."""
+        index = LabelIndex(labels)
+        self._labels = labels
+        self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
+        self._unknown_below = np.float32(defaults.unknown_below)
+        self._scene_rate = _rates(np.array([defaults.smoothing_s]))
+        self._classes = np.zeros(len(labels), np.float32)
+
+        def option(name: str) -> Floats:
+            own = (getattr(rule, name) for rule in rules)
+            default = getattr(defaults, name)
+            return np.array([default if value is None else value for value in own], np.float64)
+
+        self._names = [rule.name for rule in rules]
+        self._groups = _Groups(_members(rules, index))
+        # Rounded as scores are: 0.9 of a model reaches a threshold of 0.9.
+        self._enter = option("enter").astype(np.float32).astype(np.float64)
+        self._exit = option("exit").astype(np.float32).astype(np.float64)
+        self._rate = _rates(option("smoothing_s"))
+        self._min_on_s = option("min_on_s")
+        self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
+
+        count = len(rules)
+        self._now_s: float | None = None
+        self._ended: list[tuple[str, float]] = []
+        self._unset = np.ones(count, np.bool_)
+        self._score = np.zeros(count)
+        self._wish = np.zeros(count, np.bool_)
+        self._active = np.zeros(count, np.bool_)
+        self._crossed_s = np.zeros(count)
+        self._since_s = np.zeros(count)
+        self._effect_s = np.full(count, -np.inf)
+
+    def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
+        """What frame `number`, captured at `at_s`, makes true.
+
+        `scores` has one entry for each label, in 0..1; NaN counts as 0. A frame that is not newer
+        than the one before counts at that one's time.
+        """
+        # A NaN would stay in the filter for ever.
+        scores = np.fmin(np.fmax(scores, np.float32(0)), np.float32(1))
+        first = self._now_s is None
+        before_s = at_s if self._now_s is None else self._now_s
+        self._now_s = now_s = max(at_s, before_s)
+        held_s = min(now_s - before_s, HOLD_S)
+        if first:
+            self._since_s[self._unset] = now_s
+            self._classes = scores
+        else:
+            gain = np.float32(_gains(self._scene_rate, held_s)[0])
+            self._classes += gain * (scores - self._classes)
+        self._follow(self._groups.scores(scores), now_s, held_s)
+        events = (*self._end(number), *self._change(number))
+        return Scene(self._scene_name(), self._states()), events
+
+    def adopt(self, old: Decider) -> None:
+        """Go on from where `old` was, before the first frame.
+
+        A rule of the same name keeps its state and its times; its score too, if its classes are
+        the same. A rule that was active and is gone becomes inactive with the next frame.
+        """
+        places = {name: place for place, name in enumerate(old._names)}
+        mine = np.array([i for i, name in enumerate(self._names) if name in places], np.intp)
+        its = np.array([places[name] for name in self._names if name in places], np.intp)
+        for state in ("_score", "_wish", "_active", "_crossed_s", "_since_s", "_effect_s"):
+            getattr(self, state)[mine] = getattr(old, state)[its]
+        same_model = list(self._labels) == list(old._labels)
+        if same_model:
+            self._classes = old._classes.copy()
+            same = [
+                self._groups.members[i] == old._groups.members[j]
+                for i, j in zip(mine.tolist(), its.tolist(), strict=True)
+            ]
+            self._unset[mine] = old._unset[its] | ~np.array(same, np.bool_)
+        self._now_s = old._now_s
+        added = np.ones(len(self._names), np.bool_)
+        added[mine] = False
+        self._since_s[added] = old._now_s or 0.0
+        kept = set(self._names)
+        self._ended = old._ended + [
+            (name, float(score))
+            for name, score, active in zip(old._names, old._score, old._active, strict=True)
+            if active and name not in kept
+        ]
+
+    def _follow(self, raw: Floats, now_s: float, held_s: float) -> None:
+        before = self._score
+        gain = np.where(self._unset, 1.0, _gains(self._rate, held_s))
+        self._score = before + gain * (raw - before)
+        wish = (self._score >= self._enter) | (self._wish & (self._score >= self._exit))
+        turned = np.flatnonzero(wish != self._wish)
+        if turned.size:
+            began_s = now_s - held_s
+            threshold = np.where(wish, self._enter, self._exit)[turned]
+            target = raw[turned]
+            # target + (before - target) * exp(-rate * t) = threshold, solved for t.
+            with np.errstate(all="ignore"):
+                after_s = np.log((target - before[turned]) / (target - threshold))
+                after_s /= self._rate[turned]
+            crossed_s = began_s + np.where(np.isinf(self._rate[turned]), 0.0, after_s)
+            # A score that was not filtered has no curve: it is new, or its thresholds are.
+            known = np.isfinite(crossed_s) & ~self._unset[turned]
+            self._crossed_s[turned] = np.where(known, np.clip(crossed_s, began_s, now_s), now_s)
+        self._wish = wish
+        self._unset[:] = False
+
+    def _change(self, number: int) -> list[Event]:
+        now_s = self._now_s or 0.0
+        allowed_s = self._effect_s + np.where(self._active, self._min_on_s, self._pause_s)
+        due = (self._wish != self._active) & (now_s + ROUNDING_S >= allowed_s)
+        changed = np.flatnonzero(due)
+        if not changed.size:
+            return []
+        self._active[changed] = self._wish[changed]
+        self._since_s[changed] = self._crossed_s[changed]
+        self._effect_s[changed] = np.minimum(
+            np.maximum(self._crossed_s[changed], allowed_s[changed]), now_s
+        )
+        return [
+            Event(
+                rule=self._names[i],
+                active=bool(self._active[i]),
+                score=float(self._score[i]),
+                onset_s=float(self._since_s[i]),
+                decided_s=now_s,
+                number=number,
+            )
+            for i in changed.tolist()
+        ]
+
+    def _end(self, number: int) -> list[Event]:
+        now_s = self._now_s or 0.0
+        ended, self._ended = self._ended, []
+        return [Event(name, False, score, now_s, now_s, number) for name, score in ended]
+
+    def _scene_name(self) -> str:
+        active = np.flatnonzero(self._active)
+        if active.size:
+            return self._names[int(active[self._score[active].argmax()])]
+        if not self._classes.size:
+            return UNKNOWN
+        best = int(self._classes.argmax())
+        if best in self._empty:
+            return NOTHING
+        if self._classes[best] < self._unknown_below:
+            return UNKNOWN
+        return self._labels[best]
+
+    def _states(self) -> tuple[RuleState, ...]:
+        columns = (self._active.tolist(), self._score.tolist(), self._since_s.tolist())
+        return tuple(map(RuleState, self._names, *columns))
+
+
+class _Groups:
+    """The classes of each rule, laid out so that two reductions give all scores."""
+
+    def __init__(self, members: Sequence[tuple[str, tuple[int, ...]]]) -> None:
+        self.members = members
+        self._parts = [
+            _Part(reduce, [(i, classes) for i, (how, classes) in enumerate(members) if how == name])
+            for name, reduce in (("max", np.maximum), ("sum", np.add))
+            if any(how == name for how, _ in members)
+        ]
+
+    def scores(self, scores: Scores) -> Floats:
+        """The unsmoothed score of each rule, 1 at most."""
+        result = np.zeros(len(self.members))
+        for part in self._parts:
+            result[part.rules] = part.reduce.reduceat(scores[part.classes], part.starts)
+        return np.minimum(result, 1.0)
+
+
+class _Part:
+    def __init__(self, reduce: np.ufunc, members: Sequence[tuple[int, tuple[int, ...]]]) -> None:
+        self.reduce = reduce
+        sizes = [len(classes) for _, classes in members]
+        self.rules = np.array([rule for rule, _ in members], np.intp)
+        self.classes = np.array([i for _, classes in members for i in classes], np.intp)
+        self.starts = np.cumsum([0, *sizes[:-1]])
+
+
+def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, tuple[int, ...]]]:
+    members: list[tuple[str, tuple[int, ...]]] = []
+    problems: list[str] = []
+    for rule in rules:
+        classes = set()
+        for label in rule.labels:
+            try:
+                classes.add(index.find(label))
+            except ConfigError as error:
+                problems.append(f"rule {shown(rule.name)}: {error}")
+        if len(problems) > PROBLEMS_LIMIT:
+            problems[-1] = "more labels are wrong; mend these first"
+            break
+        members.append((rule.combine, tuple(sorted(classes))))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return members
+
+
+def _rates(smoothing_s: Floats) -> Floats:
+    """1 / seconds; infinite where nothing is smoothed."""
+    with np.errstate(divide="ignore"):
+        return 1.0 / smoothing_s
+
+
+def _gains(rates: Floats, held_s: float) -> Floats:
+    """How far the filter goes towards a score that holds for `held_s`."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(rates), 1.0, -np.expm1(-held_s * rates))
