@@ -152,6 +152,16 @@ def test_what_was_not_acknowledged_is_sent_again_after_the_connection_was_lost(
     assert bench.broker.got[3:] == [(2, True), (3, True)]
 
 
+def test_what_was_sent_again_and_not_acknowledged_is_sent_once_more(bench: Bench) -> None:
+    bench.put(1, 2, 3)
+    bench.delivery.work()
+    bench.connect()
+    bench.acknowledge(1)
+    bench.lose_connection()
+    bench.connect()
+    assert bench.broker.got == [(1, True), (2, True), (3, True), (2, True), (3, True)]
+
+
 def test_nothing_is_sent_twice_when_an_event_is_stored_while_it_is_under_way(
     bench: Bench,
 ) -> None:
@@ -159,6 +169,8 @@ def test_nothing_is_sent_twice_when_an_event_is_stored_while_it_is_under_way(
     bench.put(1, 2)
     bench.now_s += 2 * GRACE_S
     bench.delivery.work()
+    bench.acknowledge(1)
+    # The network's queue is full for a moment, so that 3 has to wait behind the disk.
     bench.broker.there = False
     bench.put(3)
     bench.broker.there = True
