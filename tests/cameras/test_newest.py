@@ -148,6 +148,16 @@ def test_a_lost_camera_is_opened_again_and_the_numbers_go_on(
     assert caplog.text.count("not there") == 1
 
 
+def test_after_a_good_frame_the_next_attempt_comes_soon_again() -> None:
+    # Without that the last of these waits would be longer than any test.
+    soon = CameraConfig(retry_min_s=0.001, retry_max_s=86400.0)
+    flaky = [ScriptedSource(capture(1), CameraError("loose contact")) for _ in range(40)]
+    last = ScriptedSource(capture(2))
+    with camera_over(*flaky, last, config=soon) as camera:
+        assert last.exhausted.reached.wait(LIMIT_S)
+        assert next_frame(camera).number == 41
+
+
 def test_an_absent_camera_is_told_and_read_gives_nothing() -> None:
     absent = ScriptedSource(opening=CameraError("/dev/video9: not there"))
     with camera_over(absent) as camera:
