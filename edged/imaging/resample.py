@@ -29,7 +29,7 @@ def resample(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None = None)
     """Resize `pixels`, or the part of it in `box`, into the whole of `out`.
 
     Both are uint8 of shape (height, width, 3) with any strides, so flips, turns by `numpy.rot90`
-    and crops of either cost nothing extra. They must not overlap. As with Pillow the filter
+    and crops of either are not copied first. They must not overlap. As with Pillow the filter
     reaches beyond the box where the picture goes on there. ValueError for anything else.
     """
     for array in (pixels, out):
