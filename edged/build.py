@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config
-from edged.control import ControlSocket
+from edged.control.server import ControlSocket
 from edged.core import Camera, Sink
 from edged.decide import Decider
 from edged.errors import CommandError
@@ -88,7 +88,7 @@ SOURCES: dict[str, Callable[[CameraConfig, tuple[int, int] | None], Source]] = {
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     """The camera; ``wanted_px`` is the (height, width) that is enough for the model."""
-    kind = config.kind
+    kind: str = config.kind
     if kind == "auto":
         from edged.cameras.auto import detect
 

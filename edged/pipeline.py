@@ -70,7 +70,6 @@ class Pipeline:
     def run(self) -> None:
         """Until a stop command; every line is a verb of what edged does."""
         while not self.stopping:
-            self.obey()
             began_s = self.clock()
             frame = self.camera.read(TICK_S)
             if frame is not None:
@@ -79,6 +78,7 @@ class Pipeline:
                 elif self._snapshots:
                     self.glance(frame)
             self.beat(delivering=frame is not None)
+            self.obey()
 
     def look(self, frame: Frame, began_s: float) -> Result:
         """Classify a frame and decide what it means."""

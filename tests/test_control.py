@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edged.control import REQUEST_LIMIT_BYTES, ControlClient, ControlSocket
+from edged.control.client import ControlClient
+from edged.control.server import REQUEST_LIMIT_BYTES, ControlSocket
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Answer, Command, Mailbox

@@ -57,8 +57,8 @@ class NewestFrame:
         self.name: str = camera.kind
         self.dropped = 0
         self.ended = False
-        self.error: str | None = "opening"
-        self._lost: str | None = self.error
+        self.error: str | None = None
+        self._lost: str | None = "not opened yet"
         self._damaged: str | None = None
         self._number = 0
         self._newest: tuple[int, Capture] | None = None
@@ -99,7 +99,7 @@ class NewestFrame:
             return frame
 
     def _worth_waking(self) -> bool:
-        return self._newest is not None or self._bug is not None or self.ended
+        return self._newest is not None or self._bug is not None
 
     def _frame(self, number: int, capture: Capture) -> Frame:
         camera, decode_full = self._camera, capture.decode_full

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.control import ControlClient
+from edged.control.client import ControlClient
 from edged.errors import CameraError
 from edged.paths import control_socket
 

@@ -7,11 +7,9 @@ import json
 import time
 from typing import Any
 
-from edged import build
 from edged.cli.daemon_socket import configured
 from edged.config.schema import Config
-from edged.control import ControlClient, caption, ranked
-from edged.core import Result, Scene
+from edged.control.client import ControlClient
 from edged.errors import CameraError
 from edged.paths import control_socket
 
@@ -37,6 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
+    from edged import build
+    from edged.control.server import caption, ranked
+    from edged.core import Result, Scene
     from edged.imaging.picture import annotated_jpeg
 
     classifier = build.classifier(config)

@@ -1,10 +1,4 @@
-"""The control socket: how the command line asks the running daemon.
-
-A Unix stream socket that speaks JSON lines. A client sends one request,
-``{"command": NAME, "arguments": {...}}``, and gets one answer, ``{"ok": true, "data": {...}}`` or
-``{"ok": false, "error": "..."}``. After the answer to ``snapshot`` follow ``jpeg_bytes`` bytes of
-JPEG; after that to ``watch``, one JSON object a line for each report, until the client leaves.
-"""
+"""The daemon's end of the control socket: a sink, because watchers see what other sinks see."""
 
 from __future__ import annotations
 
@@ -15,7 +9,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +29,7 @@ COMMANDS = frozenset({"snapshot", "pause", "resume", "wake", "status", "set-outp
 
 
 class ControlSocket:
-    """Answers on the socket; a sink, because watchers see what other sinks see."""
+    """Answers requests, each client in a thread of its own."""
 
     def __init__(self, path: Path, mailbox: Mailbox) -> None:
         self.path = path
@@ -253,51 +247,3 @@ def caption(result: Result) -> list[str]:
         f"{result.scene.name}",
         *(f"{best.score:.0%} {best.label}" for best in result.prediction.top(3)),
     ]
-
-
-class ControlClient:
-    """The other end: what `edged snapshot`, `status` and `watch` use."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def ask(self, command: str, **arguments: object) -> tuple[dict[str, Any], bytes]:
-        """The answer's data, and the JPEG that follows a snapshot.
-
-        FileNotFoundError or ConnectionRefusedError where no daemon runs, CommandError where it
-        refuses.
-        """
-        with self._request(command, arguments) as reader:
-            data = _answer_data(reader.readline())
-            return data, reader.read(int(data.get("jpeg_bytes", 0)))
-
-    def watch(self) -> Iterator[dict[str, Any]]:
-        """Each report as it comes, until the daemon stops."""
-        with self._request("watch", {}, timeout_s=None) as reader:
-            _answer_data(reader.readline())
-            for line in reader:
-                yield json.loads(line)
-
-    @contextlib.contextmanager
-    def _request(
-        self,
-        command: str,
-        arguments: Mapping[str, object],
-        timeout_s: float | None = ANSWER_TIMEOUT_S + 2.0,
-    ) -> Iterator[Any]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(str(self.path))
-            _send(connection, {"command": command, "arguments": dict(arguments)})
-            with connection.makefile("rb") as reader:
-                yield reader
-
-
-def _answer_data(line: bytes) -> dict[str, Any]:
-    if not line:
-        raise CommandError("the daemon closed the connection without an answer")
-    answer = json.loads(line)
-    if not answer["ok"]:
-        raise CommandError(answer["error"])
-    data: dict[str, Any] = answer["data"]
-    return data

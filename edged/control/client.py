@@ -1,0 +1,64 @@
+"""The command line's end of the control socket; imports nothing heavy, so it answers at once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edged.errors import CommandError
+
+TIMEOUT_S = 12.0
+"""Longer than the daemon waits for its own loop, so that its explanation arrives."""
+
+
+class ControlClient:
+    """What `edged snapshot`, `status` and `watch` use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ask(self, command: str, **arguments: object) -> tuple[dict[str, Any], bytes]:
+        """The answer's data, and the JPEG that follows a snapshot.
+
+        FileNotFoundError or ConnectionRefusedError where no daemon runs, CommandError where it
+        refuses.
+        """
+        with self._request(command, arguments) as reader:
+            data = _answer_data(reader.readline())
+            return data, reader.read(int(data.get("jpeg_bytes", 0)))
+
+    def watch(self) -> Iterator[dict[str, Any]]:
+        """Each report as it comes, until the daemon stops."""
+        with self._request("watch", {}, timeout_s=None) as reader:
+            _answer_data(reader.readline())
+            for line in reader:
+                yield json.loads(line)
+
+    @contextlib.contextmanager
+    def _request(
+        self,
+        command: str,
+        arguments: dict[str, object],
+        timeout_s: float | None = TIMEOUT_S,
+    ) -> Iterator[Any]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(str(self.path))
+            request = {"command": command, "arguments": arguments}
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as reader:
+                yield reader
+
+
+def _answer_data(line: bytes) -> dict[str, Any]:
+    if not line:
+        raise CommandError("the daemon closed the connection without an answer")
+    answer = json.loads(line)
+    if not answer["ok"]:
+        raise CommandError(answer["error"])
+    data: dict[str, Any] = answer["data"]
+    return data

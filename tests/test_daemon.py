@@ -1,0 +1,315 @@
+"""The whole daemon as a process: pictures in, a real broker and pins out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.mosquitto import LIMIT_S, Listener, Mosquitto, broker, brokers, wait_until
+
+__all__ = ["broker", "brokers"]
+
+CONFIG = """
+device = "test"
+
+[camera]
+kind = "directory"
+source = "{pictures}"
+fps = 5.0
+retry_min_s = 0.05
+retry_max_s = 0.1
+
+[model]
+path = "{model}"
+labels = "{labels}"
+threads = 1
+
+[decide]
+smoothing_s = 0.0
+enter = 0.3
+exit = 0.1
+
+[[rule]]
+name = "cat"
+labels = ["tabby", "tiger cat", "Egyptian cat"]
+combine = "sum"
+
+[gpio]
+factory = "mock"
+
+[[output]]
+name = "lamp"
+pin = 17
+device = "led"
+rule = "cat"
+
+[[output]]
+name = "bell"
+pin = 27
+action = "manual"
+
+[mqtt]
+host = "127.0.0.1"
+port = {port}
+classification_hz = 100.0
+health_s = 0.2
+
+[spool]
+path = "{folder}/events.sqlite"
+
+[control]
+socket = "{folder}/edged.sock"
+"""
+
+
+class Running:
+    """One `edged run`, and the other commands with its configuration."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.log = config.with_suffix(".log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "edged", "run", "--config", str(self.config), *options],
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def edged(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "edged", command, "--config", str(self.config), *options],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def status(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            return self._process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+
+@pytest.fixture
+def pictures(shared_data: Path, tmp_path: Path) -> Path:
+    """A cat, a naval officer, a cat, ...: the rule goes on and off for ever."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(shared_data / "images" / "cat.bmp", folder / "a.bmp")
+    shutil.copy(shared_data / "images" / "grace_hopper.bmp", folder / "b.bmp")
+    return folder
+
+
+@pytest.fixture
+def config(
+    shared_data: Path, pictures: Path, tmp_path: Path, broker: Mosquitto
+) -> Path:
+    path = tmp_path / "edged.toml"
+    path.write_text(
+        CONFIG.format(
+            pictures=pictures,
+            model=shared_data / "models" / "mobilenet_v2_1.0_224_quant.tflite",
+            labels=shared_data / "labels" / "imagenet_labels.txt",
+            port=broker.port,
+            folder=tmp_path,
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def daemon(config: Path) -> Iterator[Running]:
+    running = Running(config)
+    running.start()
+    yield running
+    if running.status() is None:
+        running.stop()
+
+
+def port_of(config: Path) -> int:
+    (line,) = (line for line in config.read_text().splitlines() if line.startswith("port"))
+    return int(line.split("=")[1])
+
+
+def test_frames_become_messages_and_levels(daemon: Running) -> None:
+    with Listener(port_of(daemon.config), "edged/test/#") as listener:
+        event = json.loads(listener.next("edged/test/event").payload)
+        assert (event["rule"], event["replayed"]) == ("cat", False)
+        state = json.loads(listener.next("edged/test/state").payload)
+        assert state["scene"] in ("cat", "military uniform")
+        lamp = {listener.next("edged/test/output/lamp/state").payload for _ in range(4)}
+        assert len(lamp) == 4
+        classification = json.loads(listener.next("edged/test/classification").payload)
+        assert len(classification["results"]) == 3
+        health = json.loads(listener.next("edged/test/health").payload)
+        assert health["stages_ms"]["invoke"]
+    with Listener(port_of(daemon.config), "edged/test/availability") as later:
+        assert later.next("edged/test/availability").payload == b"online"
+
+
+def test_the_command_line_asks_the_running_daemon(daemon: Running, tmp_path: Path) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    status = json.loads(daemon.edged("status", "--json").stdout)
+    assert status["model"] == "mobilenet_v2_1.0_224_quant"
+    out = tmp_path / "out.jpg"
+    snapshot = daemon.edged("snapshot", "--json", "--out", str(out))
+    assert (snapshot.returncode, snapshot.stderr) == (0, "")
+    assert json.loads(snapshot.stdout)["results"][0]["score"] > 0
+    with Image.open(out) as picture:
+        assert picture.format == "JPEG"
+
+
+def test_an_order_to_stop_ends_it_cleanly(daemon: Running) -> None:
+    with Listener(port_of(daemon.config), "edged/test/availability") as listener:
+        assert listener.next().payload == b"online"
+        assert daemon.stop() == 0
+        assert listener.next().payload == b"offline"
+    assert not (daemon.config.parent / "edged.sock").exists()
+    assert daemon.said("stopped")
+
+
+def test_the_last_will_speaks_for_a_killed_daemon(daemon: Running) -> None:
+    with Listener(port_of(daemon.config), "edged/test/availability") as listener:
+        assert listener.next().payload == b"online"
+        daemon.stop(signal.SIGKILL)
+        assert listener.next().payload == b"offline"
+
+
+def test_a_reload_takes_over_new_rules_and_refuses_wrong_ones(daemon: Running) -> None:
+    port = port_of(daemon.config)
+    right = daemon.config.read_text()
+    with Listener(port, "edged/test/event") as listener:
+        assert json.loads(listener.next().payload)["rule"] == "cat"
+        daemon.config.write_text(right.replace("enter = 0.3", "enter = 1.3"))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: daemon.said("decide.enter = 1.3"))
+        assert json.loads(listener.next().payload)["rule"] == "cat"
+        more = '[[rule]]\nname = "officer"\nlabels = ["military uniform"]\n\n[gpio]'
+        daemon.config.write_text(right.replace("[gpio]", more))
+        daemon.signal(signal.SIGHUP)
+        give_up_s = time.monotonic() + LIMIT_S
+        while json.loads(listener.next().payload)["rule"] != "officer":
+            assert time.monotonic() < give_up_s
+
+
+def test_pictures_that_come_later_are_seen(config: Path, pictures: Path) -> None:
+    for picture in list(pictures.iterdir()):
+        picture.rename(config.parent / picture.name)
+    daemon = Running(config)
+    daemon.start()
+    try:
+        wait_until(lambda: daemon.log.exists() and daemon.said(str(pictures)))
+        assert daemon.status() is None
+        (config.parent / "a.bmp").rename(pictures / "a.bmp")
+        with Listener(port_of(config), "edged/test/event") as listener:
+            assert json.loads(listener.next().payload)["active"] is True
+    finally:
+        daemon.stop()
+
+
+def test_without_a_broker_it_goes_on_and_says_so_once(config: Path) -> None:
+    daemon = Running(config)
+    daemon.start("--set", "mqtt.port=1")
+    try:
+        wait_until(lambda: daemon.log.exists() and daemon.said("127.0.0.1:1"))
+        wait_until(lambda: daemon.edged("status").returncode == 0)
+    finally:
+        assert daemon.stop() == 0
+    assert daemon.log.read_text().count("127.0.0.1:1") == 1
+
+
+def test_a_command_over_mqtt_sets_an_output(daemon: Running) -> None:
+    with Listener(port_of(daemon.config), "edged/test/output/bell/state") as listener:
+        assert json.loads(listener.next().payload)["value"] == 0
+        listener.client.publish("edged/test/output/bell/set", "ON", qos=1)
+        assert json.loads(listener.next().payload)["value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "status", "says"),
+    [
+        ("camera.fsp=3", 78, "camera.fps"),
+        ("rule=[{name='x', labels=['dragon']}]", 78, "dragon"),
+        ("model.path=/nowhere/model.tflite", 65, "/nowhere/model.tflite"),
+        ("model.labels=/nowhere/labels.txt", 65, "/nowhere/labels.txt"),
+    ],
+)
+def test_what_cannot_work_ends_at_once_with_one_line_and_its_status(
+    config: Path, override: str, status: int, says: str
+) -> None:
+    done = Running(config).edged("run", "--set", override, "--set", "output=[]")
+    assert done.returncode == status
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_logs_are_json_where_asked(config: Path) -> None:
+    daemon = Running(config)
+    daemon.start("--log-json")
+    try:
+        wait_until(lambda: daemon.log.exists() and daemon.said("cat on"))
+    finally:
+        daemon.stop()
+    for line in daemon.log.read_text().splitlines():
+        assert {"time", "level", "logger", "message"} == set(json.loads(line))
+
+
+def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path) -> None:
+    from socket import AF_UNIX, SOCK_DGRAM, socket
+
+    with socket(AF_UNIX, SOCK_DGRAM) as systemd:
+        systemd.bind(str(config.parent / "notify"))
+        systemd.settimeout(LIMIT_S)
+        environment = {
+            **os.environ,
+            "NOTIFY_SOCKET": str(config.parent / "notify"),
+            "JOURNAL_STREAM": "1:2",
+            "WATCHDOG_USEC": "200000",
+        }
+        log = config.parent / "journal.log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "edged", "run", "--config", str(config)],
+                stderr=stream,
+                env=environment,
+            )
+        try:
+            heard = ""
+            while "READY=1" not in heard or "WATCHDOG=1" not in heard:
+                heard += systemd.recv(4096).decode()
+            process.send_signal(signal.SIGTERM)
+            while "STOPPING=1" not in heard:
+                heard += systemd.recv(4096).decode()
+        finally:
+            process.terminate()
+            assert process.wait(LIMIT_S) == 0
+    assert all(line.startswith("<6>") for line in log.read_text().splitlines())
