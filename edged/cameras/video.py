@@ -26,7 +26,11 @@ MAX_PIXELS = 7680 * 4320
 NETWORK_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtmp,rtmps,srt,crypto,data"
 """What a stream may lead to: a play list from the network must not open local files."""
 
+FILE_OPTIONS = {"protocol_whitelist": "file"}
+"""A file must not make edged open anything in the network."""
+
 _REASONS = {
+    "ArgumentError": "no such address, or its pictures are too large; check camera.source",
     "ConnectionRefusedError": "the connection is refused; check that it is on, and the port",
     "DemuxerNotFoundError": "this PyAV has no reader for it; use another address or format",
     "FileNotFoundError": "there is no such file; set camera.source",
@@ -102,13 +106,17 @@ class VideoSource:
                 f"{self.name}: PyAV is not installed; get it with: pip install 'edged[video]'"
             ) from error
         camera = self._camera
+        options = _options(camera.source, camera.timeout_s) if self._network else dict(FILE_OPTIONS)
+        # For what looks at the stream first, and for the decoder.
+        options["max_pixels"] = str(MAX_PIXELS)
         self._deadline_s = self._clock() + camera.timeout_s
         try:
             self._container = av.open(
                 # With its protocol named, "12:30.mp4" is a file and no address.
                 camera.source if self._network else f"file:{_path(camera.source)}",
-                options=_options(camera.source, camera.timeout_s) if self._network else _FILE,
-                timeout=(camera.timeout_s, camera.timeout_s) if self._network else None,
+                options=options,
+                # For files too: a play list may be waited for.
+                timeout=(camera.timeout_s, camera.timeout_s),
             )
         except (av.FFmpegError, ValueError) as error:
             # Without its cause: that holds the whole address, password included.
@@ -122,7 +130,7 @@ class VideoSource:
                 camera.source.startswith("http") and self._container.duration is not None
             )
         decoder = streams[0].codec_context
-        decoder.options = {"max_pixels": str(MAX_PIXELS)}
+        decoder.options = {"max_pixels": options["max_pixels"]}
         if self._recorded:
             decoder.thread_type = "AUTO"
         else:
@@ -282,9 +290,6 @@ def public_name(address: str) -> str:
 
 def _path(source: str) -> Path:
     return Path(source.removeprefix("file:")).expanduser()
-
-
-_FILE = {"protocol_whitelist": "file"}
 
 
 def _options(address: str, timeout_s: float) -> dict[str, str]:

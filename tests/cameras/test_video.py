@@ -236,6 +236,24 @@ def test_what_cannot_be_played_says_why(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_pictures_that_are_too_large_are_refused(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.cameras.video.MAX_PIXELS", 64 * 47)
+    with pytest.raises(CameraError, match="too large"), source(film) as video:
+        video.grab()
+
+
+def test_a_file_opens_nothing_in_the_network(serve: Callable[..., str], tmp_path: Path) -> None:
+    asked = threading.Event()
+    path = tmp_path / "list.m3u8"
+    address = serve(lambda _: asked.set())
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://{address}/a.ts\n")
+    with pytest.raises(CameraError), source(path, timeout_s=0.5) as video:
+        video.grab()
+    assert not asked.is_set()
+
+
 def test_a_file_that_holds_no_whole_frame_is_an_error_and_no_endless_loop(tmp_path: Path) -> None:
     data = bytearray(encoded([RED] * 10, "libx264", "avi"))
     start = data.index(b"movi") + 4
@@ -323,6 +341,8 @@ def serve() -> Iterator[Callable[..., str]]:
                         connection.recv(65536)
                         answer(connection)
 
+            # Wakes a thread that nobody connected to.
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)
             threads.append(threading.Thread(target=run, daemon=True))
             threads[-1].start()
             return f"127.0.0.1:{listener.getsockname()[1]}"
