@@ -196,7 +196,7 @@ def test_a_talkative_plugin_neither_blocks_nor_spoils_the_frames(
     # 400 kB on standard output and error, then one frame of 48 rows of 192 bytes.
     script = """
     for fd; do :; done; fd=${fd#fd=}
-    yes 'GST_ARGUS: Creating output stream' 2>    yes 'GST_ARGUS: Creating output stream' | head- | head -c 200000
+    yes 'GST_ARGUS: Creating output stream' 2>&- | head -c 200000
     yes 'warning' 2>&- | head -c 200000 >&2
     head -c 9216 /dev/zero | tr '\\0' '\\7' > /proc/self/fd/$fd
     """
