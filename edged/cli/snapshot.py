@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged import build
-    from edged.control.server import caption, ranked
+    from edged.control.server import ranked
     from edged.core import Result, Scene
-    from edged.imaging.picture import annotated_jpeg
+    from edged.imaging.snapshot import snapshot_jpeg
 
     classifier = build.classifier(config)
     wanted_px = (classifier.input_height_px, classifier.input_width_px)
@@ -47,9 +47,7 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
         while (frame := camera.read(0.1)) is None:
             if camera.error is not None or time.monotonic() > give_up_s:
                 raise CameraError(camera.error or f"{camera.name}: no frame came; is it busy?")
-    result = Result(frame, classifier.classify(frame.pixels), Scene("unknown"), ())
-    best = ranked(result)
-    shown = Result(frame, result.prediction, Scene(str(best[0]["label"])), ())
-    pixels = frame.full() if frame.full else frame.pixels
-    picture = annotated_jpeg(pixels, caption(shown), quality=85, width_px=None)
-    return {"type": "result", "results": best, "camera": camera.name}, picture
+    prediction = classifier.classify(frame.pixels)
+    result = Result(frame, prediction, Scene(prediction.top(1)[0].label))
+    data = {"type": "result", "results": ranked(result), "camera": camera.name}
+    return data, snapshot_jpeg(result)

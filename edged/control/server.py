@@ -136,15 +136,9 @@ class ControlSocket:
         if answer.result is None:
             _send(client, {"ok": True, "data": dict(answer.data)})
             return
-        from edged.imaging.picture import annotated_jpeg
+        from edged.imaging.snapshot import snapshot_jpeg
 
-        pixels = answer.result.frame.full() if answer.result.frame.full else None
-        picture = annotated_jpeg(
-            answer.result.frame.pixels if pixels is None else pixels,
-            caption(answer.result),
-            quality=85,
-            width_px=None,
-        )
+        picture = snapshot_jpeg(answer.result)
         data = {**described(answer.result), "jpeg_bytes": len(picture)}
         _send(client, {"ok": True, "data": data})
         client.sendall(picture)
@@ -238,12 +232,4 @@ def ranked(result: Result, count: int = 3) -> list[dict[str, object]]:
     return [
         {"label": best.label, "index": best.index, "score": round(best.score, 4)}
         for best in result.prediction.top(count)
-    ]
-
-
-def caption(result: Result) -> list[str]:
-    """The lines under an annotated picture: the scene, then the best classes."""
-    return [
-        f"{result.scene.name}",
-        *(f"{best.score:.0%} {best.label}" for best in result.prediction.top(3)),
     ]

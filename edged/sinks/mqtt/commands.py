@@ -61,15 +61,19 @@ class Commands:
         if message.retain:
             log.debug("a retained command is ignored: it would act at every connection")
             return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return
         asker = self._asker(message)
         try:
-            if message.topic == self._topics.command:
+            if topic == self._topics.command:
                 command = _command(bytes(message.payload))
                 asker = Asker(asker.topic, asker.correlation, command.command, command.id)
                 self._post(command.command, {"publish": True}, asker)
             else:
                 asker = Asker(asker.topic, asker.correlation, "set-output")
-                name = self._topics.output_of(message.topic)
+                name = self._topics.output_of(topic)
                 if name not in self._outputs:
                     raise CommandError("there is no output of this name")
                 value = _value(bytes(message.payload))

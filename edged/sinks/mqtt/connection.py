@@ -38,6 +38,9 @@ CONNECT_TIMEOUT_S = 10.0
 STABLE_S = 10.0
 """A connection that lived this long was a good one: the next back-off starts small again."""
 
+ALIVE_CHECK_S = 10.0
+"""How often to look whether the network's thread still lives."""
+
 FAREWELL_S = 1.0
 """At the end, the time for the last messages to go out."""
 
@@ -173,7 +176,8 @@ class Connection:
         try:
             self._greet(session)
             while not session.lost and not self._stopping.is_set():
-                self._news.wait()
+                if not self._news.wait(ALIVE_CHECK_S) and not session.lost:
+                    self._check_alive(client)
                 self._news.clear()
             if session.lost:
                 raise SinkError(f"MQTT broker {self.broker}: connection lost: {session.reason}")
@@ -199,6 +203,12 @@ class Connection:
         self._client = client
         client.publish(self._availability, b"online", 1, retain=True)
         self._callbacks.up(session.receive_maximum)
+
+    def _check_alive(self, client: Client) -> None:
+        # The library starts a thread only where none is, and tells so: then the one that was there
+        # has fallen over something that it cannot digest, and nobody else would notice.
+        if client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise SinkError(f"MQTT broker {self.broker}: the network library gave up")
 
     def _part(self, client: Client) -> None:
         farewell = client.publish(self._availability, b"offline", 1, retain=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-import secrets
+import os
 import threading
 import time
 from collections import deque
@@ -88,7 +88,7 @@ class MqttSink:
         )
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
         self._closing = False
-        self._run = secrets.token_hex(8)
+        self._run = os.urandom(8).hex()
         self._event_numbers = itertools.count(1)
         self._retained: dict[str, bytes] = {}
         self._retained_due: deque[str] = deque()
@@ -122,6 +122,15 @@ class MqttSink:
     def live(self) -> bool:
         """Connected, and nothing older is left to send: an event goes out at once."""
         return self._connection.up and self._delivery.live
+
+    @property
+    def state(self) -> str:
+        """The broker and whether it is reached, for people."""
+        return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
+
+    def reconfigure(self, mqtt: MqttConfig) -> None:
+        """Take over rates and picture options; the connection stays as it was opened."""
+        self._mqtt = mqtt
 
     def write(self, report: Report) -> None:
         """Publish what `report` calls for; tens of microseconds at most."""
@@ -273,19 +282,12 @@ class MqttSink:
         return payloads.classification(self._device, result, top, now_s, wall_offset_s)
 
     def _publish_image(self, result: Result) -> None:
-        from edged.control import caption
-        from edged.imaging.picture import annotated_jpeg
+        from edged.imaging.snapshot import snapshot_jpeg
 
         if not self._connection.up:
             return
         try:
-            pixels = result.frame.full() if result.frame.full else result.frame.pixels
-            picture = annotated_jpeg(
-                pixels,
-                caption(result),
-                quality=self._mqtt.image_quality,
-                width_px=self._mqtt.image_width_px,
-            )
+            picture = snapshot_jpeg(result, self._mqtt.image_quality, self._mqtt.image_width_px)
         except EdgedError as error:
             log.warning("no picture is sent: %s", error)
             return
