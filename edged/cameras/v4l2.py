@@ -279,8 +279,12 @@ def _fourcc(pixel_format: int) -> str:
 
 def _linuxpy() -> Any:
     # Here, because it takes 0.15 s and 15 MB, which only those with such a camera shall pay.
-    import linuxpy.video.device
-
+    try:
+        import linuxpy.video.device
+    except ImportError as error:
+        raise CameraError(
+            f"v4l2: linuxpy cannot be loaded ({error}); install it with: pip install linuxpy"
+        ) from error
     # It tells of every opening and of formats that it does not know.
     logging.getLogger("linuxpy").setLevel(logging.ERROR)
     return linuxpy.video.device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -314,6 +315,15 @@ def test_a_machine_without_any_camera_says_so(kernel: FakeKernel) -> None:
         V4l2Source(config(), None).__enter__()
     kernel.plug(0, SMALL, capabilities=METADATA)
     with pytest.raises(CameraError, match="plug one in"):
+        V4l2Source(config(), None).__enter__()
+
+
+def test_without_linuxpy_it_says_what_to_install(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.plug(0, SMALL)
+    monkeypatch.setitem(sys.modules, "linuxpy.video.device", None)
+    with pytest.raises(CameraError, match="pip install linuxpy"):
         V4l2Source(config(), None).__enter__()
 
 
