@@ -28,7 +28,7 @@ $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
 	grep -v '^numpy==' constraints.txt > $@
 
 # A stamp for each set of extras: installed again when what it depends on changes.
-$(VENV)/run.stamp: pyproject.toml setup.py edged/imaging/_kernels.c $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,video]'
 	@touch $@
 
@@ -57,6 +57,52 @@ lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
 		--extra demo --extra video --extra lgpio --extra completion --extra test pyproject.toml -o constraints.txt
+
+# Where things go; DESTDIR stands before each path but is written into none of them.
+prefix ?= /usr/local
+bindir = $(prefix)/bin
+libdir = $(prefix)/lib/edged
+sysconfdir ?= /etc
+unitdir ?= $(sysconfdir)/systemd/system
+sysusersdir ?= $(sysconfdir)/sysusers.d
+tmpfilesdir ?= $(sysconfdir)/tmpfiles.d
+completiondir ?= $(prefix)/share/bash-completion/completions
+UNITS = edged.service edged@.service
+
+install: ## install the service; DESTDIR= and prefix= as usual
+	$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(DESTDIR)$(libdir)
+ifeq ($(PICAMERA2),True)
+	grep -v '^numpy==' constraints.txt > $(DESTDIR)$(libdir)/constraints.txt
+else
+	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
+endif
+	$(DESTDIR)$(libdir)/bin/python -m pip install --quiet --constraint $(DESTDIR)$(libdir)/constraints.txt '.[video,completion]'
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
+	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
+ifneq ($(DESTDIR),)
+	grep -rlIF '$(DESTDIR)' $(DESTDIR)$(libdir)/bin $(DESTDIR)$(libdir)/pyvenv.cfg | xargs -r sed -i 's|$(DESTDIR)||g'
+endif
+	ln -sf $(libdir)/bin/edged $(DESTDIR)$(bindir)/edged
+	for unit in $(UNITS); do sed 's|/usr/bin/edged|$(bindir)/edged|g' systemd/$$unit > $(DESTDIR)$(unitdir)/$$unit; done
+	install -m 644 systemd/edged.sysusers $(DESTDIR)$(sysusersdir)/edged.conf
+	install -m 644 systemd/edged.tmpfiles $(DESTDIR)$(tmpfilesdir)/edged.conf
+ifeq ($(DESTDIR),)
+	if command -v systemd-sysusers >/dev/null; then systemd-sysusers edged.conf; fi
+	if [ -d /run/systemd/system ]; then systemd-tmpfiles --create edged.conf; systemctl daemon-reload; fi
+endif
+	install -d $(DESTDIR)$(sysconfdir)/edged
+	[ -e $(DESTDIR)$(sysconfdir)/edged/edged.toml ] || install -m 640 config/edged.toml $(DESTDIR)$(sysconfdir)/edged/edged.toml
+ifeq ($(DESTDIR),)
+	if getent group edged >/dev/null; then chgrp edged $(sysconfdir)/edged/edged.toml; fi
+endif
+
+uninstall: ## remove what install put there; configuration and state stay
+	rm -rf $(DESTDIR)$(libdir)
+	rm -f $(DESTDIR)$(bindir)/edged $(DESTDIR)$(completiondir)/edged
+	rm -f $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) $(DESTDIR)$(sysusersdir)/edged.conf $(DESTDIR)$(tmpfilesdir)/edged.conf
+ifeq ($(DESTDIR),)
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+endif
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

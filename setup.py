@@ -1,8 +1,16 @@
-"""The optional compiled part of edged; everything else stands in pyproject.toml."""
+"""The parts that pyproject.toml cannot say: the optional compiled kernels, the model inside."""
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 setup(
+    # The model and its card lie in models/ of the checkout; installed, they are a package of data.
+    packages=[*find_packages(include=["edged", "edged.*"]), "edged.bundled"],
+    package_dir={"edged.bundled": "models"},
+    package_data={
+        "edged": ["py.typed", "schemas/*.json"],
+        "edged.bundled": ["*.tflite", "*.md", "*.txt", "*.toml"],
+    },
+    include_package_data=False,
     ext_modules=[
         Extension(
             "edged.imaging._kernels",

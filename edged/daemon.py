@@ -43,13 +43,12 @@ class Daemon:
             self._obey_signals(stack)
             self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
             classifier = build.classifier(config)
-            stack.callback(lambda: self._pipeline.classifier.close())
+            decider = build.decider(config, classifier.labels)
             wanted_px = (classifier.input_height_px, classifier.input_width_px)
-            camera = stack.enter_context(build.camera(config.camera, wanted_px))
             self._pipeline = Pipeline(
-                camera,
+                stack.enter_context(build.camera(config.camera, wanted_px)),
                 classifier,
-                build.decider(config, classifier.labels),
+                decider,
                 self._sinks.all,
                 self._mailbox,
                 notifier=self._notifier,
@@ -57,6 +56,7 @@ class Daemon:
                 health_s=config.mqtt.health_s,
                 handlers={"reload": self._reload, "set-output": self._set_output},
             )
+            stack.callback(lambda: self._pipeline.classifier.close())
             stack.callback(self._notifier.stopping)
             self._pipeline.run()
         log.info("stopped")

@@ -46,3 +46,8 @@ def control_socket(config: Config) -> Path:
         return Path(config.control.socket)
     return runtime_directory() / f"{config.device}.sock"
 
+
+def running_socket(config: Config) -> Path:
+    """Where a client looks for that daemon: where its own would be, else at the service's."""
+    own, service = control_socket(config), Path("/run/edged") / f"{config.device}.sock"
+    return service if not own.exists() and service.exists() else own

@@ -100,7 +100,7 @@ class Running:
     def said(self, text: str) -> bool:
         return text in self.log.read_text()
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
@@ -210,12 +210,12 @@ def test_a_reload_takes_over_new_rules_and_refuses_wrong_ones(daemon: Running) -
     with Listener(port, "edged/test/event") as listener:
         assert json.loads(listener.next().payload)["rule"] == "cat"
         daemon.config.write_text(right.replace("enter = 0.3", "enter = 1.3"))
-        daemon.signal(signal.SIGHUP)
+        daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: daemon.said("decide.enter = 1.3"))
         assert json.loads(listener.next().payload)["rule"] == "cat"
         more = '[[rule]]\nname = "officer"\nlabels = ["military uniform"]\n\n[gpio]'
         daemon.config.write_text(right.replace("[gpio]", more))
-        daemon.signal(signal.SIGHUP)
+        daemon.send_signal(signal.SIGHUP)
         give_up_s = time.monotonic() + LIMIT_S
         while json.loads(listener.next().payload)["rule"] != "officer":
             assert time.monotonic() < give_up_s
@@ -257,7 +257,7 @@ def test_a_command_over_mqtt_sets_an_output(daemon: Running) -> None:
 @pytest.mark.parametrize(
     ("override", "status", "says"),
     [
-        ("camera.fsp=3", 78, "camera.fps"),
+        ("camera.fsp=3", 78, "did you mean fps?"),
         ("rule=[{name='x', labels=['dragon']}]", 78, "dragon"),
         ("model.path=/nowhere/model.tflite", 65, "/nowhere/model.tflite"),
         ("model.labels=/nowhere/labels.txt", 65, "/nowhere/labels.txt"),

@@ -11,7 +11,7 @@ from edged.config.load import load
 from edged.config.schema import Config
 from edged.control.client import ControlClient
 from edged.errors import CameraError
-from edged.paths import control_socket
+from edged.paths import running_socket
 
 
 def configured(arguments: argparse.Namespace) -> Config:
@@ -22,7 +22,7 @@ def configured(arguments: argparse.Namespace) -> Config:
 @contextmanager
 def running_daemon(config: Config) -> Iterator[ControlClient]:
     """A client of the daemon's socket; CameraError's status with a hint where none answers."""
-    path = control_socket(config)
+    path = running_socket(config)
     try:
         yield ControlClient(path)
     except (FileNotFoundError, ConnectionRefusedError) as error:

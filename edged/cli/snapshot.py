@@ -11,14 +11,14 @@ from edged.cli.daemon_socket import configured
 from edged.config.schema import Config
 from edged.control.client import ControlClient
 from edged.errors import CameraError
-from edged.paths import control_socket
+from edged.paths import running_socket
 
 
 def run(arguments: argparse.Namespace) -> int:
     """From the running daemon where one answers, else with the camera of our own."""
     config = configured(arguments)
     try:
-        data, picture = ControlClient(control_socket(config)).ask("snapshot")
+        data, picture = ControlClient(running_socket(config)).ask("snapshot")
     except (FileNotFoundError, ConnectionRefusedError):
         data, picture = _own_snapshot(config)
     if arguments.out is not None:

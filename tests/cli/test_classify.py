@@ -108,7 +108,7 @@ def test_a_folder_without_pictures_is_said(
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "0 bytes"), (b"not a model at all", "not a TensorFlow Lite model")],
+    [(b"", "is empty"), (b"not a model at all", "not a TensorFlow Lite model")],
 )
 def test_a_model_that_is_none_is_one_clear_line_and_its_own_status(
     content: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
