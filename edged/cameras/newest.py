@@ -171,7 +171,8 @@ class NewestFrame:
         if reason is None:
             log.info("camera %s: delivers frames", self.name)
         else:
-            log.warning("camera %s: %s; trying again", self.name, reason)
+            # Its first word is the source's name, as in every CameraError.
+            log.warning("camera: %s; trying again", reason)
 
     def _tell_damage(self, reason: str | None) -> None:
         if reason == self._damaged:
@@ -180,4 +181,4 @@ class NewestFrame:
             self._damaged = reason
             self.error = self._lost or self._damaged
         if reason is not None:
-            log.warning("camera %s: frame left out: %s", self.name, reason)
+            log.warning("camera: frame left out: %s", reason)
