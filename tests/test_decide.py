@@ -368,6 +368,28 @@ def test_a_group_is_its_best_label_or_their_sum() -> None:
     assert [state.score for state in scene.rules] == [0.75, 1.0, 0.75]
 
 
+def test_many_rules_decide_as_each_alone() -> None:
+    random = np.random.default_rng(1)
+    rules = [
+        rule(
+            f"rule{n}",
+            labels=[str(label) for label in random.choice(LABELS, 1 + n % 3, replace=False)],
+            combine="sum" if n % 2 else "max",
+            smoothing_s=float(random.choice([0.0, 0.5])),
+            min_on_s=float(random.choice([0.0, 1.0])),
+        )
+        for n in range(50)
+    ]
+    together = Decider(rules, PLAIN, LABELS)
+    alone = [Decider([config], PLAIN, LABELS) for config in rules]
+    for number in range(60):
+        seen = random.random(len(LABELS), np.float32)
+        scene, events = together.decide(seen, number / 4, number)
+        single = [decider.decide(seen, number / 4, number) for decider in alone]
+        assert scene.rules == tuple(one.rules[0] for one, _ in single)
+        assert events == tuple(event for _, found in single for event in found)
+
+
 @pytest.mark.parametrize(
     ("given_scores", "name"),
     [
