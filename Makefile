@@ -29,11 +29,11 @@ $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
 
 # A stamp for each set of extras: installed again when what it depends on changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,video]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,v4l2,video]'
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,video,completion,test]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,v4l2,video,completion,test]'
 	@touch $@
 
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
@@ -56,7 +56,7 @@ format: $(VENV)/test.stamp ## put the code in the style that `make lint` asks fo
 lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
-		--extra demo --extra video --extra lgpio --extra completion --extra test pyproject.toml -o constraints.txt
+		--extra demo --extra v4l2 --extra video --extra lgpio --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
 
 # Where things go; DESTDIR stands before each path but is written into none of them.
 prefix ?= /usr/local
@@ -76,7 +76,7 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install --quiet --constraint $(DESTDIR)$(libdir)/constraints.txt '.[video,completion]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install --quiet --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion]'
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)

@@ -87,15 +87,17 @@ class Daemon:
     def _take_over(self, wanted: Config) -> Mapping[str, object]:
         old, pipeline = self._config, self._pipeline
         new, restart_for = reloadable(old, wanted)
-        if new.model == old.model:
-            decider = build.decider(new, pipeline.classifier.labels)
-            decider.adopt(pipeline.decider)
-        else:
-            classifier = build.classifier(new)
+        classifier = pipeline.classifier
+        with ExitStack() as unless_taken_over:
+            if new.model != old.model:
+                classifier = build.classifier(new)
+                unless_taken_over.callback(classifier.close)
             decider = build.decider(new, classifier.labels)
+            unless_taken_over.pop_all()
+        decider.adopt(pipeline.decider)
+        if classifier is not pipeline.classifier:
             pipeline.classifier.close()
-            pipeline.classifier = classifier
-        pipeline.decider = decider
+        pipeline.classifier, pipeline.decider = classifier, decider
         pipeline.wake_s, pipeline.health_s = new.idle.after_s, new.mqtt.health_s
         logging.getLogger().setLevel(new.log.level.upper())
         self._sinks.reconfigure(new)
