@@ -23,7 +23,7 @@ class Device:
     def __init__(self) -> None:
         self.mailbox = Mailbox()
         self.answers: list[tuple[Asker, Answer]] = []
-        self._commands = Commands(
+        self.commands = Commands(
             Topics(MqttConfig(), "porch"),
             frozenset({"lamp"}),
             self.mailbox,
@@ -37,7 +37,7 @@ class Device:
             message.properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             for name, value in properties.items():
                 setattr(message.properties, name, value)
-        self._commands.take(message)
+        self.commands.take(message)
 
     def posted(self) -> list[Command]:
         return [item for item in self.mailbox.take() if isinstance(item, Command)]
@@ -124,6 +124,13 @@ def test_an_output_takes_nothing_else(device: Device, payload: bytes) -> None:
 def test_only_configured_outputs_are_set(device: Device, topic: str) -> None:
     device.tell(b"ON", topic)
     assert "no output" in device.refusal()
+
+
+def test_a_topic_that_is_no_text_is_ignored(device: Device) -> None:
+    message = MQTTMessage(0, b"edged/porch/output/\xff\xfe/set")
+    message.payload = b"ON"
+    device.commands.take(message)
+    assert (device.posted(), device.answers) == ([], [])
 
 
 def test_an_output_that_was_set_is_not_answered_but_a_failure_is(device: Device) -> None:

@@ -244,13 +244,36 @@ def test_a_broker_of_mqtt_3_only_is_spoken_to_in_its_language(
                     while client.recv(1024):
                         pass
 
-        thread = threading.Thread(target=refuse_mqtt_5)
+        thread = threading.Thread(target=refuse_mqtt_5, daemon=True)
         thread.start()
         with sink(tmp_path, port=server.getsockname()[1], protocol="5") as entered:
             wait_until(lambda: entered.live)
         thread.join()
     assert levels == [5, 4]
     assert any("MQTT 3.1.1 is used" in line for line in warnings_of(caplog))
+
+
+def test_a_broker_that_talks_nonsense_is_left_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    greetings: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk_nonsense() -> None:
+            for nonsense in (b"\x20\x03\x00\x00\x00\xff\xff\xff\xff\xff", b"\x00\x00"):
+                client, _ = server.accept()
+                with client:
+                    greetings.append(client.recv(1024))
+                    client.sendall(nonsense)
+                    while client.recv(1024):
+                        pass
+
+        thread = threading.Thread(target=talk_nonsense, daemon=True)
+        thread.start()
+        with sink(tmp_path, port=server.getsockname()[1]):
+            thread.join(30.0)
+    assert len(greetings) == 2
+    assert all("\n" not in line for line in warnings_of(caplog))
 
 
 def test_the_embedded_broker_is_connected_to(tmp_path: Path) -> None:
