@@ -260,7 +260,7 @@ def test_a_broker_that_talks_nonsense_is_left_and_tried_again(
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def talk_nonsense() -> None:
-            for nonsense in (b"\x20\x03\x00\x00\x00\xff\xff\xff\xff\xff", b"\x00\x00"):
+            for nonsense in (b"\x20\x03\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff", b"\x00\x00"):
                 client, _ = server.accept()
                 with client:
                     greetings.append(client.recv(1024))
