@@ -1,0 +1,146 @@
+"""Tries a model in a process of its own, so that whatever it does there happens to nobody else.
+
+A model file is untrusted: the runtimes map it and follow its offsets, and a damaged one can end
+the process, take all memory or never return. This finds it out at the price of a child's start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from edged.config.schema import ModelConfig
+
+Outcome: TypeAlias = Literal["ok", "refused", "died", "timed out", "out of memory"]
+
+TIMEOUT_S = 15.0
+"""For all of it, Python's start included. A reload waits for it, and the watchdog for both."""
+
+MEMORY_BYTES = 256 << 20
+"""Beyond what interpreter and runtime take; the largest classifiers need about 100 MB."""
+
+_SAID_BYTES = 64 << 10
+_PACKAGE = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a model in quarantine.
+
+    ``reason`` is one line, empty for ok. ``ran`` is false where it was only read, because it needs
+    a delegate. ``landlock`` says whether the child could reach the model's files only.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    ran: bool = False
+    landlock: bool = False
+
+
+def inspect(
+    path: Path,
+    model: ModelConfig,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    memory_bytes: int = MEMORY_BYTES,
+) -> Verdict:
+    """Load the model at `path` as `model` says, and run it once, in a new process with limits.
+
+    Blocks for as long as that takes, `timeout_s` at most. One thread does in the child what
+    ``model.threads`` do later: no process can be started there, and so no thread.
+    """
+    tried = msgspec.structs.replace(
+        model,
+        path=str(path.absolute()),
+        labels=str(Path(model.labels).absolute()) if model.labels else "",
+        threads=1,
+    )
+    order = {"model": tried, "memory_bytes": memory_bytes, "cpu_s": math.ceil(timeout_s)}
+    deadline_s = time.monotonic() + timeout_s
+    with subprocess.Popen(
+        [sys.executable, "-S", "-B", "-m", "edged.models.quarantine_child"],
+        cwd="/",
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as child:
+        try:
+            said = _talk(child, msgspec.json.encode(order), deadline_s)
+            status = child.wait(max(deadline_s - time.monotonic(), 0.0))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            return Verdict("timed out", f"it took longer than {timeout_s:g} s")
+        finally:
+            child.kill()
+    return judge(status, said)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing but where modules are found: credentials in the environment are none of its business.
+
+    The folder of this package comes first, wherever it was imported from.
+    """
+    return {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(_PACKAGE), *filter(None, sys.path)])),
+        "PYTHONSAFEPATH": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "1",
+    }
+
+
+def _talk(child: subprocess.Popen[bytes], order: bytes, deadline_s: float) -> bytes:
+    """All that the child says, up to a bound; TimeoutError."""
+    if child.stdin is None or child.stdout is None:
+        raise ValueError("the child has no pipes")
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(order)
+        child.stdin.close()
+    said = b""
+    waiting = select.poll()
+    waiting.register(child.stdout, select.POLLIN)
+    while len(said) < _SAID_BYTES:
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0 or not waiting.poll(left_s * 1000):
+            raise TimeoutError
+        piece = os.read(child.stdout.fileno(), _SAID_BYTES)
+        if not piece:
+            break
+        said += piece
+    return said
+
+
+def judge(status: int, said: bytes) -> Verdict:
+    """What a child's exit `status` (negative: the signal that ended it) and last words mean."""
+    line = (said.strip().splitlines() or [b""])[-1]
+    last = "".join(filter(str.isprintable, line.decode(errors="replace")))[:200]
+    if status == 0:
+        try:
+            return msgspec.json.decode(line, type=Verdict)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Verdict("died", "it ended without a verdict")
+    if status == -signal.SIGXCPU:
+        return Verdict("timed out", "it used up its processor time")
+    if status == -signal.SIGKILL:
+        return Verdict("out of memory", "the kernel ended it (SIGKILL)")
+    if "bad_alloc" in last or "MemoryError" in last:
+        return Verdict("out of memory", "it needs more memory than it may have")
+    end = f"exit status {status}" if status > 0 else _signal_name(-status)
+    return Verdict("died", f"{end}: {last}" if last else end)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

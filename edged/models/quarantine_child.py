@@ -1,0 +1,106 @@
+"""The process in which a model runs for the first time, as `quarantine.inspect` starts it.
+
+It imports what it needs, gives up its rights, and only then touches the model. One JSON object
+comes in on standard input (`Order`), one goes out on standard output (`Verdict`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+import edged
+from edged.config.schema import ModelConfig
+from edged.errors import ModelError
+from edged.inference import labels as label_files
+from edged.inference import modelfile, runtimes, tflite
+from edged.inference.tflite import TfliteClassifier
+from edged.models import confine
+from edged.models.quarantine import Verdict
+
+_CPU_FACTS = ("/proc/cpuinfo", "/proc/self/auxv", "/sys/devices/system/cpu")
+"""XNNPACK asks these for the instructions that the CPU has, and does not work without."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What to try: ``model.path`` is set, limits are those of `confine.limit`."""
+
+    model: ModelConfig
+    memory_bytes: int
+    cpu_s: int
+
+
+def main() -> None:
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    verdict = examine(order, import_runtime(order.model.runtime))
+    sys.stdout.buffer.write(b"\n" + msgspec.json.encode(verdict) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def import_runtime(name: str) -> list[Path]:
+    """Folders of modules: what is imported from there only now and then stays in reach."""
+    modules = [os, msgspec, np, edged]
+    # That none is installed is for `examine` to find, in the words that the daemon has for it.
+    with contextlib.suppress(ModelError):
+        package = runtimes.choose(name).module.__name__.partition(".")[0]
+        modules.append(sys.modules[package])
+    return [Path(module.__file__).parent for module in modules if module.__file__]
+
+
+def examine(order: Order, modules: list[Path]) -> Verdict:
+    """Give up rights, then load the model and run it once on grey.
+
+    What neither the model's checks nor a lack of memory explains is raised, as it would be later.
+    """
+    # It writes to a temporary file, which is out of reach; standard error is not a person's here.
+    runtimes.quiet = contextlib.nullcontext  # type: ignore[assignment]
+    confine.limit(order.memory_bytes, order.cpu_s)
+    confined = confine.landlock([*_files(order.model), *modules, *map(Path, _CPU_FACTS)])
+    try:
+        ran = _try(order.model)
+    except ModelError as error:
+        return Verdict("refused", str(error), landlock=confined)
+    except MemoryError:
+        return Verdict("out of memory", "it needs more memory than it may have", landlock=confined)
+    return Verdict("ok", ran=ran, landlock=confined)
+
+
+def _files(model: ModelConfig) -> list[Path]:
+    path = Path(model.path)
+    beside = [path.with_suffix(".txt"), path.with_name("labels.txt")]
+    return [path, *([Path(model.labels)] if model.labels else beside)]
+
+
+def _try(model: ModelConfig) -> bool:
+    """Whether it could be run; ModelError."""
+    if model.delegate:
+        # An accelerator serves one process, which may be the daemon that waits for this answer.
+        label_files.find(modelfile.read(Path(model.path)), model.labels)
+        return False
+    classifier = tflite.load(model)
+    shape = (classifier.input_height_px, classifier.input_width_px, 3)
+    classifier.classify(np.full(shape, 128, np.uint8))
+    _refuse_endless_numbers(classifier)
+    return True
+
+
+def _refuse_endless_numbers(classifier: TfliteClassifier) -> None:
+    """ModelError if an output is not finite: the classifier's own scores no longer show it."""
+    interpreter = classifier._interpreter
+    for output in interpreter.get_output_details():
+        values = interpreter.get_tensor(output["index"])
+        scales = output["quantization_parameters"]["scales"]
+        endless = values.dtype.kind == "f" and not np.isfinite(values).all()
+        if endless or not np.isfinite(scales).all():
+            raise ModelError(
+                f"{classifier.path}: its output on a grey picture is not finite: export it again"
+            )
+
+
+if __name__ == "__main__":
+    main()
