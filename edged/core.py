@@ -109,11 +109,14 @@ class Scene:
     """What is really there, as decided over time.
 
     ``name`` is the best active rule's name, the best label where no rule is active but the label
-    is certain, or `NOTHING` or `UNKNOWN`.
+    is certain, or `NOTHING` or `UNKNOWN`. ``rules`` has every rule in the configuration's order;
+    its entries may be made when they are asked for, so that a frame does not pay for a thousand
+    rules that nobody reads. ``active`` names those that hold, in the same order.
     """
 
     name: str
-    rules: tuple[RuleState, ...] = ()
+    rules: Sequence[RuleState] = ()
+    active: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ times that compete are that close to each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +86,7 @@ class Decider:
         self._score = np.zeros(count)
         self._wish = np.zeros(count, np.bool_)
         self._active = np.zeros(count, np.bool_)
+        self._active_names: tuple[str, ...] = ()
         self._crossed_s = np.zeros(count)
         self._since_s = np.zeros(count)
         self._effect_s = np.full(count, -np.inf)
@@ -109,7 +111,8 @@ class Decider:
             self._classes += gain * (scores - self._classes)
         self._follow(self._groups.scores(scores), now_s, held_s)
         events = (*self._end(number), *self._change(number))
-        return Scene(self._scene_name(), self._states()), events
+        states = RuleStates(self._names, self._active, self._score, self._since_s)
+        return Scene(self._scene_name(), states, self._active_names), events
 
     def adopt(self, old: Decider) -> None:
         """Go on from where `old` was, before the first frame.
@@ -130,6 +133,7 @@ class Decider:
                 for i, j in zip(mine.tolist(), its.tolist(), strict=True)
             ]
             self._unset[mine] = old._unset[its] | ~np.array(same, np.bool_)
+        self._name_active()
         self._now_s = old._now_s
         added = np.ones(len(self._names), np.bool_)
         added[mine] = False
@@ -169,8 +173,11 @@ class Decider:
         changed = np.flatnonzero(due)
         if not changed.size:
             return []
+        # Scenes of earlier frames, which other threads may still read, keep the arrays that were.
+        self._active, self._since_s = self._active.copy(), self._since_s.copy()
         self._active[changed] = self._wish[changed]
         self._since_s[changed] = self._crossed_s[changed]
+        self._name_active()
         self._effect_s[changed] = np.minimum(
             np.maximum(self._crossed_s[changed], allowed_s[changed]), now_s
         )
@@ -191,10 +198,12 @@ class Decider:
         ended, self._ended = self._ended, []
         return [Event(name, False, score, now_s, now_s, number) for name, score in ended]
 
+    def _name_active(self) -> None:
+        self._active_names = tuple(self._names[i] for i in np.flatnonzero(self._active).tolist())
+
     def _scene_name(self) -> str:
-        active = np.flatnonzero(self._active)
-        if active.size:
-            return self._names[int(active[self._score[active].argmax()])]
+        if self._active_names:
+            return self._names[int(np.where(self._active, self._score, -1.0).argmax())]
         if not self._classes.size:
             return UNKNOWN
         best = int(self._classes.argmax())
@@ -204,9 +213,49 @@ class Decider:
             return UNKNOWN
         return self._labels[best]
 
-    def _states(self) -> tuple[RuleState, ...]:
+
+class RuleStates(Sequence[RuleState]):
+    """What every rule holds at one frame: columns, of which a row is made when it is read.
+
+    The arrays, of shape (rules,), must not be written to afterwards; any thread may read.
+    """
+
+    __slots__ = ("_active", "_names", "_score", "_since_s")
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        active: npt.NDArray[np.bool_],
+        score: Floats,
+        since_s: Floats,
+    ) -> None:
+        self._names = names
+        self._active = active
+        self._score = score
+        self._since_s = since_s
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> RuleState: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[RuleState, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> RuleState | tuple[RuleState, ...]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        return RuleState(
+            self._names[place],
+            bool(self._active[place]),
+            float(self._score[place]),
+            float(self._since_s[place]),
+        )
+
+    def __iter__(self) -> Iterator[RuleState]:
         columns = (self._active.tolist(), self._score.tolist(), self._since_s.tolist())
-        return tuple(map(RuleState, self._names, *columns))
+        return map(RuleState, self._names, *columns)
 
 
 class _Groups:

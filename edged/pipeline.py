@@ -161,7 +161,7 @@ class Pipeline:
 
     def _keep_awake(self, scene: Scene, events: Sequence[Event]) -> None:
         # Falling asleep while a rule holds would leave its output on until somebody moves.
-        if self.wake_s > 0 and (events or any(state.active for state in scene.rules)):
+        if self.wake_s > 0 and (events or scene.active):
             self._awake_until_s = self.clock() + self.wake_s
 
     def _carry_out(self, command: Command) -> Answer:

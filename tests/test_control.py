@@ -27,7 +27,7 @@ def seen(number: int = 1, full: bool = False) -> Result:
         pixels, number, 12.5, (lambda: np.zeros((96, 128, 3), np.uint8)) if full else None
     )
     prediction = Prediction(np.array([0.25, 0.75], np.float32), ("dog", "cat"), {"invoke": 0.003})
-    scene = Scene("cat", (RuleState("cat", True, 0.75, 12.0),))
+    scene = Scene("cat", (RuleState("cat", True, 0.75, 12.0),), ("cat",))
     return Result(frame, prediction, scene, (Event("cat", True, 0.75, 12.0, 12.5, number),))
 
 

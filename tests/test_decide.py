@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import NOTHING, UNKNOWN, Event, Scene
+from edged.core import NOTHING, UNKNOWN, Event
 from edged.decide import HOLD_S, Decider
 from edged.errors import ConfigError
 
@@ -386,7 +386,7 @@ def test_many_rules_decide_as_each_alone() -> None:
         seen = random.random(len(LABELS), np.float32)
         scene, events = together.decide(seen, number / 4, number)
         single = [decider.decide(seen, number / 4, number) for decider in alone]
-        assert scene.rules == tuple(one.rules[0] for one, _ in single)
+        assert tuple(scene.rules) == tuple(one.rules[0] for one, _ in single)
         assert events == tuple(event for _, found in single for event in found)
 
 
@@ -432,7 +432,23 @@ def test_the_scene_does_not_flicker() -> None:
 
 def test_nothing_may_be_any_label_and_one_that_the_model_has_not() -> None:
     decider = Decider([], DecideConfig(nothing=["absent", "Dog"]), LABELS)
-    assert decider.decide(scores(dog=0.9), 0.0, 0)[0] == Scene(NOTHING, ())
+    assert decider.decide(scores(dog=0.9), 0.0, 0)[0].name == NOTHING
+
+
+def test_a_scene_names_its_active_rules_and_does_not_change_with_later_frames() -> None:
+    decider = Decider(
+        [rule("first", labels=["cat"]), rule("second", labels=["dog"])], PLAIN, LABELS
+    )
+    decider.decide(scores(cat=1.0, dog=1.0), 0.0, 0)
+    earlier, _ = decider.decide(scores(cat=1.0, dog=1.0), 1.0, 1)
+    assert earlier.active == ("first", "second")
+    later, _ = decider.decide(scores(dog=1.0), 2.0, 2)
+    assert later.active == ("second",)
+    assert earlier.active == ("first", "second")
+    assert [state.active for state in earlier.rules] == [True, True]
+    assert [state.since_s for state in earlier.rules] == [0.0, 0.0]
+    assert later.rules[0].since_s == 1.0
+    assert later.rules[-1] == later.rules[0:][1]
 
 
 # Labels.

@@ -77,9 +77,8 @@ class LiveSink:
             f"{stage} {duration_s * 1e3:.1f}"
             for stage, duration_s in result.prediction.stages_s.items()
         )
-        active = [state.rule for state in result.scene.rules if state.active]
         table.add_row(
-            Text(f"{best.label}", style="bold green" if active else "bold"),
+            Text(f"{best.label}", style="bold green" if result.scene.active else "bold"),
             Text(f"{best.score:.0%}"),
             Text(f"{self._fps():.1f} fps"),
             Text(f"{stages} ms", style="dim"),

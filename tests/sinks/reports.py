@@ -24,7 +24,11 @@ def result(
     return Result(
         Frame(np.full((48, 64, 3), 90, np.uint8), number, at_s),
         Prediction(np.array([0.1, 0.7, 0.15, 0.05], np.float32), LABELS, {"invoke": 0.0123}),
-        Scene(scene, (RuleState("cat", active, 0.7, at_s - 0.2),)),
+        Scene(
+            scene,
+            (RuleState("cat", active, 0.7, at_s - 0.2),),
+            ("cat",) if active else (),
+        ),
         events,
     )
 

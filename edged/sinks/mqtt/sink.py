@@ -131,6 +131,8 @@ class MqttSink:
     def reconfigure(self, mqtt: MqttConfig) -> None:
         """Take over rates and picture options; the connection stays as it was opened."""
         self._mqtt = mqtt
+        # The rules may be others now, though none has become active.
+        self._state_key = None
 
     def write(self, report: Report) -> None:
         """Publish what `report` calls for; tens of microseconds at most."""
@@ -160,7 +162,7 @@ class MqttSink:
 
     def _write_state(self, result: Result) -> None:
         scene = result.scene
-        key = (scene.name, tuple((rule.rule, rule.active) for rule in scene.rules))
+        key = (scene.name, scene.active)
         if key != self._state_key:
             self._state_key = key
             now_s = self._clock()
