@@ -1,0 +1,32 @@
+"""``edged models compare``."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from edged.config.schema import ModelConfig
+from edged.evaluation import comparison, text
+from edged.evaluation.dataset import open_dataset
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 and a blessing beside NEW only if every gate holds; else 1, and nothing is written."""
+    new, old = (
+        ModelConfig(path=str(path), labels=arguments.labels, runtime=arguments.runtime)
+        for path in (arguments.new, arguments.old)
+    )
+    found = comparison.compare(new, old, open_dataset(arguments.data), arguments.gate)
+    written = None
+    if found.blessed:
+        written = comparison.bless(arguments.new, arguments.gate, found)
+    if arguments.json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print(text.footprints([found.new, found.old], ["NEW", "OLD"]))
+        print()
+        print(text.checks(found.results))
+        print()
+        print(f"Blessed: {written}" if written else "Not blessed.")
+    return 0 if found.blessed else 1

@@ -1,0 +1,60 @@
+"""``edged models evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from edged.config.schema import ModelConfig
+from edged.errors import ConfigError
+from edged.evaluation import (
+    conformance,
+    document,
+    evaluation,
+    golden,
+    probe,
+    report,
+    slices,
+    text,
+)
+from edged.evaluation.dataset import classes_of, open_dataset
+from edged.files import write_atomically
+from edged.inference import tflite
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints Markdown, or JSON; the pictures are looked at on the way."""
+    model = ModelConfig(
+        path=str(arguments.model), labels=arguments.labels, runtime=arguments.runtime
+    )
+    dataset = open_dataset(arguments.data).limited(arguments.limit)
+    slices.check(dataset, arguments.slice)
+    classifier = tflite.load(model)
+    classes_of(dataset, classifier.labels)
+    facts = document.describe(
+        classifier.path,
+        classifier.name,
+        classifier.runtime,
+        len(classifier.labels),
+        probe.measure(model),
+    )
+    outcome = evaluation.evaluate(dataset, [classifier])
+    checks = conformance.check(classifier, model)
+    found = document.summarise(
+        facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks
+    )
+    if arguments.html:
+        _write(arguments.html, report.html(found))
+    if arguments.write_golden:
+        golden.write(arguments.write_golden, classifier, dataset)
+    print(msgspec.json.encode(found).decode() if arguments.json else text.evaluation(found))
+    return 0 if all(check.holds for check in checks) else 1
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        write_atomically(path, page.encode())
+    except OSError as error:
+        raise ConfigError(f"--html {path}: cannot be written: {error.strerror}") from error

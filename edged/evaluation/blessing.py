@@ -1,0 +1,93 @@
+"""The blessing: a file beside a model that says which gates this very file held, and on what.
+
+It is a record and no signature: whoever may write beside the model may write a blessing too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from edged import __version__
+from edged.errors import ConfigError, ModelError
+from edged.evaluation.check import Check
+from edged.files import write_atomically
+
+MAX_BYTES = 4 << 20
+
+
+class Blessing(Struct, frozen=True):
+    """The file. It holds for the model with this ``sha256`` and no other.
+
+    ``blessed`` is the wall-clock time in UTC, ISO 8601; ``gate_sha256`` is of the gate file,
+    ``old_sha256`` of the model compared with, ``data_sha256`` over the pictures.
+    """
+
+    model: str
+    sha256: str
+    old_sha256: str
+    gate_sha256: str
+    data: str
+    data_sha256: str
+    pictures: int
+    results: list[Check]
+    blessed: str
+    edged: str = __version__
+    kind: Literal["blessing"] = "blessing"
+    schema: Literal[1] = 1
+
+
+def path_of(model: Path) -> Path:
+    """Where the blessing of the model at `model` lies: ``NAME.tflite.blessing.json``."""
+    return model.with_name(model.name + ".blessing.json")
+
+
+def write(model: Path, blessing: Blessing) -> Path:
+    """Put the blessing beside the model; returns where. ConfigError."""
+    path = path_of(model)
+    content = msgspec.json.format(msgspec.json.encode(blessing), indent=2) + b"\n"
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def check(model: Path) -> Blessing:
+    """The blessing of the model at `model`; ModelError, one line, if it has none that holds."""
+    path = path_of(model)
+    advice = "bless it with edged models compare, or set model.require_blessing = false"
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        with model.open("rb") as file:
+            digest = _sha256(file.read())
+        blessing = msgspec.json.decode(content[:MAX_BYTES], type=Blessing)
+    except FileNotFoundError as error:
+        raise ModelError(f"{model} is not blessed (no {error.filename}): {advice}") from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}): {advice}") from error
+    except msgspec.DecodeError as error:
+        raise ModelError(f"{path} is no blessing ({error}): {advice}") from error
+    if blessing.sha256 != digest:
+        raise ModelError(f"{path} is the blessing of another file than {model.name}: {advice}")
+    if not blessing.results or not all(result.holds for result in blessing.results):
+        raise ModelError(f"{path} holds a gate that failed, or none: {advice}")
+    return blessing
+
+
+def is_blessed(model: Path) -> bool:
+    """Whether `check` finds nothing wrong."""
+    try:
+        check(model)
+    except ModelError:
+        return False
+    return True
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,13 @@
+"""One thing that must hold, and whether it does: a test of a model, or a gate."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Check(Struct, frozen=True):
+    """What must hold, whether it does, and what was found."""
+
+    name: str
+    holds: bool
+    found: str

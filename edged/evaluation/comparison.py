@@ -1,0 +1,87 @@
+"""A new model beside the old one: measured together, judged by gates, and blessed."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from edged import __version__
+from edged.config.schema import ModelConfig
+from edged.evaluation import blessing, document, evaluation, gate, golden, probe, slices
+from edged.evaluation.blessing import Blessing
+from edged.evaluation.check import Check
+from edged.evaluation.dataset import Dataset
+from edged.evaluation.document import Evaluation
+from edged.inference import tflite
+
+
+class Comparison(Struct, frozen=True):
+    """The document; ``results`` has each gate, ``blessed`` is whether all of them hold."""
+
+    new: Evaluation
+    old: Evaluation
+    results: list[Check]
+    blessed: bool
+    edged: str = __version__
+    kind: Literal["comparison"] = "comparison"
+    schema: Literal[1] = 1
+
+
+def compare(
+    new: ModelConfig,
+    old: ModelConfig,
+    dataset: Dataset,
+    gate_path: Path,
+    progress: evaluation.Progress = iter,
+) -> Comparison:
+    """Run both models over `dataset` in turns and hold NEW against the gates in `gate_path`.
+
+    ConfigError, ModelError or DataError before anything is measured where something is unfit.
+    """
+    limits = gate.load(gate_path)
+    frozen = None
+    if limits.golden.file:
+        frozen = golden.read(gate_path.parent / limits.golden.file)
+    columns = list(dict.fromkeys(given.column for given in limits.slice))
+    slices.check(dataset, columns)
+    configs = [new, old]
+    classifiers = [tflite.load(config) for config in configs]
+    quanta = None if frozen is None else golden.worst_quanta(frozen, classifiers[0], dataset)
+    new_model, old_model = (
+        document.describe(c.path, c.name, c.runtime, len(c.labels), probe.measure(config))
+        for c, config in zip(classifiers, configs, strict=True)
+    )
+    run = evaluation.evaluate(dataset, classifiers, progress)
+    results = gate.judge(limits, gate.Measured(run, new_model, old_model, quanta))
+    holds = bool(results) and all(result.holds for result in results)
+    new_outcomes, old_outcomes = run.outcomes
+    return Comparison(
+        document.summarise(new_model, dataset.source, run, new_outcomes, columns),
+        document.summarise(old_model, dataset.source, run, old_outcomes, columns),
+        results,
+        holds,
+    )
+
+
+def bless(model: Path, gate_path: Path, comparison: Comparison) -> Path:
+    """Write the blessing of NEW at `model`, all of whose gates held; returns where it is."""
+    new = comparison.new
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return blessing.write(
+        model,
+        Blessing(
+            model=new.model.name,
+            sha256=new.model.sha256,
+            old_sha256=comparison.old.model.sha256,
+            gate_sha256=hashlib.sha256(gate_path.read_bytes()).hexdigest(),
+            data=new.data.name,
+            data_sha256=new.data.sha256,
+            pictures=new.data.pictures,
+            results=comparison.results,
+            blessed=now.isoformat(timespec="seconds"),
+        ),
+    )

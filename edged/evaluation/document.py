@@ -1,0 +1,247 @@
+"""The evaluation of one model as a document: what ``--json`` prints and reports are made of."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+
+from edged import __version__
+from edged.evaluation import metrics
+from edged.evaluation.check import Check
+from edged.evaluation.evaluation import Outcomes, Run
+from edged.evaluation.examples import Inspection
+from edged.evaluation.metrics import Integers
+from edged.evaluation.probe import Footprint
+from edged.evaluation.slices import slices
+
+CONFUSIONS_LISTED = 20
+MATRIX_MAX = 50
+"""Classes up to which the whole confusion matrix is in the document."""
+
+
+class Accuracy(Struct, frozen=True):
+    """How right the model is on some pictures; shares in 0..1, None where undefined.
+
+    ``top1_low`` and ``top1_high`` bound its 95 % interval. ``top5`` is None with five classes or
+    fewer. ``macro_f1`` is the mean F1 of the classes that have pictures.
+    """
+
+    pictures: int
+    top1: float | None
+    top1_low: float | None
+    top1_high: float | None
+    top5: float | None
+    macro_f1: float | None
+    ece: float | None
+
+
+class ClassRow(Struct, frozen=True):
+    """One class against all others; None where undefined."""
+
+    label: str
+    pictures: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class Confusion(Struct, frozen=True):
+    """Pictures of one class that were taken for another."""
+
+    label: str
+    taken_for: str
+    pictures: int
+
+
+class CalibrationBin(Struct, frozen=True):
+    """Pictures with a confidence above ``low`` and up to ``high``."""
+
+    low: float
+    high: float
+    pictures: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class Slice(Struct, frozen=True):
+    """The pictures with one value in a column."""
+
+    column: str
+    value: str
+    accuracy: Accuracy
+
+
+class Percentiles(Struct, frozen=True):
+    """Median and 99th percentile."""
+
+    p50: float
+    p99: float
+
+
+class Model(Struct, frozen=True):
+    """The file, and what it costs. ``footprint`` is measured in a process of its own."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    gzip_bytes: int
+    classes: int
+    runtime: str
+    footprint: Footprint
+
+
+class Data(Struct, frozen=True):
+    """The pictures; ``sha256`` is over their names, labels and contents."""
+
+    name: str
+    sha256: str
+    pictures: int
+
+
+class Evaluation(Struct, frozen=True):
+    """Everything; ``schema`` grows when a field changes its meaning or goes.
+
+    ``classes`` are those that have pictures or were predicted, in the model's order.
+    """
+
+    model: Model
+    data: Data
+    overall: Accuracy
+    classes: list[ClassRow]
+    confusions: list[Confusion]
+    confusion_matrix: list[list[int]] | None
+    calibration: list[CalibrationBin]
+    slices: list[Slice]
+    time_ms: dict[str, Percentiles]
+    inspection: Inspection
+    conformance: list[Check]
+    edged: str = __version__
+    kind: Literal["evaluation"] = "evaluation"
+    schema: Literal[1] = 1
+
+
+def describe(path: Path, name: str, runtime: str, classes: int, footprint: Footprint) -> Model:
+    """The facts of the model file at `path`."""
+    data = path.read_bytes()
+    return Model(
+        name=name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        gzip_bytes=len(gzip.compress(data, 9, mtime=0)),
+        classes=classes,
+        runtime=runtime,
+        footprint=footprint,
+    )
+
+
+def summarise(
+    model: Model,
+    data: str,
+    run: Run,
+    outcomes: Outcomes,
+    columns: Sequence[str] = (),
+    conformance: Sequence[Check] = (),
+) -> Evaluation:
+    """The document of one model's `outcomes` in `run`, sliced by `columns`. DataError."""
+    classes = len(outcomes.labels)
+    labels = outcomes.labels
+    scores = metrics.per_class(outcomes.truth, outcomes.predicted, classes)
+    said = np.bincount(outcomes.predicted, minlength=classes)
+    matrix = (
+        metrics.confusion(outcomes.truth, outcomes.predicted, classes).tolist()
+        if classes <= MATRIX_MAX
+        else None
+    )
+    return Evaluation(
+        model=model,
+        data=Data(Path(data).name, run.sha256, len(outcomes.truth)),
+        overall=accuracy(outcomes),
+        classes=[
+            ClassRow(
+                label,
+                int(scores.support[i]),
+                share(scores.precision[i]),
+                share(scores.recall[i]),
+                share(scores.f1[i]),
+            )
+            for i, label in enumerate(labels)
+            if scores.support[i] or said[i]
+        ],
+        confusions=_confusions(outcomes),
+        confusion_matrix=matrix,
+        calibration=_bins(outcomes),
+        slices=[
+            Slice(column, value, accuracy(outcomes, positions))
+            for column in columns
+            for value, positions in slices(run.columns, column).items()
+        ],
+        time_ms={stage: percentiles_ms(times) for stage, times in outcomes.stages_s.items()},
+        inspection=run.inspection,
+        conformance=list(conformance),
+    )
+
+
+def accuracy(outcomes: Outcomes, positions: Integers | None = None) -> Accuracy:
+    """How right the model is on all pictures, or on those at `positions`."""
+    chosen = slice(None) if positions is None else positions
+    rank, truth = outcomes.rank[chosen], outcomes.truth[chosen]
+    confidence = outcomes.confidence[chosen]
+    top1 = metrics.top(rank, 1)
+    low, high = metrics.interval(top1, len(rank))
+    scores = metrics.per_class(truth, outcomes.predicted[chosen], len(outcomes.labels))
+    f1 = scores.f1[scores.support > 0]
+    return Accuracy(
+        pictures=len(rank),
+        top1=share(top1),
+        top1_low=share(low),
+        top1_high=share(high),
+        top5=share(metrics.top(rank, 5)) if len(outcomes.labels) > 5 else None,
+        macro_f1=share(f1.mean()) if f1.size else None,
+        ece=share(metrics.calibration(confidence, rank == 0).error),
+    )
+
+
+def percentiles_ms(
+    times_s: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> Percentiles:
+    """Of durations in seconds, in milliseconds."""
+    p50, p99 = np.percentile(np.asarray(times_s), [50, 99]) * 1e3
+    return Percentiles(round(float(p50), 4), round(float(p99), 4))
+
+
+def share(value: float) -> float | None:
+    """`value` as documents have it: rounded to a millionth, None for nan."""
+    return None if math.isnan(value) else round(float(value), 6)
+
+
+def _confusions(outcomes: Outcomes) -> list[Confusion]:
+    wrong = ~outcomes.correct
+    pairs = np.stack([outcomes.truth[wrong], outcomes.predicted[wrong]], axis=1)
+    found, counts = np.unique(pairs, axis=0, return_counts=True)
+    best = np.argsort(-counts, kind="stable")[:CONFUSIONS_LISTED]
+    return [
+        Confusion(outcomes.labels[found[i][0]], outcomes.labels[found[i][1]], int(counts[i]))
+        for i in best
+    ]
+
+
+def _bins(outcomes: Outcomes) -> list[CalibrationBin]:
+    found = metrics.calibration(outcomes.confidence, outcomes.correct)
+    bins = len(found.counts)
+    return [
+        CalibrationBin(
+            round(i / bins, 6),
+            round((i + 1) / bins, 6),
+            int(found.counts[i]),
+            share(found.confidence[i]),
+            share(found.accuracy[i]),
+        )
+        for i in range(bins)
+    ]

@@ -1,0 +1,131 @@
+"""Models run over labelled pictures as the daemon runs them, side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edged.errors import PictureError
+from edged.evaluation import metrics
+from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
+from edged.evaluation.examples import Inspection, Inspector
+from edged.evaluation.metrics import Flags, Integers
+from edged.imaging.picture import decode_picture
+from edged.inference.tflite import TfliteClassifier
+
+Progress = Callable[[Sequence[Example]], Iterable[Example]]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What one model said; every array has one entry for each picture that could be read.
+
+    ``rank`` is the place of the label among the classes, 0 for the best; ``confidence`` the best
+    class's score; ``stages_s`` the time of each stage and, as ``total``, of all.
+    """
+
+    labels: Sequence[str]
+    truth: Integers
+    predicted: Integers
+    rank: Integers
+    confidence: npt.NDArray[np.float32]
+    stages_s: Mapping[str, npt.NDArray[np.float64]]
+
+    @property
+    def correct(self) -> Flags:
+        right: Flags = self.rank == 0
+        return right
+
+
+class Run(NamedTuple):
+    """Outcomes of each model, the cells to slice by, what is odd, and the hash of the pictures.
+
+    ``columns`` has one mapping for each picture that could be read. ``sha256`` is over names,
+    labels and contents of all pictures, in order.
+    """
+
+    outcomes: list[Outcomes]
+    columns: list[dict[str, str]]
+    inspection: Inspection
+    sha256: str
+
+
+def evaluate(
+    dataset: Dataset, classifiers: Sequence[TfliteClassifier], progress: Progress = iter
+) -> Run:
+    """Every picture, decoded once, through each of `classifiers` in turn.
+
+    The order changes with each picture, so that a busy machine slows all of them alike. The
+    validator uses what the first one says. DataError if no picture can be read, or a label is not
+    among a model's.
+    """
+    truths = [classes_of(dataset, classifier.labels) for classifier in classifiers]
+    records = [_Record() for _ in classifiers]
+    first = classifiers[0]
+    inspector = Inspector(first.input_height_px, first.input_width_px)
+    columns: list[dict[str, str]] = []
+    digest = hashlib.sha256()
+    for position, example in enumerate(progress(dataset.examples)):
+        try:
+            data = dataset.read(example)
+            digest.update(f"{example.name}\0{example.label}\0".encode())
+            digest.update(hashlib.sha256(data).digest())
+            pixels = decode_picture(data, example.name)
+        except PictureError as error:
+            inspector.unreadable(example, str(error))
+            continue
+        inspector.look(example, pixels)
+        columns.append({"label": example.label, **example.columns})
+        order = range(len(classifiers))
+        for which in order if position % 2 else reversed(order):
+            classifier, truth = classifiers[which], int(truths[which][position])
+            began_s = time.perf_counter()
+            prediction = classifier.classify(pixels)
+            total_s = time.perf_counter() - began_s
+            records[which].add(prediction.scores, truth, {**prediction.stages_s, "total": total_s})
+            if which == 0:
+                inspector.compare(
+                    classifier.labels, prediction.scores, truth, classifier.features()
+                )
+    if not columns:
+        raise DataError(f"{dataset.source}: none of {len(dataset.examples)} pictures can be read")
+    counts = np.bincount(truths[0], minlength=len(first.labels)).tolist()
+    return Run(
+        [record.outcomes(c.labels) for record, c in zip(records, classifiers, strict=True)],
+        [measured | cells for measured, cells in zip(inspector.statistics, columns, strict=True)],
+        inspector.findings(counts),
+        digest.hexdigest(),
+    )
+
+
+class _Record:
+    """Grows by one picture at a time; of the scores only what metrics need is kept."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, int, float]] = []
+        self._stages_s: dict[str, list[float]] = {}
+
+    def add(
+        self, scores: npt.NDArray[np.float32], truth: int, stages_s: Mapping[str, float]
+    ) -> None:
+        best = int(scores.argmax())
+        self._rows.append((truth, best, metrics.ranks(scores, truth), float(scores[best])))
+        for stage, duration_s in stages_s.items():
+            self._stages_s.setdefault(stage, []).append(duration_s)
+
+    def outcomes(self, labels: Sequence[str]) -> Outcomes:
+        truth, predicted, rank, confidence = zip(*self._rows, strict=True)
+        return Outcomes(
+            labels,
+            np.array(truth, np.int64),
+            np.array(predicted, np.int64),
+            np.array(rank, np.int64),
+            np.array(confidence, np.float32),
+            {stage: np.array(times) for stage, times in self._stages_s.items()},
+        )

@@ -1,0 +1,180 @@
+"""Documents as Markdown: what commands print, and what reports in a repository are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from edged.evaluation.check import Check
+from edged.evaluation.document import Accuracy, Evaluation
+from edged.evaluation.examples import Inspection
+
+KINDS = {
+    "unreadable": "unreadable",
+    "duplicates": "the same pixels twice",
+    "near_duplicates": "nearly the same",
+    "mislabelled": "labels that look wrong",
+    "badly_sized": "badly sized",
+    "off_distribution": "unlike the others",
+}
+"""Fields of an `Inspection`, for people."""
+
+FINDINGS_SHOWN = 5
+CLASSES_SHOWN = 50
+
+
+def evaluation(document: Evaluation) -> str:
+    """The whole document, in short."""
+    return "\n".join(_evaluation(document))
+
+
+def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> str:
+    """One row for each model: accuracy on the same pictures beside what the model costs.
+
+    Sizes are compared with the first. `names` stand for the models' own.
+    """
+    first = documents[0].model
+    rows = []
+    for document, name in zip(documents, names or [d.model.name for d in documents], strict=True):
+        model, cost, scores = document.model, document.model.footprint, document.overall
+        rows.append(
+            [
+                name,
+                percent(scores.top1),
+                percent(scores.top5),
+                f"{scores.ece:.3f}" if scores.ece is not None else "-",
+                f"{model.size_bytes:,}",
+                f"{model.gzip_bytes:,}",
+                f"{model.size_bytes / first.size_bytes:.2f}",
+                f"{cost.invoke_ms:.3f}",
+                f"{cost.rss_mb:.0f}",
+                percent(cost.delegated),
+            ]
+        )
+    head = ["model", "top-1", "top-5", "ECE", "bytes", "gzip bytes", "size ratio"]
+    return "\n".join(table([*head, "invoke ms", "RSS MB", "XNNPACK operators"], rows))
+
+
+def checks(results: Sequence[Check]) -> str:
+    """Tests and gates, one a row."""
+    rows = [["holds" if c.holds else "FAILS", c.name, c.found] for c in results]
+    return "\n".join(table(["", "what", "found"], rows))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table, aligned so that it can be read as it is; all columns but text's right."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        )
+        return f"| {' | '.join(aligned)} |"
+
+    yield line(head)
+    dashes = (
+        "-" * (width + 1) + ":" if flush else "-" * (width + 2)
+        for width, flush in zip(widths, right, strict=True)
+    )
+    yield f"|{'|'.join(dashes)}|"
+    yield from map(line, cells)
+
+
+def percent(share: float | None) -> str:
+    """A share of 0..1, or a dash for none."""
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _evaluation(document: Evaluation) -> Iterator[str]:
+    yield f"# {_line(document.model.name)} on {_line(document.data.name)}"
+    yield ""
+    yield (
+        f"{document.data.pictures} pictures, {document.model.classes} classes, "
+        f"{document.model.runtime}, {document.model.footprint.threads} thread(s)."
+    )
+    yield ""
+    yield footprints([document])
+    overall = document.overall
+    yield ""
+    yield (
+        f"Top-1 is {percent(overall.top1_low)} to {percent(overall.top1_high)} with 95 % "
+        f"confidence; macro F1 {percent(overall.macro_f1)}."
+    )
+    yield from _title("Pictures")
+    yield from _inspection(document.inspection)
+    if document.slices:
+        yield from _title("Slices")
+        yield from table(
+            ["column", "value", *_ACCURACY_HEAD],
+            ([s.column, s.value, *_accuracy(s.accuracy)] for s in document.slices),
+        )
+    yield from _title("Classes")
+    shown = sorted(document.classes, key=lambda row: -row.pictures)[:CLASSES_SHOWN]
+    yield from table(
+        ["class", "pictures", "precision", "recall", "F1"],
+        (
+            [r.label, str(r.pictures), percent(r.precision), percent(r.recall), percent(r.f1)]
+            for r in shown
+        ),
+    )
+    if len(document.classes) > len(shown):
+        yield ""
+        yield f"And {len(document.classes) - len(shown)} classes more: see the JSON document."
+    if document.confusions:
+        yield from _title("Most frequent confusions")
+        yield from table(
+            ["class", "taken for", "pictures"],
+            ([c.label, c.taken_for, str(c.pictures)] for c in document.confusions),
+        )
+    yield from _title("Time of a picture")
+    yield from table(
+        ["stage", "p50 ms", "p99 ms"],
+        ([stage, f"{t.p50:.3f}", f"{t.p99:.3f}"] for stage, t in document.time_ms.items()),
+    )
+    yield from _title("Tests of the model")
+    yield checks(document.conformance)
+
+
+def _inspection(found: Inspection) -> Iterator[str]:
+    balance = found.balance
+    yield (
+        f"{balance.smallest} to {balance.largest} pictures a class"
+        f"{', uneven' if balance.uneven else ''}; {balance.without_pictures} of "
+        f"{balance.classes} classes have none."
+    )
+    for kind, name in KINDS.items():
+        some = getattr(found, kind)
+        yield ""
+        yield f"- {name}: {some.count}"
+        for finding in some.findings[:FINDINGS_SHOWN]:
+            yield f"  - {_line(finding.picture)}: {_line(finding.why)}"
+        if some.count > FINDINGS_SHOWN:
+            yield f"  - and {some.count - FINDINGS_SHOWN} more"
+
+
+_ACCURACY_HEAD = ["pictures", "top-1", "top-5", "macro F1", "ECE"]
+
+
+def _accuracy(a: Accuracy) -> list[str]:
+    error = "-" if a.ece is None else f"{a.ece:.3f}"
+    return [str(a.pictures), percent(a.top1), percent(a.top5), percent(a.macro_f1), error]
+
+
+def _title(text: str) -> Iterator[str]:
+    yield from ("", f"## {text}", "")
+
+
+def _line(text: str) -> str:
+    """Printable and in one line: names of files and labels come from outside."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"-|[-+]?[0-9][0-9,.]*%?", cell) is not None
