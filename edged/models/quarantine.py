@@ -122,7 +122,8 @@ def _talk(child: subprocess.Popen[bytes], order: bytes, deadline_s: float) -> by
 
 def judge(status: int, said: bytes) -> Verdict:
     """What a child's exit `status` (negative: the signal that ended it) and last words mean."""
-    line = (said.strip().splitlines() or [b""])[-1]
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(b"INFO")]
+    line = lines[-1] if lines else b""
     last = "".join(filter(str.isprintable, line.decode(errors="replace")))[:200]
     if status == 0:
         try:
