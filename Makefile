@@ -29,11 +29,11 @@ $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
 
 # A stamp for each set of extras: installed again when what it depends on changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,v4l2,video]'
+	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) --editable '.[demo,v4l2,video]'
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[demo,v4l2,video,completion,test]'
+	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) --editable '.[demo,v4l2,video,completion,test]'
 	@touch $@
 
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
@@ -76,7 +76,7 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install --quiet --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion]'
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)
