@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ class Daemon:
         self._config = load(path, overrides, os.environ)
         self._mailbox = Mailbox()
         self._notifier = Notifier()
+        self._bug: BaseException | None = None
 
     def run(self) -> None:
         """Until SIGTERM, SIGINT or a stop. Opened back to front, closed in reverse."""
@@ -41,6 +43,7 @@ class Daemon:
         log.info("edged %s, device %s", __version__, config.device)
         with ExitStack() as stack:
             self._obey_signals(stack)
+            self._surface_bugs(stack)
             self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
             classifier = build.classifier(config)
             decider = build.decider(config, classifier.labels)
@@ -59,6 +62,8 @@ class Daemon:
             stack.callback(lambda: self._pipeline.classifier.close())
             stack.callback(self._notifier.stopping)
             self._pipeline.run()
+        if self._bug is not None:
+            raise self._bug
         log.info("stopped")
 
     def _obey_signals(self, stack: ExitStack) -> None:
@@ -69,6 +74,21 @@ class Daemon:
 
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             stack.callback(signal.signal, number, signal.signal(number, leave_a_command))
+
+    def _surface_bugs(self, stack: ExitStack) -> None:
+        """Let a bug in a thread end the daemon like one in the loop.
+
+        Else the thread would be gone and the daemon would look well; so outputs go to their safe
+        level, and systemd starts it again.
+        """
+
+        def end(bug: threading.ExceptHookArgs) -> None:
+            thread = bug.thread.name if bug.thread is not None else "a thread"
+            self._bug = bug.exc_value
+            self._mailbox.post(Command("stop", asked_by=f"a bug in {thread}"))
+
+        stack.callback(setattr, threading, "excepthook", threading.excepthook)
+        threading.excepthook = end
 
     def _set_output(self, command: Command) -> Mapping[str, object]:
         name, value = command.arguments.get("name"), command.arguments.get("value")

@@ -149,15 +149,11 @@ class Pipeline:
         now_s = self.clock()
         if self.health_s > 0 and now_s >= self._health_due_s:
             self._health_due_s = now_s + self.health_s
-            self.tell(
-                self.vitals.sample(
-                    now_s,
-                    self.camera,
-                    self.classifier.name,
-                    paused=self.paused,
-                    idle=self.idle,
-                )
+            health = self.vitals.sample(
+                now_s, self.camera, self.classifier.name, paused=self.paused, idle=self.idle
             )
+            self.notifier.status(f"{self._scene.name}, {health.fps:.1f} frames a second")
+            self.tell(health)
 
     def _keep_awake(self, scene: Scene, events: Sequence[Event]) -> None:
         # Falling asleep while a rule holds would leave its output on until somebody moves.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edged.daemon import Daemon
 from tests.mosquitto import LIMIT_S, Listener, Mosquitto, broker, brokers, wait_until
 
 __all__ = ["broker", "brokers"]
@@ -130,9 +133,7 @@ def pictures(shared_data: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(
-    shared_data: Path, pictures: Path, tmp_path: Path, broker: Mosquitto
-) -> Path:
+def config(shared_data: Path, pictures: Path, tmp_path: Path, broker: Mosquitto) -> Path:
     path = tmp_path / "edged.toml"
     path.write_text(
         CONFIG.format(
@@ -270,6 +271,31 @@ def test_what_cannot_work_ends_at_once_with_one_line_and_its_status(
     assert done.returncode == status
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Gives the logging back as it was, for a daemon that runs in this process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_a_bug_in_any_thread_ends_it_and_is_not_hidden(config: Path) -> None:
+    def bug() -> None:
+        wait_until(lambda: (config.parent / "edged.sock").exists())
+        raise ZeroDivisionError("a bug")
+
+    daemon = Daemon(config, ["mqtt.enabled=false"])
+    thread = threading.Thread(target=bug)
+    thread.start()
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        daemon.run()
+    thread.join()
+    assert not (config.parent / "edged.sock").exists()
 
 
 def test_logs_are_json_where_asked(config: Path) -> None:
