@@ -38,7 +38,7 @@ def histogram(bins: Sequence[tuple[float, float, int]]) -> str:
         f"<title>{low:.2f} to {high:.2f}: {pictures} pictures</title></rect>"
         for low, high, pictures in bins
     ]
-    return _square("Confidence", "confidence", f"pictures (highest: {most})", bars)
+    return _square("Scores of the best class", "confidence", f"pictures (highest: {most})", bars)
 
 
 def bars(title: str, rows: Sequence[tuple[str, float | None]]) -> str:
@@ -62,7 +62,7 @@ def bars(title: str, rows: Sequence[tuple[str, float | None]]) -> str:
 def heat_map(title: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     """A confusion matrix, each row shaded by its own share; rows are true, columns predicted."""
     cell = max(9, min(34, 480 // max(len(labels), 1)))
-    left, top = 150, 110
+    left, top = 178, 110
     parts = []
     for row, (label, counts) in enumerate(zip(labels, matrix, strict=True)):
         total = sum(counts) or 1

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from edged.evaluation.check import Check
 from edged.evaluation.document import Accuracy, Evaluation
 from edged.evaluation.examples import Inspection
+from edged.evaluation.quantization import Quantization
 
 KINDS = {
     "unreadable": "unreadable",
@@ -53,6 +54,23 @@ def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> st
         )
     head = ["model", "top-1", "top-5", "ECE", "bytes", "gzip bytes", "size ratio"]
     return "\n".join(table([*head, "invoke ms", "RSS MB", "XNNPACK operators"], rows))
+
+
+def quantization(document: Quantization) -> str:
+    """The table of all variants."""
+    evaluations = [variant.evaluation for variant in document.variants]
+    first = evaluations[0]
+    return "\n".join(
+        [
+            f"# {_line(document.source)}, quantised, on {_line(first.data.name)}",
+            "",
+            f"{first.data.pictures} pictures, {first.model.classes} classes, "
+            f"{document.calibration_pictures} other pictures for the ranges of int8, "
+            f"{first.model.runtime}, {first.model.footprint.threads} thread(s).",
+            "",
+            footprints(evaluations, [variant.name for variant in document.variants]),
+        ]
+    )
 
 
 def checks(results: Sequence[Check]) -> str:
