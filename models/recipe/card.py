@@ -53,11 +53,11 @@ def write(about: About, trained: Trained, measured: Measured) -> str:
                 for row in measured.corrupted
             ],
         ),
-        "JPEG and contrast below 0.4 are not among the effects of the training.",
+        "Most of the strong effects go beyond what the training showed, and it never showed JPEG.",
         "## On photographs",
         "Those of scikit-image, whole, stretched to the input. Most show what CIFAR-10 has no "
         "class for, and a model answers with one of its classes all the same. "
-        f"{KNOWN_SHARE:.0%} of the validation pictures have a top score of at least "
+        f"{_share(KNOWN_SHARE)} of the validation pictures have a top score of at least "
         f"{measured.known_score:.2f} and a cosine similarity of at least "
         f"{measured.known_similarity:.2f} to the nearest mean of a class's features.",
         _table(
@@ -103,8 +103,8 @@ def _speed(measured: Measured) -> str:
         f"{speed.model_ms / speed.reference_ms:.3f} of the {speed.reference_ms:.3f} ms of "
         f"{speed.reference} (medians, taken in turns in the same run, {measured.processor}). "
         f"XNNPACK takes {taken} of {measured.operators} operators "
-        f"({taken / measured.operators:.0%}); {', '.join(measured.left_operators) or 'none'} "
-        "stays with the built-in kernels."
+        f"({_share(taken / measured.operators)}); left to the built-in kernels: "
+        f"{', '.join(measured.left_operators) or 'none'}."
     )
 
 

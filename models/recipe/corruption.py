@@ -86,5 +86,5 @@ CORRUPTIONS = (
                _effect(lambda x, s: camera.warm(x, s - 1))),
     Corruption("Colour loss", "share", (0.3, 0.6, 1.0), _effect(camera.fade)),
     Corruption("Sensor noise", "read deviation", (0.02, 0.04, 0.08), _effect(_noise)),
-    Corruption("JPEG again", "quality", (80, 50, 20), _jpeg),
+    Corruption("JPEG again", "quality", (80, 40, 20), _jpeg),
 )  # fmt: skip

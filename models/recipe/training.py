@@ -41,7 +41,7 @@ class Settings:
     weight_decay: float = 3e-4
     label_smoothing: float = 0.05
     warmup_share: float = 0.06
-    preview_share: float = 0.75
+    preview_share: float = 0.8
     average_decay: float = 0.998
     effect_effort: float = 0.5
 
