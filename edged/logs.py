@@ -62,6 +62,12 @@ def start(level: str, style: str, stream: TextIO | None = None) -> None:
     root.setLevel(level.upper())
 
 
+def for_machines() -> bool:
+    """Whether the log goes to the journal or is JSON, where a plain line would have no priority."""
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    return any(isinstance(formatter, JournalFormat | JsonFormat) for formatter in formatters)
+
+
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     message = record.getMessage()
     if record.exc_info:

@@ -164,7 +164,7 @@ def port_of(config: Path) -> int:
 def test_frames_become_messages_and_levels(daemon: Running) -> None:
     with Listener(port_of(daemon.config), "edged/test/#") as listener:
         event = json.loads(listener.next("edged/test/event").payload)
-        assert (event["rule"], event["replayed"]) == ("cat", False)
+        assert event["rule"] == "cat"
         state = json.loads(listener.next("edged/test/state").payload)
         assert state["scene"] in ("cat", "military uniform")
         lamp = {listener.next("edged/test/output/lamp/state").payload for _ in range(4)}
@@ -307,6 +307,14 @@ def test_logs_are_json_where_asked(config: Path) -> None:
         daemon.stop()
     for line in daemon.log.read_text().splitlines():
         assert {"time", "level", "logger", "message"} == set(json.loads(line))
+
+
+def test_why_it_cannot_run_is_json_too_where_asked(config: Path) -> None:
+    done = Running(config).edged("run", "--log-json", "--set", "output.lamp.pin=99")
+    assert done.returncode == 78
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert last["level"] == "error"
+    assert 'output "lamp"' in last["message"]
 
 
 def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path) -> None:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import logging
 
-from edged.daemon import Daemon
+from edged import logs
+from edged.daemon import Daemon, log_style
+from edged.errors import EdgedError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The daemon, until it is told to stop."""
+    """The daemon, until it is told to stop.
+
+    Why it cannot run is logged, with its priority, where a machine reads the log.
+    """
     overrides = list(arguments.overrides)
     if arguments.log_json:
         overrides.append("log.format=json")
-    Daemon(arguments.config, overrides).run()
+    style = "json" if arguments.log_json else log_style("auto")
+    logs.start("info", "text" if style == "live" else style)
+    try:
+        Daemon(arguments.config, overrides).run()
+    except EdgedError as error:
+        if not logs.for_machines():
+            raise
+        for line in str(error).splitlines():
+            logging.getLogger(__name__).error(line)
+        return error.exit_status
     return 0

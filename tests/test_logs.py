@@ -1,0 +1,88 @@
+"""What is written to standard error."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from edged import logs
+from edged.daemon import log_style
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def written(style: str, level: str = "info") -> io.StringIO:
+    stream = io.StringIO()
+    logs.start(level, style, stream)
+    return stream
+
+
+def test_the_journal_gets_a_priority_on_every_line() -> None:
+    stream = written("journal")
+    log = logging.getLogger("edged.test")
+    log.info("seen")
+    log.warning("camera %s: unplugged", "x")
+    log.error("first\nsecond")
+    assert stream.getvalue() == "<6>seen\n<4>camera x: unplugged\n<3>first\n<3>second\n"
+
+
+def test_json_is_one_document_a_line_whatever_the_message() -> None:
+    stream = written("json")
+    logging.getLogger("edged.test").warning('a "quoted"\nline')
+    (line,) = stream.getvalue().splitlines()
+    document = json.loads(line)
+    assert (document["level"], document["logger"]) == ("warning", "edged.test")
+    assert document["message"] == 'a "quoted"\nline'
+
+
+def test_a_person_reads_the_time_and_the_level_only_where_it_matters() -> None:
+    stream = written("text")
+    logging.getLogger("edged.test").info("seen")
+    logging.getLogger("edged.test").error("broken")
+    seen, broken = stream.getvalue().splitlines()
+    assert seen[8:] == " seen"
+    assert broken[8:] == " error: broken"
+
+
+def test_a_traceback_is_kept_in_every_style() -> None:
+    for style in ("journal", "json", "text"):
+        stream = written(style)
+        try:
+            raise ValueError("bug")
+        except ValueError:
+            logging.getLogger("edged.test").exception("it failed")
+        assert "ValueError: bug" in stream.getvalue()
+
+
+def test_records_below_the_level_are_left_out() -> None:
+    stream = written("text", "warning")
+    logging.getLogger("edged.test").info("seen")
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("terminal", "journal", "style"),
+    [(True, None, "live"), (False, None, "text"), (False, "8:1", "journal")],
+)
+def test_auto_is_what_stands_at_the_other_end(
+    terminal: bool, journal: str | None, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    if journal:
+        monkeypatch.setenv("JOURNAL_STREAM", journal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert log_style("auto") == style
+    assert log_style("json") == "json"
