@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from edged.sinks.mqtt import MqttSink
 
 
+FIRST_PICTURE_S = 1.0
+"""The longest that what the first classification does not need waits for it."""
+
+
 def classifier(config: Config) -> TfliteClassifier:
     """The model, loaded. ModelError."""
     from edged.inference import tflite
@@ -157,6 +161,7 @@ def sinks(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> 
                 config.spool,
                 mailbox,
                 outputs=[output.name for output in config.output],
+                head_start_s=FIRST_PICTURE_S,
             )
         )
         opened.append(mqtt)

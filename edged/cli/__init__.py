@@ -16,6 +16,9 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status (see ``edged --help``)."""
+    # numpy's OpenBLAS starts a thread for each core when it is imported. Nothing here multiplies
+    # matrices, and those threads cost more than half of the import's time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = make_parser().parse_args(argv)
     command = import_module(f"edged.cli.{arguments.module}")
     try:

@@ -11,7 +11,7 @@ import threading
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -109,7 +109,7 @@ def _decode(
 
     try:
         with _without_warnings():
-            picture = Image.open(file, formats=formats)
+            picture = _opened(file, formats)
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
         if wanted_px and picture.format == "JPEG":
@@ -134,6 +134,22 @@ def _decode(
         # On damaged data Pillow's decoders raise nearly anything, from struct.error to TypeError.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{where}: damaged picture ({reason}); save it again") from error
+
+
+def _opened(file: BinaryIO, formats: tuple[str, ...] | None) -> Image.Image:
+    from PIL import Image
+
+    is_jpeg = file.read(3) == b"\xff\xd8\xff"
+    file.seek(0)
+    if is_jpeg:
+        # `Image.open` would import the decoders of four other formats first.
+        from PIL import JpegImagePlugin
+
+        # SyntaxError is what a plug-in says where the file is none of its format.
+        with suppress(SyntaxError):
+            return JpegImagePlugin.jpeg_factory(file, "")  # type: ignore[no-any-return,no-untyped-call,unused-ignore]
+        file.seek(0)
+    return Image.open(file, formats=formats)
 
 
 @contextmanager

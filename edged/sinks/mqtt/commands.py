@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
-from paho.mqtt.client import MQTTMessage
 
 from edged.errors import CommandError
 from edged.mailbox import Answer, Command, Mailbox
 from edged.sinks.mqtt.payloads import COMMAND_NAMES, CommandId, CommandPayload
 from edged.sinks.mqtt.topics import Topics
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
 
 log = logging.getLogger(__name__)
 

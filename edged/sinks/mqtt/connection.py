@@ -9,26 +9,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
-
-from paho.mqtt.client import (
-    Client,
-    ConnectFlags,
-    DisconnectFlags,
-    MQTTMessage,
-    MQTTMessageInfo,
-)
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
+from typing import TYPE_CHECKING
 
 from edged.config.schema import MqttConfig
 from edged.errors import SinkError
 from edged.sinks.mqtt import credentials
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage, MQTTMessageInfo
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from edged.sinks.mqtt.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +35,6 @@ ALIVE_CHECK_S = 10.0
 
 FAREWELL_S = 1.0
 """At the end, the time for the last messages to go out."""
-
-SILENT = "the broker stays silent"
-
-NO_RECEIVE_MAXIMUM = 65535
-"""What MQTT 5 assumes where the broker names no Receive Maximum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +61,9 @@ class Connection:
     certificates anew, so that a rotation takes effect and nothing is sent again behind the back of
     `Delivery`. `availability` is the topic that says ``online`` or ``offline``, retained; the
     broker itself says ``offline`` there when the connection dies.
+
+    The library is imported by this thread, and not before `first_done` or ``head_start_s``: it
+    would compete with the first picture for the interpreter.
     """
 
     def __init__(
@@ -84,6 +74,8 @@ class Connection:
         subscriptions: Sequence[str],
         callbacks: Callbacks,
         jitter: Callable[[float, float], float] = random.uniform,
+        *,
+        head_start_s: float = 0.0,
     ) -> None:
         self._mqtt = mqtt
         self._client_id = client_id
@@ -91,11 +83,12 @@ class Connection:
         self._subscriptions = subscriptions
         self._callbacks = callbacks
         self._jitter = jitter
+        self._head_start_s = head_start_s
+        self._first_done = threading.Event()
         # The embedded broker leaves a greeting in MQTT 5 without an answer.
-        v5 = mqtt.protocol == "5" and not mqtt.embedded
-        self._protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
+        self._v5 = mqtt.protocol == "5" and not mqtt.embedded
         self._port = mqtt.port or (8883 if mqtt.tls.enabled else 1883)
-        self._client: Client | None = None
+        self._session: Session | None = None
         self._stopping = threading.Event()
         self._news = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -110,15 +103,20 @@ class Connection:
     @property
     def up(self) -> bool:
         """Whether messages can be sent at present."""
-        return self._client is not None
+        return self._session is not None
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._thread.start()
 
+    def first_done(self) -> None:
+        """What had a head start is done: connect now."""
+        self._first_done.set()
+
     def stop(self) -> None:
         """Say goodbye and disconnect; takes no longer than a few seconds."""
         self._stopping.set()
+        self._first_done.set()
         self._news.set()
         if self._thread.is_alive():
             # Longer than a farewell; a thread that waits for a name server is left behind.
@@ -134,17 +132,13 @@ class Connection:
         correlation: bytes | None = None,
     ) -> MQTTMessageInfo | None:
         """Hand a message to the network's thread; None while the broker is away. Never blocks."""
-        client = self._client
-        if client is None:
+        session = self._session
+        if session is None:
             return None
-        properties = None
-        if correlation is not None and self._protocol == MQTTProtocolVersion.MQTTv5:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.CorrelationData = correlation
-        sent = client.publish(topic, payload, qos, retain, properties)
-        return sent if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+        return session.publish(topic, payload, qos, retain=retain, correlation=correlation)
 
     def _run(self) -> None:
+        self._first_done.wait(self._head_start_s)
         failures = 0
         while not self._stopping.is_set():
             began_s = time.monotonic()
@@ -161,35 +155,36 @@ class Connection:
 
     def _live_once(self) -> None:
         """One connection from its first packet to its last. SinkError says why it failed."""
-        session = _Session(self._new_client(), self._callbacks, self._news)
-        client = session.client
+        from edged.sinks.mqtt.session import Session
+
+        session = Session(
+            self._mqtt,
+            self._client_id,
+            self._availability,
+            self._callbacks,
+            self._news,
+            v5=self._v5,
+        )
         try:
-            client.connect(
-                self._mqtt.host,
-                self._port,
-                self._mqtt.keepalive_s,
-                **self._session_arguments(),
-            )
+            session.connect(self._mqtt.host, self._port, CONNECT_TIMEOUT_S)
         except (OSError, ValueError) as error:
             raise SinkError(f"MQTT broker {self.broker}: {_reason(error)}") from error
-        client.loop_start()
+        session.start()
         try:
             self._greet(session)
             while not session.lost and not self._stopping.is_set():
                 if not self._news.wait(ALIVE_CHECK_S) and not session.lost:
-                    self._check_alive(client)
+                    self._check_alive(session)
                 self._news.clear()
             if session.lost:
                 raise SinkError(f"MQTT broker {self.broker}: connection lost: {session.reason}")
-            self._part(client)
+            session.part(FAREWELL_S)
         finally:
-            self._client = None
-            # Ends the network's thread, also one that waits for an answer.
-            client.disconnect()
-            client.loop_stop()
+            self._session = None
+            session.close()
             self._callbacks.down()
 
-    def _greet(self, session: _Session) -> None:
+    def _greet(self, session: Session) -> None:
         """Wait for the broker's answer, then make this the connection in use."""
         answer = session.answer(CONNECT_TIMEOUT_S)
         if answer is None:
@@ -197,62 +192,22 @@ class Connection:
         if answer.is_failure:
             raise SinkError(f"MQTT broker {self.broker}: {self._refusal(answer)}")
         self._tell_connected()
-        client = session.client
         if self._subscriptions:
-            client.subscribe(self._subscribed())
-        self._client = client
-        client.publish(self._availability, b"online", 1, retain=True)
+            session.subscribe(self._subscriptions)
+        self._session = session
+        session.say(b"online")
         self._callbacks.up(session.receive_maximum)
 
-    def _check_alive(self, client: Client) -> None:
+    def _check_alive(self, session: Session) -> None:
         # The library starts a thread only where none is, and tells so: then the one that was there
         # has fallen over something that it cannot digest, and nobody else would notice.
-        if client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        if session.start():
             raise SinkError(f"MQTT broker {self.broker}: the network library gave up")
-
-    def _part(self, client: Client) -> None:
-        farewell = client.publish(self._availability, b"offline", 1, retain=True)
-        with suppress(RuntimeError, ValueError):
-            farewell.wait_for_publish(FAREWELL_S)
-
-    def _new_client(self) -> Client:
-        v5 = self._protocol == MQTTProtocolVersion.MQTTv5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            protocol=self._protocol,
-            clean_session=None if v5 else self._mqtt.session_expiry_s == 0,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_inflight_messages_set(0)
-        client.will_set(self._availability, b"offline", 1, retain=True)
-        name, password = credentials.user(self._mqtt)
-        if name is not None:
-            client.username_pw_set(name, password)
-        if self._mqtt.tls.enabled:
-            client.tls_set_context(credentials.tls_context(self._mqtt.tls))
-            client.tls_insecure_set(not self._mqtt.tls.verify)
-        return client
-
-    def _session_arguments(self) -> dict[str, Any]:
-        if self._protocol != MQTTProtocolVersion.MQTTv5:
-            return {}
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self._mqtt.session_expiry_s
-        return {"clean_start": self._mqtt.session_expiry_s == 0, "properties": properties}
-
-    def _subscribed(self) -> list[tuple[str, Any]]:
-        if self._protocol != MQTTProtocolVersion.MQTTv5:
-            return [(topic, 1) for topic in self._subscriptions]
-        # A retained command is stale; the broker need not even send it.
-        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        return [(topic, options) for topic in self._subscriptions]
 
     def _refusal(self, answer: ReasonCode) -> str:
         name = answer.getName()
-        if name == "Unsupported protocol version" and self._protocol == MQTTProtocolVersion.MQTTv5:
-            self._protocol = MQTTProtocolVersion.MQTTv311
+        if name == "Unsupported protocol version" and self._v5:
+            self._v5 = False
             return "it does not speak MQTT 5; MQTT 3.1.1 is used"
         if name in ("Bad user name or password", "Not authorized"):
             return f"it refuses the user or the password ({name}); check [mqtt] username_file"
@@ -266,78 +221,6 @@ class Connection:
     def _tell_connected(self) -> None:
         self._problem = None
         log.info("MQTT broker %s: connected as %s", self.broker, self._client_id)
-
-
-class _Session:
-    """The life of one client: what its network thread has told. ``news`` is set at each."""
-
-    def __init__(self, client: Client, callbacks: Callbacks, news: threading.Event) -> None:
-        self.client = client
-        self.lost = False
-        self.reason = SILENT
-        self.receive_maximum = NO_RECEIVE_MAXIMUM
-        self._news = news
-        self._answered = threading.Event()
-        self._answer: ReasonCode | None = None
-        client.on_socket_open = _send_at_once
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_log = self._on_log
-        client.on_publish = lambda _client, _data, packet, _code, _properties: (
-            callbacks.acknowledged(packet)
-        )
-        client.on_message = lambda _client, _data, message: callbacks.message(message)
-
-    def answer(self, timeout_s: float) -> ReasonCode | None:
-        """The broker's answer to our first packet; None if none came."""
-        self._answered.wait(timeout_s)
-        return self._answer
-
-    def _on_connect(
-        self,
-        client: Client,
-        data: Any,
-        flags: ConnectFlags,
-        code: ReasonCode,
-        answer: Properties | None,
-    ) -> None:
-        del data, flags
-        client.on_log = None
-        self.receive_maximum = getattr(answer, "ReceiveMaximum", NO_RECEIVE_MAXIMUM)
-        self._answer = code
-        self._answered.set()
-
-    def _on_disconnect(
-        self,
-        client: Client,
-        data: Any,
-        flags: DisconnectFlags,
-        code: ReasonCode,
-        more: Properties | None,
-    ) -> None:
-        del client, data, flags, more
-        name = code.getName()
-        if name != "Unspecified error":
-            self.reason = name
-        elif self._answer is not None or self.reason == SILENT:
-            self.reason = "the broker or the network ended it"
-        self.lost = True
-        self._answered.set()
-        self._news.set()
-
-    def _on_log(self, client: Client, data: Any, level: int, line: str) -> None:
-        # Until the broker has answered: the library tells a TLS alert, such as that for a missing
-        # client certificate, nowhere else.
-        del client, data
-        if level == LogLevel.MQTT_LOG_ERR:
-            self.reason = line
-
-
-def _send_at_once(client: Client, data: Any, connection: Any) -> None:
-    # An event and the state that follows it are two small packets; Nagle's algorithm would keep
-    # the second back until the first is acknowledged, up to 40 ms later.
-    del client, data
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _reason(error: Exception) -> str:

@@ -10,9 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-from paho.mqtt.client import MQTTMessageInfo
+from typing import TYPE_CHECKING, TypeVar
 
 from edged import __version__, paths
 from edged.config.schema import MqttConfig, SpoolConfig
@@ -25,6 +23,9 @@ from edged.sinks.mqtt.connection import FAREWELL_S, Callbacks, Connection
 from edged.sinks.mqtt.delivery import Delivery
 from edged.sinks.mqtt.topics import Topics
 from edged.spool import Spool
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessageInfo
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +58,14 @@ class MqttSink:
         mailbox: Mailbox,
         outputs: Sequence[str] = (),
         *,
+        head_start_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """ConfigError where a file that `mqtt` names is not there."""
+        """`head_start_s` is how long connecting waits for the first result.
+
+        ConfigError where a file that `mqtt` names is not there.
+        """
         self._device = device
         self._mqtt = mqtt
         self._clock = clock
@@ -78,6 +83,7 @@ class MqttSink:
                 acknowledged=lambda packet: self._delivery.acknowledged(packet),
                 message=self._commands.take,
             ),
+            head_start_s=head_start_s,
         )
         self._work_due = threading.Event()
         self._delivery = Delivery(
@@ -142,6 +148,7 @@ class MqttSink:
                     self._delivery.put(self._event(event))
                 self._write_state(report)
                 self._write_when_due(report)
+                self._connection.first_done()
             case OutputState():
                 payload = payloads.output(self._device, report, self._wall_offset_s()).json()
                 self._retain(self._topics.output_state(report.name), payload)
