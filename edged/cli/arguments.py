@@ -1,0 +1,66 @@
+"""What several commands take on their command lines."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXIT_STATUSES = """\
+exit status:
+  0    done
+  1    done in part: some files could not be read, or a command was refused
+  2    the command line is wrong
+  65   a model, label file or picture cannot be used
+  69   the camera, the daemon or the broker cannot be reached
+  78   the configuration is wrong
+  130  interrupted
+"""
+
+
+def command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, module: str, does: str
+) -> argparse.ArgumentParser:
+    """The parser of the command `name`, which `module` of this package carries out."""
+    parser = commands.add_parser(
+        name,
+        help=does,
+        description=does[0].upper() + does[1:] + ".",
+        epilog=EXIT_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(module=module)
+    return parser
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """``--config`` and ``--set``."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration (defaults where absent)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="override one option, such as camera.fps=10; may be given again",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document a line")
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of ``WxH``."""
+    width, _, height = text.lower().partition("x")
+    return positive(width), positive(height)

@@ -1,0 +1,161 @@
+"""``edged models list``, ``info``, ``fetch`` and ``verify``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edged.config.schema import ModelConfig
+from edged.errors import EdgedError, ModelError
+from edged.models import catalog, facts, library, quarantine
+from edged.models.transfer import Progress
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Whichever of the four it is."""
+    actions = {"list": _list, "info": _info, "fetch": _fetch, "verify": _verify}
+    return actions[arguments.action](arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    for row in facts.everything(arguments.directories):
+        if arguments.json:
+            _print(row)
+            continue
+        size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else "-"
+        top1 = f"{row['top1']:.1%}" if row.get("top1") is not None else "-"
+        where = row["path"] or row["about"]
+        print(f"{_state(row):<11} {row['name']:<40} {size:>8} {top1:>6}  {where}")
+    return 0
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["path"] is not None:
+        return "here"
+    return "unverified" if row["checked"] == "unverified" else "known"
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    name, directories = arguments.model, arguments.directories
+    entry = catalog.load().find(name if library.is_name(name) else Path(name).stem)
+    if entry is not None and library.is_name(name) and library.find(name, directories) is None:
+        path = None
+    else:
+        path = library.resolve(name, directories)
+    document: dict[str, Any] = {"name": path.stem if path else name, "path": None}
+    if entry is not None:
+        document["catalog"] = facts.published(entry)
+    usable = True
+    if path is not None:
+        document |= facts.verified(path, arguments.labels)
+        usable = document["quarantine"] == "ok"
+        if usable:
+            document |= facts.loaded(path, arguments.labels)
+    if arguments.json:
+        _print(document)
+    else:
+        _print_lines(document)
+        if path is None:
+            print(f"not here: edged models fetch {name}")
+    return 0 if usable else ModelError.exit_status
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from edged.models.fetch import fetch
+
+    directory = library.destination(arguments.directories)
+    failed: EdgedError | None = None
+    for name in arguments.names:
+        try:
+            with _progress(name) as progress:
+                path = fetch(name, directory, arguments.origin, progress)
+            verdict = quarantine.inspect(path, ModelConfig())
+            if verdict.outcome != "ok":
+                raise ModelError(f"{path} cannot be used ({verdict.outcome}): {verdict.reason}")
+        except EdgedError as error:
+            failed = error
+            if arguments.json:
+                _print({"name": name, "error": str(error)})
+            else:
+                print(f"edged: {error}", file=sys.stderr)
+            continue
+        if arguments.json:
+            _print({"name": name, "path": str(path)})
+        else:
+            print(f"{name}: {path}")
+    return failed.exit_status if failed is not None else 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    directories = arguments.directories
+    if arguments.models:
+        paths = [library.resolve(model, directories) for model in arguments.models]
+    else:
+        paths = [library.bundled(), *library.files(directories)]
+    failed = False
+    for path in paths:
+        found = facts.verified(path, arguments.labels)
+        failed = failed or found["hash"] == "wrong" or found["quarantine"] != "ok"
+        if arguments.json:
+            _print(found)
+        else:
+            reason = f": {found['reason']}" if found["reason"] else ""
+            whose = f" ({found['hash_source']})" if found["hash_source"] else ""
+            print(f"{path}: hash {found['hash']}{whose}, {found['quarantine']}{reason}")
+    return ModelError.exit_status if failed else 0
+
+
+def _print(document: object) -> None:
+    print(json.dumps(document, ensure_ascii=False))
+
+
+def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
+    """One fact a line, those of tables under dotted names."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            _print_lines(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for number, item in enumerate(value):
+                _print_lines(item, f"{prefix}{name}.{number}.")
+        elif value is not None and value != []:
+            print(f"{prefix}{name}: {value}")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Progress]:
+    """A bar where rich is installed, else a line for each tenth; on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _have, _total: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bar
+    except ImportError:
+        yield _Tenths(name)
+        return
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda have, total: bar.update(task, completed=have, total=total or None)
+
+
+class _Tenths:
+    """Progress in plain lines."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown = -1
+
+    def __call__(self, have: int, total: int) -> None:
+        # Without a total each megabyte is a step.
+        step = have * 10 // total if total else have >> 20
+        if step != self._shown:
+            self._shown = step
+            of = f" of {total / 1e6:.1f}" if total else ""
+            print(f"{self._name}: {have / 1e6:.1f}{of} MB", file=sys.stderr)

@@ -1,0 +1,146 @@
+"""What can be typed after ``edged models``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edged.cli.arguments import add_json, command, positive
+from edged.errors import EdgedError
+
+
+def add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``models`` and all that stands under it."""
+    models = command(commands, "models", "models", "list, fetch, check and compare models")
+    actions = models.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="action"
+    )
+
+    listing = command(actions, "list", "models", "list the models that are here or can be fetched")
+    _add_directory(listing)
+    add_json(listing)
+
+    info = command(actions, "info", "models", "say all that is known of a model")
+    info.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
+    info.add_argument("--labels", default="", metavar="L", help="label file")
+    _add_directory(info)
+    add_json(info)
+
+    fetch = command(actions, "fetch", "models", "bring models of the catalog here")
+    fetch.add_argument("names", nargs="+", metavar="NAME", help="as `edged models list` shows it")
+    fetch.add_argument(
+        "--from",
+        default="",
+        dest="origin",
+        metavar="URL|DIR",
+        help="a mirror's address, or a folder that holds the files",
+    )
+    _add_directory(fetch)
+    add_json(fetch)
+
+    verify = command(actions, "verify", "models", "compare models with their hashes and try them")
+    verify.add_argument(
+        "models", nargs="*", metavar="MODEL", help="names or .tflite files (all that are here)"
+    )
+    verify.add_argument("--labels", default="", metavar="L", help="label file")
+    _add_directory(verify)
+    add_json(verify)
+
+    _add_evaluation(actions)
+
+
+def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = command(actions, "evaluate", "evaluate", "measure a model on labelled pictures")
+    evaluate.add_argument("model", type=_model, metavar="MODEL", help="a name, or a .tflite file")
+    _add_data(evaluate)
+    evaluate.add_argument("--labels", default="", metavar="L", help="label file")
+    _add_runtime(evaluate)
+    evaluate.add_argument(
+        "--slice",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="accuracy for each value of a column; may be given again",
+    )
+    evaluate.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a report to look at")
+    evaluate.add_argument(
+        "--write-golden", type=Path, metavar="FILE", help="freeze answers that must not change"
+    )
+    add_json(evaluate)
+
+    compare = command(actions, "compare", "compare", "bless a new model if it is good enough")
+    compare.add_argument("new", type=_model, metavar="NEW", help="a name, or a .tflite file")
+    compare.add_argument("old", type=_model, metavar="OLD", help="the model that it replaces")
+    _add_data(compare)
+    compare.add_argument(
+        "--gate", type=Path, required=True, metavar="gate.toml", help="what must hold"
+    )
+    compare.add_argument("--labels", default="", metavar="L", help="label file of both")
+    _add_runtime(compare)
+    add_json(compare)
+
+    quantize = command(actions, "quantize", "quantize", "make .tflite files of a trained model")
+    quantize.add_argument(
+        "source", type=Path, metavar="SOURCE", help="a .keras file or a SavedModel folder"
+    )
+    _add_data(quantize)
+    quantize.add_argument(
+        "--calibrate", type=Path, metavar="D", help="other pictures, to choose int8 ranges with"
+    )
+    quantize.add_argument("--labels", default="", metavar="L", help="label file")
+    for name in ("mean", "std"):
+        quantize.add_argument(
+            f"--{name}",
+            type=float,
+            nargs="+",
+            default=[],
+            metavar="X",
+            help=f"{name} of the pixels, 0..255, in the model's training (127.5)",
+        )
+    quantize.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
+    quantize.add_argument("--out", type=Path, metavar="DIR", help="where the files go")
+    add_json(quantize)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="D",
+        help="pictures with labels: a folder or .zip of class folders, or a .csv",
+    )
+
+
+def _add_runtime(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime",
+        choices=["auto", "litert", "tflite", "tensorflow"],
+        default="auto",
+        help="what runs the model (auto)",
+    )
+
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        action="append",
+        default=[],
+        dest="directories",
+        metavar="DIR",
+        help="a directory of models, before the usual ones; may be given again",
+    )
+
+
+def _model(text: str) -> Path:
+    if "/" in text or text.endswith(".tflite"):
+        return Path(text)
+    # A name is looked up in the catalog, which other commands need not wait for.
+    from edged.models import library
+
+    try:
+        return library.resolve(text)
+    except EdgedError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

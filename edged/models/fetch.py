@@ -1,0 +1,187 @@
+"""Brings a model of the catalog and its labels into a directory of models, whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import urlsplit
+
+from edged.errors import ModelError
+from edged.files import write_atomically
+from edged.models import catalog, library, pins
+from edged.models.catalog import Labels, Model
+from edged.models.transfer import Progress, TransferError, download, forget
+
+MAX_BYTES = 512 << 20
+"""Longest file where the catalog does not know its size: an archive with checkpoints in it."""
+
+MAX_MODEL_BYTES = 128 << 20
+MAX_LABELS_BYTES = 4 << 20
+_PIECE_BYTES = 1 << 20
+
+
+def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
+    """The model called `name`, brought to `directory` unless it is there; its labels beside it.
+
+    `origin`, where given, takes the place of the catalog's servers: the address of a mirror, or a
+    directory that holds the files. TransferError, with what to copy where, if a file cannot be
+    had; ModelError if it is not what the catalog or the first fetch said.
+    """
+    known = catalog.load()
+    model = known.find(name)
+    if model is None:
+        library.resolve(name)
+        raise ModelError(f"{name} is not in the catalog: there is nowhere to fetch it from")
+    target = directory / f"{name}{library.SUFFIX}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _alone(directory, name):
+            # The model comes last: where it is, its labels are.
+            _bring_labels(known.labels[model.labels], target.with_suffix(".txt"), origin, progress)
+            _bring_model(model, target, origin, progress)
+    except TransferError as error:
+        raise TransferError(
+            f"{error}; {_by_hand(model, known.labels[model.labels], target)}"
+        ) from (error)
+    except OSError as error:
+        raise TransferError(
+            f"{directory} cannot be written ({error.strerror or error}): "
+            "name another directory with --dir"
+        ) from error
+    return target
+
+
+def _by_hand(model: Model, labels: Labels, target: Path) -> str:
+    """How a person without a connection gets the two files here."""
+    what = f"{model.member} from {model.url}" if model.member else model.url
+    sha256 = f" (SHA-256 {model.sha256})" if model.sha256 else ""
+    text = f"without a connection copy {what}{sha256} to {target}"
+    if not target.with_suffix(".txt").exists():
+        rest = " without its first line" if labels.skip_first else ""
+        text += f" and {labels.url}{rest} to {target.with_suffix('.txt')}"
+    return f"{text}, or name a mirror or a directory with --from"
+
+
+@contextmanager
+def _alone(directory: Path, name: str) -> Iterator[None]:
+    with (directory / f".{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ModelError(f"{name} is being fetched by another process: wait for it") from error
+        yield
+        Path(file.name).unlink(missing_ok=True)
+
+
+def _bring_labels(labels: Labels, target: Path, origin: str, progress: Progress) -> None:
+    if target.exists():
+        return
+    part = _part(target)
+    _bring(labels.url, part, origin, labels.bytes or MAX_LABELS_BYTES, progress)
+    _check(part, labels.sha256, labels.url)
+    content = part.read_bytes()
+    write_atomically(target, content.partition(b"\n")[2] if labels.skip_first else content)
+    forget(part)
+
+
+def _bring_model(model: Model, target: Path, origin: str, progress: Progress) -> None:
+    wanted, _ = pins.expected(target)
+    if target.exists() and wanted in ("", pins.sha256(target)):
+        if not wanted:
+            pins.add(target, str(target))
+        return
+    part = _part(target)
+    limit = MAX_BYTES if model.member else model.bytes or MAX_MODEL_BYTES
+    _bring(model.url, part, origin, limit, progress)
+    if model.member:
+        unpacked = part.with_name(part.name + "-unpacked")
+        try:
+            _unpack(part, model.member, unpacked)
+        finally:
+            forget(part)
+        part = unpacked
+    _check(part, wanted, model.url)
+    _publish(part, target)
+    if not wanted:
+        pins.add(target, model.url)
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _bring(url: str, part: Path, origin: str, limit_bytes: int, progress: Progress) -> None:
+    name = PurePosixPath(urlsplit(url).path).name
+    if not origin:
+        download(url, part, limit_bytes, progress)
+    elif origin.startswith(("http://", "https://")):
+        download(f"{origin.rstrip('/')}/{name}", part, limit_bytes, progress)
+    else:
+        _copy(Path(origin, name), part, limit_bytes, progress)
+
+
+def _copy(source: Path, part: Path, limit_bytes: int, progress: Progress) -> None:
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise TransferError(f"{source} cannot be read ({error.strerror})") from error
+    with file, part.open("wb") as copy:
+        _pour(file, copy, limit_bytes, str(source), progress)
+
+
+def _pour(
+    source: IO[bytes], target: IO[bytes], limit_bytes: int, name: str, progress: Progress
+) -> None:
+    have = 0
+    while piece := source.read(_PIECE_BYTES):
+        have += len(piece)
+        if have > limit_bytes:
+            raise ModelError(f"{name} has over {limit_bytes} bytes: it is not what it should be")
+        target.write(piece)
+        progress(have, 0)
+
+
+def _check(part: Path, wanted: str, url: str) -> None:
+    """ModelError, and the file is dropped, if it is not the one with the hash `wanted`."""
+    if wanted and (found := pins.sha256(part)) != wanted:
+        forget(part)
+        raise ModelError(
+            f"{url}: SHA-256 is {found} and not {wanted}: what came is damaged or another file; "
+            "fetch it again or from elsewhere (--from)"
+        )
+
+
+def _unpack(archive: Path, member: str, target: Path) -> None:
+    """The file called `member`, in whatever folder of the archive, as `target`. ModelError."""
+    try:
+        with tarfile.open(archive, "r|*") as packed:
+            for entry in packed:
+                if entry.isreg() and PurePosixPath(entry.name).name == member:
+                    content = packed.extractfile(entry)
+                    if content is not None:
+                        with target.open("wb") as file:
+                            _pour(content, file, MAX_MODEL_BYTES, member, lambda _have, _all: None)
+                        return
+                if entry.offset_data > 4 * MAX_BYTES:
+                    break
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ModelError(f"{archive.name}: the archive is damaged ({error})") from error
+    raise ModelError(f"{archive.name}: the archive holds no {member}")
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Give the whole file its name; on the disk when this returns."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.chmod(0o644)
+    part.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
