@@ -189,6 +189,22 @@ def test_the_command_line_asks_the_running_daemon(daemon: Running, tmp_path: Pat
         assert picture.format == "JPEG"
 
 
+def test_watch_follows_until_the_daemon_stops(daemon: Running) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    with subprocess.Popen(
+        [sys.executable, "-m", "edged", "watch", "--json", "--config", str(daemon.config)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        reports = [json.loads(watching.stdout.readline()) for _ in range(12)]
+        assert {"result", "output", "health"} >= {report["type"] for report in reports}
+        scenes = {report["scene"] for report in reports if report["type"] == "result"}
+        assert "cat" in scenes
+        daemon.stop()
+        assert watching.wait(LIMIT_S) == 0
+
+
 def test_an_order_to_stop_ends_it_cleanly(daemon: Running) -> None:
     with Listener(port_of(daemon.config), "edged/test/availability") as listener:
         assert listener.next().payload == b"online"

@@ -1,0 +1,111 @@
+"""The examples in the documentation do what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+import pytest
+import yaml
+
+from edged.cli import main
+from edged.config.load import load
+from edged.config.schema import MqttConfig
+from edged.config.toml import parse
+from edged.core import OutputState
+from edged.sinks.mqtt import payloads
+from edged.sinks.mqtt.topics import Topics
+from tests.sinks.reports import event, health, result
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.S | re.M)
+
+
+def said() -> dict[str, Any]:
+    """What edged publishes, by topic, as decoded JSON."""
+    seen = result()
+    offset_s = 1.7e9
+    return {
+        f"edged/porch/{topic}": json.loads(payload.json())
+        for topic, payload in {
+            "state": payloads.state("porch", seen, 10.0, offset_s),
+            "health": payloads.health("porch", health(), "0", 0, 0, offset_s),
+            "event": payloads.event("porch", event(), "a-1", 10.0, offset_s),
+            "output/lamp/state": payloads.output("porch", OutputState("lamp", 1.0, 1.0), offset_s),
+        }.items()
+    }
+
+
+def rendered(template: str, **values: Any) -> str:
+    """What Home Assistant makes of a template; a name that is not there is an error."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    return environment.from_string(template).render(**values)
+
+
+def test_home_assistant_reads_what_edged_says() -> None:
+    (text, automation) = blocks(ROOT / "docs" / "home-assistant.md", "yaml")
+    entities = yaml.safe_load(text)["mqtt"]
+    published = said()
+    topics = Topics(MqttConfig(), "porch")
+    values = {}
+    for kind, members in entities.items():
+        for entity in members:
+            assert entity.get("availability_topic", topics.availability) == topics.availability
+            if "value_template" in entity:
+                values[kind, entity["name"]] = rendered(
+                    entity["value_template"], value_json=published[entity["state_topic"]]
+                )
+    assert values["binary_sensor", "Cat on the porch"] == "ON"
+    assert values["sensor", "Porch scene"] == "cat"
+    assert values["switch", "Porch lamp"] == "ON"
+    assert entities["button"][0]["command_topic"] == topics.command
+    assert entities["camera"][0]["topic"] == topics.image
+    (rule,) = yaml.safe_load(automation)["automation"]
+    trigger = {"payload_json": published[rule["triggers"][0]["topic"]]}
+    condition = rule["conditions"][0]["value_template"]
+    assert rendered(condition, trigger=trigger) == "True"
+    message = rule["actions"][0]["data"]["message"]
+    assert rendered(message, trigger=trigger) == "A cat, 70.0 %"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_toml_example_is_a_right_configuration(page: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(blocks(page, "toml")):
+        table = parse(text)
+        if not ({"camera", "model", "rule", "output", "mqtt", "device"} & set(table)):
+            continue
+        for name in re.findall(r'_file = "(?!credential:)(.*?)"', text):
+            text = text.replace(name, str(tmp_path / Path(name).name))
+        path = tmp_path / f"{number}.toml"
+        path.write_text(text)
+        load(path)
+
+
+def test_the_first_rule_of_the_readme_is_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (text,) = blocks(ROOT / "README.md", "toml")
+    path = tmp_path / "my.toml"
+    path.write_text(text)
+    assert main(["check-config", "--config", str(path)]) == 0
+    assert "rules: 1, outputs: 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_json_of_the_command_line_page_is_json() -> None:
+    (text,) = blocks(ROOT / "docs" / "cli.md", "json")
+    document = msgspec.json.decode(text)
+    assert set(document) == {"path", "results", "model", "timings_ms"}
