@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from edged.decide import Decider
-from edged.notify import Notifier
 
 from edged.config.schema import DecideConfig, RuleConfig
 from edged.core import Frame, Health, OutputState, Pixels, Prediction, Report, Result, Snapshot
+from edged.decide import Decider
 from edged.errors import CommandError
 from edged.mailbox import Answer, Command, Mailbox
+from edged.notify import Notifier
 from edged.pipeline import Pipeline
 
 LABELS = ("dark", "bright")
