@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,9 @@ CALIBRATION_STEP = 10
 LABEL_FILE = "labels.txt"
 
 Floats = npt.NDArray[np.float32]
+
+Convert: TypeAlias = Callable[[str, Sequence[Floats]], bytes]
+"""From a variant's name and inputs to calibrate with to the content of a .tflite file."""
 
 
 class Source(NamedTuple):
@@ -70,12 +73,64 @@ class Quantization(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
+def tensorflow_converter(path: Path) -> Convert:
+    """TensorFlow's, for the source at `path`. ModelError."""
+    if not path.exists():
+        raise ModelError(f"{path}: no such file; give a .keras file or a SavedModel folder")
+    is_keras = path.is_file() and path.suffix in (".keras", ".h5")
+    if not is_keras and not (path / "saved_model.pb").is_file():
+        raise ModelError(f"{path}: neither a .keras file nor a SavedModel folder; give one")
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ModelError(
+            "edged models quantize needs TensorFlow, which is not installed: "
+            "pip install 'edged[tensorflow]'"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        import tensorflow as tf
+
+    def opened() -> Any:
+        if is_keras:
+            # Without code: a layer that holds some is refused.
+            model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
+            return tf.lite.TFLiteConverter.from_keras_model(model)
+        return tf.lite.TFLiteConverter.from_saved_model(str(path))
+
+    def convert(variant: str, inputs: Sequence[Floats]) -> bytes:
+        try:
+            with quiet():
+                converter = opened()
+                _set_up(tf, converter, variant, inputs)
+                return bytes(converter.convert())
+        except Exception as error:
+            # Keras and the converter raise nearly anything for what they cannot read.
+            raise ModelError(
+                f"{path}: cannot be converted to {variant} ({one_line(error)}): export it again"
+            ) from error
+
+    return convert
+
+
+def _set_up(tf: Any, converter: Any, variant: str, inputs: Sequence[Floats]) -> None:
+    if variant == "float32":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    elif variant != "dynamic-range":
+        converter.representative_dataset = lambda: ([given] for given in inputs)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if variant == "int8":
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+
+
 def quantize(
     source: Source,
     data: Dataset,
     calibration: Dataset | None,
     out: Path,
-    progress: evaluation.Progress = iter,
+    converter: Callable[[Path], Convert] = tensorflow_converter,
 ) -> Quantization:
     """Make the files in the new folder `out`, and evaluate all of them on the same pictures.
 
@@ -88,13 +143,13 @@ def quantize(
         calibration = data.every(CALIBRATION_STEP, CALIBRATION_STEP // 2)
         data = data.without_every(CALIBRATION_STEP, CALIBRATION_STEP // 2)
     calibration = calibration.limited(CALIBRATION_PICTURES)
-    convert = _converter(source.path)
+    convert = converter(source.path)
     try:
         with tempfile.TemporaryDirectory(prefix=".edged-", dir=out.parent) as scratch:
             made = Path(scratch) / out.name
             made.mkdir()
             labels = _labels(source, data, made)
-            found = _variants(source, data, calibration, convert, made, labels, progress)
+            found = _variants(source, data, calibration, convert, made, labels)
             shutil.move(made, out)
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be written: {error.strerror}") from error
@@ -105,10 +160,9 @@ def _variants(
     source: Source,
     data: Dataset,
     calibration: Dataset,
-    convert: Callable[[str, Sequence[Floats]], bytes],
+    convert: Convert,
     folder: Path,
     labels: Path,
-    progress: evaluation.Progress,
 ) -> Quantization:
     stem = source.path.stem
     configs = {
@@ -131,7 +185,7 @@ def _variants(
         Path(configs[name].path).write_bytes(convert(name, inputs))
     classifiers = [first, *(tflite.load(configs[name]) for name in VARIANTS[1:])]
     footprints = [probe.measure(config) for config in configs.values()]
-    run = evaluation.evaluate(data, classifiers, progress)
+    run = evaluation.evaluate(data, classifiers)
     variants = [
         Variant(
             name,
@@ -185,55 +239,3 @@ def _inputs(data: Dataset, height_px: int, width_px: int, source: Source) -> Ite
         raise DataError(f"{data.source}: no picture can be read to calibrate with")
     for level in (0, 255):
         yield ((np.full(small.shape, level) - mean) / std).astype(np.float32)[None]
-
-
-def _converter(path: Path) -> Callable[[str, Sequence[Floats]], bytes]:
-    """From a variant's name and calibration inputs to a file's content. ModelError."""
-    if not path.exists():
-        raise ModelError(f"{path}: no such file; give a .keras file or a SavedModel folder")
-    is_keras = path.is_file() and path.suffix in (".keras", ".h5")
-    if not is_keras and not (path / "saved_model.pb").is_file():
-        raise ModelError(f"{path}: neither a .keras file nor a SavedModel folder; give one")
-    if importlib.util.find_spec("tensorflow") is None:
-        raise ModelError(
-            "edged models quantize needs TensorFlow, which is not installed: "
-            "pip install 'edged[tensorflow]'"
-        )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
-        import tensorflow as tf
-
-    def opened() -> Any:
-        if is_keras:
-            # Without code: a layer that holds some is refused.
-            model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
-            return tf.lite.TFLiteConverter.from_keras_model(model)
-        return tf.lite.TFLiteConverter.from_saved_model(str(path))
-
-    def convert(variant: str, inputs: Sequence[Floats]) -> bytes:
-        try:
-            with quiet():
-                converter = opened()
-                _set_up(tf, converter, variant, inputs)
-                return bytes(converter.convert())
-        except Exception as error:
-            # Keras and the converter raise nearly anything for what they cannot read.
-            raise ModelError(
-                f"{path}: cannot be converted to {variant} ({one_line(error)}): export it again"
-            ) from error
-
-    return convert
-
-
-def _set_up(tf: Any, converter: Any, variant: str, inputs: Sequence[Floats]) -> None:
-    if variant == "float32":
-        return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if variant == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    elif variant != "dynamic-range":
-        converter.representative_dataset = lambda: ([given] for given in inputs)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        if variant == "int8":
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
