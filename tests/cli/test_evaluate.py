@@ -1,0 +1,95 @@
+"""``edged models evaluate`` and ``compare``, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edged.cli import main
+from edged.evaluation import blessing
+from tests.evaluation.conftest import data, model
+
+__all__ = ["data", "model"]
+
+
+def test_evaluate_prints_one_json_document(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["models", "evaluate", str(model), "--data", str(data), "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert (document["kind"], document["schema"]) == ("evaluation", 1)
+    assert document["overall"]["top1"] == pytest.approx(5 / 6, abs=1e-6)
+    assert document["model"]["footprint"]["rss_mb"] > 10
+    assert all(check["holds"] for check in document["conformance"])
+
+
+def test_evaluate_prints_markdown_and_writes_page_and_golden_outputs(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, golden = tmp_path / "report.html", tmp_path / "golden.json"
+    options = ["--slice", "label", "--html", str(page), "--write-golden", str(golden)]
+    assert main(["models", "evaluate", str(model), "--data", str(data), *options]) == 0
+    assert "| label  | red   |" in capsys.readouterr().out
+    assert page.read_text().startswith("<!doctype html>")
+    assert len(json.loads(golden.read_text())["pictures"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["--slice", "lihgt"], 65, 'slice "lihgt": no such column'),
+        (["--html", "/nowhere/report.html"], 78, "--html /nowhere/report.html: cannot be written"),
+        (["--data", "/nowhere"], 65, "/nowhere: no such file or folder"),
+        (["--labels", "/nowhere.txt"], 65, "/nowhere.txt cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    model: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    status: int,
+    said: str,
+) -> None:
+    arguments = ["models", "evaluate", str(model), "--data", str(data), *options]
+    assert main(arguments) == status
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    [line] = streams.err.splitlines()
+    assert line.startswith("edged: ")
+    assert said in line
+
+
+def test_compare_blesses_what_holds_and_nothing_else(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = tmp_path / "gate.toml"
+    command = ["models", "compare", str(model), str(model), "--data", str(data)]
+    gate.write_text("[overall]\ntop1_min = 0.9\n")
+    assert main([*command, "--gate", str(gate)]) == 1
+    assert "FAILS" in capsys.readouterr().out
+    assert not blessing.path_of(model).exists()
+    gate.write_text("[overall]\ntop1_min = 0.8\ntop1_drop_max = 0.0\n")
+    assert main([*command, "--gate", str(gate), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["blessed"] is True
+    assert blessing.is_blessed(model)
+
+
+def test_a_wrong_gate_file_exits_as_wrong_configuration(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = tmp_path / "gate.toml"
+    gate.write_text("[overal]\ntop1_min = 0.9\n")
+    command = ["models", "compare", str(model), str(model), "--data", str(data)]
+    assert main([*command, "--gate", str(gate)]) == 78
+    assert "did you mean overall?" in capsys.readouterr().err
+
+
+def test_quantize_names_a_source_that_is_none(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "quantize", "/nowhere.keras", "--data", str(data)]) == 65
+    assert "give a .keras file or a SavedModel folder" in capsys.readouterr().err
