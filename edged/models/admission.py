@@ -1,0 +1,129 @@
+"""Whether the daemon may map a model: it came with edged, or it has been through quarantine.
+
+A start must not wait for quarantine each time, so the state directory keeps a note of what
+passed, with all that the verdict rests on: the very file, the versions, and how it is run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edged import __version__, paths
+from edged.config.schema import ModelConfig
+from edged.errors import ModelError
+from edged.files import write_atomically
+
+if TYPE_CHECKING:
+    from edged.models.quarantine import Verdict
+
+log = logging.getLogger(__name__)
+
+FILE = "quarantine.json"
+KEPT = 32
+"""Notes at most; the oldest go first."""
+
+_RUNTIMES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
+
+
+def _in_quarantine(path: Path, model: ModelConfig) -> Verdict:
+    # Only a file that has not passed yet pays for the import.
+    from edged.models import quarantine
+
+    return quarantine.inspect(path, model)
+
+
+def admit(
+    model: ModelConfig,
+    state: Path | None = None,
+    inspect: Callable[[Path, ModelConfig], Verdict] = _in_quarantine,
+) -> None:
+    """Return if `model` may be loaded into this process; ModelError, with the reason, if not.
+
+    Takes no more than a stat where the file has passed before; `state` is where that is noted.
+    A file that is absent is let through: nothing can be mapped, and loading says it best.
+    """
+    path = Path(model.path) if model.path else paths.bundled_model()
+    try:
+        seen = _identity(path, model)
+        if path.samefile(paths.bundled_model()):
+            return
+    except OSError:
+        return
+    notes = (state or paths.state_directory()) / FILE
+    passed = _read(notes)
+    if passed.get(str(path.absolute())) == seen:
+        return
+    verdict = inspect(path, model)
+    if verdict.outcome != "ok":
+        raise ModelError(_refusal(path, verdict))
+    if _identity(path, model) != seen:
+        raise ModelError(f"{path} changed while it was tried: wait until it is written, try again")
+    log.info("model %s passed quarantine%s", path, "" if verdict.landlock else " (no Landlock)")
+    passed.pop(str(path.absolute()), None)
+    passed[str(path.absolute())] = seen
+    _write(notes, dict(list(passed.items())[-KEPT:]))
+
+
+def _refusal(path: Path, verdict: Verdict) -> str:
+    # What the checks of the loader say is whole already.
+    if verdict.outcome == "refused":
+        return verdict.reason
+    what = {"timed out": "took too long", "out of memory": "took too much memory"}
+    end = what.get(verdict.outcome, "ended the process")
+    return (
+        f"{path} {end} when it was tried in quarantine ({verdict.reason}): "
+        "copy or export it again, or take another model"
+    )
+
+
+def _identity(path: Path, model: ModelConfig) -> list[Any]:
+    """All that a verdict rests on. OSError.
+
+    The time of the last change of the file's inode cannot be set back, other than that of its
+    content.
+    """
+    stat = path.stat()
+    return [
+        stat.st_dev,
+        stat.st_ino,
+        stat.st_size,
+        stat.st_mtime_ns,
+        stat.st_ctime_ns,
+        __version__,
+        _runtime_stamp(),
+        model.runtime,
+        model.xnnpack,
+        bool(model.delegate),
+    ]
+
+
+def _runtime_stamp() -> str:
+    """Changes when another version of a runtime is installed; far quicker than its metadata."""
+    stamps = []
+    for name in _RUNTIMES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            stamps.append(f"{spec.origin} {os.stat(spec.origin).st_mtime_ns}")  # noqa: PTH116
+    return ", ".join(stamps)
+
+
+def _read(notes: Path) -> dict[str, list[Any]]:
+    try:
+        return msgspec.json.decode(notes.read_bytes(), type=dict[str, list[Any]])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _write(notes: Path, passed: dict[str, list[Any]]) -> None:
+    try:
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(notes, msgspec.json.encode(passed))
+    except OSError as error:
+        log.debug("%s cannot be written, models are tried at each start: %s", notes, error)
