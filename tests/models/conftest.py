@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from edged.config.schema import ModelConfig
 from tests.inference.builder import colours
 from tests.models.mutants import mutants
+from tests.models.server import Server, serving
 
 FATAL = 24
 """Of the mutants of seed 0: LiteRT 2.3 reads beyond a tensor's quantisation and dies."""
@@ -39,3 +41,9 @@ def fatal(tmp_path: Path, shared_data: Path) -> ModelConfig:
     digits = tmp_path / "digits.txt"
     digits.write_text("".join(f"digit {number}\n" for number in range(10)))
     return ModelConfig(path=str(path), labels=str(digits))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edged.cli import main
+from edged.cli import models as command
+from edged.models import catalog
+from tests.inference.builder import colours
+
+SMALL = "mobilenet_v1_0.25_128_quant"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only directory of models that there is."""
+    path = tmp_path / "models"
+    path.mkdir()
+    monkeypatch.setenv("EDGED_MODELS", str(path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return path
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, list[Any]]]:
+    """Runs ``edged models ...`` with --json: the exit status and the documents."""
+
+    def run(*words: str) -> tuple[int, list[Any]]:
+        status = main(["models", *words, "--json"])
+        return status, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def stick(tmp_path: Path, shared_data: Path) -> Path:
+    """A folder with the files of the catalog's smallest model, as they are called there."""
+    path = tmp_path / "stick"
+    path.mkdir()
+    shutil.copy(shared_data / "models" / f"{SMALL}.tflite", path)
+    shutil.copy(shared_data / "labels" / "imagenet_labels.txt", path)
+    return path
+
+
+def test_list_shows_what_is_here_and_what_can_be_fetched(here: Path, said: Any) -> None:
+    colours(here / "mine.tflite")
+    status, rows = said("list")
+    by_name = {row["name"]: row for row in rows}
+    assert status == 0
+    assert by_name["mine"]["path"] == str(here / "mine.tflite")
+    assert by_name["mine"]["checked"] == "unverified"
+    assert by_name["edged-cifar10-int8"]["path"]
+    assert by_name[SMALL]["path"] is None
+    assert by_name[SMALL]["checked"] == "catalog"
+    assert {model.name for model in catalog.load().model} <= set(by_name)
+
+
+def test_list_for_people_has_a_line_for_each(here: Path, capsys: Any) -> None:
+    assert main(["models", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(catalog.load().model)
+    assert any(line.split()[:2] == ["known", SMALL] for line in lines)
+
+
+def test_fetch_brings_a_model_that_then_is_here_and_right(
+    here: Path, stick: Path, said: Any
+) -> None:
+    status, [brought] = said("fetch", SMALL, "--from", str(stick))
+    assert (status, brought["path"]) == (0, str(here / f"{SMALL}.tflite"))
+    status, [verified] = said("verify", SMALL)
+    assert status == 0
+    assert (verified["hash"], verified["hash_source"]) == ("right", "catalog")
+    assert (verified["quarantine"], verified["ran"]) == ("ok", True)
+
+
+def test_fetch_says_what_is_wrong_and_goes_on_with_the_next(
+    here: Path, stick: Path, said: Any
+) -> None:
+    status, [absent, brought] = said(
+        "fetch", "mobilenet_v2_1.0_224_quant", SMALL, "--from", str(stick)
+    )
+    assert status == 69
+    assert "without a connection copy" in absent["error"]
+    assert brought["path"]
+
+
+def test_verify_finds_a_changed_file(here: Path, stick: Path, said: Any) -> None:
+    said("fetch", SMALL, "--from", str(stick))
+    path = here / f"{SMALL}.tflite"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    status, [verified] = said("verify", SMALL)
+    assert (status, verified["hash"]) == (65, "wrong")
+
+
+def test_verify_without_names_is_about_all_that_is_here(here: Path, said: Any) -> None:
+    (here / "damaged.tflite").write_bytes(b"no model at all")
+    status, found = said("verify")
+    by_name = {Path(row["path"]).stem: row for row in found}
+    assert status == 65
+    assert by_name["edged-cifar10-int8"]["quarantine"] == "ok"
+    assert by_name["damaged"]["quarantine"] == "refused"
+    assert by_name["damaged"]["hash"] == "unknown"
+
+
+def test_info_tells_what_the_file_and_the_catalog_say(here: Path, stick: Path, said: Any) -> None:
+    said("fetch", SMALL, "--from", str(stick))
+    status, [info] = said("info", SMALL)
+    assert status == 0
+    assert info["input"]["shape"] == [1, 128, 128, 3]
+    assert info["input"]["quantised"]["zero_point"] == 128
+    assert info["classes"] == 1001
+    assert info["labels"].endswith("labels.txt")
+    assert info["catalog"]["licence"] == "Apache-2.0"
+    assert info["catalog"]["top1"] == 0.399
+    assert info["blessing"] is None
+    assert info["delegated"] is None or info["delegated"] > 0.5
+
+
+def test_info_of_a_model_that_is_not_here_is_what_the_catalog_says(here: Path, said: Any) -> None:
+    status, [info] = said("info", SMALL)
+    assert (status, info["path"]) == (0, None)
+    assert info["catalog"]["input"] == "128x128 RGB uint8"
+
+
+def test_info_loads_nothing_that_did_not_pass(here: Path, said: Any) -> None:
+    (here / "damaged.tflite").write_bytes(b"no model at all")
+    status, [info] = said("info", "damaged")
+    assert (status, info["quarantine"]) == (65, "refused")
+    assert "input" not in info
+
+
+def test_info_for_people_has_one_fact_a_line(here: Path, capsys: Any) -> None:
+    assert main(["models", "info", "edged-cifar10-int8"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "input.type: uint8" in lines
+    assert all(": " in line for line in lines)
+
+
+def test_an_unknown_name_is_a_line_of_advice(here: Path, capsys: Any) -> None:
+    assert main(["models", "info", "mobilenet"]) == 65
+    error = capsys.readouterr().err
+    assert error.startswith("edged: no model is called mobilenet")
+    assert error.count("\n") == 1
+
+
+def test_without_a_bar_progress_is_a_line_for_each_tenth(capsys: Any) -> None:
+    progress = command._Tenths("model")
+    for have in range(0, 1_000_001, 10_000):
+        progress(have, 1_000_000)
+    assert len(capsys.readouterr().err.splitlines()) == 11
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "evaluate x.tflite --data d --limit 3 --slice a --slice b --html r.html --json",
+        "compare new.tflite old.tflite --data d.zip --gate gate.toml",
+        "quantize saved --data d.csv --out o --mean 0 --std 255",
+    ],
+)
+def test_the_words_of_the_other_commands_are_known(words: str) -> None:
+    from edged.cli.parser import make_parser
+
+    arguments = make_parser().parse_args(["models", *words.split()])
+    assert arguments.module == words.split()[0]
+
+
+def test_models_to_compare_may_be_names(here: Path) -> None:
+    from edged.cli.parser import make_parser
+
+    colours(here / "mine.tflite")
+    words = "models compare mine edged-cifar10-int8 --data d --gate g"
+    assert make_parser().parse_args(words.split()).new == here / "mine.tflite"
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["models", "evaluate", "absent", "--data", "d"])
