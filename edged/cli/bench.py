@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = {
         "model": classifier.name,
         "runtime": classifier.runtime,
-        "machine": _machine(),
+        "machine": machine_name(),
         "threads": classifier.threads,
         "delegated": classifier.delegated,
         "frame": "{}x{}".format(*arguments.size),
@@ -95,7 +95,7 @@ def _summary(times_ms: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _machine() -> str:
+def machine_name() -> str:
     """The processor's name and how many of its cores this process may use."""
     name = platform.machine()
     for source, key in (("/proc/device-tree/model", ""), ("/proc/cpuinfo", "model name")):

@@ -1,0 +1,111 @@
+"""From a frame to its decision, over the bare invoke, alternating."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import material
+from benchmarks.results import Part, Plot, Table, Times
+from benchmarks.rig import LAMP, Rig, rig
+from edged.core import Pixels
+from edged.imaging.picture import decode_jpeg
+
+WARM = 30
+RUNS = 400
+
+
+def compare(
+    bench: Rig, decode: Callable[[], Pixels], runs: int = RUNS
+) -> tuple[Times, Times, dict[str, Times]]:
+    """Floor, whole and the stages of the whole, taken in turns."""
+    floor_s, whole_s = [], []
+    stages_s: dict[str, list[float]] = {}
+    for number in range(WARM + runs):
+        bare_s = bench.floor_s()
+        took_s, result = bench.frame_s(decode)
+        if number < WARM:
+            continue
+        floor_s.append(bare_s)
+        whole_s.append(took_s)
+        for stage, duration_s in result.prediction.stages_s.items():
+            stages_s.setdefault(stage, []).append(duration_s)
+    stages = {stage: Times.of_seconds(values) for stage, values in stages_s.items()}
+    return Times.of_seconds(floor_s), Times.of_seconds(whole_s), stages
+
+
+def lamp_for(model: Path) -> str:
+    """A rule and an output on labels that the model has."""
+    labels = (
+        '"tabby", "Egyptian cat", "tiger cat"' if model == material.PER_CHANNEL else '"cat", "dog"'
+    )
+    return LAMP.format(labels=labels, enter=0.5, exit=0.3)
+
+
+def measure(folder: Path, port: int) -> Part:
+    """Every size of frame for the reference model and the bundled one."""
+    part = Part("Frame to decision")
+    lines = []
+    model, labels = material.reference()
+    jpeg_data = material.full_hd_jpeg()
+    vga = material.picture(640, 480)
+    with rig(folder, model, labels, port, text=lamp_for(model)) as bench:
+        exact = material.picture(*bench.input_px)
+        size_px = bench.input_px[::-1]
+        cases: dict[str, Callable[[], Pixels]] = {
+            "640×480 RGB": lambda: vga,
+            "RGB of the model's size": lambda: exact,
+            "1920×1080 JPEG": lambda: decode_jpeg(jpeg_data, "bench", size_px),
+        }
+        for what, decode in cases.items():
+            floor, whole, stages = compare(bench, decode)
+            lines.append(_line(f"{model.stem}, {what}", floor, whole, stages))
+            p50, p99 = whole.p50 / floor.p50, whole.p99 / floor.p99
+            if what == "640×480 RGB":
+                part.figures["frame_ratio_p50"] = p50
+                part.judge(f"{what} → decision over the invoke, p50", p50, "", 1.07)
+                part.judge(f"{what} → decision over the invoke, p99", p99, "", 1.25)
+            elif what == "1920×1080 JPEG":
+                more_ms = whole.p50 - floor.p50
+                part.figures["jpeg_overhead_p50_ms"] = more_ms
+                part.judge(f"{what} → decision above the invoke, p50", more_ms, " ms", 4.0)
+            else:
+                part.figures["exact_ratio_p50"] = p50
+                part.judge(f"{what} → decision over the invoke, p50", p50, "", 1.03)
+    bundled = material.bundled()
+    with rig(folder, bundled, "", port, text=lamp_for(bundled)) as bench:
+        floor, whole, stages = compare(bench, lambda: vga, 2 * RUNS)
+        lines.append(_line(f"{bundled.stem}, 640×480 RGB", floor, whole, stages))
+        more_ms = whole.p50 - floor.p50
+        part.figures["bundled_overhead_p50_ms"] = more_ms
+        part.figures["bundled_overhead_of_invoke"] = more_ms / floor.p50
+        part.judge("bundled model: 640×480 RGB → decision above the invoke", more_ms, " ms", 0.5)
+    head = ("frame", "floor p50/p90/p99 ms", "whole p50/p90/p99 ms", "ratio p50", "stages p50 ms")
+    part.tables.append(Table("Alternating, all sinks open, one thread", head, lines))
+    part.notes.append(
+        "The floor is `set_tensor`, `invoke`, `get_tensor` on the same interpreter; the whole is "
+        "resize, invoke, scores, decision, every sink, the loop's own work. Both share the caches: "
+        "each invoke evicts what Python and the resize had there."
+    )
+    return part
+
+
+def sizes(folder: Path) -> Part:
+    """VGA to 4K."""
+    part = Part("Size of the frame")
+    model, labels = material.reference()
+    curves: dict[str, list[tuple[float, float]]] = {"above the invoke": [], "resize": []}
+    with rig(folder, model, labels, text=lamp_for(model)) as bench:
+        for width_px, height_px in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160)):
+            pixels = material.picture(width_px, height_px)
+            floor, whole, stages = compare(bench, lambda pixels=pixels: pixels, 100)
+            megapixels = width_px * height_px / 1e6
+            curves["above the invoke"].append((megapixels, whole.p50 - floor.p50))
+            curves["resize"].append((megapixels, stages["resize"].p50))
+    part.plots.append(Plot("size", "RGB frame: cost by size", "megapixels", "ms", curves))
+    return part
+
+
+def _line(what: str, floor: Times, whole: Times, stages: dict[str, Times]) -> tuple[str, ...]:
+    detail = ", ".join(f"{stage} {times.p50:.3f}" for stage, times in stages.items())
+    return (what, str(floor), str(whole), f"{whole.p50 / floor.p50:.3f}", detail)

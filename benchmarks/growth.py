@@ -1,0 +1,153 @@
+"""How cost grows: with rules, labels, and events that wait."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import material
+from benchmarks.broker import Listener
+from benchmarks.results import Part, Plot, Times
+from benchmarks.rig import rig
+from edged.config.schema import DecideConfig, MqttConfig, RuleConfig, SpoolConfig
+from edged.core import Prediction
+from edged.decide import Decider
+from edged.mailbox import Mailbox
+from edged.sinks.mqtt import MqttSink
+from edged.spool import Spool
+
+RUNS = 300
+
+
+def rules(folder: Path, port: int) -> Part:
+    """1 to 1,000 rules: what a frame costs above its invoke, every sink included."""
+    part = Part("Rules")
+    model, labels = material.reference()
+    names = Path(labels).read_text().splitlines() if labels else ["cat", "dog"]
+    distinct = [name for name in dict.fromkeys(names) if names.count(name) == 1]
+    quoted = [name.replace("'", "") for name in distinct if "'" not in name]
+    pixels = material.two_scenes()[1]
+    points = []
+    for count in (1, 10, 100, 300, 1000):
+        text = "".join(
+            f"[[rule]]\nname = 'rule{n}'\nlabels = ['{quoted[n % len(quoted)]}']\n"
+            for n in range(count)
+        )
+        with rig(folder, model, labels, port, text=text) as bench:
+            floor_s, whole_s = [], []
+            for number in range(RUNS // 3 + 10):
+                bare_s, (took_s, _) = bench.floor_s(), bench.frame_s(lambda: pixels)
+                if number >= 10:
+                    floor_s.append(bare_s)
+                    whole_s.append(took_s)
+        above_ms = Times.of_seconds(whole_s).p50 - Times.of_seconds(floor_s).p50
+        points.append((float(count), above_ms))
+    part.plots.append(
+        Plot("rules", "A frame above its invoke, by rules", "rules", "ms", {"p50": points}, True)
+    )
+    part.figures["thousand_rules_more_ms"] = points[-1][1] - points[0][1]
+    return part
+
+
+def labels(folder: Path, port: int) -> Part:
+    """10 to 10,000 labels: decision and ranking."""
+    del folder, port
+    part = Part("Labels")
+    points = []
+    random = np.random.default_rng(0)
+    for count in (10, 100, 1000, 10000):
+        names = tuple(f"label {n}" for n in range(count))
+        decider = Decider([RuleConfig(name="a", labels=["label 1"])], DecideConfig(), names)
+        frames = [(random.random(count, np.float32) * 0.3) for _ in range(16)]
+        took_s = []
+        for number in range(RUNS):
+            scores = frames[number % 16]
+            began_s = time.perf_counter()
+            decider.decide(scores, number / 30, number)
+            Prediction(scores, names, {}).top(3)
+            took_s.append(time.perf_counter() - began_s)
+        points.append((float(count), Times.of_seconds(took_s).p50))
+    curves = {"decide and rank": points}
+    part.plots.append(
+        Plot("labels", "Decision and ranking, by labels", "labels", "ms", curves, True)
+    )
+    return part
+
+
+def spool(folder: Path, port: int) -> Part:
+    """Up to a million events that wait: start, and how fast they are sent."""
+    part = Part("Events that wait")
+    opened: list[tuple[float, float]] = []
+    rates: list[tuple[float, float]] = []
+    for count in (1_000, 10_000, 100_000, 1_000_000):
+        path = folder / f"spool{count}.db"
+        store = Spool(path, 2_000_000)
+        payload = (
+            b'{"schema":1,"device":"bench","rule":"seen","active":true,"replayed":false,"n":%d}'
+        )
+        for first in range(0, count, 10_000):
+            store.add([payload % n for n in range(first, min(first + 10_000, count))])
+        store.close()
+        listener = Listener(port, "edged/spool/event")
+        mqtt = MqttConfig(host="127.0.0.1", port=port)
+        began_s = time.monotonic()
+        with MqttSink(
+            "spool", mqtt, SpoolConfig(path=str(path), max_events=2_000_000), Mailbox()
+        ) as sink:
+            entered_s = time.monotonic()
+            give_up_s = entered_s + 12.0
+            while not sink.live and time.monotonic() < give_up_s:
+                time.sleep(0.01)
+        heard = listener.stop()
+        if heard:
+            opened.append((float(count), (heard[0][0] - began_s) * 1e3))
+            rates.append((float(count), len(heard) / max(heard[-1][0] - heard[0][0], 1e-3)))
+        path.unlink()
+    part.plots += [
+        Plot(
+            "spool-start",
+            "Start to the first replayed event",
+            "events",
+            "ms",
+            {"start": opened},
+            True,
+        ),
+        Plot(
+            "spool-rate",
+            "Replay through mosquitto",
+            "events",
+            "events a second",
+            {"rate": rates},
+            True,
+        ),
+    ]
+    part.notes.append("At a million the rate is that of the first twelve seconds.")
+    return part
+
+
+def endurance(folder: Path, port: int, frames: int = 100_000) -> Part:
+    """Many frames with every sink open: does memory grow?"""
+    from benchmarks.frame import lamp_for
+    from edged.health import memory_mb
+
+    part = Part(f"{frames:,} frames")
+    bundled = material.bundled()
+    scenes = [material.sized(scene) for scene in material.two_scenes()]
+    memory: list[tuple[float, float]] = []
+    with rig(folder, bundled, "", port, text=lamp_for(bundled)) as bench:
+        for number in range(frames):
+            pixels = scenes[number // 50 % 2]
+            bench.frame_s(lambda pixels=pixels: pixels)
+            if number % (frames // 100) == 0:
+                memory.append((float(number), memory_mb()))
+    settled = [(at, mb) for at, mb in memory if at >= frames * 0.2]
+    slope = float(np.polyfit(*zip(*settled, strict=True), 1)[0]) * frames
+    part.figures["rss_growth_mb"] = slope
+    part.judge(
+        f"RSS growth over {frames:,} frames (fitted after the first fifth)", slope, " MB", 1.0
+    )
+    curves = {"RSS": [(at / 1000, mb) for at, mb in memory]}
+    part.plots.append(Plot("endurance", "Memory over frames", "thousand frames", "MB", curves))
+    return part

@@ -1,0 +1,247 @@
+"""From the light to the pin and to a subscriber: a camera whose picture changes at known moments.
+
+There is no camera here whose light can be switched, so the source is one of stamped frames: what a
+grabbed frame shows depends on the moment of its capture, and the moment of each change is known.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import material
+from benchmarks.broker import Listener
+from benchmarks.frame import lamp_for
+from benchmarks.results import Part, Plot, Times
+from benchmarks.rig import rig
+from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.source import Capture
+from edged.config.schema import CameraConfig
+from edged.core import Frame, Pixels, Result
+from edged.mailbox import Command
+from edged.pipeline import Pipeline
+
+CHANGES = 250
+
+
+class StampedSource:
+    """Frames at a fixed rate; the picture changes at moments between them, by chance."""
+
+    name = "stamped"
+
+    def __init__(
+        self, pictures: tuple[Pixels, Pixels], fps: float, changes: int, each_s: float
+    ) -> None:
+        self.changed_s: list[float] = []
+        self._pictures = pictures
+        self._period_s = 1.0 / fps
+        self._changes = changes
+        self._each_s = each_s
+        self._random = random.Random(0)  # noqa: S311 (no secret)
+
+    def __enter__(self) -> StampedSource:
+        self._due_s = time.monotonic() + 0.5
+        self._change_s = self._due_s + 1.5
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def grab(self) -> Capture:
+        """The next frame at its time."""
+        self._due_s += self._period_s
+        wait_s = self._due_s - time.monotonic()
+        if wait_s > 0:
+            time.sleep(wait_s)
+        captured_s = time.monotonic()
+        if captured_s >= self._change_s:
+            if len(self.changed_s) >= self._changes:
+                raise SourceEnded("stamped: ended")
+            self.changed_s.append(self._change_s)
+            self._change_s += self._each_s * self._random.uniform(0.7, 1.3)
+        pixels = self._pictures[len(self.changed_s) % 2]
+        return Capture(captured_s, lambda: pixels)
+
+
+class Stamped(Pipeline):
+    """Notes when each event was decided."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.decided_s: list[float] = []
+        self.ages_s: list[float] = []
+
+    def look(self, frame: Frame, began_s: float) -> Result:
+        result = super().look(frame, began_s)
+        now_s = time.monotonic()
+        self.ages_s.append(now_s - frame.captured_s)
+        if result.events:
+            self.decided_s.append(now_s)
+        return result
+
+
+def measure(folder: Path, port: int) -> Part:
+    """All four distances in one run."""
+    fps = 30.0
+    model, labels = material.reference()
+    source = StampedSource(material.two_scenes()[::-1], fps, CHANGES, 5 / fps)
+    pins: list[float] = []
+    watched = _watch_pins(pins)
+    listener = Listener(port, "edged/edged/event")
+    with (
+        watched,
+        rig(
+            folder,
+            model,
+            labels,
+            port,
+            text=lamp_for(model),
+            camera=lambda _: NewestFrame(lambda: source, CameraConfig()),
+            pipeline_type=Stamped,
+        ) as bench,
+    ):
+        invoke = Times.of_seconds(bench.floor_s() for _ in range(50))
+        pins.clear()
+        _run_to_end(bench.pipeline)
+        time.sleep(0.3)
+    heard = listener.stop()
+    decided_s = bench.pipeline.decided_s  # type: ignore[attr-defined]
+    part = Part("Light, decision, pin, subscriber")
+    messages_s = [at_s for at_s, payload in heard if not json.loads(payload)["replayed"]]
+    count = min(len(decided_s), len(pins), len(messages_s), len(source.changed_s))
+    # The first is skipped: only from there on is every way warm.
+    to_pin = Times.of_seconds(_between(decided_s, pins)[1:])
+    to_subscriber = Times.of_seconds(_between(decided_s, messages_s)[1:])
+    photon_pin = Times.of_seconds(_between(source.changed_s, pins)[1:])
+    photon_subscriber = Times.of_seconds(_between(source.changed_s, messages_s)[1:])
+    part.judge("decision → pin, p50", to_pin.p50, " ms", 0.2)
+    part.judge("decision → pin, p99", to_pin.p99, " ms", 1.0)
+    part.judge("decision → subscriber, p50", to_subscriber.p50, " ms", 1.0)
+    part.judge("decision → subscriber, p99", to_subscriber.p99, " ms", 5.0)
+    most_ms = round(1e3 / fps + invoke.p50 + 2.0, 1)
+    for what, times in (("pin", photon_pin), ("subscriber", photon_subscriber)):
+        more = f"p50/p90/p99 {times}; {count} changes"
+        part.judge(f"photon → {what}, p99", times.p99, " ms", most_ms, more)
+    part.figures.update(
+        decision_to_pin_p50_ms=to_pin.p50,
+        decision_to_subscriber_p50_ms=to_subscriber.p50,
+        photon_to_pin_p50_ms=photon_pin.p50,
+        photon_to_subscriber_p50_ms=photon_subscriber.p50,
+    )
+    part.notes.append(
+        f"{fps:g} frames a second; limit: one frame time + the invoke + 2 ms. The observer of the "
+        "pin sits at the mock chip; the subscriber is a process of its own behind mosquitto. "
+        "A change waits half a frame time on average until a frame shows it."
+    )
+    return part
+
+
+def rates(folder: Path) -> Part:
+    """1 to 240 frames a second: more than the model can do are skipped, and none waits."""
+    part = Part("Frame rate")
+    model, labels = material.reference()
+    ages: list[tuple[float, float]] = []
+    used: list[tuple[float, float]] = []
+    scenes = material.two_scenes()
+    for fps in (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0):
+        source = StampedSource(scenes, fps, 0, 1.0)
+        camera = NewestFrame(partial(_entered_for, source, 4.0), CameraConfig())
+        with rig(
+            folder,
+            model,
+            labels,
+            text=lamp_for(model),
+            camera=lambda _, camera=camera: camera,
+            pipeline_type=Stamped,
+        ) as bench:
+            for _ in range(10):
+                bench.floor_s()
+            _run_to_end(bench.pipeline)
+            seen = bench.pipeline.ages_s  # type: ignore[attr-defined]
+        ages.append((fps, Times.of_seconds(seen).p50))
+        used.append((fps, len(seen) / max(len(seen) + camera.dropped, 1) * fps))
+    part.plots += [
+        Plot("rate-latency", "Capture to decision", "frames a second", "ms", {"p50": ages}, True),
+        Plot(
+            "rate-used",
+            "Frames classified",
+            "frames a second that come",
+            "classified a second",
+            {"classified": used},
+            True,
+        ),
+    ]
+    part.figures["age_at_240_over_30"] = dict(ages)[240.0] / dict(ages)[30.0]
+    return part
+
+
+def _entered_for(source: StampedSource, seconds: float) -> StampedSource:
+    end_s = time.monotonic() + seconds
+    plain = source.grab
+
+    def grab() -> Capture:
+        if time.monotonic() > end_s:
+            raise SourceEnded("stamped: ended")
+        return plain()
+
+    source._changes = 10**9
+    source.grab = grab  # type: ignore[method-assign]
+    return source
+
+
+def _run_to_end(pipeline: Pipeline) -> None:
+    camera: Any = pipeline.camera
+
+    def stop() -> None:
+        while not camera.ended:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        pipeline.mailbox.post(Command("stop", asked_by="bench"))
+
+    waiter = threading.Thread(target=stop, daemon=True)
+    waiter.start()
+    pipeline.run()
+    waiter.join()
+
+
+def _between(starts_s: list[float], ends_s: list[float]) -> list[float]:
+    """From each start to the first end after it, as long as no other start comes before."""
+    found = []
+    ends = iter(sorted(ends_s))
+    end_s = next(ends, None)
+    for start_s, next_s in zip(starts_s, [*starts_s[1:], float("inf")], strict=True):
+        while end_s is not None and end_s < start_s:
+            end_s = next(ends, None)
+        if end_s is not None and end_s < next_s:
+            found.append(end_s - start_s)
+    return found
+
+
+class _watch_pins:  # noqa: N801 (used as a function)
+    """Notes when a level at the mock chip changes."""
+
+    def __init__(self, changed_s: list[float]) -> None:
+        self._changed_s = changed_s
+
+    def __enter__(self) -> None:
+        from edged.gpio.mock_pins import MockPin
+
+        self._plain = plain = MockPin._change_state
+
+        def change(pin: Any, value: Any) -> Any:
+            changed = plain(pin, value)
+            if changed:
+                self._changed_s.append(time.monotonic())
+            return changed
+
+        MockPin._change_state = change
+
+    def __exit__(self, *exception: object) -> None:
+        from edged.gpio.mock_pins import MockPin
+
+        MockPin._change_state = self._plain

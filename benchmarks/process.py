@@ -1,0 +1,398 @@
+"""Whole processes: start, memory, commands, files, CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import material
+from benchmarks.frame import lamp_for
+from benchmarks.results import Part, Plot, Row, Table, Times
+from edged.control.client import ControlClient
+
+ROUNDS = 12
+PUBLISHED_WARM_MS = 316.0
+PUBLISHED_COLD_MS = 1260.0
+"""Published for a serverless TensorFlow.js action that classifies one picture with MobileNet."""
+
+CORE_W = 6.0
+"""Assumed electrical power of one busy core with its share of the machine."""
+
+KWH_EUROS = 0.30
+CORE_HOUR_EUROS = 0.02
+"""Assumed prices: energy at home, and one rented core for an hour."""
+
+LIMIT_S = 60.0
+
+
+def environment(**more: str) -> dict[str, str]:
+    """As an installed edged has it: with compiled bytecode."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    kept.pop("OPENBLAS_NUM_THREADS", None)
+    return {**kept, **more}
+
+
+class Daemon:
+    """``edged run`` as a child."""
+
+    def __init__(self, folder: Path, name: str, text: str, overrides: Sequence[str] = ()) -> None:
+        self.socket = folder / f"{name}.sock"
+        self.config = folder / f"{name}.toml"
+        self.config.write_text(
+            f'device = "{name}"\n[control]\nsocket = {str(self.socket)!r}\n'
+            f"[spool]\npath = {str(folder / (name + '.db'))!r}\n{text}"
+        )
+        notify_path = folder / f"{name}.notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(notify_path))
+            notify.settimeout(LIMIT_S)
+            command = [sys.executable, "-m", "edged", "run", "--config", str(self.config)]
+            command += [part for override in overrides for part in ("--set", override)]
+            began_s = time.perf_counter()
+            self.process = subprocess.Popen(
+                command,
+                env=environment(NOTIFY_SOCKET=str(notify_path)),
+                stderr=subprocess.DEVNULL,
+            )
+            while b"READY=1" not in notify.recv(4096):
+                pass
+            self.started_s = time.perf_counter() - began_s
+        notify_path.unlink()
+
+    def memory(self) -> tuple[float, float]:
+        """Resident and proportional set size in MB (10^6 bytes)."""
+        return _memory(self.process.pid)
+
+    def cpu_s(self) -> float:
+        """Processor seconds used so far, of all threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(LIMIT_S)
+
+
+@contextmanager
+def daemon(folder: Path, name: str, text: str, overrides: Sequence[str] = ()) -> Iterator[Daemon]:
+    """A running `Daemon` whose first frame has been classified."""
+    running = Daemon(folder, name, text, overrides)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def settings(folder: Path, port: int, model: Path, labels: str, fps: float = 30.0) -> str:
+    """A camera of one still picture, mock pins, MQTT."""
+    pictures = folder / "still"
+    if not pictures.exists():
+        from edged.imaging.picture import jpeg
+
+        pictures.mkdir()
+        (pictures / "still.jpg").write_bytes(jpeg(material.two_scenes()[0], 85))
+    return (
+        f'[camera]\nkind = "directory"\nsource = {str(pictures)!r}\nfps = {fps}\n'
+        f"[model]\npath = {str(model)!r}\nlabels = {labels!r}\nthreads = 1\n"
+        f'[gpio]\nfactory = "mock"\n'
+        f"[mqtt]\nenabled = {str(bool(port)).lower()}\nhost = '127.0.0.1'\nport = {port}\n"
+        f"{lamp_for(model)}"
+    )
+
+
+def start(folder: Path, port: int) -> Part:
+    """Process start to the first classification, and memory, beside the bare script."""
+    part = Part("Start and memory")
+    model, labels = material.reference()
+    text = settings(folder, port, model, labels)
+    alone = settings(folder, 0, model, labels).partition("[[rule]]")[0]
+    bare_s, whole_s, alone_s, bare_mb, whole_mb, alone_mb = [], [], [], [], [], []
+    for number in range(ROUNDS + 1):
+        took_s, memory_mb, _ = bare("litert", model)
+        with daemon(folder, f"start{number}", text) as running:
+            time.sleep(2.0)
+            both_mb, both_s = running.memory()[0], running.started_s
+        with daemon(folder, f"alone{number}", alone, ['gpio.factory="none"']) as running:
+            time.sleep(0.5)
+            one_mb, one_s = running.memory()[0], running.started_s
+        if number:
+            bare_s.append(took_s)
+            whole_s.append(both_s)
+            alone_s.append(one_s)
+            bare_mb.append(memory_mb)
+            whole_mb.append(both_mb)
+            alone_mb.append(one_mb)
+    ratio = float(np.median(whole_s) / np.median(bare_s))
+    more_mb = float(np.median(whole_mb) - np.median(bare_mb))
+    part.figures.update(start_ratio=ratio, memory_above_bare_mb=more_mb)
+    part.judge(
+        "process start → first classification, over the bare script",
+        ratio,
+        "",
+        1.5,
+        f"{np.median(whole_s) * 1e3:.0f} ms over {np.median(bare_s) * 1e3:.0f} ms, medians of "
+        f"{ROUNDS}; without MQTT and GPIO {np.median(alone_s) / np.median(bare_s):.2f}",
+    )
+    more = f"{np.median(whole_mb):.0f} MB; without MQTT and GPIO {np.median(alone_mb):.0f} MB"
+    part.judge("RSS with MQTT and GPIO above the bare script", more_mb, " MB", 30.0, more)
+    part.notes.append(
+        "The bare script imports numpy and the runtime, loads the model and invokes it once; "
+        "edged reads its configuration, opens pins, control socket and camera, loads model and "
+        "labels, decodes, classifies, decides. Memory is looked at two seconds later, with the "
+        "broker connected. Both run with compiled bytecode."
+    )
+    return part
+
+
+def bare(
+    name: str,
+    model: Path,
+    *,
+    python: str = "",
+    threads: int = 1,
+    xnnpack: bool = True,
+    runs: int = 1,
+) -> tuple[float, float, dict[str, Any]]:
+    """The bare script: seconds to its answer, its RSS in MB, and the answer."""
+    script = Path(__file__).with_name("bare.py")
+    command = [python or sys.executable, str(script), name, str(model)]
+    command += [str(threads), str(int(xnnpack)), str(runs)]
+    began_s = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(TF_CPP_MIN_LOG_LEVEL="2"),
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        took_s = time.perf_counter() - began_s
+        if not line:
+            raise RuntimeError(f"{command[0]}: {name} does not run here")
+        memory_mb = _memory(process.pid)[0]
+        process.communicate()
+    return took_s, memory_mb, json.loads(line)
+
+
+def commands(folder: Path, port: int) -> Part:
+    """``edged snapshot`` against the running daemon."""
+    part = Part("Commands")
+    model, labels = material.reference()
+    with daemon(folder, "commands", settings(folder, port, model, labels)) as running:
+        time.sleep(1.0)
+        took_s = [
+            _run(["snapshot", "--config", str(running.config), "--out", str(folder / "s.jpg")])[0]
+            for _ in range(ROUNDS + 1)
+        ][1:]
+    times = Times.of_seconds(took_s)
+    part.figures["snapshot_p50_ms"] = times.p50
+    part.judge("`edged snapshot`, whole process, p50", times.p50, " ms", 150.0)
+    return part
+
+
+def files(folder: Path) -> Part:
+    """A thousand JPEG files through ``edged classify``, and one in a process of its own."""
+    part = Part("A thousand pictures")
+    model, labels = material.reference()
+    pictures = folder / "thousand"
+    pictures.mkdir()
+    material.jpeg_files(pictures, 1000)
+    options = ["--json", "--model", str(model), "--threads", "1"]
+    if labels:
+        options += ["--labels", labels]
+    took_s, usage, output = _run(["classify", *options, str(pictures)])
+    answers = [json.loads(line)["timings_ms"] for line in output.splitlines()]
+    lines = []
+    for stage in answers[0]:
+        values = [answer[stage] for answer in answers]
+        lines.append(
+            (
+                stage,
+                *(f"{np.percentile(values, p):.3f}" for p in (50, 90, 99)),
+                f"{np.mean(values):.3f}",
+            )
+        )
+    totals = [answer["total"] for answer in answers]
+    warm_ms, p99_ms = float(np.mean(totals)), float(np.percentile(totals, 99))
+    cold_s = [_run(["classify", *options, str(pictures / "0000.jpg")])[0] for _ in range(ROUNDS)]
+    cold_ms = float(np.median(cold_s)) * 1e3
+    cpu_s = usage.ru_utime + usage.ru_stime
+    joules = cpu_s * CORE_W
+    part.tables.append(
+        Table("1,000 JPEG files", ("stage", "p50 ms", "p90 ms", "p99 ms", "mean ms"), lines)
+    )
+    part.figures.update(
+        classify_warm_mean_ms=warm_ms, classify_warm_p99_ms=p99_ms, classify_cold_ms=cold_ms
+    )
+    for what, figure_ms, published_ms in (
+        ("1,000 JPEG files, warm mean with decode", warm_ms, PUBLISHED_WARM_MS),
+        ("1,000 JPEG files, cold start of one", cold_ms, PUBLISHED_COLD_MS),
+    ):
+        factor = published_ms / figure_ms
+        part.rows.append(
+            Row(
+                what,
+                f"{figure_ms:.1f} ms: {factor:.1f}× faster than {published_ms:g} ms",
+                "≥ 10× faster",
+                factor >= 10,
+            )
+        )
+    part.rows.append(Row("1,000 JPEG files, p99", f"{p99_ms:.1f} ms"))
+    part.rows.append(Row("memory of that process, peak", f"{usage.ru_maxrss / 976.6:.0f} MB"))
+    part.rows.append(
+        Row(
+            "cost of 1,000 pictures",
+            f"{took_s:.1f} s, {cpu_s:.1f} CPU s, {joules:.0f} J, "
+            f"{joules / 3.6e6 * KWH_EUROS * 100:.5f} cent of energy, "
+            f"{cpu_s / 3600 * CORE_HOUR_EUROS * 100:.4f} cent rented",
+        )
+    )
+    part.notes.append(
+        f"Assumed: {CORE_W:g} W for a busy core and its share of the machine, {KWH_EUROS:.2f} € a "
+        f"kWh, {CORE_HOUR_EUROS:.2f} € a rented core hour. 316 ms and 1260 ms are published for a "
+        "serverless TensorFlow.js action, on its provider's machines: not measured here."
+    )
+    return part
+
+
+def idle(folder: Path, port: int) -> Part:
+    """CPU at ten frames a second, and while nothing moves before the sensor."""
+    part = Part("CPU at 10 frames a second, and idle")
+    model, labels = material.reference()
+    text = settings(folder, port, model, labels, fps=10.0)
+    # A rule that holds keeps the loop awake: the still scene is one without it.
+    still = text.replace("enter = 0.5", "enter = 1.0")
+    shares = {}
+    for name, overrides in (("awake", []), ("gated", ["idle.after_s=0.5"])):
+        with daemon(folder, name, still, overrides) as running:
+            time.sleep(2.0)
+            before_s, began_s = running.cpu_s(), time.monotonic()
+            time.sleep(10.0)
+            shares[name] = (running.cpu_s() - before_s) / (time.monotonic() - began_s) * 100
+            lags = [_wake_lag(running.socket) for _ in range(10)] if name == "gated" else []
+    saved = 100 * (1 - shares["gated"] / shares["awake"])
+    part.rows.append(Row("CPU at 10 frames a second", f"{shares['awake']:.1f} % of a core"))
+    part.rows.append(Row("CPU, gated by a motion sensor", f"{shares['gated']:.1f} % of a core"))
+    part.rows.append(Row("gating saves", f"{saved:.0f} %", "≥ 80 %", saved >= 80))
+    frames = max(lags)
+    part.rows.append(
+        Row("frames between wake and the first classified", f"{frames}", "≤ 1", frames <= 1)
+    )
+    part.figures.update(cpu_awake_percent=shares["awake"], gating_saves_percent=saved)
+    return part
+
+
+def _wake_lag(path: Path) -> int:
+    """How many frames came after a wake before the first that was classified."""
+    time.sleep(1.2)
+    client = ControlClient(path)
+    watcher = client.watch()
+    began = 0
+    # The generator connects with its first step, so a thread must wait in it.
+    import threading
+
+    first: list[dict[str, Any]] = []
+    waiter = threading.Thread(
+        target=lambda: first.append(next(r for r in watcher if r["type"] == "result")), daemon=True
+    )
+    waiter.start()
+    time.sleep(0.3)
+    woken_s = time.monotonic()
+    client.ask("wake")
+    waiter.join(LIMIT_S)
+    lag_s = first[0]["captured_s"] - woken_s
+    began = max(0, int(lag_s / 0.1))
+    return began
+
+
+def cameras(folder: Path, port: int) -> Part:
+    """One to four daemons, one for each camera."""
+    part = Part("Cameras")
+    model, labels = material.reference()
+    text = settings(folder, port, model, labels, fps=10.0)
+    memory: dict[str, list[tuple[float, float]]] = {"PSS, all": [], "RSS, all": []}
+    cpu: list[tuple[float, float]] = []
+    latency: list[tuple[float, float]] = []
+    running: list[Daemon] = []
+    try:
+        for count in range(1, 5):
+            running.append(Daemon(folder, f"camera{count}", text, ["mqtt.health_s=2"]))
+            time.sleep(2.0)
+            before_s = [one.cpu_s() for one in running]
+            time.sleep(5.0)
+            used_s = sum(one.cpu_s() - was for one, was in zip(running, before_s, strict=True))
+            sizes = [one.memory() for one in running]
+            memory["RSS, all"].append((count, sum(rss for rss, _ in sizes)))
+            memory["PSS, all"].append((count, sum(pss for _, pss in sizes)))
+            cpu.append((count, used_s / 5.0 * 100))
+            latency.append((count, float(np.median([_latency_ms(one.socket) for one in running]))))
+    finally:
+        for one in running:
+            one.stop()
+    part.plots += [
+        Plot("cameras-memory", "Memory of all instances", "cameras", "MB", memory),
+        Plot(
+            "cameras-cpu",
+            "CPU of all, 10 frames a second each",
+            "cameras",
+            "% of a core",
+            {"CPU": cpu},
+        ),
+        Plot("cameras-latency", "Capture to scores", "cameras", "ms", {"p50": latency}),
+    ]
+    each_mb = (memory["PSS, all"][-1][1] - memory["PSS, all"][0][1]) / 3
+    part.rows.append(Row("memory of each further camera (PSS)", f"{each_mb:.0f} MB"))
+    part.notes.append(
+        "One process a camera: they share the pages of Python, numpy, the runtime and the model "
+        "file; the rest is each one's own. Sharing one process would save that, and make one "
+        "camera's crash everybody's; an invoke per camera remains either way."
+    )
+    return part
+
+
+def _latency_ms(path: Path) -> float:
+    for report in ControlClient(path).watch():
+        if report["type"] == "health" and "latency" in report["stages_ms"]:
+            return float(report["stages_ms"]["latency"][0])
+    return float("nan")
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    kilobytes = {"Rss:": 0, "Pss:": 0}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        words = line.split()
+        if words[0] in kilobytes:
+            kilobytes[words[0]] = int(words[1])
+    return kilobytes["Rss:"] * 1.024e-3, kilobytes["Pss:"] * 1.024e-3
+
+
+def _run(arguments: list[str]) -> tuple[float, Any, str]:
+    """Seconds, resources used and output of an edged command."""
+    command = [sys.executable, "-m", "edged", *arguments]
+    began_s = time.perf_counter()
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    took_s = time.perf_counter() - began_s
+    if process.returncode:
+        raise RuntimeError(f"edged {arguments[0]} ended with {process.returncode}")
+    with suppress(ChildProcessError):
+        process.wait()
+    return took_s, usage, output

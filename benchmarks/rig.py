@@ -1,0 +1,157 @@
+"""edged's own parts in this process, with every sink open, and a frame that comes when told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from edged import build
+from edged.cameras.source import Capture
+from edged.config.load import load
+from edged.core import Camera, Frame, Pixels, Result
+from edged.mailbox import Mailbox
+from edged.notify import Notifier
+from edged.pipeline import Pipeline
+
+LAMP = """
+[[rule]]
+name = "seen"
+labels = [{labels}]
+combine = "sum"
+smoothing_s = 0.0
+enter = {enter}
+exit = {exit}
+
+[[output]]
+name = "lamp"
+pin = 17
+rule = "seen"
+"""
+
+
+class StillCamera:
+    """Delivers nothing: frames are handed to the pipeline directly."""
+
+    name = "bench"
+    dropped = 0
+    error = None
+
+    def __enter__(self) -> StillCamera:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """None, after the whole time."""
+        time.sleep(timeout_s)
+        return None
+
+
+class Rig:
+    """A pipeline with its parts."""
+
+    def __init__(self, pipeline: Pipeline, sinks: build.Sinks, mailbox: Mailbox) -> None:
+        self.pipeline = pipeline
+        self.sinks = sinks
+        self.mailbox = mailbox
+        self.classifier: Any = pipeline.classifier
+        interpreter = self.classifier._interpreter
+        self._invoke = interpreter.invoke
+        self._set, self._get = interpreter.set_tensor, interpreter.get_tensor
+        given = interpreter.get_input_details()[0]["index"]
+        self._given, self._made = given, interpreter.get_output_details()[0]["index"]
+        self._pixels = interpreter.get_tensor(given)
+        self._number = 0
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """Width and height of the model's input."""
+        return self.classifier.input_width_px, self.classifier.input_height_px
+
+    def floor_s(self) -> float:
+        """Seconds of set_tensor, invoke and get_tensor."""
+        began_s = time.perf_counter()
+        self._set(self._given, self._pixels)
+        self._invoke()
+        self._get(self._made)
+        return time.perf_counter() - began_s
+
+    def frame_s(self, decode: Callable[[], Pixels]) -> tuple[float, Result]:
+        """Seconds from a frame to its decision in every sink, with all that the loop does."""
+        pipeline = self.pipeline
+        self._number += 1
+        began_s = time.perf_counter()
+        frame = Frame(decode(), self._number, time.monotonic())
+        result = pipeline.look(frame, frame.captured_s)
+        pipeline.tell(result)
+        pipeline.beat(delivering=True)
+        pipeline.obey()
+        return time.perf_counter() - began_s, result
+
+
+@contextmanager
+def rig(
+    folder: Path,
+    model: Path,
+    labels: str = "",
+    port: int = 0,
+    *,
+    text: str = "",
+    overrides: Sequence[str] = (),
+    camera: Callable[[tuple[int, int]], Camera] | None = None,
+    pipeline_type: type[Pipeline] = Pipeline,
+) -> Iterator[Rig]:
+    """A pipeline of all sinks: mock pins, MQTT where there is a `port`, control socket, log."""
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+    config_file = folder / "edged.toml"
+    config_file.write_text(
+        f"[model]\npath = {str(model)!r}\nlabels = {labels!r}\nthreads = 1\n"
+        f'[gpio]\nfactory = "mock"\n'
+        f"[mqtt]\nenabled = {str(bool(port)).lower()}\nhost = '127.0.0.1'\nport = {port}\n"
+        f"[spool]\npath = {str(folder / 'events.db')!r}\n"
+        f"[control]\nsocket = {str(folder / 'control.sock')!r}\n{text}"
+    )
+    config = load(config_file, overrides, {})
+    mailbox = Mailbox()
+    with ExitStack() as stack:
+        sinks = build.sinks(config, mailbox, stack, live=False)
+        classifier = build.classifier(config)
+        stack.callback(classifier.close)
+        wanted_px = (classifier.input_height_px, classifier.input_width_px)
+        pipeline = pipeline_type(
+            stack.enter_context(camera(wanted_px) if camera else StillCamera()),
+            classifier,
+            build.decider(config, classifier.labels),
+            sinks.all,
+            mailbox,
+            notifier=Notifier({}),
+            wake_s=config.idle.after_s,
+            health_s=0.0,
+        )
+        made = Rig(pipeline, sinks, mailbox)
+        if sinks.mqtt is not None and camera is None:
+            made.frame_s(lambda: _black(wanted_px))
+            _wait_until_connected(sinks.mqtt)
+        yield made
+
+
+def _black(size_px: tuple[int, int]) -> Pixels:
+    import numpy as np
+
+    return np.zeros((*size_px, 3), np.uint8)
+
+
+def _wait_until_connected(mqtt: Any) -> None:
+    give_up_s = time.monotonic() + 10.0
+    while not mqtt.live:
+        if time.monotonic() > give_up_s:
+            raise RuntimeError("the broker is not reached")
+        time.sleep(0.02)
+
+
+__all__ = ["LAMP", "Capture", "Rig", "StillCamera", "rig"]
