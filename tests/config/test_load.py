@@ -138,7 +138,7 @@ def test_a_name_must_fit_a_topic(refused: Refused, name: str) -> None:
         (b"\n[camera]\nsource = '\xff'", "edged.toml:3: not UTF-8 text (byte 0xff); save the file"),
         ("x = " + "[" * 100_000, "edged.toml: arrays or tables are nested too deeply"),
         ("\n" + "a." * 400_000 + "a = 1", "edged.toml:2: a key of more than 32 parts"),
-        ("x = " + "9" * 5000, "edged.toml: Exceeds the limit (4300 digits)"),
+        ("x = " + "9" * 5000, "edged.toml: Exceeds the limit (4300"),
         ("#" * (FILE_LIMIT_BYTES + 1), "larger than 1 MiB; not a configuration"),
     ],
 )
