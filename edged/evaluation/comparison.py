@@ -36,7 +36,6 @@ def compare(
     old: ModelConfig,
     dataset: Dataset,
     gate_path: Path,
-    progress: evaluation.Progress = iter,
 ) -> Comparison:
     """Run both models over `dataset` in turns and hold NEW against the gates in `gate_path`.
 
@@ -55,7 +54,7 @@ def compare(
         document.describe(c.path, c.name, c.runtime, len(c.labels), probe.measure(config))
         for c, config in zip(classifiers, configs, strict=True)
     )
-    run = evaluation.evaluate(dataset, classifiers, progress)
+    run = evaluation.evaluate(dataset, classifiers)
     results = gate.judge(limits, gate.Measured(run, new_model, old_model, quanta))
     holds = bool(results) and all(result.holds for result in results)
     new_outcomes, old_outcomes = run.outcomes

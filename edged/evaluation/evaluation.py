@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,13 +13,11 @@ import numpy.typing as npt
 
 from edged.errors import PictureError
 from edged.evaluation import metrics
-from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
+from edged.evaluation.dataset import DataError, Dataset, classes_of
 from edged.evaluation.examples import Inspection, Inspector
 from edged.evaluation.metrics import Flags, Integers
 from edged.imaging.picture import decode_picture
 from edged.inference.tflite import TfliteClassifier
-
-Progress = Callable[[Sequence[Example]], Iterable[Example]]
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,7 @@ class Run(NamedTuple):
     sha256: str
 
 
-def evaluate(
-    dataset: Dataset, classifiers: Sequence[TfliteClassifier], progress: Progress = iter
-) -> Run:
+def evaluate(dataset: Dataset, classifiers: Sequence[TfliteClassifier]) -> Run:
     """Every picture, decoded once, through each of `classifiers` in turn.
 
     The order changes with each picture, so that a busy machine slows all of them alike. The
@@ -71,7 +67,7 @@ def evaluate(
     inspector = Inspector(first.input_height_px, first.input_width_px)
     columns: list[dict[str, str]] = []
     digest = hashlib.sha256()
-    for position, example in enumerate(progress(dataset.examples)):
+    for position, example in enumerate(dataset.examples):
         try:
             data = dataset.read(example)
             digest.update(f"{example.name}\0{example.label}\0".encode())

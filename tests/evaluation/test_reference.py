@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,11 +137,12 @@ def borders(shared_data: Path, dtype: str, folder: Path) -> Path:
     return rewired(source, folder / f"{dtype}.tflite")
 
 
+@pytest.mark.parametrize("interpreter", [litert, tensorflow])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
 def test_the_same_input_gives_the_same_scores_for_every_type(
-    shared_data: Path, tmp_path: Path, dtype: str
+    shared_data: Path, tmp_path: Path, dtype: str, interpreter: Callable[[], Any]
 ) -> None:
-    found = compare(shared_data, borders(shared_data, dtype, tmp_path), litert(), step=10)
+    found = compare(shared_data, borders(shared_data, dtype, tmp_path), interpreter(), step=10)
     assert found.quanta_of_same_input <= 1.0
 
 

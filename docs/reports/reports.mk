@@ -1,0 +1,43 @@
+# The reports in this folder, made again: make report-evaluation report-quantization
+# make reference holds the daemon's path against TensorFlow's interpreter.
+
+SHARED ?= ../shared/data
+RUN ?= models/run
+TENSORFLOW ?= .venv-tensorflow
+REPORTS = docs/reports
+CIFAR = $(SHARED)/training/cifar10
+CLASSIFIERS = mobilenet_v1_0.25_128_quant mobilenet_v1_0.5_160_quant \
+	mobilenet_v1_0.75_192_quant mobilenet_v2_1.0_224_quant tf2_mobilenet_v2_1.0_224_ptq
+
+.PHONY: report-evaluation report-quantization reference
+
+$(TENSORFLOW)/stamp: models/requirements-train.txt pyproject.toml
+	python3.11 -m venv $(TENSORFLOW)
+	$(TENSORFLOW)/bin/python -m pip install --quiet -r models/requirements-train.txt --editable '.[test]'
+	@touch $@
+
+# A report takes the place of the old one only when it is whole.
+report-evaluation: $(VENV)/run.stamp ## measure the bundled model and those of ../shared/data
+	$(BIN)/edged models evaluate models/edged-cifar10-int8.tflite --data $(CIFAR)/test.zip \
+		--slice brightness --slice contrast --html $(REPORTS)/bundled.html --json > $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/bundled.json
+	for name in $(CLASSIFIERS); do \
+		$(BIN)/edged models evaluate $(SHARED)/models/$$name.tflite \
+			--labels $(SHARED)/labels/imagenet_labels.txt \
+			--data $(SHARED)/imagenet-sample/labels.csv --json > $(REPORTS)/.part && \
+		mv $(REPORTS)/.part $(REPORTS)/$$name.json || exit 1; \
+	done
+	$(BIN)/python -m edged.evaluation $(REPORTS)/bundled.json > $(REPORTS)/bundled.md
+	$(BIN)/python -m edged.evaluation $(CLASSIFIERS:%=$(REPORTS)/%.json) > $(REPORTS)/imagenet.md
+
+report-quantization: $(TENSORFLOW)/stamp ## five versions of the bundled model side by side (needs its checkpoint)
+	$(TENSORFLOW)/bin/python -m models.recipe.export --run $(RUN)
+	rm -rf $(RUN)/edged-cifar10-tflite
+	$(TENSORFLOW)/bin/python -m edged models quantize $(RUN)/edged-cifar10 --mean 128 --std 128 \
+		--data $(CIFAR)/test.zip --calibrate $(CIFAR)/train.zip \
+		--out $(RUN)/edged-cifar10-tflite --json > $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/quantization.json
+	$(TENSORFLOW)/bin/python -m edged.evaluation $(REPORTS)/quantization.json > $(REPORTS)/quantization.md
+
+reference: $(TENSORFLOW)/stamp ## the daemon's path against TensorFlow and Pillow, on 491 pictures
+	$(TENSORFLOW)/bin/python -m pytest tests/evaluation/test_reference.py -rA $(ARGS)
