@@ -43,22 +43,42 @@ def admit(
     model: ModelConfig,
     state: Path | None = None,
     inspect: Callable[[Path, ModelConfig], Verdict] = _in_quarantine,
-) -> None:
-    """Return if `model` may be loaded into this process; ModelError, with the reason, if not.
+) -> ModelConfig:
+    """`model` as it may be loaded into this process; ModelError, with the reason, if it may not.
 
-    Takes no more than a stat where the file has passed before; `state` is where that is noted.
-    A file that is absent is let through: nothing can be mapped, and loading says it best.
+    Its path is that of a file then, also where it was a model's name. Takes no more than a stat
+    where the file has passed before; `state` is where that is noted. A file that is absent is let
+    through: nothing can be mapped, and loading says it best.
     """
-    path = Path(model.path) if model.path else paths.bundled_model()
+    if not model.path:
+        return model
+    if "/" not in model.path and not Path(model.path).is_file():
+        # The catalog need not be read for what is a file.
+        from edged.models import library
+
+        model = msgspec.structs.replace(model, path=str(library.resolve(model.path)))
+    path = Path(model.path)
     try:
         seen = _identity(path, model)
-        if path.samefile(paths.bundled_model()):
-            return
+        bundled = paths.bundled_model()
+        trusted = bundled.exists() and path.samefile(bundled)
     except OSError:
-        return
-    notes = (state or paths.state_directory()) / FILE
+        return model
+    if not trusted:
+        _try_unless_noted(path, model, seen, (state or paths.state_directory()) / FILE, inspect)
+    return model
+
+
+def _try_unless_noted(
+    path: Path,
+    model: ModelConfig,
+    seen: list[Any],
+    notes: Path,
+    inspect: Callable[[Path, ModelConfig], Verdict],
+) -> None:
+    key = str(path.absolute())
     passed = _read(notes)
-    if passed.get(str(path.absolute())) == seen:
+    if passed.get(key) == seen:
         return
     verdict = inspect(path, model)
     if verdict.outcome != "ok":
@@ -66,8 +86,8 @@ def admit(
     if _identity(path, model) != seen:
         raise ModelError(f"{path} changed while it was tried: wait until it is written, try again")
     log.info("model %s passed quarantine%s", path, "" if verdict.landlock else " (no Landlock)")
-    passed.pop(str(path.absolute()), None)
-    passed[str(path.absolute())] = seen
+    passed.pop(key, None)
+    passed[key] = seen
     _write(notes, dict(list(passed.items())[-KEPT:]))
 
 

@@ -63,8 +63,8 @@ def files(given: Sequence[Path] = ()) -> Iterator[Path]:
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` names a model rather than a file."""
-    return "/" not in text and not text.endswith(SUFFIX)
+    """Whether `text` names a model rather than a file; a file that is there is meant as one."""
+    return "/" not in text and not text.endswith(SUFFIX) and not Path(text).is_file()
 
 
 def resolve(text: str, given: Sequence[Path] = ()) -> Path:

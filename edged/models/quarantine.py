@@ -24,8 +24,9 @@ from edged.config.schema import ModelConfig
 
 Outcome: TypeAlias = Literal["ok", "refused", "died", "timed out", "out of memory"]
 
-TIMEOUT_S = 15.0
-"""For all of it, Python's start included. A reload waits for it, and the watchdog for both."""
+TIMEOUT_S = 8.0
+"""For all of it, Python's start included. The loop stands still meanwhile at a reload, which the
+watchdog and whoever asked for it must bear."""
 
 MEMORY_BYTES = 256 << 20
 """Beyond what interpreter and runtime take; the largest classifiers need about 100 MB."""

@@ -96,6 +96,20 @@ def test_the_model_that_comes_with_edged_is_trusted(state: Path) -> None:
     assert never.tried == 0
 
 
+def test_a_name_becomes_the_file_that_it_means(
+    sound: ModelConfig, state: Path, passing: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGED_MODELS", str(Path(sound.path).parent))
+    named = ModelConfig(path="sound", labels=sound.labels)
+    assert admit(named, state, passing) == sound
+    assert passing.tried == 1
+
+
+def test_an_unknown_name_is_a_model_error(state: Path, passing: Quarantine) -> None:
+    with pytest.raises(ModelError, match="no model is called"):
+        admit(ModelConfig(path="unheard-of"), state, passing)
+
+
 def test_an_absent_model_is_left_for_the_loader_to_report(state: Path) -> None:
     admit(ModelConfig(path="/nowhere.tflite"), state, Quarantine(Verdict("died")))
 
