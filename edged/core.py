@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """RGB picture, shape (height, width, 3), uint8; may be a strided view (rotated, cropped)."""
 
-Scores: TypeAlias = npt.NDArray[np.float32]
+Scores: TypeAlias = "npt.NDArray[np.float32]"
 """One score per class, shape (classes,), float32 in 0..1."""
 
 
@@ -56,6 +57,9 @@ class Prediction:
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
+        # Here, so that commands that only talk to the daemon start without numpy.
+        import numpy as np
+
         count = min(count, len(self.scores))
         if count <= 0:
             return []
@@ -206,6 +210,10 @@ class Camera(Protocol):
         Called from the loop's thread only. Decoding of compressed frames happens here, so a frame
         that nobody reads costs nothing.
         """
+        ...
+
+    def skip(self, timeout_s: float) -> bool:
+        """As `read`, but the frame is let go undecoded: whether there was one."""
         ...
 
 

@@ -70,15 +70,24 @@ class Pipeline:
     def run(self) -> None:
         """Until a stop command; every line is a verb of what edged does."""
         while not self.stopping:
-            began_s = self.clock()
-            frame = self.camera.read(TICK_S)
-            if frame is not None:
-                if self.awake():
-                    self.tell(self.look(frame, began_s))
-                elif self._snapshots:
-                    self.glance(frame)
-            self.beat(delivering=frame is not None)
+            if self.awake() or self._snapshots:
+                delivering = self.see()
+            else:
+                delivering = self.camera.skip(TICK_S)
+            self.beat(delivering=delivering)
             self.obey()
+
+    def see(self) -> bool:
+        """Wait for a frame and make of it what is wanted; whether there was one."""
+        began_s = self.clock()
+        frame = self.camera.read(TICK_S)
+        if frame is None:
+            return False
+        if self.awake():
+            self.tell(self.look(frame, began_s))
+        elif self._snapshots:
+            self.glance(frame)
+        return True
 
     def look(self, frame: Frame, began_s: float) -> Result:
         """Classify a frame and decide what it means."""

@@ -48,6 +48,9 @@ class ScriptedCamera:
         pixels = np.full((2, 2, 3), round(255 * entry), np.uint8)
         return Frame(pixels, self._number, self.now_s)
 
+    def skip(self, timeout_s: float) -> bool:
+        return self.read(timeout_s) is not None
+
 
 class BrightnessClassifier:
     name = "brightness"

@@ -82,11 +82,7 @@ class NewestFrame:
         """See `edged.core.Camera.read`; a damaged frame is logged and not returned."""
         deadline_s = self._clock() + timeout_s
         while True:
-            with self._changed:
-                self._changed.wait_for(self._worth_waking, max(0.0, deadline_s - self._clock()))
-                if self._bug is not None:
-                    raise self._bug
-                newest, self._newest = self._newest, None
+            newest = self._take(max(0.0, deadline_s - self._clock()))
             if newest is None:
                 return None
             number, capture = newest
@@ -97,6 +93,18 @@ class NewestFrame:
                 continue
             self._tell_damage(None)
             return frame
+
+    def skip(self, timeout_s: float) -> bool:
+        """See `edged.core.Camera.skip`."""
+        return self._take(timeout_s) is not None
+
+    def _take(self, timeout_s: float) -> tuple[int, Capture] | None:
+        with self._changed:
+            self._changed.wait_for(self._worth_waking, timeout_s)
+            if self._bug is not None:
+                raise self._bug
+            newest, self._newest = self._newest, None
+        return newest
 
     def _worth_waking(self) -> bool:
         return self._newest is not None or self._bug is not None

@@ -101,6 +101,21 @@ def test_frames_that_nobody_reads_are_not_decoded() -> None:
     assert decoded == [3]
 
 
+def test_a_frame_that_is_skipped_is_not_decoded_and_not_read_again() -> None:
+    def decode() -> Pixels:
+        raise AssertionError("decoded")
+
+    gate = Gate()
+    source = ScriptedSource(Capture(0.0, decode), gate, capture(2))
+    with camera_over(source) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.skip(LIMIT_S)
+        assert not camera.skip(0.0)
+        gate.open()
+        assert next_frame(camera).number == 2
+        assert camera.dropped == 0
+
+
 def test_decoding_happens_in_the_readers_thread_and_the_device_belongs_to_another() -> None:
     decoded_in: list[int] = []
 
