@@ -15,7 +15,7 @@ VENV_OPTIONS =
 CONSTRAINTS = constraints.txt
 endif
 
-.PHONY: help run test lint check format model bench install uninstall lock clean
+.PHONY: help run test lint check format model bench bench-environments bench-guard install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,25 @@ check: $(VENV)/test.stamp ## the tests alone; make check ARGS="-k decide"
 	$(BIN)/python -m pytest $(ARGS)
 
 test: lint check ## style, types and tests
+
+# The other runtimes, each in an environment of its own: they ask for another numpy or Python.
+build/bench/tflite-runtime/stamp:
+	$(PYTHON) -m venv build/bench/tflite-runtime
+	build/bench/tflite-runtime/bin/python -m pip install --quiet 'tflite-runtime==2.14.0' 'numpy<2' && touch $@
+
+build/bench/tensorflow/stamp:
+	$(PYTHON) -m venv build/bench/tensorflow
+	build/bench/tensorflow/bin/python -m pip install --quiet 'tensorflow-cpu>=2.16' && touch $@
+
+bench-environments:
+	-$(MAKE) build/bench/tflite-runtime/stamp
+	-$(MAKE) build/bench/tensorflow/stamp
+
+bench: $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-guard: $(VENV)/test.stamp ## fail where a ratio to the bare invoke is clearly worse than the committed one
+	$(BIN)/python -m benchmarks.guard $(ARGS)
 
 format: $(VENV)/test.stamp ## put the code in the style that `make lint` asks for
 	$(BIN)/ruff check --fix .

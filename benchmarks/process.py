@@ -300,7 +300,6 @@ def _wake_lag(path: Path) -> int:
     time.sleep(1.2)
     client = ControlClient(path)
     watcher = client.watch()
-    began = 0
     # The generator connects with its first step, so a thread must wait in it.
     import threading
 
@@ -314,8 +313,7 @@ def _wake_lag(path: Path) -> int:
     client.ask("wake")
     waiter.join(LIMIT_S)
     lag_s = first[0]["captured_s"] - woken_s
-    began = max(0, int(lag_s / 0.1))
-    return began
+    return max(0, int(lag_s / 0.1))
 
 
 def cameras(folder: Path, port: int) -> Part:

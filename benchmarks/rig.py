@@ -51,6 +51,11 @@ class StillCamera:
         time.sleep(timeout_s)
         return None
 
+    def skip(self, timeout_s: float) -> bool:
+        """False, after the whole time."""
+        time.sleep(timeout_s)
+        return False
+
 
 class Rig:
     """A pipeline with its parts."""
