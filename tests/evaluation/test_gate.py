@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edged.config.schema import ModelConfig
@@ -154,6 +155,16 @@ def test_a_file_that_demands_nothing_blesses_nothing(tmp_path: Path, text: str, 
     with pytest.raises(ConfigError, match=said) as caught:
         gate.load(gated(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_the_documented_gate_file_is_right_and_has_every_key(tmp_path: Path) -> None:
+    document = Path(__file__).parent.parent.parent / "docs" / "evaluation.md"
+    text = document.read_text().split("```toml\n")[1].split("```")[0]
+    limits = gate.load(gated(tmp_path, text))
+    for table in (limits.overall, limits.size, limits.time, limits.delegated):
+        assert None not in msgspec.structs.astuple(table)
+    assert limits.slice[0].pictures_min == 20
+    assert limits.golden.file == "golden.json"
 
 
 def test_a_blessing_is_bound_to_the_file(model: Path, data: Path) -> None:
