@@ -40,7 +40,7 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
     target = directory / f"{name}{library.SUFFIX}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _alone(directory, name):
+        with _alone(directory):
             # The model comes last: where it is, its labels are.
             _bring_labels(known.labels[model.labels], target.with_suffix(".txt"), origin, progress)
             _bring_model(model, target, origin, progress)
@@ -68,14 +68,16 @@ def _by_hand(model: Model, labels: Labels, target: Path) -> str:
 
 
 @contextmanager
-def _alone(directory: Path, name: str) -> Iterator[None]:
-    with (directory / f".{name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ModelError(f"{name} is being fetched by another process: wait for it") from error
+def _alone(directory: Path) -> Iterator[None]:
+    """One process at a time: they would write into the same part, and lose each other's pins."""
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-        Path(file.name).unlink(missing_ok=True)
+    except BlockingIOError as error:
+        raise ModelError(f"another process fetches into {directory}: wait for it") from error
+    finally:
+        os.close(folder)
 
 
 def _bring_labels(labels: Labels, target: Path, origin: str, progress: Progress) -> None:

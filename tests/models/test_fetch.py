@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -219,12 +220,14 @@ def test_an_absent_file_in_a_directory_is_named(target: Path, tmp_path: Path) ->
         fetch("known", target, str(tmp_path), silent)
 
 
-def test_two_fetches_of_one_model_do_not_mix(target: Path) -> None:
+def test_two_fetches_into_one_directory_do_not_mix(target: Path) -> None:
     target.mkdir()
-    with (target / ".known.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(ModelError, match="another process"):
-            fetch("known", target, "", silent)
+    held = os.open(target, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(ModelError, match="another process"):
+        fetch("known", target, "", silent)
+    os.close(held)
+    assert fetch("known", target, "", silent).exists()
 
 
 def test_a_directory_that_cannot_be_is_said(tmp_path: Path) -> None:
