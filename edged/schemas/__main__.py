@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -25,6 +26,10 @@ def generate(name: str) -> dict[str, Any]:
             definition["required"] = list(definition["properties"])
             for field in definition["properties"].values():
                 field.pop("default", None)
+    for definition in definitions.values():
+        if "description" in definition:
+            # Python before 3.13 keeps the indentation of docstrings.
+            definition["description"] = inspect.cleandoc(definition["description"])
     own = definitions.pop(PAYLOADS[name].__name__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -37,12 +39,16 @@ class Broker:
 class Bench:
     """A delivery over a real spool, its broker and its clock."""
 
+    made: ClassVar[list[Bench]] = []
+
     def __init__(self, path: Path, max_events: int = 100_000) -> None:
         self.path = path
         self.now_s = 100.0
         self.broker = Broker()
+        self.spool = Spool(path, max_events) if max_events else None
+        self.made.append(self)
         self.delivery = Delivery(
-            Spool(path, max_events) if max_events else None,
+            self.spool,
             self.broker.publish,
             lambda: None,
             lambda: self.now_s,
@@ -77,6 +83,15 @@ class Bench:
         stored = [json.loads(row.payload)["n"] for row in spool.after(0, 100_000)]
         spool.close()
         return stored
+
+
+@pytest.fixture(autouse=True)
+def closed_spools() -> Iterator[None]:
+    """Closes what the tests leave open, as a daemon's end would."""
+    yield
+    while Bench.made:
+        if (spool := Bench.made.pop().spool) is not None:
+            spool.close()
 
 
 @pytest.fixture
