@@ -23,10 +23,10 @@ ARM = """\
 Not measured here. On a Raspberry Pi or a Jetson, `edged bench --report` prints the row for this
 table and a JSON document; please send both.
 
-| board | model | invoke p50 | 640×480 frame → decision p50 | source |
+| board | model | invoke p50 | frame → decision p50 | source |
 |---|---|---|---|---|
-| Raspberry Pi 4 (64-bit) | MobileNetV2 1.0 224 int8 | 17 ms | - | published by XNNPACK, 1 thread; not measured here |
-| Raspberry Pi 3+ | MobileNetV2 1.0 224 int8 | 30 ms | - | published by XNNPACK; not measured here |
+| Raspberry Pi 4 (64-bit) | MobileNetV2 1.0 224 int8 | 17 ms | - | XNNPACK's README, not measured here |
+| Raspberry Pi 3+ | MobileNetV2 1.0 224 int8 | 30 ms | - | XNNPACK's README, not measured here |
 """
 
 

@@ -34,9 +34,9 @@ def measure(folder: Path) -> Part:
     variants: dict[str, dict[str, object]] = {}
     if material.has_mobilenet():
         for name in ("litert", "tflite-runtime", "tensorflow"):
-            variants[f"{name}, XNNPACK, 1 thread"] = {"name": name, "model": per_channel}
+            variants[f"{name}, as it comes, 1 thread"] = {"name": name, "model": per_channel}
         variants |= {
-            "litert, XNNPACK, 2 threads": {"name": "litert", "model": per_channel, "threads": 2},
+            "litert, 2 threads": {"name": "litert", "model": per_channel, "threads": 2},
             "litert, no XNNPACK, 1 thread": {
                 "name": "litert",
                 "model": per_channel,

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -27,8 +28,11 @@ log = logging.getLogger(__name__)
 class Daemon:
     """One configuration, brought to life."""
 
-    def __init__(self, path: Path | None, overrides: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path | None, overrides: Sequence[str] = (), trace: Path | None = None
+    ) -> None:
         self._path = path
+        self._trace_path = trace
         self._overrides = overrides
         self._config = load(path, overrides, os.environ)
         self._mailbox = Mailbox()
@@ -48,7 +52,7 @@ class Daemon:
             classifier = build.classifier(config)
             decider = build.decider(config, classifier.labels)
             wanted_px = (classifier.input_height_px, classifier.input_width_px)
-            self._pipeline = Pipeline(
+            self._pipeline = self._pipeline_type(stack)(
                 stack.enter_context(build.camera(config.camera, wanted_px)),
                 classifier,
                 decider,
@@ -65,6 +69,13 @@ class Daemon:
         if self._bug is not None:
             raise self._bug
         log.info("stopped")
+
+    def _pipeline_type(self, stack: ExitStack) -> Callable[..., Pipeline]:
+        if self._trace_path is None:
+            return Pipeline
+        from edged.trace import Trace, TracedPipeline
+
+        return partial(TracedPipeline, trace=stack.enter_context(Trace(self._trace_path)))
 
     def _obey_signals(self, stack: ExitStack) -> None:
         def leave_a_command(number: int, frame: FrameType | None) -> None:

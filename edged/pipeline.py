@@ -70,11 +70,8 @@ class Pipeline:
     def run(self) -> None:
         """Until a stop command; every line is a verb of what edged does."""
         while not self.stopping:
-            if self.awake() or self._snapshots:
-                delivering = self.see()
-            else:
-                delivering = self.camera.skip(TICK_S)
-            self.beat(delivering=delivering)
+            wanted = self.awake() or self._snapshots
+            self.beat(delivering=self.see() if wanted else self.camera.skip(TICK_S))
             self.obey()
 
     def see(self) -> bool:

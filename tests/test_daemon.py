@@ -189,6 +189,21 @@ def test_the_command_line_asks_the_running_daemon(daemon: Running, tmp_path: Pat
         assert picture.format == "JPEG"
 
 
+def test_a_trace_shows_each_stage_of_each_frame(config: Path, tmp_path: Path) -> None:
+    running = Running(config)
+    running.start("--trace", str(tmp_path / "trace.json"))
+    wait_until(lambda: running.edged("status").returncode == 0)
+    wait_until(lambda: json.loads(running.edged("status", "--json").stdout)["frames"] > 2)
+    assert running.stop() == 0
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    spans = [event for event in events if event["ph"] == "X"]
+    names = {span["name"] for span in spans}
+    assert {"camera", "resize", "invoke", "scores", "decide", "GpioSink", "MqttSink"} <= names
+    invokes = [span for span in spans if span["name"] == "invoke"]
+    assert all(0 < span["dur"] < 60e6 for span in invokes)
+    assert len({span["args"]["frame"] for span in invokes}) == len(invokes) > 2
+
+
 def test_watch_follows_until_the_daemon_stops(daemon: Running) -> None:
     wait_until(lambda: daemon.edged("status").returncode == 0)
     with subprocess.Popen(

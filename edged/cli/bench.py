@@ -9,14 +9,16 @@ import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edged import build
+from edged import __version__, build
 from edged.config.load import load
 from edged.config.schema import Config, ModelConfig
 from edged.core import Pixels
 from edged.errors import ConfigError
+from edged.health import temperature_c, throttled
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,7 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
         stages = {**prediction.stages_s, "decide": decided_s - classified_s}
         for stage, duration_s in stages.items():
             stages_ms.setdefault(stage, []).append(duration_s * 1e3)
-    report = {
+    report: dict[str, Any] = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "governor": _governor(),
+        "temperature_c": temperature_c(),
+        "throttled": throttled(),
         "model": classifier.name,
         "runtime": classifier.runtime,
         "machine": machine_name(),
@@ -56,11 +63,25 @@ def run(arguments: argparse.Namespace) -> int:
         "stages_ms": {stage: _summary(times) for stage, times in stages_ms.items()},
         "ratio_p50": round(float(np.median(whole_ms) / np.median(floor_ms)), 4),
     }
-    if arguments.json:
+    if arguments.report:
+        print(_row(report))
+    if arguments.json or arguments.report:
         print(json.dumps(report))
     else:
         _print(report, stages_ms, floor_ms, whole_ms)
     return 0
+
+
+def _row(report: dict[str, Any]) -> str:
+    """A line for the table of boards in docs/benchmarks.md."""
+    cells = (
+        f"{report['machine']}, {report['threads']} thread(s)",
+        report["model"],
+        f"{report['floor_ms']['p50']:.2f} ms",
+        f"{report['frame_ms']['p50']:.2f} ms ({report['ratio_p50']:.3f}×)",
+        f"edged {report['version']}, {report['runtime']}, Python {report['python']}",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _config(arguments: argparse.Namespace) -> Config:
@@ -109,6 +130,13 @@ def machine_name() -> str:
             name = found.strip(" \0\n")
             break
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def _governor() -> str | None:
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        return None
 
 
 def _print(

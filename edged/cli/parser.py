@@ -23,6 +23,9 @@ def make_parser() -> argparse.ArgumentParser:
     run = command(commands, "run", "run", "run the daemon")
     add_config(run)
     run.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    run.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write a trace of every stage when it ends"
+    )
 
     snapshot = command(commands, "snapshot", "snapshot", "take one picture and say what is on it")
     add_config(snapshot)
@@ -74,6 +77,9 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--threads", type=positive, default=1, metavar="N", help="threads (1)")
     bench.add_argument(
         "--size", type=size, default=(640, 480), metavar="WxH", help="frame (640x480)"
+    )
+    bench.add_argument(
+        "--report", action="store_true", help="what to send in: a row for a table, and JSON"
     )
     add_json(bench)
 

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     style = "json" if arguments.log_json else log_style("auto")
     logs.start("info", "text" if style == "live" else style)
     try:
-        Daemon(arguments.config, overrides).run()
+        Daemon(arguments.config, overrides, arguments.trace).run()
     except EdgedError as error:
         if not logs.for_machines():
             raise

@@ -1,0 +1,92 @@
+"""Fails where edged has become clearly slower, by ratios to the bare invoke of the same run.
+
+What a frame costs above its invoke is taken as a share of that invoke, the median of several
+repeats, each a median over frames in turns with the floor. It fails where the whole is more than
+`ROOM` above what is committed, in parts of that share, plus the noise that the repeats show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from benchmarks import material
+from benchmarks.frame import compare, lamp_for
+from benchmarks.rig import rig
+from edged.core import Pixels
+from edged.imaging.picture import decode_jpeg
+
+COMMITTED = material.ROOT / "docs" / "benchmarks-guard.json"
+REPEATS = 9
+RUNS = 60
+ROOM = 0.6
+"""A doubled overhead is 1.0 above; what a busy core next door does to the medians is below 0.3."""
+
+
+def shares(slower: float = 0.0) -> dict[str, list[float]]:
+    """For each case the repeats' overheads above the invoke, as shares of it.
+
+    `slower` repeats that part of the overhead in vain: the guard must see it.
+    """
+    found: dict[str, list[float]] = {}
+    bundled = material.bundled()
+    vga, data = material.picture(640, 480), material.full_hd_jpeg()
+    with tempfile.TemporaryDirectory(prefix="edged-guard-") as folder:
+        many = "".join(
+            f"[[rule]]\nname = 'rule{n}'\nlabels = ['cat']\nenter = 1.0\n" for n in range(1000)
+        )
+        for rules, text in (("", lamp_for(bundled)), (", 1000 rules", many)):
+            with rig(Path(folder), bundled, text=text) as bench:
+                size_px = bench.input_px[::-1]
+                cases: dict[str, Callable[[], Pixels]] = {f"frame{rules}": lambda: vga}
+                if not rules:
+                    cases["JPEG"] = lambda size_px=size_px: decode_jpeg(data, "guard", size_px)
+                for _ in range(REPEATS):
+                    for name, decode in cases.items():
+                        floor, whole, _ = compare(bench, decode, RUNS)
+                        share = whole.at(40) / floor.at(40) - 1
+                        found.setdefault(name, []).append(share * (1 + slower))
+    return found
+
+
+def main() -> int:
+    """0 where nothing is clearly slower, 1 where something is, 2 without committed ratios."""
+    parser = argparse.ArgumentParser(prog="benchmarks.guard")
+    parser.add_argument("--commit", action="store_true", help="write the ratios to compare with")
+    parser.add_argument(
+        "--slower", type=float, default=0.0, help="pretend so much more overhead: 1 is double"
+    )
+    arguments = parser.parse_args()
+    found = shares(arguments.slower)
+    if arguments.commit:
+        medians = {name: round(float(np.median(values)), 4) for name, values in found.items()}
+        COMMITTED.write_text(json.dumps(medians, indent=1) + "\n")
+    try:
+        committed: dict[str, float] = json.loads(COMMITTED.read_text())
+    except OSError:
+        print(f"{COMMITTED.name} is not there: make bench-guard ARGS=--commit", file=sys.stderr)
+        return 2
+    failed = False
+    for name, values in found.items():
+        now = float(np.median(values))
+        noise = float(np.subtract(*np.percentile(values, [75, 25]))) / 2
+        most = committed[name] * (1 + ROOM) + min(noise, 0.3 * committed[name])
+        failed |= now > most
+        print(
+            f"{name}: {now:.3f} of an invoke above it (± {noise:.3f}), committed "
+            f"{committed[name]:.3f}, at most {most:.3f}{'  SLOWER' if now > most else ''}"
+        )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,129 @@
+"""Where a frame's time goes: the loop's stages as spans, for Perfetto or chrome://tracing.
+
+The format is Google's *Trace Event Format*, complete events (``"ph": "X"``) in microseconds. Who
+does not trace pays nothing: tracing is a pipeline of its own class over sinks that are wrapped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edged.core import Frame, Report, Result, Sink
+from edged.errors import ConfigError
+from edged.files import write_atomically
+from edged.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 100_000
+"""Spans that are kept, the newest: some minutes of them, in some ten megabytes."""
+
+LOOP, LIGHT = 1, 2
+"""Tracks: what the loop does, and how old what it looks at is."""
+
+
+class Span(NamedTuple):
+    """Something that took time; seconds of ``time.monotonic()``."""
+
+    name: str
+    began_s: float
+    ended_s: float
+    track: int
+    frame: int
+
+
+class Trace:
+    """Collects spans and writes them when it closes. The loop's thread only."""
+
+    def __init__(self, path: Path) -> None:
+        """ConfigError where the file could not be written in the end."""
+        if not os.access(path.parent, os.W_OK):
+            raise ConfigError(f"--trace {path}: its folder cannot be written; name another file")
+        self.path = path
+        self.spans: deque[Span] = deque(maxlen=CAPACITY)
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            write_atomically(self.path, json.dumps(self.document()).encode())
+        except OSError as error:
+            log.error("trace: %s: %s; the trace is lost", self.path, error.strerror or error)
+        else:
+            log.info("trace: %d spans are in %s", len(self.spans), self.path)
+
+    def document(self) -> dict[str, Any]:
+        """Everything as the JSON object that viewers open."""
+        process = os.getpid()
+        names = [
+            {"ph": "M", "pid": process, "tid": track, "name": "thread_name", "args": {"name": name}}
+            for track, name in ((LOOP, "loop"), (LIGHT, "capture to decision"))
+        ]
+        spans = [
+            {
+                "ph": "X",
+                "pid": process,
+                "tid": span.track,
+                "name": span.name,
+                "ts": round(span.began_s * 1e6, 1),
+                "dur": round((span.ended_s - span.began_s) * 1e6, 1),
+                "args": {"frame": span.frame},
+            }
+            for span in self.spans
+        ]
+        return {"traceEvents": [*names, *spans], "displayTimeUnit": "ms"}
+
+
+class TracedSink:
+    """A sink whose writes are spans."""
+
+    def __init__(self, sink: Sink, trace: Trace) -> None:
+        self._sink = sink
+        self._trace = trace
+        self._name = type(sink).__name__
+
+    def __enter__(self) -> TracedSink:
+        self._sink.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._sink.__exit__(*exception)
+
+    def write(self, report: Report) -> None:
+        """Passes the report on."""
+        began_s = time.monotonic()
+        self._sink.write(report)
+        number = report.frame.number if isinstance(report, Result) else 0
+        self._trace.spans.append(Span(self._name, began_s, time.monotonic(), LOOP, number))
+
+
+class TracedPipeline(Pipeline):
+    """A pipeline that leaves the stages of each frame in a trace."""
+
+    def __init__(self, *parts: Any, trace: Trace, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self._trace = trace
+        self.sinks: Sequence[Sink] = [TracedSink(sink, trace) for sink in self.sinks]
+
+    def look(self, frame: Frame, began_s: float) -> Result:
+        """As `Pipeline.look`; the stages follow each other without a gap."""
+        read_s = self.clock()
+        result = super().look(frame, began_s)
+        decided_s = self.clock()
+        spans, number = self._trace.spans, frame.number
+        spans.append(Span("camera", began_s, read_s, LOOP, number))
+        at_s = read_s
+        for stage, duration_s in result.prediction.stages_s.items():
+            spans.append(Span(stage, at_s, at_s + duration_s, LOOP, number))
+            at_s += duration_s
+        spans.append(Span("decide", at_s, decided_s, LOOP, number))
+        spans.append(Span(result.scene.name, frame.captured_s, decided_s, LIGHT, number))
+        return result
