@@ -15,6 +15,8 @@ VENV_OPTIONS =
 CONSTRAINTS = constraints.txt
 endif
 
+TRAIN = .venv-train
+
 .PHONY: help run test lint check format model bench bench-environments bench-guard install uninstall lock clean
 
 help: ## what can be made
@@ -71,6 +73,19 @@ bench-guard: $(VENV)/test.stamp ## fail where a ratio to the bare invoke is clea
 format: $(VENV)/test.stamp ## put the code in the style that `make lint` asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+$(TRAIN)/stamp: models/requirements-train.txt
+	python3.11 -m venv $(TRAIN)
+	$(TRAIN)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+model: $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="--epochs 60"
+	$(TRAIN)/bin/python -m models.recipe train $(ARGS)
+
+fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
+	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
+
+include docs/reports/reports.mk
 
 lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cameras.newest import NewestFrame
@@ -19,7 +20,7 @@ from edged.core import Camera, Sink
 from edged.decide import Decider
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
-from edged.paths import control_socket
+from edged.paths import bundled_model, control_socket
 from edged.sinks.log import LogSink
 
 if TYPE_CHECKING:
@@ -33,10 +34,16 @@ FIRST_PICTURE_S = 1.0
 
 
 def classifier(config: Config) -> TfliteClassifier:
-    """The model, loaded. ModelError."""
+    """The model, out of quarantine, blessed where that is asked for, and loaded. ModelError."""
     from edged.inference import tflite
+    from edged.models.admission import admit
 
-    return tflite.load(config.model, fit=config.camera.fit)
+    model = admit(config.model)
+    if model.require_blessing:
+        from edged.evaluation import blessing
+
+        blessing.check(Path(model.path) if model.path else bundled_model())
+    return tflite.load(model, fit=config.camera.fit)
 
 
 def decider(config: Config, labels: Sequence[str]) -> Decider:

@@ -39,9 +39,16 @@ def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) 
     for path in PATHS:
         if path == ("camera", "source") and config.camera.kind not in ("directory", "video"):
             continue
+        if path == ("model", "path") and _names_a_model(config.model.path):
+            continue
         outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
         config = _replaced(config, path, Path.cwd() if folder is None or outside else folder)
     return config
+
+
+def _names_a_model(value: str) -> bool:
+    """Whether it is the name of a fetched model, which is looked up where such models lie."""
+    return "/" not in value and not Path(value).suffix
 
 
 def _replaced(table: _Table, path: tuple[str, ...], start: Path) -> _Table:

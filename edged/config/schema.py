@@ -60,6 +60,7 @@ class ModelConfig(Section, frozen=True):
     mean: list[float] = []
     std: list[float] = []
     scores: Literal["auto", "probabilities", "logits"] = "auto"
+    require_blessing: bool = False
 
 
 class DecideConfig(Section, frozen=True):

@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +123,7 @@ def open_interpreter(runtime: Runtime, path: Path, model: ModelConfig, threads: 
                 ),
             )
             interpreter.allocate_tensors()
+    # ValueError is also that of a tensor's name which is not UTF-8.
     except (RuntimeError, ValueError) as error:
         raise _refused(path, runtime, one_line(error)) from error
     return interpreter
@@ -211,7 +211,8 @@ def quiet() -> Iterator[None]:
     aside, for all threads: only while a runtime is imported and a model opened. TensorFlow's
     warning that its interpreter will move elsewhere is for developers, and goes too.
     """
-    with tempfile.TemporaryFile() as aside, warnings.catch_warnings():
+    # In memory, and not a file: quarantine may write none.
+    with os.fdopen(os.memfd_create("stderr"), "w+b") as aside, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
         try:
             original = os.dup(2)
