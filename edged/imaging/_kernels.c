@@ -4,7 +4,7 @@
 
 static PyMethodDef methods[] = {
     {"resample", kernels_resample, METH_VARARGS,
-     "resample(pixels, out, column_starts, column_weights, row_starts, row_weights)"},
+     "resample(pixels, out, column_starts, column_weights, row_starts, row_weights, rows_first)"},
     {"yuv_to_rgb", kernels_yuv_to_rgb, METH_VARARGS, "yuv_to_rgb(y, u, v, out)"},
     {NULL, NULL, 0, NULL},
 };

@@ -5,9 +5,10 @@ def resample(
     pixels: npt.NDArray[np.uint8],
     out: npt.NDArray[np.uint8],
     column_starts: npt.NDArray[np.int32],
-    column_weights: npt.NDArray[np.float32],
+    column_weights: npt.NDArray[np.int32],
     row_starts: npt.NDArray[np.int32],
-    row_weights: npt.NDArray[np.float32],
+    row_weights: npt.NDArray[np.int32],
+    rows_first: bool,
 ) -> None: ...
 def yuv_to_rgb(
     y: npt.NDArray[np.uint8],

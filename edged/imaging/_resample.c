@@ -1,132 +1,214 @@
-/* Antialiased resizing; edged/imaging/resample.py says which filter and makes the weights. */
+/* Antialiased resizing; edged/imaging/resample.py says which filter and makes the weights.
+ *
+ * The arithmetic is Pillow's (ImagingResampleHorizontal_8bpc and ImagingResampleVertical_8bpc in
+ * its src/libImaging/Resample.c), so the results are: weights in units of 2^-22, sums that start
+ * at a half, cut to 8 bits after each of the two passes. As sums of integers have no order, only
+ * the order of the passes matters. Unsigned, because those may overflow where weights from
+ * elsewhere add up to more than one. */
 
 #include "_kernels.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef AVX2
+#include <immintrin.h>
+#endif
 
-typedef float f32x4 __attribute__((vector_size(16)));
-typedef float f32x8 __attribute__((vector_size(32)));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
 
-enum { LANES = 8, ROWS_AT_ONCE = 8 };
+enum { LANES = 8, ROWS_AT_ONCE = 8, PRECISION_BITS = 22, HALF = 1 << (PRECISION_BITS - 1) };
 
 /* For each of `count` outputs along an axis: the first input and the weights of `taps` inputs. */
 typedef struct {
     const int32_t *starts;
-    const float *weights;
+    const int32_t *weights;
     Py_ssize_t count, taps, lowest, end;
 } Axis;
 
+/* The columns of the source from `columns.lowest` to `columns.end` are all that is read: a row
+ * means these, `row_bytes` long. */
 typedef struct {
-    const uint8_t *pixels; /* first pixel; rows `row_stride` bytes apart, pixels `step` (3 or 4) */
-    Py_ssize_t row_stride, step;
+    const uint8_t *pixels; /* first row; rows `row_stride` bytes apart, pixels `step` (3 or 4) */
+    Py_ssize_t row_stride, step, row_bytes;
     uint8_t *out;
     Py_ssize_t out_row_stride, out_step, out_channel_stride;
     Axis columns, rows;
-    float *sums;    /* one row, (columns.end - columns.lowest) * step and LANES to spare */
-    float *lanes;   /* column weights spread over the channels, two taps per LANES */
-    float *means;   /* one finished row before rounding, 3 per pixel and one to spare */
-    uint8_t *line;  /* one finished row, 3 bytes per pixel */
+    int rows_first;     /* the vertical pass comes first */
+    Py_ssize_t within;  /* the first outputs whose vectors end within a row */
+    Py_ssize_t tail;    /* where in a row the vectors of the others begin */
+    int32_t *offsets;   /* of the first tap of each output in a row, in bytes */
+    uint32_t *lanes;    /* column weights spread over the channels, two taps per LANES */
+    uint32_t *sums;     /* of one row, in the source or of the output */
+    uint8_t *padded;    /* one row, or its tail, and LANES to spare */
+    uint8_t *line;      /* one finished row, 3 bytes per pixel */
+    uint8_t *ring;      /* horizontally resized rows, `ring_rows` of 3 bytes per output */
+    Py_ssize_t ring_rows;
+    Py_ssize_t *ring_row; /* the row of the source that each place in the ring holds, or -1 */
 } Resampling;
 
-/* sums[i] (+)= unit * the weighted sum of `count` rows at i. `count` and `first` are constants
- * wherever this inlines, so partial sums stay in registers.
- *
- * 16-bit arithmetic (the high half of a product) is twice as fast as float: the weights are
- * fractions of 65536 that add up to 65536 at most, so the sum fits. Each product is cut, by half a
- * unit on average, which `count / 2` makes good. */
-INLINE void
-add_rows(float *restrict sums, const uint8_t *const *rows, const uint16_t *weights, const float unit,
-         const Py_ssize_t length, const int count, const int first)
+INLINE uint8_t
+level(const uint32_t sum)
 {
+    const uint32_t value = sum >> PRECISION_BITS;
+    return (uint8_t)(value < 255 ? value : 255);
+}
+
+/* Adds `count` rows to the sums, which begin with the `first` and become levels with the `last`.
+ * These three are constants wherever this inlines, so partial sums stay in registers. */
+INLINE void
+add_rows(uint8_t *restrict levels, uint32_t *restrict sums, const uint8_t *const *rows,
+         const int32_t *weights, const Py_ssize_t length, const int count, const int first,
+         const int last)
+{
+    uint32_t factors[ROWS_AT_ONCE];
+    for (int k = 0; k < count; k++) {
+        factors[k] = (uint32_t)weights[k];
+    }
     for (Py_ssize_t i = 0; i < length; i++) {
-        uint16_t sum = (uint16_t)(count / 2);
+        uint32_t sum = first ? (uint32_t)HALF : sums[i];
         for (int k = 0; k < count; k++) {
-            const uint16_t value = (uint16_t)(rows[k][i] << 8);
-            sum = (uint16_t)(sum + (((uint32_t)value * weights[k]) >> 16));
+            sum += rows[k][i] * factors[k];
         }
-        sums[i] = first ? unit * sum : sums[i] + unit * sum;
+        if (last) {
+            levels[i] = level(sum);
+        } else {
+            sums[i] = sum;
+        }
     }
 }
 
 INLINE void
-vertical(const Resampling *r, Py_ssize_t y)
+add_last_rows(uint8_t *levels, uint32_t *sums, const uint8_t *const *rows, const int32_t *weights,
+              const Py_ssize_t length, const int count, const int first)
 {
-    const Py_ssize_t length = (r->columns.end - r->columns.lowest - 1) * r->step + 3;
-    const uint8_t *row = r->pixels + r->columns.lowest * r->step + r->rows.starts[y] * r->row_stride;
-    const float *weights = r->rows.weights + y * r->rows.taps;
-    Py_ssize_t left = r->rows.taps;
-    while (left > 1 && weights[left - 1] == 0.0f) {
+    switch (count) {
+#define CASE(n)                                                               \
+    case n:                                                                   \
+        if (first) {                                                          \
+            add_rows(levels, sums, rows, weights, length, n, 1, 1);           \
+        } else {                                                              \
+            add_rows(levels, sums, rows, weights, length, n, 0, 1);           \
+        }                                                                     \
+        break;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+#undef CASE
+    }
+}
+
+/* Row `y` of the output from rows of `length` bytes: those of the source, or those in the ring. */
+INLINE void
+vertical(const Resampling *r, uint8_t *levels, const Py_ssize_t y, const Py_ssize_t length,
+         const int from_ring)
+{
+    const int32_t *weights = r->rows.weights + y * r->rows.taps;
+    Py_ssize_t row = r->rows.starts[y], left = r->rows.taps;
+    while (left > 1 && weights[left - 1] == 0) {
         left--;
     }
     for (int first = 1; left > 0; first = 0) {
         const int count = left < ROWS_AT_ONCE ? (int)left : ROWS_AT_ONCE;
         const uint8_t *rows[ROWS_AT_ONCE];
-        uint16_t fractions[ROWS_AT_ONCE];
-        float total = 0.0f, scale = 65536.0f;
-        for (int k = 0; k < count; k++, row += r->row_stride) {
-            rows[k] = row;
-            total += weights[k];
+        for (int k = 0; k < count; k++, row++) {
+            rows[k] = from_ring ? r->ring + row % r->ring_rows * length
+                                : r->pixels + row * r->row_stride;
         }
-        /* Many rows have small weights each: scaled up, they keep their precision. */
-        while (scale * total <= 32768.0f && scale < 16777216.0f) {
-            scale *= 2.0f;
-        }
-        for (int k = 0; k < count; k++) {
-            const float fraction = scale * weights[k] + 0.5f;
-            fractions[k] = fraction < 65535.0f ? (uint16_t)fraction : 65535;
-        }
-        const float unit = 256.0f / scale;
-        switch (count) {
-#define CASE(n)                                                              \
-    case n:                                                                  \
-        if (first) {                                                         \
-            add_rows(r->sums, rows, fractions, unit, length, n, 1);          \
-        } else {                                                             \
-            add_rows(r->sums, rows, fractions, unit, length, n, 0);          \
-        }                                                                    \
-        break;
-            CASE(1)
-            CASE(2)
-            CASE(3)
-            CASE(4)
-            CASE(5)
-            CASE(6)
-            CASE(7)
-            CASE(8)
-#undef CASE
+        left -= count;
+        if (left == 0) {
+            add_last_rows(levels, r->sums, rows, weights, length, count, first);
+        } else if (first) {
+            add_rows(levels, r->sums, rows, weights, length, ROWS_AT_ONCE, 1, 0);
+        } else {
+            add_rows(levels, r->sums, rows, weights, length, ROWS_AT_ONCE, 0, 0);
         }
         weights += count;
-        left -= count;
     }
 }
 
-INLINE void
-horizontal(const Resampling *r, const int step, const Py_ssize_t pairs)
+/* The sums of the outputs from `x` to `end`, whose offsets count from `row`. */
+typedef void AddTaps(const Resampling *r, const uint8_t *row, Py_ssize_t x, Py_ssize_t end);
+
+static void
+add_taps_any(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ssize_t end)
 {
-    const float *const row = r->sums - r->columns.lowest * step;
-    const int32_t *const starts = r->columns.starts;
-    const Py_ssize_t count = r->columns.count;
-    const float *restrict lanes = r->lanes;
-    float *restrict means = r->means;
-    for (Py_ssize_t x = 0; x < count; x++) {
-        const float *sums = row + (Py_ssize_t)starts[x] * step;
-        f32x8 sum = {0};
-        for (Py_ssize_t k = 0; k < pairs; k++, lanes += LANES, sums += 2 * step) {
-            f32x8 a, b;
-            memcpy(&a, sums, sizeof a);
-            memcpy(&b, lanes, sizeof b);
-            sum += a * b;
+    const Py_ssize_t pairs = (r->columns.taps + 1) / 2, step = r->step;
+    const uint32_t *lanes = r->lanes + x * pairs * LANES;
+    for (; x < end; x++) {
+        const uint8_t *taps = row + r->offsets[x];
+        u32x4 sum = {HALF, HALF, HALF};
+        for (Py_ssize_t k = 0; k < pairs; k++, lanes += LANES, taps += 2 * step) {
+            const uint8_t *const next = taps + step;
+            sum += (u32x4){taps[0], taps[1], taps[2], 0} * lanes[0];
+            sum += (u32x4){next[0], next[1], next[2], 0} * lanes[step];
         }
-        const f32x4 even = {sum[0], sum[1], sum[2], 0.0f};
-        const f32x4 odd = {sum[step], sum[step + 1], sum[step + 2], 0.0f};
-        const f32x4 pixel = even + odd;
-        memcpy(means + 3 * x, &pixel, sizeof pixel);
+        memcpy(r->sums + 3 * x, &sum, sizeof sum);
     }
-    uint8_t *restrict line = r->line;
+}
+
+#ifdef AVX2
+AVX2 INLINE void
+add_pairs_avx2(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ssize_t end,
+          const int step, const Py_ssize_t pairs)
+{
+    const int32_t *const offsets = r->offsets;
+    const uint32_t *lanes = r->lanes + x * pairs * LANES;
+    uint32_t *restrict sums = r->sums;
+    const __m256i half = _mm256_setr_epi32(HALF, HALF, HALF, 0, 0, 0, 0, 0);
+    const __m256i second = step == 3 ? _mm256_setr_epi32(3, 4, 5, 6, 7, 7, 7, 7) : _mm256_setr_epi32(4, 5, 6, 7, 7, 7, 7, 7);
+    for (; x < end; x++) {
+        const uint8_t *taps = row + offsets[x];
+        __m256i sum = half;
+        for (Py_ssize_t k = 0; k < pairs; k++, lanes += LANES, taps += 2 * step) {
+            const __m256i values = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)taps));
+            sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(values, _mm256_loadu_si256((const __m256i *)lanes)));
+        }
+        const __m256i odd = _mm256_permutevar8x32_epi32(sum, second);
+        _mm_storeu_si128((__m128i *)(sums + 3 * x),
+                         _mm256_castsi256_si128(_mm256_add_epi32(sum, odd)));
+    }
+}
+
+AVX2 static void
+add_taps_avx2(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ssize_t end)
+{
+    const Py_ssize_t pairs = (r->columns.taps + 1) / 2;
+    if (r->step == 3) {
+        switch (pairs) {
+            case 1: add_pairs_avx2(r, row, x, end, 3, 1); break;
+            case 2: add_pairs_avx2(r, row, x, end, 3, 2); break;
+            case 3: add_pairs_avx2(r, row, x, end, 3, 3); break;
+            case 4: add_pairs_avx2(r, row, x, end, 3, 4); break;
+            default: add_pairs_avx2(r, row, x, end, 3, pairs);
+        }
+    } else {
+        add_pairs_avx2(r, row, x, end, 4, pairs);
+    }
+}
+#endif
+
+/* The levels of one row; where it is not padded, nothing behind its end is read. */
+INLINE void
+horizontal(const Resampling *r, uint8_t *restrict levels, const uint8_t *row, const int is_padded,
+           AddTaps *const add_taps)
+{
+    const Py_ssize_t count = r->columns.count;
+    if (is_padded) {
+        add_taps(r, row, 0, count);
+    } else {
+        add_taps(r, row, 0, r->within);
+        memcpy(r->padded, row + r->tail, (size_t)(r->row_bytes - r->tail));
+        add_taps(r, r->padded - r->tail, r->within, count);
+    }
+    const uint32_t *restrict sums = r->sums;
     for (Py_ssize_t i = 0; i < 3 * count; i++) {
-        line[i] = (uint8_t)(int32_t)(means[i] + 0.5f);
+        levels[i] = level(sums[i]);
     }
 }
 
@@ -150,22 +232,31 @@ put_line(const Resampling *r, uint8_t *restrict out)
     }
 }
 
+/* Puts every row that row `y` of the output takes into the ring, if it is not there. */
 INLINE void
-resample_all(const Resampling *r)
+fill_ring(const Resampling *r, const Py_ssize_t y, AddTaps *const add_taps)
 {
-    const Py_ssize_t pairs = (r->columns.taps + 1) / 2;
+    const Py_ssize_t end = r->rows.starts[y] + r->rows.taps;
+    for (Py_ssize_t row = r->rows.starts[y]; row < end; row++) {
+        const Py_ssize_t place = row % r->ring_rows;
+        if (r->ring_row[place] != row) {
+            r->ring_row[place] = row;
+            horizontal(r, r->ring + place * 3 * r->columns.count,
+                       r->pixels + row * r->row_stride, 0, add_taps);
+        }
+    }
+}
+
+INLINE void
+resample_all(const Resampling *r, AddTaps *const add_taps)
+{
     for (Py_ssize_t y = 0; y < r->rows.count; y++) {
-        vertical(r, y);
-        if (r->step == 3) {
-            switch (pairs) {
-                case 1: horizontal(r, 3, 1); break;
-                case 2: horizontal(r, 3, 2); break;
-                case 3: horizontal(r, 3, 3); break;
-                case 4: horizontal(r, 3, 4); break;
-                default: horizontal(r, 3, pairs);
-            }
+        if (r->rows_first) {
+            vertical(r, r->padded, y, r->row_bytes, 0);
+            horizontal(r, r->line, r->padded, 1, add_taps);
         } else {
-            horizontal(r, 4, pairs);
+            fill_ring(r, y, add_taps);
+            vertical(r, r->line, y, 3 * r->columns.count, 1);
         }
         put_line(r, r->out + y * r->out_row_stride);
     }
@@ -174,14 +265,14 @@ resample_all(const Resampling *r)
 static void
 resample_any(const Resampling *r)
 {
-    resample_all(r);
+    resample_all(r, add_taps_any);
 }
 
 #ifdef AVX2
 AVX2 static void
 resample_avx2(const Resampling *r)
 {
-    resample_all(r);
+    resample_all(r, add_taps_avx2);
 }
 #endif
 
@@ -190,13 +281,13 @@ static int
 read_axis(Axis *axis, const Py_buffer *starts, const Py_buffer *weights, Py_ssize_t count,
           Py_ssize_t size)
 {
-    const Py_ssize_t values = weights->len / (Py_ssize_t)sizeof(float);
+    const Py_ssize_t values = weights->len / (Py_ssize_t)sizeof(int32_t);
     axis->starts = starts->buf;
     axis->weights = weights->buf;
     axis->count = count;
     axis->taps = count > 0 ? values / count : 0;
     if (count < 1 || starts->len != count * (Py_ssize_t)sizeof(int32_t) || axis->taps < 1 ||
-        weights->len != count * axis->taps * (Py_ssize_t)sizeof(float)) {
+        weights->len != count * axis->taps * (Py_ssize_t)sizeof(int32_t)) {
         PyErr_SetString(PyExc_ValueError, "starts and weights do not fit the size of the output");
         return 0;
     }
@@ -211,17 +302,12 @@ read_axis(Axis *axis, const Py_buffer *starts, const Py_buffer *weights, Py_ssiz
         axis->lowest = start < axis->lowest ? start : axis->lowest;
         axis->end = start + axis->taps > axis->end ? start + axis->taps : axis->end;
     }
-    for (Py_ssize_t i = 0; i < values; i++) {
-        if (!(axis->weights[i] >= 0.0f && axis->weights[i] <= 1.0f)) {
-            PyErr_SetString(PyExc_ValueError, "a weight is not within 0..1");
-            return 0;
-        }
-    }
     return 1;
 }
 
 static int
-prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_buffer *axes)
+prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_buffer *axes,
+        const int rows_first)
 {
     if (!is_picture(pixels) || !is_picture(out)) {
         PyErr_SetString(PyExc_ValueError, "pixels and out must be uint8 of shape (height, width, 3)");
@@ -232,33 +318,54 @@ prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_b
         return 0;
     }
     *r = (Resampling){
-        .pixels = pixels->buf,
         .row_stride = pixels->strides[0],
         .step = pixels->strides[1],
         .out = out->buf,
         .out_row_stride = out->strides[0],
         .out_step = out->strides[1],
         .out_channel_stride = out->strides[2],
+        .rows_first = rows_first,
     };
-    if (!read_axis(&r->columns, &axes[0], &axes[1], out->shape[1], pixels->shape[1]) ||
+    Axis *const columns = &r->columns;
+    if (!read_axis(columns, &axes[0], &axes[1], out->shape[1], pixels->shape[1]) ||
         !read_axis(&r->rows, &axes[2], &axes[3], out->shape[0], pixels->shape[0])) {
         return 0;
     }
-    const size_t pairs = (size_t)(r->columns.taps + 1) / 2;
-    const size_t width = (size_t)(r->columns.end - r->columns.lowest);
-    r->sums = calloc(width * (size_t)r->step + 2 * LANES, sizeof(float));
-    r->lanes = calloc((size_t)r->columns.count * pairs * LANES, sizeof(float));
-    r->means = malloc(((size_t)r->columns.count * 3 + 1) * sizeof(float));
-    r->line = malloc((size_t)r->columns.count * 3);
-    if (r->sums == NULL || r->lanes == NULL || r->means == NULL || r->line == NULL) {
+    const Py_ssize_t step = r->step, pairs = (columns->taps + 1) / 2;
+    r->pixels = (const uint8_t *)pixels->buf + columns->lowest * step;
+    /* Behind the last pixel of a picture lies nothing, also where the others have a fourth byte. */
+    r->row_bytes = (columns->end - columns->lowest - 1) * step + 3;
+    r->ring_rows = r->rows.taps;
+    const size_t count = (size_t)columns->count, row_bytes = (size_t)r->row_bytes;
+    r->offsets = malloc(count * sizeof *r->offsets);
+    r->lanes = calloc(count * (size_t)pairs * LANES, sizeof *r->lanes);
+    r->sums = malloc(((row_bytes > 3 * count ? row_bytes : 3 * count) + 1) * sizeof *r->sums);
+    r->padded = calloc(row_bytes + 2 * LANES, 1);
+    r->line = malloc(3 * count);
+    r->ring = rows_first ? NULL : malloc((size_t)r->ring_rows * 3 * count);
+    r->ring_row = malloc((size_t)r->ring_rows * sizeof *r->ring_row);
+    if (r->offsets == NULL || r->lanes == NULL || r->sums == NULL || r->padded == NULL ||
+        r->line == NULL || (r->ring == NULL && !rows_first) || r->ring_row == NULL) {
         PyErr_NoMemory();
         return 0;
     }
-    for (Py_ssize_t x = 0; x < r->columns.count; x++) {
-        for (Py_ssize_t k = 0; k < r->columns.taps; k++) {
-            float *lane = r->lanes + ((size_t)x * pairs + (size_t)k / 2) * LANES + k % 2 * r->step;
-            lane[0] = lane[1] = lane[2] = r->columns.weights[x * r->columns.taps + k];
+    for (Py_ssize_t i = 0; i < r->ring_rows; i++) {
+        r->ring_row[i] = -1;
+    }
+    for (Py_ssize_t x = 0; x < columns->count; x++) {
+        r->offsets[x] = (int32_t)((columns->starts[x] - columns->lowest) * step);
+        for (Py_ssize_t k = 0; k < columns->taps; k++) {
+            uint32_t *lane = r->lanes + (x * pairs + k / 2) * LANES + k % 2 * step;
+            lane[0] = lane[1] = lane[2] = (uint32_t)columns->weights[x * columns->taps + k];
         }
+    }
+    const Py_ssize_t reach = 2 * (pairs - 1) * step + LANES;
+    while (r->within < columns->count && r->offsets[r->within] + reach <= r->row_bytes) {
+        r->within++;
+    }
+    r->tail = r->row_bytes;
+    for (Py_ssize_t x = r->within; x < columns->count; x++) {
+        r->tail = r->offsets[x] < r->tail ? r->offsets[x] : r->tail;
     }
     return 1;
 }
@@ -268,8 +375,9 @@ kernels_resample(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *pixels_object, *out_object, *axis_objects[4];
-    if (!PyArg_ParseTuple(args, "OOOOOO", &pixels_object, &out_object, &axis_objects[0],
-                          &axis_objects[1], &axis_objects[2], &axis_objects[3])) {
+    int rows_first;
+    if (!PyArg_ParseTuple(args, "OOOOOOp", &pixels_object, &out_object, &axis_objects[0],
+                          &axis_objects[1], &axis_objects[2], &axis_objects[3], &rows_first)) {
         return NULL;
     }
     Py_buffer pixels = {0}, out = {0}, axes[4] = {{0}};
@@ -279,16 +387,19 @@ kernels_resample(PyObject *module, PyObject *args)
     for (int i = 0; ready && i < 4; i++) {
         ready = PyObject_GetBuffer(axis_objects[i], &axes[i], PyBUF_SIMPLE) == 0;
     }
-    ready = ready && prepare(&r, &pixels, &out, axes);
+    ready = ready && prepare(&r, &pixels, &out, axes, rows_first);
     if (ready) {
         Py_BEGIN_ALLOW_THREADS
         RUN(resample, &r);
         Py_END_ALLOW_THREADS
     }
-    free(r.sums);
+    free(r.offsets);
     free(r.lanes);
-    free(r.means);
+    free(r.sums);
+    free(r.padded);
     free(r.line);
+    free(r.ring);
+    free(r.ring_row);
     for (int i = 0; i < 4; i++) {
         PyBuffer_Release(&axes[i]);
     }

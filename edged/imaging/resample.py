@@ -2,8 +2,8 @@
 
 The filter is that of Pillow's ``Image.resize(size, BILINEAR, box)`` (a triangle that widens with
 the reduction; ``precompute_coeffs`` in Pillow's src/libImaging/Resample.c), so a model sees what
-it saw in training, without moire. The compiled kernel differs from Pillow by one level at most:
-it does not round between the two passes.
+it saw in training, without moire. The compiled kernel gives what Pillow gives, to the bit: a
+quantised model's best class may hang on a single level.
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 
 from edged.core import Pixels
 from edged.imaging.native import kernels
 
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 """What resizes: the compiled kernel, or Pillow where that is not there; see `native`."""
+
+_PILLOW_MAJOR = int(PIL.__version__.partition(".")[0])
+
+_PRECISION_BITS = 22
+"""Of the kernel's weights; Pillow's ``PRECISION_BITS``."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the source, fractions allowed."""
@@ -63,9 +69,11 @@ def _resample_native(
 ) -> None:
     left, top, right, bottom = box
     height, width, _ = pixels.shape
+    rows_first = _rows_first(height, width, *out.shape[:2])
     # The kernel walks the source's memory forwards and row by row. A transposed source is the
-    # transposed problem, and a mirrored one has the outputs of its columns in reverse.
+    # transposed problem with the passes in the other order.
     if abs(pixels.strides[0]) < abs(pixels.strides[1]):
+        rows_first = not rows_first
         pixels, out = pixels.transpose(1, 0, 2), out.transpose(1, 0, 2)
         left, top, right, bottom = top, left, bottom, right
         height, width = width, height
@@ -78,30 +86,47 @@ def _resample_native(
         pixels = pixels.copy()
     columns = _axis(width, out.shape[1], left, right, mirrored)
     rows = _axis(height, out.shape[0], top, bottom)
-    kernels.resample(pixels, out, *columns, *rows)
+    kernels.resample(pixels, out, *columns, *rows, rows_first)
+
+
+def _rows_first(height: int, width: int, out_height: int, out_width: int) -> bool:
+    """Which pass comes first; each of them rounds, so it decides a fifth of the values.
+
+    ``ImagingResampleInner`` of the Pillow that is installed: up to 12 always the columns, since
+    13 the rows where the height shrinks by more than twice as many pixels as the width.
+    """
+    return _PILLOW_MAJOR >= 13 and height - out_height > max(0, 2 * (width - out_width))
 
 
 class _Axis(NamedTuple):
-    """For each output: the first input (int32) and the weights (float32, shape (outputs, taps))."""
+    """For each output: the first input, and the weights in units of 2^-22 (outputs, taps)."""
 
     starts: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.int32]
 
 
 @lru_cache(maxsize=16)
 def _axis(size_px: int, out_px: int, low: float, high: float, mirrored: bool = False) -> _Axis:
-    scale = (high - low) / out_px
+    # As Pillow to the last bit: its box is of 32-bit floats, and it adds from the first tap on.
+    first, last = np.float32(low), np.float32(high)
+    scale = float(last - first) / out_px
     reach = max(scale, 1.0)
-    centres = low + (np.arange(out_px) + 0.5) * scale
-    if mirrored:
-        centres = size_px - centres
-    starts = np.maximum((centres - reach + 0.5).astype(np.int32), 0)
-    ends = np.minimum((centres + reach + 0.5).astype(np.int32), size_px)
+    centres = float(first) + (np.arange(out_px) + 0.5) * scale
+    starts = np.maximum((centres - reach + 0.5).astype(np.int32), 0)[:, None]
+    ends = np.minimum((centres + reach + 0.5).astype(np.int32), size_px)[:, None]
     taps = int((ends - starts).max())
     # Every output has the same number of taps, so near the end the window starts earlier.
-    starts = np.minimum(starts, size_px - taps)
-    inputs = starts[:, None] + np.arange(taps)
-    weights = np.maximum(1.0 - np.abs((inputs + 0.5 - centres[:, None]) / reach), 0.0)
-    weights /= weights.sum(axis=1, keepdims=True)
-    used = max(int(np.flatnonzero(weights.any(axis=0))[-1]) + 1, 1)
-    return _Axis(starts, np.ascontiguousarray(weights[:, :used], dtype=np.float32))
+    inputs = np.minimum(starts, size_px - taps) + np.arange(taps)
+    distances = np.abs((inputs - centres[:, None] + 0.5) * (1.0 / reach))
+    weights = np.where((inputs >= starts) & (inputs < ends), np.maximum(1.0 - distances, 0.0), 0.0)
+    totals = np.add.accumulate(weights, axis=1)[:, -1:]
+    units = (0.5 + weights / np.where(totals, totals, 1.0) * (1 << _PRECISION_BITS)).astype(
+        np.int32
+    )
+    used = np.flatnonzero(units.any(axis=0))
+    units = units[:, used[0] : used[-1] + 1]
+    firsts = inputs[:, used[0]]
+    if mirrored:
+        units = units[:, ::-1]
+        firsts = size_px - units.shape[1] - firsts
+    return _Axis(firsts.astype(np.int32), np.ascontiguousarray(units))
