@@ -25,8 +25,8 @@ table and a JSON document; please send both.
 
 | board | model | invoke p50 | frame → decision p50 | source |
 |---|---|---|---|---|
-| Raspberry Pi 4 (64-bit) | MobileNetV2 1.0 224 int8 | 17 ms | - | XNNPACK's README, not measured here |
-| Raspberry Pi 3+ | MobileNetV2 1.0 224 int8 | 30 ms | - | XNNPACK's README, not measured here |
+| Raspberry Pi 4 (64-bit) | MobileNetV2 1.0 224 int8 | 17 ms | - | XNNPACK's README; not ours |
+| Raspberry Pi 3+ | MobileNetV2 1.0 224 int8 | 30 ms | - | XNNPACK's README; not ours |
 """
 
 

@@ -9,6 +9,9 @@ from benchmarks.results import Plot
 
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 16, 40, 50
+MARKS = 12
+"""Numbers along the horizontal axis at most."""
+
 COLOURS = ("#1f6fb2", "#d1495b", "#3a7d44", "#8a5a00", "#6d3fa0")
 
 
@@ -39,7 +42,8 @@ def draw(plot: Plot) -> str:
             f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#ddd"/>'
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
         )
-    for x in sorted({x for points in plot.curves.values() for x, _ in points}):
+    marks = sorted({x for points in plot.curves.values() for x, _ in points})
+    for x in marks[:: math.ceil(len(marks) / MARKS)]:
         along, _ = place(x, 0)
         lines.append(
             f'<text x="{along:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{x:.3g}</text>'
