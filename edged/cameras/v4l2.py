@@ -120,7 +120,8 @@ class V4l2Source:
         capture = linuxpy.BufferType.VIDEO_CAPTURE
         if linuxpy.Capability.VIDEO_CAPTURE not in info.device_capabilities:
             raise CameraError(f"{self.name}: it captures no video; {_others()}")
-        offered = {_fourcc(f.pixel_format): f for f in info.formats if f.type == capture}
+        # Of this type alone: linuxpy stumbles over the formats of overlays.
+        offered = {_fourcc(f.pixel_format): f for f in info.buffer_formats(capture)}
 
         def most_fps(fourcc: str) -> float:
             pixel_format = offered[fourcc].pixel_format

@@ -19,6 +19,7 @@ import pytest
 from linuxpy.video import raw
 
 STREAMING_CAPTURE = 0x04000001
+OVERLAY = 0x00000004
 METADATA = 0x04800000
 MONOTONIC = 0x2000
 ERROR = 0x40
@@ -113,7 +114,8 @@ class FakeCamera:
         capability.device_caps = self._capabilities
 
     def _enum_fmt(self, description: Any) -> None:
-        if description.type != 1 or description.index >= len(self._formats):
+        types = (1, 3) if self._capabilities & OVERLAY else (1,)
+        if description.type not in types or description.index >= len(self._formats):
             raise fail(errno.EINVAL)
         description.pixelformat = fourcc(list(self._formats)[description.index])
 

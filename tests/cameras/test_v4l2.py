@@ -21,7 +21,15 @@ from edged.cameras.newest import NewestFrame
 from edged.cameras.v4l2 import BUFFERS, V4l2Source, choose_format, first_camera
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
-from tests.cameras.fake_v4l2 import ERROR, METADATA, MONOTONIC, FakeCamera, FakeKernel
+from tests.cameras.fake_v4l2 import (
+    ERROR,
+    METADATA,
+    MONOTONIC,
+    OVERLAY,
+    STREAMING_CAPTURE,
+    FakeCamera,
+    FakeKernel,
+)
 from tests.cameras.scripted import LIMIT_S, eventually, next_frame
 
 SIZE = (32, 16)
@@ -298,6 +306,13 @@ def test_a_camera_that_may_not_be_opened_is_told_where_no_other_can(kernel: Fake
 def test_a_rate_that_cannot_be_chosen_is_no_obstacle(kernel: FakeKernel) -> None:
     camera = kernel.plug(0, SMALL)
     camera.refuses["S_PARM"] = errno.ENOTTY
+    with V4l2Source(config(), None) as source:
+        camera.expose(yuyv(1))
+        assert source.grab().decode().shape == (16, 32, 3)
+
+
+def test_a_camera_that_also_draws_overlays_delivers_all_the_same(kernel: FakeKernel) -> None:
+    camera = kernel.plug(0, SMALL, capabilities=STREAMING_CAPTURE | OVERLAY)
     with V4l2Source(config(), None) as source:
         camera.expose(yuyv(1))
         assert source.grab().decode().shape == (16, 32, 3)
