@@ -6,6 +6,7 @@ import math
 
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
+from edged.imaging.resample import REDUCING_GAP
 
 
 def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:
@@ -45,10 +46,10 @@ def needed_px(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> tuple[
 
 
 def reduced_px(size_px: tuple[int, int], least_px: tuple[int, int] | None) -> tuple[int, int]:
-    """`size_px` (height, width) scaled down evenly as far as both sides keep `least_px`."""
+    """`size_px` (height, width) scaled down evenly to `REDUCING_GAP` times `least_px` at least."""
     if least_px is None:
         return size_px
-    scale = min(1.0, max(least_px[0] / size_px[0], least_px[1] / size_px[1]))
+    scale = min(1.0, REDUCING_GAP * max(least_px[0] / size_px[0], least_px[1] / size_px[1]))
     return math.ceil(size_px[0] * scale - 1e-6), math.ceil(size_px[1] * scale - 1e-6)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from edged.core import Pixels
 from edged.errors import PictureError
-from edged.imaging.resample import resample
+from edged.imaging.resample import REDUCING_GAP, resample
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
@@ -42,7 +42,7 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
 
     Grey, palette, 16-bit and CMYK pictures are converted; what is transparent lies over white.
     With `wanted_px` (height, width) a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is
-    several times faster, as long as it stays at least so large. The array may be a turned view
+    several times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may be a turned view
     and read-only. PictureError if the file is no picture, damaged or above `MAX_PIXELS`.
     """
     try:
@@ -115,7 +115,8 @@ def _decode(
         if wanted_px and picture.format == "JPEG":
             with _without_warnings():
                 transposed = picture.getexif().get(_ORIENTATION, 1) >= 5
-            picture.draft(None, wanted_px if transposed else (wanted_px[1], wanted_px[0]))
+            least_px = (wanted_px[1] * REDUCING_GAP, wanted_px[0] * REDUCING_GAP)
+            picture.draft(None, least_px[::-1] if transposed else least_px)
         picture.load()
         with _without_warnings():
             orientation = picture.getexif().get(_ORIENTATION, 1)

@@ -27,6 +27,14 @@ _PILLOW_MAJOR = int(PIL.__version__.partition(".")[0])
 _PRECISION_BITS = 22
 """Of the kernel's weights; Pillow's ``PRECISION_BITS``."""
 
+REDUCING_GAP = 2
+"""Whatever makes a picture smaller before this resize leaves this many times the pixels wanted.
+
+Decoders and scalers reduce with filters of their own; where less is left to do for the one that
+the model was trained with, the model sees another picture. Pillow's ``Image.thumbnail`` leaves as
+much.
+"""
+
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the source, fractions allowed."""
 

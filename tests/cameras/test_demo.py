@@ -40,7 +40,7 @@ def test_for_the_model_it_renders_small_and_for_people_whole() -> None:
         reduced = shot.decode()
         assert shot.decode_full is not None
         full = shot.decode_full()
-    assert reduced.shape == (96, 128, 3)
+    assert reduced.shape == (192, 256, 3)
     assert full.shape == (480, 640, 3)
     assert np.abs(reduced.mean(axis=(0, 1)) - full.mean(axis=(0, 1))).max() < 2.0
 

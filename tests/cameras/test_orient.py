@@ -91,14 +91,15 @@ def test_a_frame_of_the_needed_size_has_enough_pixels_in_its_region(
 @pytest.mark.parametrize(
     ("size_px", "least_px", "expected_px"),
     [
-        ((480, 640), (224, 224), (224, 299)),
-        ((480, 640), (96, 96), (96, 128)),
-        ((640, 480), (224, 224), (299, 224)),
+        ((480, 640), (224, 224), (448, 598)),
+        ((480, 640), (96, 96), (192, 256)),
+        ((640, 480), (224, 224), (598, 448)),
         ((480, 640), (480, 640), (480, 640)),
         ((480, 640), (1000, 1000), (480, 640)),
+        ((480, 640), (241, 300), (480, 640)),
     ],
 )
-def test_a_frame_shrinks_evenly_as_far_as_both_sides_suffice(
+def test_a_frame_shrinks_evenly_to_twice_what_both_sides_need(
     size_px: tuple[int, int], least_px: tuple[int, int], expected_px: tuple[int, int]
 ) -> None:
     assert reduced_px(size_px, least_px) == expected_px

@@ -181,7 +181,7 @@ def test_mpeg4_and_mjpeg_play_too(tmp_path: Path) -> None:
 def test_decoding_reduces_to_what_the_model_needs(tmp_path: Path) -> None:
     path = tmp_path / "large.mp4"
     encode(str(path), [GREEN], size_px=(480, 640))
-    with source(path, wanted_px=(96, 96)) as video:
+    with source(path, wanted_px=(48, 48)) as video:
         capture = video.grab()
     assert capture.decode().shape == (96, 128, 3)
     assert capture.decode_full is not None
@@ -191,14 +191,14 @@ def test_decoding_reduces_to_what_the_model_needs(tmp_path: Path) -> None:
 def test_the_region_keeps_the_pixels_that_the_model_needs(tmp_path: Path) -> None:
     path = tmp_path / "large.mp4"
     encode(str(path), [GREEN], size_px=(480, 640))
-    with source(path, wanted_px=(96, 96), region=(0.25, 0.25, 0.5, 0.5)) as video:
+    with source(path, wanted_px=(48, 48), region=(0.25, 0.25, 0.5, 0.5)) as video:
         height, width, _ = video.grab().decode().shape
     assert 192 <= height < 240
     assert width * 0.5 >= 96
 
 
 def test_a_captured_frame_outlives_its_source(film: Path) -> None:
-    with source(film, wanted_px=(24, 24)) as video:
+    with source(film, wanted_px=(12, 12)) as video:
         first = video.grab()
         for _ in range(6):
             video.grab()
@@ -387,7 +387,7 @@ def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
         )
 
     camera = CameraConfig(kind="video", source=f"http://{serve(answer)}/video", timeout_s=20.0)
-    with VideoSource(camera, (100, 100)) as video:
+    with VideoSource(camera, (60, 60)) as video:
         captures = until_it_fails(video)
     assert captures[0].decode().shape == (120, 160, 3)
     assert captures[0].decode_full is not None
