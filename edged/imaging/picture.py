@@ -42,8 +42,9 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
 
     Grey, palette, 16-bit and CMYK pictures are converted; what is transparent lies over white.
     With `wanted_px` (height, width) a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is
-    several times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may be a turned view
-    and read-only. PictureError if the file is no picture, damaged or above `MAX_PIXELS`.
+    several times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may
+    be a turned view and read-only. PictureError if the file is no picture, damaged or above
+    `MAX_PIXELS`.
     """
     try:
         with path.open("rb") as file:

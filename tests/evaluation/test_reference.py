@@ -35,11 +35,6 @@ IMAGENET = (
 )
 PTQ = IMAGENET[-1]
 
-resize_differs = pytest.mark.xfail(
-    strict=False,
-    reason="the compiled resize rounds once where Pillow rounds twice, and JPEGs are decoded small",
-)
-
 
 class Reference:
     """A bare interpreter, and the arithmetic of its borders written out once more."""
@@ -146,7 +141,6 @@ def test_the_same_input_gives_the_same_scores_for_every_type(
     assert found.quanta_of_same_input <= 1.0
 
 
-@resize_differs
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
 def test_the_daemons_path_is_the_references_for_every_type(
     shared_data: Path, tmp_path: Path, dtype: str
@@ -155,14 +149,12 @@ def test_the_daemons_path_is_the_references_for_every_type(
     assert found.same_top1 >= SAME_TOP1
 
 
-@resize_differs
 def test_the_daemons_path_is_the_references_on_every_picture(shared_data: Path) -> None:
     # The hardest: its answers are the least certain, and half of a picture is nearly its input.
     found = compare(shared_data, shared_data / "models" / f"{IMAGENET[0]}.tflite", litert())
     assert found.same_top1 >= SAME_TOP1
 
 
-@resize_differs
 @pytest.mark.parametrize("name", IMAGENET)
 def test_the_daemons_path_is_tensorflows(shared_data: Path, name: str) -> None:
     found = compare(shared_data, shared_data / "models" / f"{name}.tflite", tensorflow())
@@ -170,7 +162,6 @@ def test_the_daemons_path_is_tensorflows(shared_data: Path, name: str) -> None:
     assert found.same_top1 >= SAME_TOP1
 
 
-@resize_differs
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 def test_the_daemons_path_is_tensorflows_for_other_types(
     shared_data: Path, tmp_path: Path, dtype: str
