@@ -11,8 +11,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef AVX2
+#if defined(AVX2)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
@@ -37,7 +39,7 @@ typedef struct {
     int rows_first;     /* the vertical pass comes first */
     Py_ssize_t within;  /* the first outputs whose vectors end within a row */
     Py_ssize_t tail;    /* where in a row the vectors of the others begin */
-    int32_t *offsets;   /* of the first tap of each output in a row, in bytes */
+    Py_ssize_t *offsets; /* of the first tap of each output in a row, in bytes */
     uint32_t *lanes;    /* column weights spread over the channels, two taps per LANES */
     uint32_t *sums;     /* of one row, in the source or of the output */
     uint8_t *padded;    /* one row, or its tail, and LANES to spare */
@@ -132,7 +134,8 @@ vertical(const Resampling *r, uint8_t *levels, const Py_ssize_t y, const Py_ssiz
     }
 }
 
-/* The sums of the outputs from `x` to `end`, whose offsets count from `row`. */
+/* The sums of the outputs from `x` to `end`, whose offsets count from `row`. Two taps at a time:
+ * LANES bytes are read from each second one on. */
 typedef void AddTaps(const Resampling *r, const uint8_t *row, Py_ssize_t x, Py_ssize_t end);
 
 static void
@@ -142,36 +145,48 @@ add_taps_any(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ssi
     const uint32_t *lanes = r->lanes + x * pairs * LANES;
     for (; x < end; x++) {
         const uint8_t *taps = row + r->offsets[x];
-        u32x4 sum = {HALF, HALF, HALF};
+        u32x4 pixel = {HALF, HALF, HALF};
+#ifdef __ARM_NEON
+        uint32x4_t low = pixel, high = {0};
+        for (Py_ssize_t k = 0; k < pairs; k++, lanes += LANES, taps += 2 * step) {
+            const uint16x8_t values = vmovl_u8(vld1_u8(taps));
+            low = vmlaq_u32(low, vmovl_u16(vget_low_u16(values)), vld1q_u32(lanes));
+            high = vmlaq_u32(high, vmovl_u16(vget_high_u16(values)), vld1q_u32(lanes + 4));
+        }
+        pixel = low + (step == 3 ? vextq_u32(low, high, 3) : high);
+#else
         for (Py_ssize_t k = 0; k < pairs; k++, lanes += LANES, taps += 2 * step) {
             const uint8_t *const next = taps + step;
-            sum += (u32x4){taps[0], taps[1], taps[2], 0} * lanes[0];
-            sum += (u32x4){next[0], next[1], next[2], 0} * lanes[step];
+            pixel += (u32x4){taps[0], taps[1], taps[2], 0} * lanes[0];
+            pixel += (u32x4){next[0], next[1], next[2], 0} * lanes[step];
         }
-        memcpy(r->sums + 3 * x, &sum, sizeof sum);
+#endif
+        memcpy(r->sums + 3 * x, &pixel, sizeof pixel);
     }
 }
 
 #ifdef AVX2
+/* `step` and mostly `pairs` are constants where this inlines. */
 AVX2 INLINE void
 add_pairs_avx2(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ssize_t end,
-          const int step, const Py_ssize_t pairs)
+               const int step, const Py_ssize_t pairs)
 {
-    const int32_t *const offsets = r->offsets;
+    const Py_ssize_t *const offsets = r->offsets;
     const uint32_t *lanes = r->lanes + x * pairs * LANES;
     uint32_t *restrict sums = r->sums;
     const __m256i half = _mm256_setr_epi32(HALF, HALF, HALF, 0, 0, 0, 0, 0);
-    const __m256i second = step == 3 ? _mm256_setr_epi32(3, 4, 5, 6, 7, 7, 7, 7) : _mm256_setr_epi32(4, 5, 6, 7, 7, 7, 7, 7);
+    const __m256i to_even = _mm256_setr_epi32(step, step + 1, step + 2, 7, 7, 7, 7, 7);
     for (; x < end; x++) {
         const uint8_t *taps = row + offsets[x];
         __m256i sum = half;
         for (Py_ssize_t k = 0; k < pairs; k++, lanes += LANES, taps += 2 * step) {
             const __m256i values = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)taps));
-            sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(values, _mm256_loadu_si256((const __m256i *)lanes)));
+            const __m256i weights = _mm256_loadu_si256((const __m256i *)lanes);
+            sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(values, weights));
         }
-        const __m256i odd = _mm256_permutevar8x32_epi32(sum, second);
-        _mm_storeu_si128((__m128i *)(sums + 3 * x),
-                         _mm256_castsi256_si128(_mm256_add_epi32(sum, odd)));
+        const __m256i odd = _mm256_permutevar8x32_epi32(sum, to_even);
+        const __m128i pixel = _mm256_castsi256_si128(_mm256_add_epi32(sum, odd));
+        _mm_storeu_si128((__m128i *)(sums + 3 * x), pixel);
     }
 }
 
@@ -353,7 +368,7 @@ prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_b
         r->ring_row[i] = -1;
     }
     for (Py_ssize_t x = 0; x < columns->count; x++) {
-        r->offsets[x] = (int32_t)((columns->starts[x] - columns->lowest) * step);
+        r->offsets[x] = (columns->starts[x] - columns->lowest) * step;
         for (Py_ssize_t k = 0; k < columns->taps; k++) {
             uint32_t *lane = r->lanes + (x * pairs + k / 2) * LANES + k % 2 * step;
             lane[0] = lane[1] = lane[2] = (uint32_t)columns->weights[x * columns->taps + k];
