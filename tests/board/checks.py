@@ -1,0 +1,407 @@
+"""What must hold on a real kernel, under a real systemd, in this order: each goes on where the
+last one ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.board.machine import Machine
+
+PINS = "/run/gpio-sim"
+PATTERNS = (0, 5, 6, 7, 8)
+"""Colour bars, black, white, red and green, as vivid numbers its pictures."""
+
+COMMON = """\
+device = "board"
+[camera]
+kind = "v4l2"
+source = "{source}"
+fps = 10.0
+retry_max_s = 2.0
+{camera}
+[decide]
+enter = {enter}
+exit = {exit}
+smoothing_s = 0.0
+[mqtt]
+classification_hz = 5.0
+classification_top = 10
+health_s = 2.0
+retry_max_s = 2.0
+{mqtt}
+"""
+
+RULE = """\
+[[rule]]
+name = "thing"
+labels = ["{label}"]
+[[output]]
+name = "relay"
+pin = "edged-sim:RELAY"
+rule = "thing"
+[[output]]
+name = "lamp"
+pin = "LAMP"
+action = "manual"
+initial = 1.0
+[[input]]
+name = "button"
+pin = "BUTTON"
+"""
+
+
+class Checks:
+    """Each method returns what was seen, and raises AssertionError where that is wrong."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.label, self.enter, self.exit = "airplane", 0.6, 0.4
+        self.on_pattern, self.off_pattern = PATTERNS[1], PATTERNS[0]
+
+    def __iter__(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        for name, method in vars(Checks).items():
+            if not name.startswith("_"):
+                yield name.replace("_", " "), method.__get__(self)
+
+    def the_hardware_belongs_to_the_groups_that_the_documentation_says(self) -> str:
+        seen = self.machine.tell("stat -c '%n %G %a' /dev/video0 /dev/gpiochip0; id -nG edged")
+        assert "/dev/video0 video 660" in seen, seen
+        assert "/dev/gpiochip0 gpio 660" in seen, seen
+        assert {"video", "gpio"} <= set(seen.splitlines()[-1].split()), seen
+        return "; ".join(seen.splitlines())
+
+    def make_install_made_the_user_and_a_private_folder(self) -> str:
+        seen = self.machine.tell("stat -c '%n %U:%G %a' /etc/edged /etc/edged/edged.toml")
+        assert seen.splitlines() == [
+            "/etc/edged root:edged 750",
+            "/etc/edged/edged.toml root:edged 640",
+        ], seen
+        return "; ".join(seen.splitlines())
+
+    def the_service_starts_under_systemd(self) -> str:
+        self._configure(rules=False)
+        self.machine.tell("systemctl start edged")
+        seen = self._service(
+            "ActiveState", "Type", "User", "DevicePolicy", "MemoryDenyWriteExecute"
+        )
+        assert seen["ActiveState"] == "active", seen
+        assert seen["Type"] == "notify", seen
+        return ", ".join(f"{key}={value}" for key, value in seen.items())
+
+    def the_daemon_is_confined(self) -> str:
+        pid = self._pid()
+        status = self.machine.tell(
+            f"grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/{pid}/status"
+        )
+        facts = dict(line.split(":", 1) for line in status.splitlines())
+        uid = self.machine.tell("id -u edged")
+        assert facts["Uid"].split() == [uid] * 4, facts
+        assert int(facts["CapEff"], 16) == 0, facts
+        assert facts["NoNewPrivs"].strip() == "1", facts
+        assert facts["Seccomp"].strip() == "2", facts
+        both = self.machine.run(f"grep -c ' .wx' /proc/{pid}/maps")
+        assert both.output.strip() == "0", f"writable and executable mappings: {both.output}"
+        return f"uid {uid}, no capability, seccomp, no memory both writable and executable"
+
+    def xnnpack_computes_without_executable_memory(self) -> str:
+        line = self.machine.tell(
+            "journalctl -u edged -o cat | grep 'delegated operators' | tail -1"
+        )
+        share = line.partition("delegated operators: ")[2].partition(";")[0]
+        assert int(share.rstrip("%")) >= 50, line
+        return f"delegated operators: {share}"
+
+    def frames_of_the_kernels_camera_are_classified(self) -> str:
+        status = self._status()
+        assert status["frames"] > 0, status
+        assert status["camera_error"] is None, status
+        agreed = self.machine.tell("journalctl -u edged -o cat | grep 640x480 | tail -1")
+        assert "YUYV" in agreed, agreed
+        return f"{status['camera']}, {agreed.rpartition(': ')[2]}, scene {status['scene']}"
+
+    def the_picture_decides_what_is_seen(self) -> str:
+        scores = {}
+        for pattern in PATTERNS:
+            self._show(pattern)
+            scores[pattern] = self._scores()
+        spread, self.label, self.on_pattern, self.off_pattern = max(
+            (scores[on][label] - scores[off][label], label, on, off)
+            for label in scores[PATTERNS[0]]
+            for on in PATTERNS
+            for off in PATTERNS
+        )
+        assert spread > 0.1, scores
+        low = scores[self.off_pattern][self.label]
+        self.exit, self.enter = round(low + 0.35 * spread, 3), round(low + 0.65 * spread, 3)
+        return f"{self.label}: {low:.2f} to {low + spread:.2f} over {len(PATTERNS)} pictures"
+
+    def reload_takes_over_a_right_configuration(self) -> str:
+        self._show(self.off_pattern)
+        self._configure()
+        before = self._pid()
+        self.machine.tell("systemctl reload edged")
+        self.machine.wait("journalctl -u edged -o cat | grep -c 'configuration reloaded'")
+        assert "thing" in self._status()["rules"], self._status()
+        assert self._pid() == before, "another process"
+        return "the new rule is in the status; the same process"
+
+    def reload_refuses_a_wrong_configuration_and_goes_on(self) -> str:
+        before = self._pid()
+        self.machine.tell("cp -p /etc/edged/edged.toml /root/right.toml")
+        self.machine.tell("echo 'nonsense = 1' >> /etc/edged/edged.toml")
+        self.machine.run("systemctl reload edged")
+        said = self.machine.wait("journalctl -u edged -o cat | grep nonsense | tail -1")
+        self.machine.tell("cat /root/right.toml > /etc/edged/edged.toml")
+        assert self._pid() == before, "another process"
+        assert self._service("ActiveState")["ActiveState"] == "active"
+        return said
+
+    def the_socket_answers_whom_the_group_lets_in(self) -> str:
+        self.machine.tell("id member >/dev/null 2>&1 || useradd -m -G edged member")
+        self.machine.tell("id stranger >/dev/null 2>&1 || useradd -m stranger")
+        ask = "/usr/local/bin/edged status --config /etc/edged/edged.toml"
+        inside = self.machine.run(f"setpriv --reuid=member --regid=member --init-groups {ask}")
+        outside = self.machine.run(f"setpriv --reuid=stranger --regid=stranger --init-groups {ask}")
+        assert inside.status == 0, inside.output
+        assert outside.status != 0, outside.output
+        assert "Traceback" not in outside.output, outside.output
+        return f"a member is answered; a stranger: {outside.output.strip().splitlines()[-1]}"
+
+    def a_snapshot_is_a_jpeg(self) -> str:
+        said = self.machine.tell(
+            "edged snapshot --config /etc/edged/edged.toml --out /root/shot.jpg | head -1;"
+            "od -An -tx1 -N3 /root/shot.jpg; stat -c %s /root/shot.jpg"
+        ).splitlines()
+        assert said[-2].split() == ["ff", "d8", "ff"], said
+        return f"{said[-1]} bytes; {said[-3]}"
+
+    def an_output_follows_the_picture(self) -> str:
+        self.machine.tell("systemctl restart edged")
+        before = self._level(0, "0")
+        self._show(self.on_pattern)
+        on = self._level(0, "1")
+        self._show(self.off_pattern)
+        off = self._level(0, "0")
+        return f"{before} at the start, {on} with the picture, {off} without"
+
+    def an_output_follows_mqtt(self) -> str:
+        levels = [self._level(1, "1")]
+        for word, wanted in (("OFF", "0"), ("ON", "1")):
+            self.machine.tell(f"mosquitto_pub -q 1 -t edged/board/output/lamp/set -m {word}")
+            levels.append(self._level(1, wanted))
+        return f"initial {levels[0]}, OFF {levels[1]}, ON {levels[2]}"
+
+    def a_button_asks_for_a_picture(self) -> str:
+        self.machine.tell(
+            f"echo pull-up > {PINS}/sim_gpio2/pull; systemctl restart edged; sleep 1;"
+            "mosquitto_sub -t edged/board/image -C 1 -W 60 > /root/button.jpg &"
+            f" sleep 2; echo pull-down > {PINS}/sim_gpio2/pull; wait; "
+            f"echo pull-up > {PINS}/sim_gpio2/pull"
+        )
+        seen = self.machine.tell("od -An -tx1 -N3 /root/button.jpg; stat -c %s /root/button.jpg")
+        assert seen.split()[:3] == ["ff", "d8", "ff"], seen
+        return f"a JPEG of {seen.split()[-1]} bytes on edged/board/image"
+
+    def after_kill_9_outputs_go_off_and_the_service_comes_back(self) -> str:
+        return self._death("kill -9")
+
+    def a_daemon_that_hangs_is_ended_by_the_watchdog(self) -> str:
+        self._drop_in("edged", "WatchdogSec=8")
+        self.machine.tell("systemctl restart edged")
+        seen = self._death("kill -STOP")
+        self._drop_in("edged", "")
+        result = self.machine.tell(
+            "journalctl -u edged -o cat | grep -i watchdog | tail -2 | head -1"
+        )
+        return f"{result} {seen}"
+
+    def an_unplugged_camera_is_told_and_opened_again(self) -> str:
+        before = self._pid()
+        self.machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind")
+        told = self._status_when(lambda status: status["camera_error"])["camera_error"]
+        assert self._service("ActiveState")["ActiveState"] == "active"
+        self.machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; udevadm settle")
+        frames = self._status_when(lambda status: not status["camera_error"])["frames"]
+        self._status_when(lambda status: status["frames"] > frames)
+        assert self._pid() == before, "another process"
+        return f"{told}; plugged in again: frames come, the same process"
+
+    def a_turned_picture_is_classified(self) -> str:
+        self._configure(camera='rotate_deg = 90\nflip = "horizontal"')
+        self.machine.tell("systemctl restart edged")
+        size = self.machine.tell(
+            "edged snapshot --config /etc/edged/edged.toml --out /root/turned.jpg >/dev/null;"
+            "/usr/local/lib/edged/bin/python -c "
+            "\"from PIL import Image; print(*Image.open('/root/turned.jpg').size)\""
+        ).split()[-2:]
+        self._configure()
+        self.machine.tell("systemctl restart edged")
+        assert int(size[0]) < int(size[1]), size
+        return f"640x480 turned by 90 degrees is {'x'.join(size)}"
+
+    def without_its_file_the_credential_is_empty(self) -> str:
+        self._configure(
+            mqtt='port = 1884\nusername = "sensor"\npassword_file = "credential:mqtt-password"'
+        )
+        self.machine.tell("systemctl restart edged")
+        said = self.machine.wait("journalctl -u edged -o cat | grep ':1884' | tail -1")
+        assert self._service("ActiveState")["ActiveState"] == "active"
+        return said
+
+    def with_its_file_the_broker_lets_the_service_in(self) -> str:
+        self.machine.tell(
+            "printf secret | install -m 600 /dev/stdin /etc/edged/mqtt-password;"
+            "systemctl restart edged"
+        )
+        said = self.machine.wait("journalctl -u edged -o cat | grep ':1884: connected' | tail -1")
+        self._configure()
+        self.machine.tell("rm /etc/edged/mqtt-password; systemctl restart edged")
+        return said
+
+    def a_wrong_configuration_is_not_started_again(self) -> str:
+        self.machine.tell("systemctl stop edged; echo 'nonsense = 1' >> /etc/edged/edged.toml")
+        self.machine.run("systemctl start edged")
+        seen = self.machine.wait(
+            "systemctl show edged -p ActiveState -p NRestarts -p ExecMainStatus",
+            lambda said: "ActiveState=failed" in said,
+        )
+        assert "ExecMainStatus=78" in seen, seen
+        assert "NRestarts=0" in seen, seen
+        self._configure()
+        self.machine.tell("systemctl reset-failed edged; systemctl start edged")
+        return ", ".join(seen.splitlines())
+
+    def two_instances_have_two_cameras_two_sockets_two_names(self) -> str:
+        self.machine.tell("systemctl stop edged")
+        for number, name in enumerate(("garden", "porch")):
+            self._configure(name=name, source=f"/dev/video{number}", rules=False)
+        self.machine.tell("systemctl start edged@garden edged@porch")
+        sockets = self.machine.tell("ls /run/edged").split()
+        assert {"garden.sock", "porch.sock"} <= set(sockets), sockets
+        seen = []
+        for number, name in enumerate(("garden", "porch")):
+            status = json.loads(
+                self.machine.tell(
+                    f"edged status --json --config /etc/edged/{name}.toml --set device={name}"
+                ).splitlines()[-1]
+            )
+            assert f"/dev/video{number}" in status["camera"], status
+            topic = self.machine.tell(
+                f"mosquitto_sub -t edged/{name}/availability -C 1 -W 60 -F '%t %p'"
+            )
+            assert topic == f"edged/{name}/availability online", topic
+            seen.append(f"{name}: {status['camera']}, {topic}")
+        self.machine.tell("systemctl stop edged@garden")
+        left = self.machine.tell("ls /run/edged; systemctl is-active edged@porch").split()
+        assert "porch.sock" in left, left
+        assert "garden.sock" not in left, left
+        self.machine.tell("systemctl stop edged@porch")
+        return "; ".join(seen) + "; one stopped, the other's socket stays"
+
+    def events_outlive_a_power_cut(self) -> str:
+        machine = self.machine
+        self._show(self.off_pattern)
+        machine.tell("systemctl enable edged; systemctl start edged")
+        # A session that the broker keeps collects what comes while this listener is away.
+        listen = "mosquitto_sub -i audit -c -q 1 -t edged/board/event"
+        machine.run(f"{listen} -E")
+        machine.tell("systemctl disable mosquitto; systemctl stop mosquitto")
+        machine.wait("journalctl -u edged -o cat | tail -5 | grep 'MQTT broker'")
+        for _ in range(3):
+            self._show(self.on_pattern)
+            self._status_when(lambda status: status["rules"]["thing"]["active"])
+            self._show(self.off_pattern)
+            self._status_when(lambda status: not status["rules"]["thing"]["active"])
+        # What the daemon promises: on disk a moment after it was made.
+        machine.tell("sleep 1")
+        machine.cut()
+        booted_s = machine.start()
+        machine.wait("systemctl is-active edged", lambda said: said == "active")
+        recovered = machine.tell("dmesg | grep -i 'recovery complete' | tail -1; true")
+        machine.tell("systemctl start mosquitto")
+        machine.wait("journalctl -b -u edged -o cat | grep 'events sent late'")
+        heard = machine.run(f"{listen} -C 6 -W 20").output
+        events = [json.loads(line) for line in heard.splitlines() if line.startswith("{")]
+        assert [event["active"] for event in events] == [True, False] * 3, heard
+        assert all(event["replayed"] for event in events), heard
+        numbers = [event["id"] for event in events]
+        assert len(set(numbers)) == 6, numbers
+        assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+        return (
+            f"6 events made without a broker, power cut, up again after {booted_s:.0f} s "
+            f"({recovered.partition('] ')[2] or 'nothing to recover'}): 6 came, in order, replayed"
+        )
+
+    def _configure(
+        self,
+        name: str = "edged",
+        source: str = "/dev/video0",
+        camera: str = "",
+        mqtt: str = "",
+        rules: bool = True,
+    ) -> None:
+        text = COMMON.format(
+            source=source, camera=camera, enter=self.enter, exit=self.exit, mqtt=mqtt
+        )
+        path = f"/etc/edged/{name}.toml"
+        self.machine.write(path, text + (RULE.format(label=self.label) if rules else ""))
+        self.machine.tell(f"chgrp edged {path}; chmod 640 {path}")
+
+    def _drop_in(self, unit: str, setting: str) -> None:
+        folder = f"/etc/systemd/system/{unit}.service.d"
+        self.machine.tell(f"mkdir -p {folder}")
+        self.machine.write(f"{folder}/board.conf", f"[Service]\n{setting}\n")
+        self.machine.tell("systemctl daemon-reload")
+
+    def _service(self, *names: str) -> dict[str, str]:
+        said = self.machine.tell("systemctl show edged -p " + ",".join(names))
+        return dict(line.split("=", 1) for line in said.splitlines())
+
+    def _pid(self) -> str:
+        return self._service("MainPID")["MainPID"]
+
+    def _status(self) -> dict[str, Any]:
+        said = self.machine.tell("edged status --json --config /etc/edged/edged.toml")
+        status: dict[str, Any] = json.loads(said.splitlines()[-1])
+        return status
+
+    def _status_when(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        said = self.machine.wait(
+            "edged status --json --config /etc/edged/edged.toml",
+            lambda said: wanted(json.loads(said.splitlines()[-1])),
+        )
+        status: dict[str, Any] = json.loads(said.splitlines()[-1])
+        return status
+
+    def _show(self, pattern: int) -> None:
+        self.machine.tell(f"v4l2-ctl -d /dev/video0 -c test_pattern={pattern}; sleep 1")
+
+    def _scores(self) -> dict[str, float]:
+        said = self.machine.tell("mosquitto_sub -t edged/board/classification -C 2 -W 60")
+        results = json.loads(said.splitlines()[-1])["results"]
+        return {result["label"]: result["score"] for result in results}
+
+    def _level(self, line: int, wanted: str) -> str:
+        return self.machine.wait(f"cat {PINS}/sim_gpio{line}/value", lambda said: said == wanted)
+
+    def _death(self, how: str) -> str:
+        """The lamp is on at the start, so off is `safe-outputs` and on again the new daemon."""
+        self._level(1, "1")
+        before, restarts = self._pid(), int(self._service("NRestarts")["NRestarts"])
+        watch = (
+            f"{how} {before}; began=$(date +%s%N); was=1; "
+            "for _ in $(seq 20000); do "
+            f"is=$(cat {PINS}/sim_gpio1/value); "
+            "if [ $is != $was ]; then echo $is $(( ($(date +%s%N) - began) / 1000000 )); was=$is; "
+            "[ $is = 1 ] && exit 0; fi; sleep 0.02; done; exit 1"
+        )
+        changes = [line.split() for line in self.machine.tell(watch, 200.0).splitlines()]
+        assert [change[0] for change in changes] == ["0", "1"], changes
+        self.machine.wait("systemctl is-active edged", lambda said: said == "active")
+        now = self._service("MainPID", "NRestarts")
+        assert now["MainPID"] != before, now
+        assert int(now["NRestarts"]) == restarts + 1, now
+        off_s, on_s = (int(change[1]) / 1000 for change in changes)
+        return f"off after {off_s:.1f} s, a new daemon's outputs after {on_s:.1f} s, active"

@@ -1,0 +1,34 @@
+# The disk of a small Debian computer with edged installed, for `python -m tests.board`.
+# Debian and its kernel are fetched once; edged is installed anew when its sources change.
+# Wants root, mmdebstrap, e2fsprogs; `rm -r build/board` forgets everything.
+
+board = tests/board
+out = build/board
+root = $(out)/root
+suite = bookworm
+
+edged_sources := $(shell git ls-files -co --exclude-standard -- Makefile pyproject.toml setup.py \
+	constraints.txt README.md LICENSE edged models config systemd docs/systemd.md)
+
+$(out)/disk.ext4: $(out)/gpio-sim.stamp $(edged_sources) $(board)/install $(wildcard $(board)/guest/*)
+	$(board)/install $(root) $(out)/pip-cache
+	rm -f $@.new
+	mke2fs -q -t ext4 -d $(root) $@.new 3000M
+	mv $@.new $@
+
+$(out)/gpio-sim.stamp: $(out)/debian.stamp $(board)/gpio-sim
+	$(board)/gpio-sim $(root)
+	touch $@
+
+$(out)/debian.stamp: $(board)/packages $(board)/initrd-modules
+	rm -rf $(root)
+	mkdir -p $(out)
+	mmdebstrap --quiet --variant=minbase --include="$$(tr '\n' , < $(board)/packages)" \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		$(suite) $(root)
+	cp $(board)/initrd-modules $(root)/etc/initramfs-tools/modules
+	printf 'MODULES=list\nCOMPRESS=lz4\n' > $(root)/etc/initramfs-tools/conf.d/board
+	chroot $(root) update-initramfs -u
+	cp $(root)/vmlinuz $(out)/vmlinuz
+	cp $(root)/initrd.img $(out)/initrd.img
+	touch $@
