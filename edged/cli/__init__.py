@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = make_parser().parse_args(argv)
-    # Imports make many objects and no garbage: looking for it costs a tenth of their time.
+    # Imports make many objects and no garbage: looking for it costs some milliseconds.
     gc.disable()
     command = import_module(f"edged.cli.{arguments.module}")
     gc.enable()
