@@ -24,6 +24,7 @@ times that compete are that close to each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -62,7 +63,7 @@ class Decider:
         self._labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
-        self._scene_rate = _rates(np.array([defaults.smoothing_s]))
+        self._scene_rate = 1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf
         self._classes = np.zeros(len(labels), np.float32)
 
         def option(name: str) -> Floats:
@@ -107,7 +108,7 @@ class Decider:
             self._since_s[self._unset] = now_s
             self._classes = scores
         else:
-            gain = np.float32(_gains(self._scene_rate, held_s)[0])
+            gain = np.float32(_gain(self._scene_rate, held_s))
             self._classes += gain * (scores - self._classes)
         self._follow(self._groups.scores(scores), now_s, held_s)
         events = (*self._end(number), *self._change(number))
@@ -147,7 +148,9 @@ class Decider:
 
     def _follow(self, raw: Floats, now_s: float, held_s: float) -> None:
         before = self._score
-        gain = np.where(self._unset, 1.0, _gains(self._rate, held_s))
+        gain = _gains(self._rate, held_s)
+        if self._unset.any():
+            gain[self._unset] = 1.0
         self._score = before + gain * (raw - before)
         wish = (self._score >= self._enter) | (self._wish & (self._score >= self._exit))
         turned = np.flatnonzero(wish != self._wish)
@@ -164,9 +167,12 @@ class Decider:
             known = np.isfinite(crossed_s) & ~self._unset[turned]
             self._crossed_s[turned] = np.where(known, np.clip(crossed_s, began_s, now_s), now_s)
         self._wish = wish
-        self._unset[:] = False
+        if self._unset.any():
+            self._unset[:] = False
 
     def _change(self, number: int) -> list[Event]:
+        if not (self._wish != self._active).any():
+            return []
         now_s = self._now_s or 0.0
         allowed_s = self._effect_s + np.where(self._active, self._min_on_s, self._pause_s)
         due = (self._wish != self._active) & (now_s + ROUNDING_S >= allowed_s)
@@ -313,5 +319,14 @@ def _rates(smoothing_s: Floats) -> Floats:
 
 def _gains(rates: Floats, held_s: float) -> Floats:
     """How far the filter goes towards a score that holds for `held_s`."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isinf(rates), 1.0, -np.expm1(-held_s * rates))
+    if held_s > 0.0:
+        gains: Floats = -np.expm1(-held_s * rates)
+        return gains
+    return np.where(np.isinf(rates), 1.0, 0.0)
+
+
+def _gain(rate: float, held_s: float) -> float:
+    """The same for one rate, without numpy's cost of a call."""
+    if held_s > 0.0:
+        return -math.expm1(-held_s * rate)
+    return 1.0 if math.isinf(rate) else 0.0
