@@ -46,7 +46,7 @@ def main() -> int:
                 began_s = time.monotonic()
                 try:
                     verdict, seen = "PASS", check()
-                except AssertionError as failure:
+                except (AssertionError, OSError, RuntimeError, LookupError, ValueError) as failure:
                     verdict, seen = "FAIL", " ".join(str(failure).split())
                 lines.append((verdict, what, seen))
                 took_s = time.monotonic() - began_s

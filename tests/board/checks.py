@@ -360,7 +360,10 @@ class Checks:
         return dict(line.split("=", 1) for line in said.splitlines())
 
     def _pid(self) -> str:
-        return self._service("MainPID")["MainPID"]
+        pid = self._service("MainPID")["MainPID"]
+        # 0 would let `kill` hit whoever asks.
+        assert pid != "0", "the service is not running"
+        return pid
 
     def _status(self) -> dict[str, Any]:
         said = self.machine.tell("edged status --json --config /etc/edged/edged.toml")

@@ -54,8 +54,9 @@ class Machine:
             [
                 *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi"),
                 # With five levels of page tables this kernel cannot print where things are
-                # mounted, and systemd fails at everything.
-                *("-cpu", "max,-svm,-la57", "-smp", "2", "-m", "1024"),
+                # mounted, and systemd fails at everything. With AVX, numpy dies of SIGSEGV in
+                # a daemon that was started again.
+                *("-cpu", "max,-svm,-la57,-avx,-avx2", "-smp", "2", "-m", "1024"),
                 *("-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"),
                 *("-nic", "none", "-device", "virtio-serial-pci"),
                 *("-kernel", str(self._image / "vmlinuz")),
