@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format model bench bench-environments bench-guard install uninstall lock clean
+.PHONY: help run test lint check format board fuzz-models model bench bench-environments bench-guard install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,10 @@ model: $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="-
 
 fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
+
+board: $(VENV)/test.stamp ## edged on an emulated computer: real kernel, systemd, cameras, pins; needs root
+	$(MAKE) -f tests/board/image.mk build/board/disk.ext4
+	$(BIN)/python -m tests.board --out docs/reports/board.md
 
 include docs/reports/reports.mk
 
