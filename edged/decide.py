@@ -184,9 +184,9 @@ class Decider:
         self._active[changed] = self._wish[changed]
         self._since_s[changed] = self._crossed_s[changed]
         self._name_active()
-        self._effect_s[changed] = np.minimum(
-            np.maximum(self._crossed_s[changed], allowed_s[changed]), now_s
-        )
+        # Between this frame and the one before; in a longer gap nobody saw it last.
+        effect_s = np.maximum(self._crossed_s[changed], allowed_s[changed])
+        self._effect_s[changed] = np.clip(effect_s, now_s - HOLD_S, now_s)
         return [
             Event(
                 rule=self._names[i],

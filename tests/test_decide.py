@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from edged.config.schema import DecideConfig, RuleConfig
@@ -209,6 +209,7 @@ def test_no_clock_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     st.sampled_from([0.0, 0.9]),
     st.sampled_from([0.0, 1.3]),
 )
+@example([(1.0, 0.0), (0.0, 0.0), (0.0, 2.0), (1.0, 0.0)], 0.0, 0.7, 0.0, 1.3)
 def test_whatever_the_frames_states_alternate_and_last(
     frames: list[tuple[float, float]],
     smoothing_s: float,
