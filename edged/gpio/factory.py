@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from edged.config.nearest import nearest as config_nearest
 from edged.config.schema import GpioConfig
 from edged.errors import ConfigError
 from edged.gpio.chips import device_paths, find_chips, select_chip
@@ -112,9 +112,8 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
 
 def nearest(wanted: str, known: Iterable[str]) -> str:
     """``; did you mean "..."?`` for the name most like `wanted`; empty if none is."""
-    by_folded = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(wanted.casefold(), by_folded, n=1)
-    return f'; did you mean "{by_folded[found[0]]}"?' if found else ""
+    found = config_nearest(wanted, known)
+    return f'; did you mean "{found}"?' if found else ""
 
 
 @contextmanager
