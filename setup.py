@@ -17,9 +17,10 @@ setup(
             sources=[
                 "edged/imaging/_kernels.c",
                 "edged/imaging/_resample.c",
+                "edged/imaging/_resample_vnni.c",
                 "edged/imaging/_yuv.c",
             ],
-            depends=["edged/imaging/_kernels.h"],
+            depends=["edged/imaging/_kernels.h", "edged/imaging/_resample.h"],
             extra_compile_args=["-std=gnu11", "-O3", "-g0", "-Wall", "-Wextra"],
             # Without a compiler the install goes on, and Pillow and numpy do the same work slower.
             optional=True,

@@ -46,6 +46,7 @@ ROUNDING_S = 1e-6
 PROBLEMS_LIMIT = 20
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Decider:
@@ -77,15 +78,19 @@ class Decider:
         self._enter = option("enter").astype(np.float32).astype(np.float64)
         self._exit = option("exit").astype(np.float32).astype(np.float64)
         self._rate = _rates(option("smoothing_s"))
+        # Mostly one for all rules: one exponential then, and no array of them.
+        self._common_rate = float(self._rate[0]) if len(set(self._rate.tolist())) == 1 else None
         self._min_on_s = option("min_on_s")
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
         count = len(rules)
         self._now_s: float | None = None
         self._ended: list[tuple[str, float]] = []
-        self._unset = np.ones(count, np.bool_)
+        self._unset: Flags | None = np.ones(count, np.bool_)
         self._score = np.zeros(count)
         self._wish = np.zeros(count, np.bool_)
+        self._threshold = self._enter
+        self._pending = False
         self._active = np.zeros(count, np.bool_)
         self._active_names: tuple[str, ...] = ()
         self._crossed_s = np.zeros(count)
@@ -95,23 +100,26 @@ class Decider:
     def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
         """What frame `number`, captured at `at_s`, makes true.
 
-        `scores` has one entry for each label, in 0..1; NaN counts as 0. A frame that is not newer
-        than the one before counts at that one's time.
+        `scores` has one entry for each label, in 0..1 and none of them NaN: one would stay in the
+        filter for ever. A frame that is not newer than the one before counts at that one's time.
         """
-        # A NaN would stay in the filter for ever.
-        scores = np.fmin(np.fmax(scores, np.float32(0)), np.float32(1))
         first = self._now_s is None
         before_s = at_s if self._now_s is None else self._now_s
         self._now_s = now_s = max(at_s, before_s)
         held_s = min(now_s - before_s, HOLD_S)
         if first:
-            self._since_s[self._unset] = now_s
-            self._classes = scores
+            if self._unset is not None:
+                self._since_s[self._unset] = now_s
+            self._classes = scores.copy()
         else:
-            gain = np.float32(_gain(self._scene_rate, held_s))
-            self._classes += gain * (scores - self._classes)
-        self._follow(self._groups.scores(scores), now_s, held_s)
-        events = (*self._end(number), *self._change(number))
+            step = scores - self._classes
+            step *= _gain(self._scene_rate, held_s)
+            self._classes += step
+        if self._names:
+            self._follow(self._groups.scores(scores), now_s, held_s)
+        events: tuple[Event, ...] = ()
+        if self._ended or self._pending:
+            events = (*self._end(number), *self._change(number))
         states = RuleStates(self._names, self._active, self._score, self._since_s)
         return Scene(self._scene_name(), states, self._active_names), events
 
@@ -133,7 +141,12 @@ class Decider:
                 self._groups.members[i] == old._groups.members[j]
                 for i, j in zip(mine.tolist(), its.tolist(), strict=True)
             ]
-            self._unset[mine] = old._unset[its] | ~np.array(same, np.bool_)
+            unset = np.ones(len(self._names), np.bool_)
+            unset[mine] = ~np.array(same, np.bool_)
+            if old._unset is not None:
+                unset[mine] |= old._unset[its]
+            self._unset = unset if unset.any() else None
+        self._turn()
         self._name_active()
         self._now_s = old._now_s
         added = np.ones(len(self._names), np.bool_)
@@ -146,33 +159,45 @@ class Decider:
             if active and name not in kept
         ]
 
-    def _follow(self, raw: Floats, now_s: float, held_s: float) -> None:
+    def _follow(self, raw: Scores, now_s: float, held_s: float) -> None:
+        # In as few calls as can be: after an invoke nothing of them is in the processor's caches.
         before = self._score
-        gain = _gains(self._rate, held_s)
-        if self._unset.any():
-            gain[self._unset] = 1.0
-        self._score = before + gain * (raw - before)
-        wish = (self._score >= self._enter) | (self._wish & (self._score >= self._exit))
-        turned = np.flatnonzero(wish != self._wish)
-        if turned.size:
+        gain: float | Floats
+        if self._unset is not None:
+            gain = np.where(self._unset, 1.0, _gains(self._rate, held_s))
+        elif self._common_rate is not None:
+            gain = _gain(self._common_rate, held_s)
+        else:
+            gain = _gains(self._rate, held_s)
+        self._score = score = raw - before
+        score *= gain
+        score += before
+        wish = score >= self._threshold
+        if wish.tobytes() != self._wish.tobytes():
+            turned = np.flatnonzero(wish != self._wish)
             began_s = now_s - held_s
             threshold = np.where(wish, self._enter, self._exit)[turned]
-            target = raw[turned]
+            target = raw[turned].astype(np.float64)
             # target + (before - target) * exp(-rate * t) = threshold, solved for t.
             with np.errstate(all="ignore"):
                 after_s = np.log((target - before[turned]) / (target - threshold))
                 after_s /= self._rate[turned]
             crossed_s = began_s + np.where(np.isinf(self._rate[turned]), 0.0, after_s)
             # A score that was not filtered has no curve: it is new, or its thresholds are.
-            known = np.isfinite(crossed_s) & ~self._unset[turned]
+            known = np.isfinite(crossed_s)
+            if self._unset is not None:
+                known &= ~self._unset[turned]
             self._crossed_s[turned] = np.where(known, np.clip(crossed_s, began_s, now_s), now_s)
-        self._wish = wish
-        if self._unset.any():
-            self._unset[:] = False
+            self._wish = wish
+            self._turn()
+        self._unset = None
+
+    def _turn(self) -> None:
+        """After a change of wishes: what each of them ends at, and whether a state is to follow."""
+        self._threshold = np.where(self._wish, self._exit, self._enter)
+        self._pending = bool((self._wish != self._active).any())
 
     def _change(self, number: int) -> list[Event]:
-        if not (self._wish != self._active).any():
-            return []
         now_s = self._now_s or 0.0
         allowed_s = self._effect_s + np.where(self._active, self._min_on_s, self._pause_s)
         due = (self._wish != self._active) & (now_s + ROUNDING_S >= allowed_s)
@@ -182,6 +207,7 @@ class Decider:
         # Scenes of earlier frames, which other threads may still read, keep the arrays that were.
         self._active, self._since_s = self._active.copy(), self._since_s.copy()
         self._active[changed] = self._wish[changed]
+        self._pending = bool((self._wish != self._active).any())
         self._since_s[changed] = self._crossed_s[changed]
         self._name_active()
         # Between this frame and the one before; in a longer gap nobody saw it last.
@@ -208,6 +234,8 @@ class Decider:
         self._active_names = tuple(self._names[i] for i in np.flatnonzero(self._active).tolist())
 
     def _scene_name(self) -> str:
+        if len(self._active_names) == 1:
+            return self._active_names[0]
         if self._active_names:
             return self._names[int(np.where(self._active, self._score, -1.0).argmax())]
         if not self._classes.size:
@@ -275,12 +303,14 @@ class _Groups:
             if any(how == name for how, _ in members)
         ]
 
-    def scores(self, scores: Scores) -> Floats:
+    def scores(self, scores: Scores) -> Scores:
         """The unsmoothed score of each rule, 1 at most."""
-        result = np.zeros(len(self.members))
+        if len(self._parts) == 1:
+            return self._parts[0].scores(scores)
+        result = np.empty(len(self.members), np.float32)
         for part in self._parts:
-            result[part.rules] = part.reduce.reduceat(scores[part.classes], part.starts)
-        return np.minimum(result, 1.0)
+            result[part.rules] = part.scores(scores)
+        return result
 
 
 class _Part:
@@ -290,6 +320,11 @@ class _Part:
         self.rules = np.array([rule for rule, _ in members], np.intp)
         self.classes = np.array([i for _, classes in members for i in classes], np.intp)
         self.starts = np.cumsum([0, *sizes[:-1]])
+
+    def scores(self, scores: Scores) -> Scores:
+        """The unsmoothed score of each of these rules, 1 at most."""
+        result: Scores = self.reduce.reduceat(scores.take(self.classes), self.starts)
+        return np.minimum(result, np.float32(1)) if self.reduce is np.add else result
 
 
 def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, tuple[int, ...]]]:

@@ -298,13 +298,6 @@ def test_a_frame_that_is_not_newer_counts_for_no_time() -> None:
         assert scene.rules[0].score == pytest.approx(0.5)
 
 
-def test_a_score_that_is_no_number_does_not_stay() -> None:
-    decider = Decider([rule(smoothing_s=0.5)], PLAIN, LABELS)
-    run(decider, [math.nan, math.inf, -math.inf])
-    (state,) = decider.decide(scores(1.0), 100.0, 9)[0].rules
-    assert 0.0 <= state.score <= 1.0
-
-
 # Thresholds and times.
 
 

@@ -13,13 +13,15 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* On x86-64 each loop is compiled twice, for any processor and for those with AVX2 and FMA. */
+/* On x86-64 each loop is compiled for any processor and for those with AVX2 and FMA, and one of
+ * them for those with AVX-512 VBMI and VNNI too. */
+enum { VECTORS_ANY, VECTORS_AVX2, VECTORS_VNNI };
+extern int kernels_vectors;
+
 #if defined(__x86_64__)
 #define AVX2 __attribute__((target("avx2,fma")))
 #define RUN(loop, arguments)                                                  \
-    (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")          \
-         ? loop##_avx2(arguments)                                             \
-         : loop##_any(arguments))
+    (kernels_vectors >= VECTORS_AVX2 ? loop##_avx2(arguments) : loop##_any(arguments))
 #else
 #define RUN(loop, arguments) loop##_any(arguments)
 #endif

@@ -10,6 +10,7 @@ def resample(
     row_weights: npt.NDArray[np.int32],
     rows_first: bool,
 ) -> None: ...
+def use_vectors(name: str) -> str: ...
 def yuv_to_rgb(
     y: npt.NDArray[np.uint8],
     u: npt.NDArray[np.uint8],

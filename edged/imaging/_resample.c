@@ -6,9 +6,8 @@
  * the order of the passes matters. Unsigned, because those may overflow where weights from
  * elsewhere add up to more than one. */
 
-#include "_kernels.h"
+#include "_resample.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(AVX2)
@@ -18,36 +17,6 @@
 #endif
 
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
-
-enum { LANES = 8, ROWS_AT_ONCE = 8, PRECISION_BITS = 22, HALF = 1 << (PRECISION_BITS - 1) };
-
-/* For each of `count` outputs along an axis: the first input and the weights of `taps` inputs. */
-typedef struct {
-    const int32_t *starts;
-    const int32_t *weights;
-    Py_ssize_t count, taps, lowest, end;
-} Axis;
-
-/* The columns of the source from `columns.lowest` to `columns.end` are all that is read: a row
- * means these, `row_bytes` long. */
-typedef struct {
-    const uint8_t *pixels; /* first row; rows `row_stride` bytes apart, pixels `step` (3 or 4) */
-    Py_ssize_t row_stride, step, row_bytes;
-    uint8_t *out;
-    Py_ssize_t out_row_stride, out_step, out_channel_stride;
-    Axis columns, rows;
-    int rows_first;     /* the vertical pass comes first */
-    Py_ssize_t within;  /* the first outputs whose vectors end within a row */
-    Py_ssize_t tail;    /* where in a row the vectors of the others begin */
-    Py_ssize_t *offsets; /* of the first tap of each output in a row, in bytes */
-    uint32_t *lanes;    /* column weights spread over the channels, two taps per LANES */
-    uint32_t *sums;     /* of one row, in the source or of the output */
-    uint8_t *padded;    /* one row, or its tail, and LANES to spare */
-    uint8_t *line;      /* one finished row, 3 bytes per pixel */
-    uint8_t *ring;      /* horizontally resized rows, `ring_rows` of 3 bytes per output */
-    Py_ssize_t ring_rows;
-    Py_ssize_t *ring_row; /* the row of the source that each place in the ring holds, or -1 */
-} Resampling;
 
 INLINE uint8_t
 level(const uint32_t sum)
@@ -209,6 +178,8 @@ add_taps_avx2(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ss
 #endif
 
 /* The levels of one row; where it is not padded, nothing behind its end is read. */
+typedef void Horizontal(const Resampling *r, uint8_t *levels, const uint8_t *row, int is_padded);
+
 INLINE void
 horizontal(const Resampling *r, uint8_t *restrict levels, const uint8_t *row, const int is_padded,
            AddTaps *const add_taps)
@@ -249,28 +220,28 @@ put_line(const Resampling *r, uint8_t *restrict out)
 
 /* Puts every row that row `y` of the output takes into the ring, if it is not there. */
 INLINE void
-fill_ring(const Resampling *r, const Py_ssize_t y, AddTaps *const add_taps)
+fill_ring(const Resampling *r, const Py_ssize_t y, Horizontal *const resize_row)
 {
     const Py_ssize_t end = r->rows.starts[y] + r->rows.taps;
     for (Py_ssize_t row = r->rows.starts[y]; row < end; row++) {
         const Py_ssize_t place = row % r->ring_rows;
         if (r->ring_row[place] != row) {
             r->ring_row[place] = row;
-            horizontal(r, r->ring + place * 3 * r->columns.count,
-                       r->pixels + row * r->row_stride, 0, add_taps);
+            resize_row(r, r->ring + place * 3 * r->columns.count,
+                       r->pixels + row * r->row_stride, 0);
         }
     }
 }
 
 INLINE void
-resample_all(const Resampling *r, AddTaps *const add_taps)
+resample_all(const Resampling *r, Horizontal *const resize_row)
 {
     for (Py_ssize_t y = 0; y < r->rows.count; y++) {
         if (r->rows_first) {
             vertical(r, r->padded, y, r->row_bytes, 0);
-            horizontal(r, r->line, r->padded, 1, add_taps);
+            resize_row(r, r->line, r->padded, 1);
         } else {
-            fill_ring(r, y, add_taps);
+            fill_ring(r, y, resize_row);
             vertical(r, r->line, y, 3 * r->columns.count, 1);
         }
         put_line(r, r->out + y * r->out_row_stride);
@@ -278,18 +249,57 @@ resample_all(const Resampling *r, AddTaps *const add_taps)
 }
 
 static void
+horizontal_any(const Resampling *r, uint8_t *levels, const uint8_t *row, const int is_padded)
+{
+    horizontal(r, levels, row, is_padded, add_taps_any);
+}
+
+static void
 resample_any(const Resampling *r)
 {
-    resample_all(r, add_taps_any);
+    resample_all(r, horizontal_any);
 }
 
 #ifdef AVX2
 AVX2 static void
+horizontal_avx2(const Resampling *r, uint8_t *levels, const uint8_t *row, const int is_padded)
+{
+    horizontal(r, levels, row, is_padded, add_taps_avx2);
+}
+
+AVX2 static void
 resample_avx2(const Resampling *r)
 {
-    resample_all(r, add_taps_avx2);
+    resample_all(r, horizontal_avx2);
 }
 #endif
+
+#ifdef VNNI
+static void
+horizontal_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row, const int is_padded)
+{
+    (void)is_padded;
+    columns_vnni(r, levels, row);
+}
+
+VNNI static void
+resample_vnni(const Resampling *r)
+{
+    resample_all(r, horizontal_vnni);
+}
+#endif
+
+static void
+resample(const Resampling *r)
+{
+#ifdef VNNI
+    if (r->groups != NULL) {
+        resample_vnni(r);
+        return;
+    }
+#endif
+    RUN(resample, r);
+}
 
 /* Fills `axis` from two buffers; 0 with a Python error set where an index would leave 0..size. */
 static int
@@ -320,6 +330,33 @@ read_axis(Axis *axis, const Py_buffer *starts, const Py_buffer *weights, Py_ssiz
     return 1;
 }
 
+/* Fills `lanes`, finds the outputs whose vectors would leave a row; 0 where memory is short. */
+static int
+spread_columns(Resampling *r)
+{
+    const Axis *const columns = &r->columns;
+    const Py_ssize_t step = r->step, pairs = (columns->taps + 1) / 2;
+    r->lanes = calloc((size_t)(columns->count * pairs) * LANES, sizeof *r->lanes);
+    if (r->lanes == NULL) {
+        return 0;
+    }
+    for (Py_ssize_t x = 0; x < columns->count; x++) {
+        for (Py_ssize_t k = 0; k < columns->taps; k++) {
+            uint32_t *lane = r->lanes + (x * pairs + k / 2) * LANES + k % 2 * step;
+            lane[0] = lane[1] = lane[2] = (uint32_t)columns->weights[x * columns->taps + k];
+        }
+    }
+    const Py_ssize_t reach = 2 * (pairs - 1) * step + LANES;
+    while (r->within < columns->count && r->offsets[r->within] + reach <= r->row_bytes) {
+        r->within++;
+    }
+    r->tail = r->row_bytes;
+    for (Py_ssize_t x = r->within; x < columns->count; x++) {
+        r->tail = r->offsets[x] < r->tail ? r->offsets[x] : r->tail;
+    }
+    return 1;
+}
+
 static int
 prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_buffer *axes,
         const int rows_first)
@@ -346,20 +383,19 @@ prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_b
         !read_axis(&r->rows, &axes[2], &axes[3], out->shape[0], pixels->shape[0])) {
         return 0;
     }
-    const Py_ssize_t step = r->step, pairs = (columns->taps + 1) / 2;
+    const Py_ssize_t step = r->step;
     r->pixels = (const uint8_t *)pixels->buf + columns->lowest * step;
     /* Behind the last pixel of a picture lies nothing, also where the others have a fourth byte. */
     r->row_bytes = (columns->end - columns->lowest - 1) * step + 3;
     r->ring_rows = r->rows.taps;
     const size_t count = (size_t)columns->count, row_bytes = (size_t)r->row_bytes;
     r->offsets = malloc(count * sizeof *r->offsets);
-    r->lanes = calloc(count * (size_t)pairs * LANES, sizeof *r->lanes);
     r->sums = malloc(((row_bytes > 3 * count ? row_bytes : 3 * count) + 1) * sizeof *r->sums);
     r->padded = calloc(row_bytes + 2 * LANES, 1);
     r->line = malloc(3 * count);
     r->ring = rows_first ? NULL : malloc((size_t)r->ring_rows * 3 * count);
     r->ring_row = malloc((size_t)r->ring_rows * sizeof *r->ring_row);
-    if (r->offsets == NULL || r->lanes == NULL || r->sums == NULL || r->padded == NULL ||
+    if (r->offsets == NULL || r->sums == NULL || r->padded == NULL ||
         r->line == NULL || (r->ring == NULL && !rows_first) || r->ring_row == NULL) {
         PyErr_NoMemory();
         return 0;
@@ -369,20 +405,16 @@ prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_b
     }
     for (Py_ssize_t x = 0; x < columns->count; x++) {
         r->offsets[x] = (columns->starts[x] - columns->lowest) * step;
-        for (Py_ssize_t k = 0; k < columns->taps; k++) {
-            uint32_t *lane = r->lanes + (x * pairs + k / 2) * LANES + k % 2 * step;
-            lane[0] = lane[1] = lane[2] = (uint32_t)columns->weights[x * columns->taps + k];
-        }
     }
-    const Py_ssize_t reach = 2 * (pairs - 1) * step + LANES;
-    while (r->within < columns->count && r->offsets[r->within] + reach <= r->row_bytes) {
-        r->within++;
+#ifdef VNNI
+    const int filled = suits_vnni(r) ? group_columns(r) : spread_columns(r);
+#else
+    const int filled = spread_columns(r);
+#endif
+    if (!filled) {
+        PyErr_NoMemory();
     }
-    r->tail = r->row_bytes;
-    for (Py_ssize_t x = r->within; x < columns->count; x++) {
-        r->tail = r->offsets[x] < r->tail ? r->offsets[x] : r->tail;
-    }
-    return 1;
+    return filled;
 }
 
 PyObject *
@@ -405,11 +437,12 @@ kernels_resample(PyObject *module, PyObject *args)
     ready = ready && prepare(&r, &pixels, &out, axes, rows_first);
     if (ready) {
         Py_BEGIN_ALLOW_THREADS
-        RUN(resample, &r);
+        resample(&r);
         Py_END_ALLOW_THREADS
     }
     free(r.offsets);
     free(r.lanes);
+    free(r.groups);
     free(r.sums);
     free(r.padded);
     free(r.line);

@@ -8,12 +8,18 @@ from types import ModuleType
 kernels: ModuleType | None
 """The extension module, or None: where no compiler was there at the install, and where the
 environment variable ``EDGED_KERNELS`` is ``pillow``. Pillow and numpy then do the same work,
-slower."""
+slower. The processor's widest vectors are used; ``avx2`` and ``any`` in the variable forbid the
+wider ones."""
 
-if os.environ.get("EDGED_KERNELS") == "pillow":
+_wanted = os.environ.get("EDGED_KERNELS")
+
+if _wanted == "pillow":
     kernels = None
 else:
     try:
         from edged.imaging import _kernels as kernels
+
+        if _wanted in ("avx2", "any"):
+            kernels.use_vectors(_wanted)
     except ImportError:
         kernels = None

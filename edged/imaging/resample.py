@@ -46,22 +46,13 @@ def resample(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None = None)
     and crops of either are not copied first. They must not overlap. As with Pillow the filter
     reaches beyond the box where the picture goes on there. ValueError for anything else.
     """
-    for array in (pixels, out):
-        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-            raise ValueError(f"not uint8 (height, width, 3): {array.dtype} {array.shape}")
-    height, width, _ = pixels.shape
-    if box is None:
-        if pixels.shape == out.shape:
-            out[...] = pixels
-            return
-        box = (0.0, 0.0, float(width), float(height))
-    left, top, right, bottom = box
-    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-        raise ValueError(f"box {box} is empty or outside of {width}x{height}")
-    if kernels is None:
-        _resample_pillow(pixels, out, box)
+    plan = _plan(pixels.dtype, pixels.shape, pixels.strides, out.dtype, out.shape, box)
+    if plan is None:
+        out[...] = pixels
+    elif kernels is None:
+        _resample_pillow(pixels, out, plan.box)
     else:
-        _resample_native(kernels, pixels, out, box)
+        _resample_native(kernels, pixels, out, plan)
 
 
 def _resample_pillow(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box) -> None:
@@ -73,28 +64,84 @@ def _resample_pillow(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box) -> No
 
 
 def _resample_native(
-    kernels: ModuleType, pixels: Pixels, out: npt.NDArray[np.uint8], box: Box
+    kernels: ModuleType, pixels: Pixels, out: npt.NDArray[np.uint8], plan: _Plan
 ) -> None:
-    left, top, right, bottom = box
-    height, width, _ = pixels.shape
-    rows_first = _rows_first(height, width, *out.shape[:2])
-    # The kernel walks the source's memory forwards and row by row. A transposed source is the
-    # transposed problem with the passes in the other order.
-    if abs(pixels.strides[0]) < abs(pixels.strides[1]):
-        rows_first = not rows_first
+    if plan.turned:
         pixels, out = pixels.transpose(1, 0, 2), out.transpose(1, 0, 2)
-        left, top, right, bottom = top, left, bottom, right
-        height, width = width, height
-    mirrored = pixels.strides[1] < 0
-    if mirrored:
+    if plan.mirrored:
         pixels = pixels[:, ::-1]
-    if pixels.strides[2] < 0:
+    if plan.backwards:
         pixels, out = pixels[..., ::-1], out[..., ::-1]
-    if pixels.strides[2] != 1 or pixels.strides[1] not in (3, 4):
+    if plan.scattered:
         pixels = pixels.copy()
-    columns = _axis(width, out.shape[1], left, right, mirrored)
-    rows = _axis(height, out.shape[0], top, bottom)
-    kernels.resample(pixels, out, *columns, *rows, rows_first)
+    kernels.resample(pixels, out, *plan.columns, *plan.rows, plan.rows_first)
+
+
+class _Axis(NamedTuple):
+    """For each output: the first input, and the weights in units of 2^-22 (outputs, taps)."""
+
+    starts: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.int32]
+
+
+class _Plan(NamedTuple):
+    """How a source of some shape and strides comes before the kernel, and what that does then.
+
+    The kernel walks the source's memory forwards and row by row: a ``turned`` source is the
+    transposed problem with the passes in the other order, a ``mirrored`` one is read from its
+    end, one that is ``backwards`` has its channels so, and a ``scattered`` one must be copied.
+    """
+
+    box: Box
+    turned: bool
+    mirrored: bool
+    backwards: bool
+    scattered: bool
+    columns: _Axis
+    rows: _Axis
+    rows_first: bool
+
+
+@lru_cache(maxsize=16)
+def _plan(
+    dtype: np.dtype[np.uint8],
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    out_dtype: np.dtype[np.uint8],
+    out_shape: tuple[int, ...],
+    box: Box | None,
+) -> _Plan | None:
+    """None stands for a plain copy."""
+    for kind, sizes in ((dtype, shape), (out_dtype, out_shape)):
+        if kind != np.uint8 or len(sizes) != 3 or sizes[2] != 3 or 0 in sizes:
+            raise ValueError(f"not uint8 (height, width, 3): {kind} {sizes}")
+    height, width, _ = shape
+    out_height, out_width, _ = out_shape
+    if box is None:
+        if shape == out_shape:
+            return None
+        box = (0.0, 0.0, float(width), float(height))
+    left, top, right, bottom = box
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise ValueError(f"box {box} is empty or outside of {width}x{height}")
+    rows_first = _rows_first(height, width, out_height, out_width)
+    turned = abs(strides[0]) < abs(strides[1])
+    if turned:
+        rows_first = not rows_first
+        left, top, right, bottom = top, left, bottom, right
+        height, width, out_height, out_width = width, height, out_width, out_height
+        strides = (strides[1], strides[0], strides[2])
+    mirrored = strides[1] < 0
+    return _Plan(
+        box,
+        turned,
+        mirrored,
+        backwards=strides[2] < 0,
+        scattered=abs(strides[2]) != 1 or abs(strides[1]) not in (3, 4),
+        columns=_axis(width, out_width, left, right, mirrored),
+        rows=_axis(height, out_height, top, bottom),
+        rows_first=rows_first,
+    )
 
 
 def _rows_first(height: int, width: int, out_height: int, out_width: int) -> bool:
@@ -104,13 +151,6 @@ def _rows_first(height: int, width: int, out_height: int, out_width: int) -> boo
     13 the rows where the height shrinks by more than twice as many pixels as the width.
     """
     return _PILLOW_MAJOR >= 13 and height - out_height > max(0, 2 * (width - out_width))
-
-
-class _Axis(NamedTuple):
-    """For each output: the first input, and the weights in units of 2^-22 (outputs, taps)."""
-
-    starts: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.int32]
 
 
 @lru_cache(maxsize=16)

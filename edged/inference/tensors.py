@@ -156,3 +156,14 @@ def bound(scores: Scores) -> None:
     """In place to 0..1. NaN becomes 0: no threshold could meet it, nor any message carry it."""
     np.fmax(scores, 0.0, out=scores)
     np.minimum(scores, 1.0, out=scores)
+
+
+def bounded_table(tensor: Tensor) -> npt.NDArray[np.float32] | None:
+    """The bounded score of each byte, of shape (256,); None where a value is no quantised byte."""
+    if tensor.dtype.itemsize != 1 or not tensor.scale:
+        return None
+    scores = dequantise(
+        np.arange(256, dtype=np.uint8).view(tensor.dtype), tensor.scale, tensor.zero_point
+    )
+    bound(scores)
+    return scores

@@ -134,7 +134,7 @@ def _options() -> argparse.Namespace:
             default=SHARED / "models/tf2_mobilenet_v2_1.0_224_ptq.tflite",
             help="model whose invoke time is compared",
         )  # fmt: skip
-        command.add_argument("--epochs", type=int, default=120)
+        command.add_argument("--epochs", type=int, default=70)
         command.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 

@@ -119,6 +119,7 @@ def _fold(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Float, Float]:
     """Return a filter ``[height, width, inputs, outputs]`` and its bias with the norm inside."""
     mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
     gain = norm.weight.detach() / torch.sqrt(variance + norm.eps)
-    folded = weight.detach() * gain[:, None, None, None]
+    filters = weight.detach() if weight.ndim == 4 else weight.detach()[:, :, None, None]
+    folded = filters * gain[:, None, None, None]
     bias = norm.bias.detach() - mean * gain
     return folded.permute(2, 3, 1, 0).contiguous().numpy(), bias.numpy()

@@ -6,6 +6,7 @@ the resolution because the pictures are small; the first block halves it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -84,17 +85,29 @@ class Depthwise(nn.Module):
         return filtered
 
 
+class Pointwise(nn.Module):
+    """A 1x1 convolution whose weight is the matrix ``[outputs, inputs]`` that it is."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight[:, :, None, None])
+
+
 class InvertedResidual(nn.Module):
     """An inverted residual with ReLU6, and a shortcut where the shape allows it."""
 
     def __init__(self, inputs: int, block: Block) -> None:
         super().__init__()
         hidden = inputs * block.expansion
-        self.expand = _pointwise(inputs, hidden)
+        self.expand = Pointwise(inputs, hidden)
         self.expand_norm = _norm(hidden)
         self.filter = Depthwise(hidden, block.stride)
         self.filter_norm = _norm(hidden)
-        self.project = _pointwise(hidden, block.channels)
+        self.project = Pointwise(hidden, block.channels)
         self.project_norm = _norm(block.channels)
         self.shortcut = has_shortcut(inputs, block)
 
@@ -119,7 +132,7 @@ class Network(nn.Module):
                 for inputs, block in zip(widths, BLOCKS, strict=False)
             )
         )
-        self.head = _pointwise(widths[-1], FEATURES)
+        self.head = Pointwise(widths[-1], FEATURES)
         self.head_norm = _norm(FEATURES)
         self.classifier = nn.Linear(FEATURES, classes)
 
@@ -144,10 +157,6 @@ def has_shortcut(inputs: int, block: Block) -> bool:
 def _halve(x: Tensor, weight: Tensor) -> Tensor:
     padded = functional.pad(x, (0, 1, 0, 1))
     return functional.conv2d(padded, weight, stride=2, groups=len(weight))
-
-
-def _pointwise(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 1, bias=False)
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from models.recipe.augment import Augmentation
-from models.recipe.network import Depthwise, Network
+from models.recipe.network import Network, Pointwise
 from models.recipe.pictures import SIDE_PX, Pictures
 
 Say = Callable[[str], None]
@@ -37,20 +37,22 @@ class Settings:
     epochs: int
     seed: int = 1
     batch: int = 128
+    matrix_rate: float = 0.02
+    matrix_decay: float = 0.02
     peak_rate: float = 0.12
     weight_decay: float = 3e-4
     label_smoothing: float = 0.05
     warmup_share: float = 0.06
-    preview_share: float = 0.8
+    preview_share: float = 0.6
     average_decay: float = 0.998
-    effect_effort: float = 0.5
+    effect_effort: float = 0.3
 
-    def rate(self, progress: float) -> float:
-        """Return the learning rate at ``progress`` (0..1): a linear rise, then half a cosine."""
+    def pace(self, progress: float) -> float:
+        """Return the share of the peak rates at ``progress`` (0..1): a rise, then half a cosine."""
         if progress < self.warmup_share:
-            return self.peak_rate * max(progress / self.warmup_share, 0.01)
+            return max(progress / self.warmup_share, 0.01)
         fall = (progress - self.warmup_share) / (1 - self.warmup_share)
-        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * fall))
+        return 0.5 * (1 + math.cos(math.pi * fall))
 
     def size_px(self, epoch: int) -> int:
         """Return the side of the pictures in an epoch.
@@ -138,7 +140,7 @@ def outputs(
 
 
 class _Run:
-    """The state of a run: weights, their average, the optimiser and the epoch."""
+    """The state of a run: weights, their average, the optimisers and the epoch."""
 
     def __init__(self, settings: Settings, classes: int, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
@@ -147,12 +149,7 @@ class _Run:
         self.network = Network(classes).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network)
-        self.optimizer = torch.optim.SGD(
-            _groups(self.network, settings.weight_decay),
-            lr=settings.peak_rate,
-            momentum=0.9,
-            nesterov=True,
-        )
+        self.optimizers = _optimizers(self.network, settings)
         self.legs: list[Leg] = []
         self.elapsed_s = 0.0
         self.validation_accuracy = 0.0
@@ -170,8 +167,10 @@ class _Run:
         self.network.train()
         for step in range(steps):
             done = self.epoch * steps + step
-            for group in self.optimizer.param_groups:
-                group["lr"] = settings.rate(done / (settings.epochs * steps))
+            pace = settings.pace(done / (settings.epochs * steps))
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = pace * group["peak"]
             chosen = order[step * settings.batch : (step + 1) * settings.batch]
             pictures = augment(pixels[chosen], size_px)
             with torch.autocast(self.device.type, torch.bfloat16):
@@ -179,9 +178,11 @@ class _Run:
             loss = functional.cross_entropy(
                 logits.float(), classes[chosen], label_smoothing=settings.label_smoothing
             )
-            self.optimizer.zero_grad()
+            for optimizer in self.optimizers:
+                optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             self._average(done)
             total += float(loss.detach())
         self._count_epoch()
@@ -204,10 +205,11 @@ class _Run:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        decays = [group["weight_decay"] for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group, decay in zip(self.optimizer.param_groups, decays, strict=True):
-            group["weight_decay"] = decay  # the checkpoint's belongs to its own settings
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            own = [(group["peak"], group["weight_decay"]) for group in optimizer.param_groups]
+            optimizer.load_state_dict(saved)
+            for group, (peak, decay) in zip(optimizer.param_groups, own, strict=True):
+                group.update(peak=peak, weight_decay=decay)  # the saved ones were its settings'
         self.legs = [Leg(Settings(**leg["settings"]), leg["until"]) for leg in state["legs"]]
         self.elapsed_s = state["elapsed_s"]
         self.validation_accuracy = state["validation_accuracy"]
@@ -219,7 +221,7 @@ class _Run:
             "legs": [asdict(leg) for leg in self.legs],
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "elapsed_s": self.elapsed_s,
             "validation_accuracy": self.validation_accuracy,
         }
@@ -253,15 +255,31 @@ class _Run:
                 mean.copy_(now)
 
 
-def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay the dense weights only: filters in depth, norms and biases have few and need them."""
-    dense: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
-    for module in network.modules():
-        for parameter in module.parameters(recurse=False):
-            is_dense = isinstance(module, (nn.Conv2d, nn.Linear)) and parameter.ndim > 1
-            (dense if is_dense and not isinstance(module, Depthwise) else free).append(parameter)
-    return [
-        {"params": dense, "weight_decay": weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
+def _optimizers(network: Network, settings: Settings) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices of the 1x1 convolutions, momentum for all that is smaller.
+
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024: each step is
+    made orthogonal, so that every direction of a matrix learns as fast. Stem and classifier decay;
+    filters in depth, norms and biases have few weights and need them.
+    """
+    matrices = [module.weight for module in network.modules() if isinstance(module, Pointwise)]
+    ends = [network.stem.weight, network.classifier.weight]
+    placed = {id(parameter) for parameter in (*matrices, *ends)}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in placed]
+    rates = {"lr": settings.peak_rate, "peak": settings.peak_rate}
+    return (
+        torch.optim.Muon(
+            [{"params": matrices, "peak": settings.matrix_rate}],
+            lr=settings.matrix_rate,
+            weight_decay=settings.matrix_decay,
+            momentum=0.9,
+        ),
+        torch.optim.SGD(
+            [
+                {"params": ends, "weight_decay": settings.weight_decay, **rates},
+                {"params": others, "weight_decay": 0.0, **rates},
+            ],
+            momentum=0.9,
+            nesterov=True,
+        ),
+    )

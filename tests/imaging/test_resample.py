@@ -6,8 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,21 @@ from edged.imaging.resample import Box, resample
 needs_native = pytest.mark.skipif(
     module.KERNEL != "native", reason="the extension _kernels is not built here"
 )
-Implementation = Callable[[Pixels, npt.NDArray[np.uint8], Box], None]
-IMPLEMENTATIONS = [
-    pytest.param(partial(module._resample_native, kernels), id="native", marks=needs_native),
-    pytest.param(module._resample_pillow, id="pillow"),
-]
+
+
+@pytest.fixture(params=["vnni", "avx2", "any", "pillow"])
+def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What resizes in this test: the kernel with vectors of each kind, and Pillow instead."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "pillow":
+            patch.setattr(module, "kernels", None)
+            yield
+        elif kernels is None or kernels.use_vectors(request.param) != request.param:
+            pytest.skip(f"no {request.param} kernel here")
+        else:
+            yield
+            kernels.use_vectors("vnni")
+
 
 sizes_px = st.integers(1, 90)
 
@@ -85,23 +94,22 @@ def boxes(draw: st.DrawFn, pixels: Pixels) -> Box:
     return left, top, right, bottom
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.usefixtures("implementation")
 @settings(max_examples=150, deadline=None)
 @given(pixels=views(), out=outputs(), data=st.data())
 def test_every_view_box_and_size_gives_what_pillow_gives(
-    implementation: Implementation,
     pixels: Pixels,
     out: npt.NDArray[np.uint8],
     data: st.DataObject,
 ) -> None:
     box = data.draw(boxes(pixels), label="box")
 
-    implementation(pixels, out, box)
+    resample(pixels, out, box)
 
     assert (out == by_pillow(pixels, *out.shape[:2], box)).all()
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.usefixtures("implementation")
 @pytest.mark.parametrize(
     ("source_px", "out_px"),
     [
@@ -116,13 +124,13 @@ def test_every_view_box_and_size_gives_what_pillow_gives(
     ],
 )
 def test_sizes_of_cameras_and_models_give_what_pillow_gives(
-    implementation: Implementation, source_px: tuple[int, int], out_px: tuple[int, int]
+    source_px: tuple[int, int], out_px: tuple[int, int]
 ) -> None:
     pixels = noise(*source_px)
     out = np.zeros((*out_px, 3), np.uint8)
     height, width = source_px
 
-    implementation(pixels, out, (0.0, 0.0, float(width), float(height)))
+    resample(pixels, out, (0.0, 0.0, float(width), float(height)))
 
     assert (out == by_pillow(pixels, *out_px)).all()
 
@@ -181,8 +189,8 @@ def test_since_its_thirteenth_version_pillow_may_begin_with_the_rows(
     assert not module._rows_first(*size_px, 224, 224)
 
 
-@needs_native
-@settings(max_examples=400, deadline=None)
+@pytest.mark.usefixtures("implementation")
+@settings(max_examples=200, deadline=None)
 @example(size_px=7, out_px=7, span=(0.0, 1.0), mirrored=False)
 @example(size_px=1, out_px=300, span=(0.25, 0.5), mirrored=True)
 @example(size_px=4000, out_px=1, span=(0.0, 1.0), mirrored=True)

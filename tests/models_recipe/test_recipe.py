@@ -89,5 +89,5 @@ def test_validation_is_held_out_of_each_class():
 
 def test_rate_rises_and_falls_to_nothing():
     settings = Settings(epochs=10)
-    assert settings.rate(0) < settings.rate(0.03) < settings.rate(0.06)
-    assert settings.rate(1) == pytest.approx(0, abs=1e-9)
+    assert settings.pace(0) < settings.pace(0.03) < settings.pace(0.06) == 1
+    assert settings.pace(1) == pytest.approx(0, abs=1e-9)
