@@ -38,7 +38,7 @@ def rules(folder: Path, port: int) -> Part:
         with rig(folder, model, labels, port, text=text) as bench:
             floor_s, whole_s = [], []
             for number in range(RUNS // 3 + 10):
-                bare_s, (took_s, _) = bench.floor_s(), bench.frame_s(lambda: pixels)
+                bare_s, took_s = bench.floor_s(), bench.frame(lambda: pixels).whole_s
                 if number >= 10:
                     floor_s.append(bare_s)
                     whole_s.append(took_s)
@@ -139,7 +139,7 @@ def endurance(folder: Path, port: int, frames: int = 100_000) -> Part:
     with rig(folder, bundled, "", port, text=lamp_for(bundled)) as bench:
         for number in range(frames):
             pixels = scenes[number // 50 % 2]
-            bench.frame_s(lambda pixels=pixels: pixels)
+            bench.frame(lambda pixels=pixels: pixels)
             if number % (frames // 100) == 0:
                 memory.append((float(number), memory_mb()))
     settled = [(at, mb) for at, mb in memory if at >= frames * 0.2]

@@ -55,8 +55,8 @@ def shares(slower: float = 0.0) -> dict[str, list[float]]:
                     cases["JPEG"] = lambda size_px=size_px: decode_jpeg(data, "guard", size_px)
                 for _ in range(REPEATS):
                     for name, decode in cases.items():
-                        floor, whole, _ = compare(bench, decode, RUNS)
-                        share = whole.at(QUICK) / floor.at(QUICK) - 1
+                        found_here = compare(bench, decode, RUNS)
+                        share = found_here.whole.at(QUICK) / found_here.floor.at(QUICK) - 1
                         found.setdefault(name, []).append(share * (1 + slower))
     return found
 

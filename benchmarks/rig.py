@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edged import build
 from edged.cameras.source import Capture
@@ -57,6 +57,14 @@ class StillCamera:
         return False
 
 
+class Taken(NamedTuple):
+    """Seconds from a frame to its decision, and until every sink has it and the loop is done."""
+
+    decision_s: float
+    whole_s: float
+    result: Result
+
+
 class Rig:
     """A pipeline with its parts."""
 
@@ -86,17 +94,18 @@ class Rig:
         self._get(self._made)
         return time.perf_counter() - began_s
 
-    def frame_s(self, decode: Callable[[], Pixels]) -> tuple[float, Result]:
-        """Seconds from a frame to its decision in every sink, with all that the loop does."""
+    def frame(self, decode: Callable[[], Pixels]) -> Taken:
+        """What a frame takes, with all that the loop does."""
         pipeline = self.pipeline
         self._number += 1
         began_s = time.perf_counter()
         frame = Frame(decode(), self._number, time.monotonic())
         result = pipeline.look(frame, frame.captured_s)
+        decided_s = time.perf_counter()
         pipeline.tell(result)
         pipeline.beat(delivering=True)
         pipeline.obey()
-        return time.perf_counter() - began_s, result
+        return Taken(decided_s - began_s, time.perf_counter() - began_s, result)
 
 
 @contextmanager
@@ -140,7 +149,7 @@ def rig(
         )
         made = Rig(pipeline, sinks, mailbox)
         if sinks.mqtt is not None and camera is None:
-            made.frame_s(lambda: _black(wanted_px))
+            made.frame(lambda: _black(wanted_px))
             _wait_until_connected(sinks.mqtt)
         yield made
 
@@ -159,4 +168,4 @@ def _wait_until_connected(mqtt: Any) -> None:
         time.sleep(0.02)
 
 
-__all__ = ["LAMP", "Capture", "Rig", "StillCamera", "rig"]
+__all__ = ["LAMP", "Capture", "Rig", "StillCamera", "Taken", "rig"]

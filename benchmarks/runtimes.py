@@ -137,7 +137,7 @@ def scripts(folder: Path, port: int) -> Part:
         size_px = bench.input_px[::-1]
         ways: dict[str, Callable[[], object]] = {
             "bare invoke": bench.floor_s,
-            "edged: all sinks": lambda: bench.frame_s(lambda: decode_jpeg(data, "bench", size_px)),
+            "edged: all sinks": lambda: bench.frame(lambda: decode_jpeg(data, "bench", size_px)),
             "script, one interpreter": lambda: script(kept),
             "script, an interpreter per frame": lambda: script(opened()),
         }

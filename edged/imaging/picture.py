@@ -20,6 +20,7 @@ import numpy as np
 
 from edged.core import Pixels
 from edged.errors import PictureError
+from edged.imaging import arrow
 from edged.imaging.resample import REDUCING_GAP, resample
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", "
 
 MAX_PIXELS = 89_478_485
 """Larger pictures are refused: as RGB this many take 256 MiB. Pillow warns from here on as well."""
+
+DECODER_BLOCK = 1 << 20
+"""Bytes that a decoder gets at once. At the end of each it decodes a row twice."""
 
 _ORIENTATION = 0x0112
 """EXIF 2.32, table 4: 1 is upright, 2 to 4 are mirrored or half turned, from 5 on transposed."""
@@ -106,7 +110,7 @@ def _decode(
     wanted_px: tuple[int, int] | None,
     formats: tuple[str, ...] | None = None,
 ) -> Pixels:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageFile, UnidentifiedImageError
 
     try:
         with _without_warnings():
@@ -118,6 +122,8 @@ def _decode(
                 transposed = picture.getexif().get(_ORIENTATION, 1) >= 5
             least_px = (wanted_px[1] * REDUCING_GAP, wanted_px[0] * REDUCING_GAP)
             picture.draft(None, least_px[::-1] if transposed else least_px)
+        if isinstance(picture, ImageFile.ImageFile):
+            picture.decodermaxblock = DECODER_BLOCK
         picture.load()
         with _without_warnings():
             orientation = picture.getexif().get(_ORIENTATION, 1)
@@ -176,7 +182,7 @@ def _rgb(picture: Image.Image) -> Pixels:
         picture = picture.convert("RGBA")
         over = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(over, picture)
-    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    return arrow.rgb(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
