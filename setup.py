@@ -8,7 +8,7 @@ setup(
     package_dir={"edged.bundled": "models"},
     package_data={
         "edged": ["py.typed", "schemas/*.json"],
-        "edged.bundled": ["*.tflite", "*.md", "*.txt", "*.toml"],
+        "edged.bundled": ["*.tflite", "*.md", "*.txt", "*.toml", "pins.json"],
     },
     include_package_data=False,
     ext_modules=[

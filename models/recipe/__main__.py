@@ -59,6 +59,7 @@ def _publish(
 ) -> None:
     # TensorFlow comes in only now: the training has no use for it, nor for its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from edged.models import pins
     from models.recipe import card, conversion, measurement, metadata
 
     _say("converting")
@@ -81,6 +82,7 @@ def _publish(
     )
     text = card.write(about, trained, measured)
     _write(options.models / f"{NAME}.tflite", model)
+    pins.add(options.models / f"{NAME}.tflite", "models/recipe")
     _write(options.models / f"{NAME}.labels.txt", "".join(f"{x}\n" for x in test.labels).encode())
     _write(options.models / f"{NAME}.md", text.encode())
     _say(f"int8 {measured.int8:.2%}, float32 {measured.float32:.2%} on test")
