@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edged.core import Camera, Health
@@ -23,17 +23,13 @@ class Vitals:
         self._started_s = started_s
         self._sampled_s = started_s
         self._frames_sampled = 0
-        self._stages_s: dict[str, deque[float]] = {}
+        self._frames_stages_s: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self.frames = 0
 
     def record(self, stages_s: Mapping[str, float]) -> None:
-        """Add one frame's stage durations."""
+        """Add one frame's stage durations; the mapping is kept."""
         self.frames += 1
-        for stage, duration_s in stages_s.items():
-            try:
-                self._stages_s[stage].append(duration_s)
-            except KeyError:
-                self._stages_s[stage] = deque([duration_s], maxlen=WINDOW)
+        self._frames_stages_s.append(stages_s)
 
     def sample(
         self, at_s: float, camera: Camera, model: str, *, paused: bool, idle: bool
@@ -57,11 +53,18 @@ class Vitals:
             memory_mb=memory_mb(),
             temperature_c=temperature_c(),
             throttled=throttled(),
-            stages_ms={stage: _summary_ms(times) for stage, times in self._stages_s.items()},
+            stages_ms={stage: _summary_ms(times) for stage, times in self._times_s().items()},
         )
 
+    def _times_s(self) -> dict[str, list[float]]:
+        times_s: dict[str, list[float]] = {}
+        for stages_s in self._frames_stages_s:
+            for stage, duration_s in stages_s.items():
+                times_s.setdefault(stage, []).append(duration_s)
+        return times_s
 
-def _summary_ms(times_s: deque[float]) -> tuple[float, float]:
+
+def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:
     """Median and 99th percentile (nearest rank), in milliseconds."""
     ordered = sorted(times_s)
     last = len(ordered) - 1
