@@ -26,11 +26,16 @@ struct ColumnGroup {
     _Alignas(VECTOR) Taps taps[];
 };
 
-static size_t
-group_size(const Resampling *r)
+static Py_ssize_t
+parts_of(const Resampling *r)
 {
-    const size_t parts = (size_t)(r->columns.taps + TAPS - 1) / TAPS;
-    return sizeof(ColumnGroup) + parts * sizeof(Taps);
+    return (r->columns.taps + TAPS - 1) / TAPS;
+}
+
+static size_t
+group_size(const Py_ssize_t parts)
+{
+    return sizeof(ColumnGroup) + (size_t)parts * sizeof(Taps);
 }
 
 static const ColumnGroup *
@@ -108,7 +113,7 @@ int
 group_columns(Resampling *r)
 {
     const Py_ssize_t count = r->columns.count, outputs = outputs_of_a_group(r);
-    const size_t size = group_size(r), whole = (size_t)((count - 1) / outputs + 1) * size;
+    const size_t size = group_size(parts_of(r)), whole = (size_t)((count - 1) / outputs + 1) * size;
     r->groups = aligned_alloc(VECTOR, whole);
     if (r->groups == NULL) {
         return 0;
@@ -136,7 +141,7 @@ VNNI INLINE void
 columns_of(const Resampling *r, uint8_t *levels, const uint8_t *row, const Py_ssize_t parts)
 {
     const uint8_t *const end = levels + 3 * r->columns.count;
-    const size_t size = sizeof(ColumnGroup) + (size_t)parts * sizeof(Taps);
+    const size_t size = group_size(parts);
     const Py_ssize_t stride = TAPS * r->step;
     const __m512i most = _mm512_set1_epi32(255);
     const __m512i first_bytes = _mm512_castsi128_si512(
@@ -169,7 +174,7 @@ columns_of(const Resampling *r, uint8_t *levels, const uint8_t *row, const Py_ss
 VNNI void
 columns_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row)
 {
-    const Py_ssize_t parts = (r->columns.taps + TAPS - 1) / TAPS;
+    const Py_ssize_t parts = parts_of(r);
     switch (parts) {
         case 1: columns_of(r, levels, row, 1); break;
         case 2: columns_of(r, levels, row, 2); break;

@@ -153,7 +153,6 @@ def _rows_first(height: int, width: int, out_height: int, out_width: int) -> boo
     return _PILLOW_MAJOR >= 13 and height - out_height > max(0, 2 * (width - out_width))
 
 
-@lru_cache(maxsize=16)
 def _axis(size_px: int, out_px: int, low: float, high: float, mirrored: bool = False) -> _Axis:
     # As Pillow to the last bit: its box is of 32-bit floats, and it adds from the first tap on.
     first, last = np.float32(low), np.float32(high)
