@@ -1,4 +1,8 @@
-"""A real broker for tests: mosquitto on a free port of the loopback, and a listener to it."""
+"""A real broker for tests on a free port of the loopback, and a listener to it.
+
+It is mosquitto; where that is not installed, or with ``TEST_BROKER=embedded`` in the environment,
+the broker of `edged.broker`, and tests that need more than its MQTT 3.1.1 are skipped.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,12 @@ import queue
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
@@ -23,9 +28,22 @@ LIMIT_S = 30.0
 """How long a test waits for what must come; generous, for slow and busy machines."""
 
 
-def executable() -> str | None:
-    """Where mosquitto is; Debian keeps it outside an ordinary user's PATH."""
+def mosquitto() -> str | None:
+    """The program, where it is to be used; Debian keeps it outside an ordinary user's PATH."""
+    if os.environ.get("TEST_BROKER") == "embedded":
+        return None
     return shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def needs_mosquitto(what: str) -> pytest.MarkDecorator:
+    """Skips a test of `what`, which the embedded broker does not do."""
+    return pytest.mark.skipif(
+        mosquitto() is None, reason=f"{what}: only with mosquitto (apt install mosquitto)"
+    )
+
+
+MQTT_5 = needs_mosquitto("MQTT 5")
+VERSIONS = pytest.mark.parametrize("version", ["3.1.1", pytest.param("5", marks=MQTT_5)])
 
 
 def free_port() -> int:
@@ -43,22 +61,23 @@ def wait_until(true: Callable[[], object], limit_s: float = LIMIT_S) -> None:
         time.sleep(0.01)
 
 
-class Mosquitto:
-    """One broker; `stop` and `start` are a restart with the same port and state."""
+class Broker:
+    """A broker that runs as a child; `stop` and `start` are a restart on the same port.
 
-    def __init__(self, folder: Path, lines: tuple[str, ...] = ("allow_anonymous true",)) -> None:
-        self.port = free_port()
-        self._config = folder / f"mosquitto-{self.port}.conf"
-        self._config.write_text(
-            "\n".join([f"listener {self.port} 127.0.0.1", "user root", *lines, ""])
-        )
+    ``protocol`` is the newest version of MQTT that it speaks.
+    """
+
+    def __init__(self, port: int, protocol: Literal["3.1.1", "5"], command: list[str]) -> None:
+        self.port = port
+        self.protocol = protocol
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = executable()
-        assert command is not None
+        # The embedded broker ends with its standard input.
         self._process = subprocess.Popen(
-            [command, "-c", str(self._config)],
+            self._command,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -66,29 +85,29 @@ class Mosquitto:
 
     def _listens(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, "mosquitto ended; look at its configuration"
+        assert self._process.poll() is None, f"ended at once: {self._command}"
         with closing(socket.socket()) as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(LIMIT_S)
+            self._process.communicate(timeout=LIMIT_S)
             self._process = None
 
 
 class Listener:
     """A client that collects what comes, in order.
 
-    With a ``client_id`` its session persists: a broker that persists too keeps for it what comes
-    while it is away.
+    With a ``client_id`` its session, of MQTT 3.1.1, persists: a broker that persists too keeps for
+    it what comes while it is away.
     """
 
     def __init__(
         self,
         port: int,
         *topics: str,
-        protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
+        protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
         client_id: str = "",
         **connect: Any,
     ) -> None:
@@ -96,7 +115,7 @@ class Listener:
         self.client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv311 if client_id else protocol,
+            protocol=protocol,
             clean_session=False if client_id else None,
         )
         subscribed: list[int] = []
@@ -132,7 +151,7 @@ class Listener:
         response_topic: str | None = None,
         correlation: bytes | None = None,
     ) -> None:
-        """Publish with QoS 1, and return when the broker has it."""
+        """Publish with QoS 1, and return when the broker has it. A response topic is MQTT 5."""
         properties = None
         if response_topic is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -144,16 +163,27 @@ class Listener:
 
 
 @pytest.fixture
-def brokers(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
-    """Makes and starts brokers with given lines of configuration; ends them after the test."""
-    if executable() is None:
-        pytest.skip("mosquitto is not installed: apt install mosquitto")
-    started: list[Mosquitto] = []
+def brokers(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    """Makes and starts brokers; ends them after the test.
 
-    def start(*lines: str) -> Mosquitto:
-        broker = Mosquitto(tmp_path, lines or ("allow_anonymous true",))
-        broker.start()
+    A broker lets everybody in, or has the given lines as mosquitto's configuration: a test that
+    gives lines says with `needs_mosquitto` what for.
+    """
+    started: list[Broker] = []
+
+    def start(*lines: str) -> Broker:
+        port, program = free_port(), mosquitto()
+        if program is None:
+            assert not lines, "the embedded broker cannot be configured"
+            pytest.importorskip("amqtt", reason="needs mosquitto, or amqtt of the extra 'demo'")
+            broker = Broker(port, "3.1.1", [sys.executable, "-m", "edged.broker", str(port)])
+        else:
+            config = tmp_path / f"mosquitto-{port}.conf"
+            lines = lines or ("allow_anonymous true",)
+            config.write_text("\n".join([f"listener {port} 127.0.0.1", "user root", *lines, ""]))
+            broker = Broker(port, "5", [program, "-c", str(config)])
         started.append(broker)
+        broker.start()
         return broker
 
     yield start
@@ -162,6 +192,6 @@ def brokers(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 
 
 @pytest.fixture
-def broker(brokers: Callable[..., Mosquitto]) -> Mosquitto:
+def broker(brokers: Callable[..., Broker]) -> Broker:
     """A broker that lets everybody in."""
     return brokers()

@@ -13,16 +13,13 @@ import pytest
 from edged import broker
 from edged.broker import ensure_broker
 from edged.errors import ConfigError
-from tests.mosquitto import Listener, MQTTProtocolVersion, free_port, wait_until
+from tests.mosquitto import Listener, free_port, wait_until
 
 
 def test_it_carries_messages_and_is_gone_afterwards() -> None:
     pytest.importorskip("amqtt")
     port = free_port()
-    with (
-        ensure_broker("localhost", port),
-        Listener(port, "a/#", protocol=MQTTProtocolVersion.MQTTv311) as listener,
-    ):
+    with ensure_broker("localhost", port), Listener(port, "a/#") as listener:
         listener.send("a/b", "hello")
         assert listener.next().payload == b"hello"
     assert not broker._listens(port)

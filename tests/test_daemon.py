@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from edged.daemon import Daemon
-from tests.mosquitto import LIMIT_S, Listener, Mosquitto, broker, brokers, wait_until
+from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
 
 __all__ = ["broker", "brokers"]
 
@@ -64,6 +64,7 @@ action = "manual"
 [mqtt]
 host = "127.0.0.1"
 port = {port}
+protocol = "{protocol}"
 classification_hz = 100.0
 health_s = 0.2
 
@@ -133,7 +134,7 @@ def pictures(shared_data: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(shared_data: Path, pictures: Path, tmp_path: Path, broker: Mosquitto) -> Path:
+def config(shared_data: Path, pictures: Path, tmp_path: Path, broker: Broker) -> Path:
     path = tmp_path / "edged.toml"
     path.write_text(
         CONFIG.format(
@@ -141,6 +142,7 @@ def config(shared_data: Path, pictures: Path, tmp_path: Path, broker: Mosquitto)
             model=shared_data / "models" / "mobilenet_v2_1.0_224_quant.tflite",
             labels=shared_data / "labels" / "imagenet_labels.txt",
             port=broker.port,
+            protocol=broker.protocol,
             folder=tmp_path,
         )
     )

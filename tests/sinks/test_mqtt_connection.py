@@ -18,11 +18,13 @@ from edged.config.schema import MqttConfig, SpoolConfig, TlsConfig
 from edged.errors import ConfigError
 from edged.mailbox import Mailbox
 from edged.sinks.mqtt import MqttSink
-from tests.mosquitto import Mosquitto, brokers, free_port, wait_until
+from tests.mosquitto import VERSIONS, Broker, brokers, free_port, needs_mosquitto, wait_until
 
 __all__ = ["brokers"]
 
-StartBroker = Callable[..., Mosquitto]
+StartBroker = Callable[..., Broker]
+TLS = needs_mosquitto("TLS")
+PASSWORDS = needs_mosquitto("passwords")
 
 
 @contextmanager
@@ -80,6 +82,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@TLS
 def test_tls_with_the_right_authority_connects(
     brokers: StartBroker, pki: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +92,7 @@ def test_tls_with_the_right_authority_connects(
         wait_until(lambda: entered.live)
 
 
+@TLS
 def test_tls_with_another_authority_is_refused_and_the_line_says_what_to_check(
     brokers: StartBroker, pki: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,6 +105,7 @@ def test_tls_with_another_authority_is_refused_and_the_line_says_what_to_check(
     assert "mqtt.tls.ca_file" in warnings_of(caplog)[0]
 
 
+@TLS
 def test_tls_without_verification_connects_where_configured(
     brokers: StartBroker, pki: Path, tmp_path: Path
 ) -> None:
@@ -109,6 +114,7 @@ def test_tls_without_verification_connects_where_configured(
         wait_until(lambda: entered.live)
 
 
+@TLS
 def test_a_client_certificate_lets_in(brokers: StartBroker, pki: Path, tmp_path: Path) -> None:
     broker = brokers(*tls_lines(pki, client=True))
     tls = TlsConfig(
@@ -121,6 +127,7 @@ def test_a_client_certificate_lets_in(brokers: StartBroker, pki: Path, tmp_path:
         wait_until(lambda: entered.live)
 
 
+@TLS
 def test_without_a_client_certificate_it_stays_out_and_goes_on_trying(
     brokers: StartBroker, pki: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,7 +150,7 @@ def test_a_port_that_speaks_no_tls_is_told(
 
 
 @pytest.fixture
-def guarded(brokers: StartBroker, tmp_path: Path) -> Mosquitto:
+def guarded(brokers: StartBroker, tmp_path: Path) -> Broker:
     """A broker that lets in only user ``porch`` with the password ``open sesame``."""
     users = tmp_path / "users"
     users.write_text("porch:open sesame\n")
@@ -152,10 +159,9 @@ def guarded(brokers: StartBroker, tmp_path: Path) -> Mosquitto:
     return brokers("allow_anonymous false", f"password_file {users}")
 
 
-@pytest.mark.parametrize("version", ["3.1.1", "5"])
-def test_user_and_password_come_from_files(
-    guarded: Mosquitto, tmp_path: Path, version: str
-) -> None:
+@PASSWORDS
+@VERSIONS
+def test_user_and_password_come_from_files(guarded: Broker, tmp_path: Path, version: str) -> None:
     (tmp_path / "user").write_text("porch\n")
     (tmp_path / "password").write_text("open sesame\n")
     with sink(
@@ -168,8 +174,9 @@ def test_user_and_password_come_from_files(
         wait_until(lambda: entered.live)
 
 
+@PASSWORDS
 def test_the_password_may_be_a_systemd_credential(
-    guarded: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mqtt-password").write_text("open sesame")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
@@ -182,9 +189,10 @@ def test_the_password_may_be_a_systemd_credential(
         wait_until(lambda: entered.live)
 
 
-@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@PASSWORDS
+@VERSIONS
 def test_a_wrong_password_is_told_once_and_a_corrected_one_is_used(
-    guarded: Mosquitto, tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
+    guarded: Broker, tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "password").write_text("open barley\n")
     with sink(
