@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
@@ -107,8 +108,7 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     return NewestFrame(partial(SOURCES[kind], config, wanted_px), config)
 
 
-@dataclass(frozen=True)
-class Sinks:
+class Sinks(msgspec.Struct, frozen=True):
     """The opened sinks, and those of them that commands reach by name."""
 
     all: list[Sink]

@@ -9,8 +9,9 @@ wall clock changes nothing. Wall-clock time appears only where a message leaves 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,7 @@ Scores: TypeAlias = "npt.NDArray[np.float32]"
 """One score per class, shape (classes,), float32 in 0..1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One picture and when its light was captured.
 
     ``number`` counts every frame that the camera delivered, used or not, so gaps show drops.
@@ -38,8 +38,7 @@ class Frame:
     full: Callable[[], Pixels] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(msgspec.Struct, frozen=True):
     """One class of a prediction, with its score."""
 
     label: str
@@ -47,8 +46,7 @@ class Ranked:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):
     """What the model said of one frame. ``stages_s`` maps a stage name to its duration."""
 
     scores: Scores
@@ -74,8 +72,7 @@ class Prediction:
         return [Ranked(self.labels[i], i, float(self.scores[i])) for i in best]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleState:
+class RuleState(msgspec.Struct, frozen=True):
     """What a rule holds to be true at a frame; ``since_s`` is the onset of this state."""
 
     rule: str
@@ -84,8 +81,7 @@ class RuleState:
     since_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A rule became active or inactive.
 
     ``onset_s`` is when the smoothed score crossed the threshold that led here (not when minimum
@@ -108,8 +104,7 @@ UNKNOWN = "unknown"
 """Scene name: something is there, but no class reaches the score that it needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True):
     """What is really there, as decided over time.
 
     ``name`` is the best active rule's name, the best label where no rule is active but the label
@@ -123,8 +118,7 @@ class Scene:
     active: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """Everything known about one frame; the record that sinks get for each classified frame."""
 
     frame: Frame
@@ -133,8 +127,7 @@ class Result:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """How the daemon itself is, sampled at an interval; units are in the names.
 
     ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value that
@@ -154,19 +147,17 @@ class Health:
     memory_mb: float
     temperature_c: float | None
     throttled: bool | None
-    stages_ms: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    stages_ms: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """Somebody asked for a picture, and this is it; ``asked_by`` names who, for people."""
 
     result: Result
     asked_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutputState:
+class OutputState(msgspec.Struct, frozen=True):
     """An output has changed its value: 0 is off, 1 is on, between is PWM or servo position."""
 
     name: str

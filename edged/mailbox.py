@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from edged.core import Report, Result
 
@@ -12,12 +13,11 @@ CAPACITY = 256
 """Commands and reports that may wait; a flood from outside must not become memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What became of a command: ``error`` is None if it was carried out."""
 
     error: str | None = None
-    data: Mapping[str, object] = field(default_factory=dict)
+    data: Mapping[str, object] = msgspec.field(default_factory=dict)
     result: Result | None = None
 
 
@@ -25,8 +25,7 @@ def _nobody_listens(answer: Answer) -> None:
     del answer
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A wish from outside.
 
     ``name`` is one of: ``snapshot`` (the next classified frame is the answer's result, and a
@@ -37,7 +36,7 @@ class Command:
     """
 
     name: str
-    arguments: Mapping[str, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
     asked_by: str = ""
     reply: Callable[[Answer], None] = _nobody_listens
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edged.core import Health, OutputState, Report, Result, Snapshot
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Answer, Command, Mailbox
@@ -217,10 +219,7 @@ def described(report: Report) -> dict[str, Any]:
                 },
             }
         case Health():
-            return {
-                "type": "health",
-                **{name: getattr(report, name) for name in Health.__slots__},
-            }
+            return {"type": "health", **msgspec.structs.asdict(report)}
         case Snapshot():
             return {"type": "snapshot", "asked_by": report.asked_by}
         case OutputState():

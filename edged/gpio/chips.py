@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from edged.errors import ConfigError
 
@@ -15,8 +16,7 @@ HEADER_LABELS = ("pinctrl-bcm2", "pinctrl-rp1")
 """How the labels of the chips begin whose line N is GPIO N of the Raspberry Pi's header."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(msgspec.Struct, frozen=True):
     """One gpiochip. ``names`` are those of its device files: a symbolic link adds a name."""
 
     path: str

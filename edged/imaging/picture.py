@@ -1,17 +1,19 @@
 """Pictures in files and messages: read into RGB pixels, and written as JPEG.
 
 Pictures come from outside and may be damaged or hostile, so whatever a decoder says becomes a
-PictureError of one line. Pillow is imported with the first picture, not with this module.
+PictureError of one line. JPEG goes the quick way of `turbojpeg`; Pillow takes what that leaves,
+and is imported when it is needed.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import threading
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,7 +22,7 @@ import numpy as np
 
 from edged.core import Pixels
 from edged.errors import PictureError
-from edged.imaging import arrow
+from edged.imaging import turbojpeg
 from edged.imaging.resample import REDUCING_GAP, resample
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", "
 MAX_PIXELS = 89_478_485
 """Larger pictures are refused: as RGB this many take 256 MiB. Pillow warns from here on as well."""
 
-DECODER_BLOCK = 1 << 20
-"""Bytes that a decoder gets at once. At the end of each it decodes a row twice."""
+MAX_JPEG_BYTES = 1 << 28
+"""A larger file is not read whole: Pillow takes it piece by piece."""
 
 _ORIENTATION = 0x0112
 """EXIF 2.32, table 4: 1 is upright, 2 to 4 are mirrored or half turned, from 5 on transposed."""
@@ -52,6 +54,8 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
     """
     try:
         with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size <= MAX_JPEG_BYTES:
+                return decode_picture(file.read(), str(path), wanted_px)
             return _decode(file, str(path), wanted_px)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -60,12 +64,14 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
 
 def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
     """As `read_picture`, from memory; `where` names the sender in errors."""
-    return _decode(io.BytesIO(data), where, wanted_px)
+    pixels = _quickly(data, wanted_px)
+    return _decode(io.BytesIO(data), where, wanted_px) if pixels is None else pixels
 
 
 def decode_jpeg(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
     """As `decode_picture`, for the frames of a camera: JPEG and nothing else."""
-    return _decode(io.BytesIO(data), where, wanted_px, ("JPEG",))
+    pixels = _quickly(data, wanted_px)
+    return _decode(io.BytesIO(data), where, wanted_px, ("JPEG",)) if pixels is None else pixels
 
 
 def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
@@ -104,30 +110,36 @@ def annotated_jpeg(
     return _encode(np.asarray(picture), quality)
 
 
+def _quickly(data: bytes, wanted_px: tuple[int, int] | None) -> Pixels | None:
+    return turbojpeg.decode(data, wanted_px and _least_px(wanted_px), MAX_PIXELS)
+
+
+def _least_px(wanted_px: tuple[int, int]) -> tuple[int, int]:
+    return wanted_px[0] * REDUCING_GAP, wanted_px[1] * REDUCING_GAP
+
+
 def _decode(
     file: BinaryIO,
     where: str,
     wanted_px: tuple[int, int] | None,
     formats: tuple[str, ...] | None = None,
 ) -> Pixels:
-    from PIL import Image, ImageFile, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with _without_warnings():
-            picture = _opened(file, formats)
+            picture = Image.open(file, formats=formats)
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
         if wanted_px and picture.format == "JPEG":
             with _without_warnings():
                 transposed = picture.getexif().get(_ORIENTATION, 1) >= 5
-            least_px = (wanted_px[1] * REDUCING_GAP, wanted_px[0] * REDUCING_GAP)
-            picture.draft(None, least_px[::-1] if transposed else least_px)
-        if isinstance(picture, ImageFile.ImageFile):
-            picture.decodermaxblock = DECODER_BLOCK
+            least_px = _least_px(wanted_px)
+            picture.draft(None, least_px if transposed else least_px[::-1])
         picture.load()
         with _without_warnings():
             orientation = picture.getexif().get(_ORIENTATION, 1)
-            return _upright(_rgb(picture), orientation)
+            return turbojpeg.upright(_rgb(picture), orientation)
     except UnidentifiedImageError as error:
         kind = "JPEG" if formats else "picture"
         raise PictureError(
@@ -142,22 +154,6 @@ def _decode(
         # On damaged data Pillow's decoders raise nearly anything, from struct.error to TypeError.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{where}: damaged picture ({reason}); save it again") from error
-
-
-def _opened(file: BinaryIO, formats: tuple[str, ...] | None) -> Image.Image:
-    from PIL import Image
-
-    is_jpeg = file.read(3) == b"\xff\xd8\xff"
-    file.seek(0)
-    if is_jpeg:
-        # `Image.open` would import the decoders of four other formats first.
-        from PIL import JpegImagePlugin
-
-        # SyntaxError is what a plug-in says where the file is none of its format.
-        with suppress(SyntaxError):
-            return JpegImagePlugin.jpeg_factory(file, "")  # type: ignore[no-any-return,no-untyped-call,unused-ignore]
-        file.seek(0)
-    return Image.open(file, formats=formats)
 
 
 @contextmanager
@@ -182,18 +178,7 @@ def _rgb(picture: Image.Image) -> Pixels:
         picture = picture.convert("RGBA")
         over = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(over, picture)
-    return arrow.rgb(picture if picture.mode == "RGB" else picture.convert("RGB"))
-
-
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Views only, so they cost nothing; what ImageOps.exif_transpose of Pillow does."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
+    return np.asarray(picture.convert("RGB"))
 
 
 def _reduced(pixels: Pixels, width_px: int | None) -> Pixels:

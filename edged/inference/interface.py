@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from edged.config.schema import ModelConfig
@@ -19,8 +19,7 @@ from edged.inference.tensors import Tensor
 _TYPES = ("uint8", "int8", "float32")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageInput:
+class ImageInput(msgspec.Struct, frozen=True):
     """The one input: its tensor as (height, width, channels), and how a pixel becomes a value.
 
     ``plain`` is true where an RGB pixel needs no table: it is written into the tensor itself.
@@ -36,8 +35,7 @@ class ImageInput:
     normalised: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScoresOutput:
+class ScoresOutput(msgspec.Struct, frozen=True):
     """The output with one value per class, the second with a feature vector if there is one."""
 
     tensor: Tensor

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from edged.errors import ModelError
 from edged.inference.flatbuffer import DamagedError, Table, root
@@ -20,8 +21,7 @@ _NORMALIZATION_OPTIONS = 1
 _TENSOR_AXIS_LABELS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
+class ModelFile(msgspec.Struct, frozen=True):
     """The facts that the file holds; tensors are named by their index in the main graph.
 
     ``producers`` maps a tensor to its operator's code and that operator's first input,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -15,8 +15,7 @@ Table = npt.NDArray[Any]
 """Shape (channels, 256): the tensor's value for each value of a pixel, in the tensor's type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(msgspec.Struct, frozen=True):
     """What a runtime tells of an input or an output.
 
     ``shape`` has -1 where a size is not fixed. A real value is (q - ``zero_point``) * ``scale``;

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -35,8 +34,7 @@ _SAID_BYTES = 64 << 10
 _PACKAGE = Path(__file__).parent.parent.parent
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of a model in quarantine.
 
     ``reason`` is one line, empty for ok. ``ran`` is false where it was only read, because it needs

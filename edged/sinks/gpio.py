@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from edged.config.schema import OutputConfig
 from edged.core import OutputState, Report, Result, RuleState
@@ -24,8 +25,7 @@ RETRY_S = 0.5
 JOIN_S = 2.0
 
 
-@dataclass(slots=True)
-class _Output:
+class _Output(msgspec.Struct):
     """One output: ``value`` is what its pin has, ``drive.value`` what it should have."""
 
     config: OutputConfig

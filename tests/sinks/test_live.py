@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from edged.core import OutputState
 from tests.sinks.reports import result

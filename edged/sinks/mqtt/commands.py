@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,8 +29,7 @@ SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 _decoder = msgspec.json.Decoder(CommandPayload)
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """Who waits for a reply: where, and what must come back with it."""
 
     topic: str

@@ -9,8 +9,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from edged.config.schema import MqttConfig
 from edged.errors import SinkError
@@ -37,8 +38,7 @@ FAREWELL_S = 1.0
 """At the end, the time for the last messages to go out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Callbacks:
+class Callbacks(msgspec.Struct, frozen=True):
     """What the connection tells its owner, each from a thread of the connection's."""
 
     up: Callable[[int], None]

@@ -7,8 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from edged.errors import SinkError
 from edged.sinks.mqtt.payloads import replayed
@@ -35,8 +36,7 @@ DISK_RETRY_S = 5.0
 """A failed disk is tried again after this time."""
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
+class _Waiting(msgspec.Struct, eq=False):
     """An event that is not on disk yet. ``sent`` holds for the present connection."""
 
     payload: bytes
