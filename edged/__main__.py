@@ -1,5 +1,5 @@
 """``python -m edged`` is ``edged``."""
 
-from edged.cli import main
+from edged.cli import program
 
-raise SystemExit(main())
+program()

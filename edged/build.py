@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
-from edged.config.schema import CameraConfig, Config
+from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.control.server import ControlSocket
 from edged.core import Camera, Sink
 from edged.decide import Decider
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
-from edged.paths import bundled_model, control_socket
+from edged.paths import control_socket
 from edged.sinks.log import LogSink
 
 if TYPE_CHECKING:
+    from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.sinks.gpio import GpioSink
     from edged.sinks.mqtt import MqttSink
@@ -34,17 +34,28 @@ FIRST_PICTURE_S = 1.0
 """The longest that what the first classification does not need waits for it."""
 
 
-def classifier(config: Config) -> TfliteClassifier:
-    """The model, out of quarantine, blessed where that is asked for, and loaded. ModelError."""
+def admitted(config: Config) -> tuple[ModelConfig, ModelFile]:
+    """The model, out of quarantine, blessed where that is asked for, and read. ModelError."""
     from edged.inference import tflite
     from edged.models.admission import admit
 
     model = admit(config.model)
+    file = tflite.read(model)
     if model.require_blessing:
         from edged.evaluation import blessing
 
-        blessing.check(Path(model.path) if model.path else bundled_model())
-    return tflite.load(model, fit=config.camera.fit)
+        blessing.check(file.path)
+    return model, file
+
+
+def classifier(
+    config: Config, model: tuple[ModelConfig, ModelFile] | None = None
+) -> TfliteClassifier:
+    """The model, loaded: what `admitted` has found, where that was asked before. ModelError."""
+    from edged.inference import tflite
+
+    settings, file = model or admitted(config)
+    return tflite.load(settings, config.camera.fit, file)
 
 
 def decider(config: Config, labels: Sequence[str]) -> Decider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -45,15 +46,20 @@ class Daemon:
         style = log_style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
         log.info("edged %s, device %s", __version__, config.device)
+        # What is built now lives as long as the daemon: looking for garbage in it would only slow
+        # the start, and later stop the loop for milliseconds now and then.
+        gc.disable()
         with ExitStack() as stack:
             self._obey_signals(stack)
             self._surface_bugs(stack)
             self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
-            classifier = build.classifier(config)
+            model = build.admitted(config)
+            # Before the model is loaded: meanwhile the device starts, which may take a second.
+            camera = stack.enter_context(build.camera(config.camera, model[1].input_px))
+            classifier = build.classifier(config, model)
             decider = build.decider(config, classifier.labels)
-            wanted_px = (classifier.input_height_px, classifier.input_width_px)
             self._pipeline = self._pipeline_type(stack)(
-                stack.enter_context(build.camera(config.camera, wanted_px)),
+                camera,
                 classifier,
                 decider,
                 self._sinks.all,
@@ -65,6 +71,8 @@ class Daemon:
             )
             stack.callback(lambda: self._pipeline.classifier.close())
             stack.callback(self._notifier.stopping)
+            gc.freeze()
+            gc.enable()
             self._pipeline.run()
         if self._bug is not None:
             raise self._bug

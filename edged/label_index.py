@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from edged.config.nearest import did_you_mean
 from edged.config.toml import shown
@@ -21,11 +22,6 @@ class LabelIndex:
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = labels
-        self._ways = [
-            _index(labels, lambda label: iter((label.strip(),))),
-            _index(labels, lambda label: iter((label.strip().casefold(),))),
-            _index(labels, _names),
-        ]
 
     def __contains__(self, wanted: str) -> bool:
         return bool(self._found(wanted))
@@ -47,18 +43,31 @@ class LabelIndex:
         )
 
     def _found(self, wanted: str) -> list[int]:
-        exact, folded, named = self._ways
         key = wanted.strip()
-        return exact.get(key) or folded.get(key.casefold()) or named.get(key.casefold()) or []
+        folded = key.casefold()
+        return self._exact.get(key) or self._folded.get(folded) or self._named.get(folded) or []
+
+    @cached_property
+    def _exact(self) -> dict[str, list[int]]:
+        return _index([label.strip()] for label in self.labels)
+
+    @cached_property
+    def _folded(self) -> dict[str, list[int]]:
+        return _index([label.strip().casefold()] for label in self.labels)
+
+    @cached_property
+    def _named(self) -> dict[str, list[int]]:
+        return _index(_names(label) for label in self.labels)
 
 
-def _names(label: str) -> Iterator[str]:
-    return (name.strip().casefold() for name in label.split(",") if name.strip())
+def _names(label: str) -> list[str]:
+    names = (name.strip() for name in label.casefold().split(","))
+    return list(dict.fromkeys(name for name in names if name))
 
 
-def _index(labels: Sequence[str], keys: Callable[[str], Iterator[str]]) -> dict[str, list[int]]:
+def _index(keys: Iterable[Sequence[str]]) -> dict[str, list[int]]:
     index: defaultdict[str, list[int]] = defaultdict(list)
-    for position, label in enumerate(labels):
-        for key in dict.fromkeys(keys(label)):
+    for position, of_label in enumerate(keys):
+        for key in of_label:
             index[key].append(position)
     return index

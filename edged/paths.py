@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from edged.config.schema import Config
@@ -15,6 +14,9 @@ def runtime_directory() -> Path:
         return Path(given.split(":")[0])
     if session := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(session) / "edged"
+    # Costs a millisecond, and a service has a directory of its own.
+    import tempfile
+
     return Path(tempfile.gettempdir()) / f"edged-{os.getuid()}"
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edged.cli.arguments import EXIT_STATUSES, add_config, add_json, command, positive, size
+from edged.cli.arguments import (
+    EXIT_STATUSES,
+    Formatter,
+    add_config,
+    add_json,
+    command,
+    positive,
+    size,
+)
 from edged.cli.models_parser import add_models
 
 
@@ -16,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="A vision sensor that stands on its own: camera frames in, "
         "MQTT messages and GPIO levels out.",
         epilog=EXIT_STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 

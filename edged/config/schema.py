@@ -1,10 +1,9 @@
 """Every option of edged, typed, with its default: the one place where a default is written.
 
 The values are frozen: what changes while the daemon runs lives in the object that owns it.
-Ranges are part of the type. config/edged.toml explains each option to people.
+Ranges are part of the type. config/edged.toml explains each option to people. Annotations are not
+put off here (``from __future__``): to evaluate them from text takes longer than all of loading.
 """
-
-from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from edged import lean_import
 from edged.config.nearest import nearest as config_nearest
 from edged.config.schema import GpioConfig
 from edged.errors import ConfigError
@@ -96,14 +97,15 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
     if kind == "none":
         yield None
         return
-    from gpiozero import GPIOZeroError
+    with lean_import.without_package_metadata():
+        from gpiozero import GPIOZeroError
 
-    try:
-        factory = FACTORIES[kind](gpio)
-    except (GPIOZeroError, OSError) as error:
-        raise ConfigError(
-            f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
-        ) from error
+        try:
+            factory = FACTORIES[kind](gpio)
+        except (GPIOZeroError, OSError) as error:
+            raise ConfigError(
+                f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
+            ) from error
     try:
         yield factory
     finally:

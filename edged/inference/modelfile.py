@@ -7,7 +7,7 @@ metadata those of tflite-support's metadata_schema.fbs.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ _TENSOR_AXIS_LABELS = 2
 class ModelFile(msgspec.Struct, frozen=True):
     """The facts that the file holds; tensors are named by their index in the main graph.
 
+    ``input_px`` is (height, width) of the first input where that has the form of a picture.
     ``producers`` maps a tensor to its operator's code and that operator's first input,
     ``output_names`` an output to its name in the signature. ``mean`` and ``std`` (in units of a
     pixel, 0..255) come from the metadata and are empty where there is none, ``label_files`` maps
@@ -31,6 +32,7 @@ class ModelFile(msgspec.Struct, frozen=True):
     """
 
     path: Path
+    input_px: tuple[int, int] | None
     producers: Mapping[int, tuple[int, int]]
     output_names: Mapping[int, str]
     mean: tuple[float, ...]
@@ -74,20 +76,38 @@ def _facts(path: Path, data: memoryview) -> ModelFile:
     graph = next(model.tables(2), None)
     if graph is None:
         raise DamagedError("no graph")
-    _check_references(model, graph, len(data))
+    tensors = list(graph.tables(0))
+    _check_references(model, graph, tensors, len(data))
     outputs = graph.integers(2)
     mean, std, label_files = _metadata(model, outputs)
-    return ModelFile(path, _producers(model, graph), _names(model), mean, std, label_files)
+    return ModelFile(
+        path,
+        _input_px(graph, tensors),
+        _producers(model, graph),
+        _names(model),
+        mean,
+        std,
+        label_files,
+    )
 
 
-def _check_references(model: Table, graph: Table, size_bytes: int) -> None:
+def _input_px(graph: Table, tensors: Sequence[Table]) -> tuple[int, int] | None:
+    first = next(iter(graph.integers(1)), -1)
+    match tensors[first].integers(0) if first >= 0 else ():
+        case (1, height, width) | (1, height, width, _) if height > 0 and width > 0:
+            return height, width
+    return None
+
+
+def _check_references(
+    model: Table, graph: Table, tensors: Sequence[Table], size_bytes: int
+) -> None:
     """Older runtimes do not check this and die of it: a cut-off download must not end edged."""
     buffers = list(model.tables(4))
     for buffer in buffers:
         buffer.raw(0)
         if buffer.number(1, "Q") + buffer.number(2, "Q") > size_bytes:
             raise DamagedError("a buffer ends beyond the end")
-    tensors = list(graph.tables(0))
     # Buffer 0 means no data, even where there is none at all.
     if any(tensor.number(2, "I") >= max(len(buffers), 1) for tensor in tensors):
         raise DamagedError("a tensor has no buffer")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,19 +24,29 @@ from edged.imaging.resample import resample
 from edged.inference import interface, modelfile, runtimes, tensors
 from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
+from edged.inference.modelfile import ModelFile
 from edged.inference.tensors import Tensor
 
 logger = logging.getLogger(__name__)
 
 
-def load(model: ModelConfig, fit: Literal["stretch", "crop"] = "stretch") -> TfliteClassifier:
-    """The classifier that `model` describes; the bundled one where it names no path.
+def read(model: ModelConfig) -> ModelFile:
+    """The file that `model` names; the bundled one where it names none. ModelError."""
+    return modelfile.read(Path(model.path) if model.path else paths.bundled_model())
+
+
+def load(
+    model: ModelConfig,
+    fit: Literal["stretch", "crop"] = "stretch",
+    file: ModelFile | None = None,
+) -> TfliteClassifier:
+    """The classifier that `model` describes, from its `file` where that has been read.
 
     `fit` says how a picture of another aspect comes into the input: stretched, or cropped to the
     middle. ModelError, one line, if anything about the model or its labels is unfit.
     """
-    path = Path(model.path) if model.path else paths.bundled_model()
-    file = modelfile.read(path)
+    file = file or read(model)
+    path = file.path
     runtime = runtimes.choose(model.runtime)
     threads = model.threads or runtimes.default_threads()
     interpreter = runtimes.open_interpreter(runtime, path, model, threads)
@@ -51,42 +62,35 @@ def load(model: ModelConfig, fit: Literal["stretch", "crop"] = "stretch") -> Tfl
     labels, source = label_files.find(file, model.labels)
     scores = interface.scores_output(path, outputs, candidates, file, len(labels), model)
     label_files.check_count(path, scores.classes, source, len(labels))
-    delegated = runtimes.delegated_share(interpreter)
-    logger.info(
-        "model %s: %s, threads: %d, delegated operators: %s; input %dx%d %s %s %s; "
-        "%d classes from %s, outputs are %s",
-        path,
-        runtime.title,
-        threads,
-        "unknown" if delegated is None else f"{delegated:.0%}",
-        image.width_px,
-        image.height_px,
-        "RGB" if image.channels == 3 else "grey",
-        image.tensor.dtype.name,
-        image.normalised,
-        len(labels),
-        source,
-        "logits" if scores.logits else "probabilities",
+    classifier = TfliteClassifier(
+        path, interpreter, image, scores, labels, fit, runtime=runtime.title, threads=threads
     )
-    return TfliteClassifier(
-        path,
-        interpreter,
-        image,
-        scores,
-        labels,
-        fit,
-        runtime=runtime.title,
-        threads=threads,
-        delegated=delegated,
-    )
+    if logger.isEnabledFor(logging.INFO):
+        delegated = classifier.delegated
+        logger.info(
+            "model %s: %s, threads: %d, delegated operators: %s; input %dx%d %s %s %s; "
+            "%d classes from %s, outputs are %s",
+            path,
+            runtime.title,
+            threads,
+            "unknown" if delegated is None else f"{delegated:.0%}",
+            image.width_px,
+            image.height_px,
+            "RGB" if image.channels == 3 else "grey",
+            image.tensor.dtype.name,
+            image.normalised,
+            len(labels),
+            source,
+            "logits" if scores.logits else "probabilities",
+        )
+    return classifier
 
 
 class TfliteClassifier:
     """A loaded model; `load` makes it. One thread only: the one that calls it first.
 
-    ``runtime`` is title and version, ``delegated`` the share of operators that XNNPACK or another
-    delegate runs (None if the runtime does not tell). Buffers are made once: `classify` allocates
-    the scores that it returns and nothing else of a picture's size.
+    ``runtime`` is title and version. Buffers are made once: `classify` allocates the scores that it
+    returns and nothing else of a picture's size.
     """
 
     def __init__(
@@ -100,7 +104,6 @@ class TfliteClassifier:
         *,
         runtime: str,
         threads: int,
-        delegated: float | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
@@ -108,7 +111,6 @@ class TfliteClassifier:
         self.labels = labels
         self.runtime = runtime
         self.threads = threads
-        self.delegated = delegated
         self.input_height_px = image.height_px
         self.input_width_px = image.width_px
         self._interpreter = interpreter
@@ -121,6 +123,14 @@ class TfliteClassifier:
         if not image.plain:
             self._rgb: Pixels = np.empty((*shape, 3), np.uint8)
             self._indices: npt.NDArray[np.intp] = np.empty((*shape, image.channels), np.intp)
+
+    @cached_property
+    def delegated(self) -> float | None:
+        """The share of operators that XNNPACK or another delegate runs, 0..1.
+
+        None if the runtime does not tell.
+        """
+        return runtimes.delegated_share(self._interpreter)
 
     def classify(self, pixels: Pixels) -> Prediction:
         """The scores of `pixels`; stages are resize, tensor, invoke and scores.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -225,6 +224,8 @@ class Connection:
 
 def _reason(error: Exception) -> str:
     """Why connecting failed, and what to look at."""
+    import ssl
+
     match error:
         case socket.gaierror():
             return "its name is not found; check mqtt.host"

@@ -1,11 +1,9 @@
-"""Who we are to the broker, and who it must be to us: user, password, certificates."""
+"""Who we are to the broker: user and password, and the files that must be there."""
 
 from __future__ import annotations
 
-import ssl
-
 from edged import paths
-from edged.config.schema import MqttConfig, TlsConfig
+from edged.config.schema import MqttConfig
 from edged.errors import ConfigError, SinkError
 
 SECRET_BYTES = 65535
@@ -48,39 +46,6 @@ def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
     """User name and password, read now; None where there is none. SinkError."""
     name = mqtt.username or _secret("mqtt.username_file", mqtt.username_file)
     return name or None, _secret("mqtt.password_file", mqtt.password_file)
-
-
-def tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """The certificates, read now. SinkError where a file is no certificate or key."""
-    try:
-        context = ssl.create_default_context(cafile=_path(tls.ca_file))
-        context.sslsocket_class = _HandshakeOrClosed
-        if not tls.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if tls.cert_file:
-            # The empty password: OpenSSL would ask for that of a locked key on the terminal.
-            context.load_cert_chain(
-                str(paths.credential(tls.cert_file)), _path(tls.key_file), password=""
-            )
-    except (OSError, ValueError) as error:
-        raise SinkError(f"mqtt.tls: the certificate files cannot be used: {error}") from error
-    return context
-
-
-class _HandshakeOrClosed(ssl.SSLSocket):
-    """Closes itself where the handshake fails; the network library would leave it open."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def _path(file: str) -> str | None:
-    return str(paths.credential(file)) if file else None
 
 
 def _secret(option: str, file: str) -> str | None:

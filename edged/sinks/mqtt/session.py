@@ -25,7 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.config.schema import MqttConfig
-from edged.sinks.mqtt import credentials
+from edged.sinks.mqtt import credentials, tls
 
 if TYPE_CHECKING:
     from edged.sinks.mqtt.connection import Callbacks
@@ -182,7 +182,7 @@ class Session:
         if name is not None:
             client.username_pw_set(name, password)
         if self._mqtt.tls.enabled:
-            client.tls_set_context(credentials.tls_context(self._mqtt.tls))
+            client.tls_set_context(tls.context(self._mqtt.tls))
             client.tls_insecure_set(not self._mqtt.tls.verify)
         return client
 
