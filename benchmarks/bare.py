@@ -18,10 +18,10 @@ MODULES = {
 }
 
 
-def main(name, model, threads, xnnpack, runs):
+def main(name: str, model: str, threads: int, xnnpack: bool, runs: int) -> None:
     module = __import__(MODULES[name], fromlist=["Interpreter"])
     imported_s = time.perf_counter()
-    options = {"model_path": model, "num_threads": threads}
+    options: dict[str, object] = {"model_path": model, "num_threads": threads}
     if not xnnpack:
         options["experimental_op_resolver_type"] = (
             module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmarks import material
 from benchmarks.results import Part, Plot, Table, Times
-from benchmarks.rig import LAMP, Rig, rig
+from benchmarks.rig import LAMP, Rig, rig, still
 from edged.core import Pixels
 from edged.imaging.picture import decode_jpeg
 
@@ -40,8 +40,8 @@ def compare(bench: Rig, decode: Callable[[], Pixels], runs: int = RUNS) -> Compa
         for stage, duration_s in taken.result.prediction.stages_s.items():
             stages_s.setdefault(stage, []).append(duration_s)
     stages = {stage: Times.of_seconds(values) for stage, values in stages_s.items()}
-    times = (Times.of_seconds(values) for values in (floor_s, decision_s, whole_s))
-    return Compared(*times, stages)
+    floor, decision, whole = map(Times.of_seconds, (floor_s, decision_s, whole_s))
+    return Compared(floor, decision, whole, stages)
 
 
 def lamp_for(model: Path) -> str:
@@ -118,7 +118,7 @@ def sizes(folder: Path) -> Part:
     with rig(folder, model, labels, text=lamp_for(model)) as bench:
         for width_px, height_px in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160)):
             pixels = material.picture(width_px, height_px)
-            found = compare(bench, lambda pixels=pixels: pixels, 100)
+            found = compare(bench, still(pixels), 100)
             megapixels = width_px * height_px / 1e6
             curves["above the invoke"].append((megapixels, found.whole.p50 - found.floor.p50))
             curves["resize"].append((megapixels, found.stages["resize"].p50))

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import material
 from benchmarks.broker import Listener
 from benchmarks.results import Part, Plot, Times
-from benchmarks.rig import rig
+from benchmarks.rig import rig, still
 from edged.config.schema import DecideConfig, MqttConfig, RuleConfig, SpoolConfig
 from edged.core import Prediction
 from edged.decide import Decider
@@ -139,11 +139,12 @@ def endurance(folder: Path, port: int, frames: int = 100_000) -> Part:
     with rig(folder, bundled, "", port, text=lamp_for(bundled)) as bench:
         for number in range(frames):
             pixels = scenes[number // 50 % 2]
-            bench.frame(lambda pixels=pixels: pixels)
+            bench.frame(still(pixels))
             if number % (frames // 100) == 0:
                 memory.append((float(number), memory_mb()))
     settled = [(at, mb) for at, mb in memory if at >= frames * 0.2]
-    slope = float(np.polyfit(*zip(*settled, strict=True), 1)[0]) * frames
+    at, mb = zip(*settled, strict=True)
+    slope = float(np.polyfit(at, mb, 1)[0]) * frames
     part.figures["rss_growth_mb"] = slope
     part.judge(
         f"RSS growth over {frames:,} frames (fitted after the first fifth)", slope, " MB", 1.0

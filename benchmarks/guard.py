@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -52,7 +53,7 @@ def shares(slower: float = 0.0) -> dict[str, list[float]]:
                 size_px = bench.input_px[::-1]
                 cases: dict[str, Callable[[], Pixels]] = {f"frame{rules}": lambda: vga}
                 if not rules:
-                    cases["JPEG"] = lambda size_px=size_px: decode_jpeg(data, "guard", size_px)
+                    cases["JPEG"] = partial(decode_jpeg, data, "guard", size_px)
                 for _ in range(REPEATS):
                     for name, decode in cases.items():
                         found_here = compare(bench, decode, RUNS)

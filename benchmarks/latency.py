@@ -110,7 +110,8 @@ def measure(folder: Path, port: int) -> Part:
         _run_to_end(bench.pipeline)
         time.sleep(0.3)
     heard = listener.stop()
-    decided_s = bench.pipeline.decided_s  # type: ignore[attr-defined]
+    assert isinstance(bench.pipeline, Stamped)
+    decided_s = bench.pipeline.decided_s
     part = Part("Light, decision, pin, subscriber")
     messages_s = [at_s for at_s, payload in heard if not json.loads(payload)["replayed"]]
     count = min(len(decided_s), len(pins), len(messages_s), len(source.changed_s))
@@ -156,13 +157,14 @@ def rates(folder: Path) -> Part:
             model,
             labels,
             text=lamp_for(model),
-            camera=lambda _, camera=camera: camera,
+            camera=partial(_given, camera),
             pipeline_type=Stamped,
         ) as bench:
             for _ in range(10):
                 bench.floor_s()
             _run_to_end(bench.pipeline)
-            seen = bench.pipeline.ages_s  # type: ignore[attr-defined]
+            assert isinstance(bench.pipeline, Stamped)
+            seen = bench.pipeline.ages_s
         ages.append((fps, Times.of_seconds(seen).p50))
         used.append((fps, len(seen) / max(len(seen) + camera.dropped, 1) * fps))
     part.plots += [
@@ -178,6 +180,11 @@ def rates(folder: Path) -> Part:
     ]
     part.figures["age_at_240_over_30"] = dict(ages)[240.0] / dict(ages)[30.0]
     return part
+
+
+def _given(camera: NewestFrame, size_px: tuple[int, int]) -> NewestFrame:
+    del size_px
+    return camera
 
 
 def _entered_for(source: StampedSource, seconds: float) -> StampedSource:

@@ -13,6 +13,7 @@ from edged import build
 from edged.cameras.source import Capture
 from edged.config.load import load
 from edged.core import Camera, Frame, Pixels, Result
+from edged.inference.tflite import TfliteClassifier
 from edged.mailbox import Mailbox
 from edged.notify import Notifier
 from edged.pipeline import Pipeline
@@ -72,7 +73,8 @@ class Rig:
         self.pipeline = pipeline
         self.sinks = sinks
         self.mailbox = mailbox
-        self.classifier: Any = pipeline.classifier
+        assert isinstance(pipeline.classifier, TfliteClassifier)
+        self.classifier = pipeline.classifier
         interpreter = self.classifier._interpreter
         self._invoke = interpreter.invoke
         self._set, self._get = interpreter.set_tensor, interpreter.get_tensor
@@ -106,6 +108,11 @@ class Rig:
         pipeline.beat(delivering=True)
         pipeline.obey()
         return Taken(decided_s - began_s, time.perf_counter() - began_s, result)
+
+
+def still(pixels: Pixels) -> Callable[[], Pixels]:
+    """Decodes to `pixels` at once."""
+    return lambda: pixels
 
 
 @contextmanager
@@ -168,4 +175,4 @@ def _wait_until_connected(mqtt: Any) -> None:
         time.sleep(0.02)
 
 
-__all__ = ["LAMP", "Capture", "Rig", "StillCamera", "Taken", "rig"]
+__all__ = ["LAMP", "Capture", "Rig", "StillCamera", "Taken", "rig", "still"]

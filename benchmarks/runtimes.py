@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def measure(folder: Path) -> Part:
         material.PER_CHANNEL,
         material.PER_TENSOR,
     )
-    variants: dict[str, dict[str, object]] = {}
+    variants: dict[str, dict[str, Any]] = {}
     if material.has_mobilenet():
         for name in ("litert", "tflite-runtime", "tensorflow"):
             variants[f"{name}, as it comes, 1 thread"] = {"name": name, "model": per_channel}
@@ -61,12 +62,8 @@ def measure(folder: Path) -> Part:
     for _ in range(ROUNDS):
         for title, variant in list(variants.items()):
             try:
-                python = _python(str(variant["name"]))
-                _, rss_mb, answer = process.bare(
-                    python=python,
-                    runs=RUNS + WARM,
-                    **variant,  # type: ignore[arg-type]
-                )
+                python = _python(variant["name"])
+                _, rss_mb, answer = process.bare(python=python, runs=RUNS + WARM, **variant)
             except (RuntimeError, OSError) as error:
                 part.notes.append(f"{title}: left out ({error})")
                 del variants[title]
@@ -110,22 +107,22 @@ def scripts(folder: Path, port: int) -> Part:
     client.connect("127.0.0.1", port)
     client.loop_start()
 
-    def script(interpreter: object) -> None:
-        given = interpreter.get_input_details()[0]  # type: ignore[attr-defined]
+    def script(interpreter: Any) -> None:
+        given = interpreter.get_input_details()[0]
         _, height, width, _ = given["shape"]
         picture = Image.open(io.BytesIO(data)).convert("RGB")
         small = picture.resize((int(width), int(height)), Image.Resampling.BILINEAR)
         pixels = np.expand_dims(np.asarray(small), 0)
         if given["dtype"] == np.int8:
             pixels = (pixels.astype(np.int16) - 128).astype(np.int8)
-        interpreter.set_tensor(given["index"], pixels)  # type: ignore[attr-defined]
-        interpreter.invoke()  # type: ignore[attr-defined]
-        made = interpreter.get_output_details()[0]  # type: ignore[attr-defined]
-        scores = interpreter.get_tensor(made["index"])[0]  # type: ignore[attr-defined]
+        interpreter.set_tensor(given["index"], pixels)
+        interpreter.invoke()
+        made = interpreter.get_output_details()[0]
+        scores = interpreter.get_tensor(made["index"])[0]
         best = sorted(range(len(scores)), key=lambda i: scores[i], reverse=True)[:3]
         client.publish("script/result", str(best), qos=1).wait_for_publish(5.0)
 
-    def opened() -> object:
+    def opened() -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(model_path=str(model), num_threads=1)
