@@ -34,7 +34,7 @@ $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
 EDITABLE = --config-settings editable_mode=compat --editable
 
 # A stamp for each set of extras: installed again when what it depends on changes.
-$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video]'
 	@touch $@
 

@@ -36,6 +36,7 @@ from edged.config.toml import shown
 from edged.core import NOTHING, UNKNOWN, Event, RuleState, Scene, Scores
 from edged.errors import ConfigError
 from edged.label_index import LabelIndex
+from edged.scores import Filter, Floats, Groups
 
 HOLD_S = 1.0
 """The longest time that one frame's score counts for."""
@@ -44,9 +45,6 @@ ROUNDING_S = 1e-6
 """Sums of floating-point times may miss a frame's time by less than this."""
 
 PROBLEMS_LIMIT = 20
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 class Decider:
@@ -64,8 +62,6 @@ class Decider:
         self._labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
-        self._scene_rate = 1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf
-        self._classes = np.zeros(len(labels), np.float32)
 
         def option(name: str) -> Floats:
             own = (getattr(rule, name) for rule in rules)
@@ -73,21 +69,22 @@ class Decider:
             return np.array([default if value is None else value for value in own], np.float64)
 
         self._names = [rule.name for rule in rules]
-        self._groups = _Groups(_members(rules, index))
         # Rounded as scores are: 0.9 of a model reaches a threshold of 0.9.
         self._enter = option("enter").astype(np.float32).astype(np.float64)
         self._exit = option("exit").astype(np.float32).astype(np.float64)
-        self._rate = _rates(option("smoothing_s"))
-        # Mostly one for all rules: one exponential then, and no array of them.
-        self._common_rate = float(self._rate[0]) if len(set(self._rate.tolist())) == 1 else None
+        self._filter = Filter(
+            len(labels),
+            1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf,
+            Groups(_members(rules, index)),
+            _rates(option("smoothing_s")),
+        )
         self._min_on_s = option("min_on_s")
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
         count = len(rules)
         self._now_s: float | None = None
         self._ended: list[tuple[str, float]] = []
-        self._unset: Flags | None = np.ones(count, np.bool_)
-        self._score = np.zeros(count)
+        self._fresh = True
         self._wish = np.zeros(count, np.bool_)
         self._threshold = self._enter
         self._pending = False
@@ -108,19 +105,20 @@ class Decider:
         self._now_s = now_s = max(at_s, before_s)
         held_s = min(now_s - before_s, HOLD_S)
         if first:
-            if self._unset is not None:
-                self._since_s[self._unset] = now_s
-            self._classes = scores.copy()
-        else:
-            step = scores - self._classes
-            step *= _gain(self._scene_rate, held_s)
-            self._classes += step
-        if self._names:
-            self._follow(self._groups.scores(scores), now_s, held_s)
+            self._since_s[self._filter.unset] = now_s
+        before = self._filter.score
+        self._best, turned = self._filter.step(
+            scores, None if first else held_s, self._threshold, self._wish
+        )
+        if turned:
+            self._turn(before, now_s, held_s)
+        if self._fresh:
+            self._fresh = False
+            self._filter.unset[:] = False
         events: tuple[Event, ...] = ()
         if self._ended or self._pending:
             events = (*self._end(number), *self._change(number))
-        states = RuleStates(self._names, self._active, self._score, self._since_s)
+        states = RuleStates(self._names, self._active, self._filter.score, self._since_s)
         return Scene(self._scene_name(), states, self._active_names), events
 
     def adopt(self, old: Decider) -> None:
@@ -132,21 +130,18 @@ class Decider:
         places = {name: place for place, name in enumerate(old._names)}
         mine = np.array([i for i, name in enumerate(self._names) if name in places], np.intp)
         its = np.array([places[name] for name in self._names if name in places], np.intp)
-        for state in ("_score", "_wish", "_active", "_crossed_s", "_since_s", "_effect_s"):
+        for state in ("_wish", "_active", "_crossed_s", "_since_s", "_effect_s"):
             getattr(self, state)[mine] = getattr(old, state)[its]
-        same_model = list(self._labels) == list(old._labels)
-        if same_model:
-            self._classes = old._classes.copy()
+        new_filter, old_filter = self._filter, old._filter
+        new_filter.score[mine] = old_filter.score[its]
+        if list(self._labels) == list(old._labels):
+            new_filter.classes[:] = old_filter.classes
             same = [
-                self._groups.members[i] == old._groups.members[j]
+                new_filter.groups.members[i] == old_filter.groups.members[j]
                 for i, j in zip(mine.tolist(), its.tolist(), strict=True)
             ]
-            unset = np.ones(len(self._names), np.bool_)
-            unset[mine] = ~np.array(same, np.bool_)
-            if old._unset is not None:
-                unset[mine] |= old._unset[its]
-            self._unset = unset if unset.any() else None
-        self._turn()
+            new_filter.unset[mine] = ~np.array(same, np.bool_) | old_filter.unset[its]
+        self._expect()
         self._name_active()
         self._now_s = old._now_s
         added = np.ones(len(self._names), np.bool_)
@@ -155,44 +150,30 @@ class Decider:
         kept = set(self._names)
         self._ended = old._ended + [
             (name, float(score))
-            for name, score, active in zip(old._names, old._score, old._active, strict=True)
+            for name, score, active in zip(old._names, old_filter.score, old._active, strict=True)
             if active and name not in kept
         ]
 
-    def _follow(self, raw: Scores, now_s: float, held_s: float) -> None:
-        # In as few calls as can be: after an invoke nothing of them is in the processor's caches.
-        before = self._score
-        gain: float | Floats
-        if self._unset is not None:
-            gain = np.where(self._unset, 1.0, _gains(self._rate, held_s))
-        elif self._common_rate is not None:
-            gain = _gain(self._common_rate, held_s)
-        else:
-            gain = _gains(self._rate, held_s)
-        self._score = score = raw - before
-        score *= gain
-        score += before
-        wish = score >= self._threshold
-        if wish.tobytes() != self._wish.tobytes():
-            turned = np.flatnonzero(wish != self._wish)
-            began_s = now_s - held_s
-            threshold = np.where(wish, self._enter, self._exit)[turned]
-            target = raw[turned].astype(np.float64)
-            # target + (before - target) * exp(-rate * t) = threshold, solved for t.
-            with np.errstate(all="ignore"):
-                after_s = np.log((target - before[turned]) / (target - threshold))
-                after_s /= self._rate[turned]
-            crossed_s = began_s + np.where(np.isinf(self._rate[turned]), 0.0, after_s)
-            # A score that was not filtered has no curve: it is new, or its thresholds are.
-            known = np.isfinite(crossed_s)
-            if self._unset is not None:
-                known &= ~self._unset[turned]
-            self._crossed_s[turned] = np.where(known, np.clip(crossed_s, began_s, now_s), now_s)
-            self._wish = wish
-            self._turn()
-        self._unset = None
+    def _turn(self, before: Floats, now_s: float, held_s: float) -> None:
+        """Take over the wishes that this frame turns, and say when each of them turned."""
+        followed = self._filter
+        wish = followed.score >= self._threshold
+        turned = np.flatnonzero(wish != self._wish)
+        began_s = now_s - held_s
+        threshold = np.where(wish, self._enter, self._exit)[turned]
+        rate = followed.rates[turned]
+        target = followed.raw[turned].astype(np.float64)
+        # target + (before - target) * exp(-rate * t) = threshold, solved for t.
+        with np.errstate(all="ignore"):
+            after_s = np.log((target - before[turned]) / (target - threshold)) / rate
+        crossed_s = began_s + np.where(np.isinf(rate), 0.0, after_s)
+        # A score that was not filtered has no curve: it is new, or its thresholds are.
+        known = np.isfinite(crossed_s) & ~followed.unset[turned]
+        self._crossed_s[turned] = np.where(known, np.clip(crossed_s, began_s, now_s), now_s)
+        self._wish = wish
+        self._expect()
 
-    def _turn(self) -> None:
+    def _expect(self) -> None:
         """After a change of wishes: what each of them ends at, and whether a state is to follow."""
         self._threshold = np.where(self._wish, self._exit, self._enter)
         self._pending = bool((self._wish != self._active).any())
@@ -217,7 +198,7 @@ class Decider:
             Event(
                 rule=self._names[i],
                 active=bool(self._active[i]),
-                score=float(self._score[i]),
+                score=float(self._filter.score[i]),
                 onset_s=float(self._since_s[i]),
                 decided_s=now_s,
                 number=number,
@@ -237,15 +218,13 @@ class Decider:
         if len(self._active_names) == 1:
             return self._active_names[0]
         if self._active_names:
-            return self._names[int(np.where(self._active, self._score, -1.0).argmax())]
-        if not self._classes.size:
-            return UNKNOWN
-        best = int(self._classes.argmax())
-        if best in self._empty:
+            score = np.where(self._active, self._filter.score, -1.0)
+            return self._names[int(score.argmax())]
+        if self._best in self._empty:
             return NOTHING
-        if self._classes[best] < self._unknown_below:
+        if self._filter.classes[self._best] < self._unknown_below:
             return UNKNOWN
-        return self._labels[best]
+        return self._labels[self._best]
 
 
 class RuleStates(Sequence[RuleState]):
@@ -292,41 +271,6 @@ class RuleStates(Sequence[RuleState]):
         return map(RuleState, self._names, *columns)
 
 
-class _Groups:
-    """The classes of each rule, laid out so that two reductions give all scores."""
-
-    def __init__(self, members: Sequence[tuple[str, tuple[int, ...]]]) -> None:
-        self.members = members
-        self._parts = [
-            _Part(reduce, [(i, classes) for i, (how, classes) in enumerate(members) if how == name])
-            for name, reduce in (("max", np.maximum), ("sum", np.add))
-            if any(how == name for how, _ in members)
-        ]
-
-    def scores(self, scores: Scores) -> Scores:
-        """The unsmoothed score of each rule, 1 at most."""
-        if len(self._parts) == 1:
-            return self._parts[0].scores(scores)
-        result = np.empty(len(self.members), np.float32)
-        for part in self._parts:
-            result[part.rules] = part.scores(scores)
-        return result
-
-
-class _Part:
-    def __init__(self, reduce: np.ufunc, members: Sequence[tuple[int, tuple[int, ...]]]) -> None:
-        self.reduce = reduce
-        sizes = [len(classes) for _, classes in members]
-        self.rules = np.array([rule for rule, _ in members], np.intp)
-        self.classes = np.array([i for _, classes in members for i in classes], np.intp)
-        self.starts = np.cumsum([0, *sizes[:-1]])
-
-    def scores(self, scores: Scores) -> Scores:
-        """The unsmoothed score of each of these rules, 1 at most."""
-        result: Scores = self.reduce.reduceat(scores.take(self.classes), self.starts)
-        return np.minimum(result, np.float32(1)) if self.reduce is np.add else result
-
-
 def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, tuple[int, ...]]]:
     members: list[tuple[str, tuple[int, ...]]] = []
     problems: list[str] = []
@@ -350,18 +294,3 @@ def _rates(smoothing_s: Floats) -> Floats:
     """1 / seconds; infinite where nothing is smoothed."""
     with np.errstate(divide="ignore"):
         return 1.0 / smoothing_s
-
-
-def _gains(rates: Floats, held_s: float) -> Floats:
-    """How far the filter goes towards a score that holds for `held_s`."""
-    if held_s > 0.0:
-        gains: Floats = -np.expm1(-held_s * rates)
-        return gains
-    return np.where(np.isinf(rates), 1.0, 0.0)
-
-
-def _gain(rate: float, held_s: float) -> float:
-    """The same for one rate, without numpy's cost of a call."""
-    if held_s > 0.0:
-        return -math.expm1(-held_s * rate)
-    return 1.0 if math.isinf(rate) else 0.0

@@ -15,6 +15,10 @@
 
 enum { VECTOR = 64, TAPS = 4, DIGITS = 3, OUTPUTS_AT_MOST = 5, OUTPUTS_AT_LEAST = 3 };
 
+/* Rows between the one that is worked on and the one that is fetched from memory meanwhile. The
+ * processor fetches ahead by itself, but not beyond a page, and a page holds two rows of VGA. */
+enum { ROWS_AHEAD = 4 };
+
 typedef struct {
     int8_t digits[DIGITS][VECTOR]; /* of the weights, least first; four taps in each 32 bits */
 } Taps;
@@ -143,10 +147,12 @@ columns_of(const Resampling *r, uint8_t *levels, const uint8_t *row, const Py_ss
     const uint8_t *const end = levels + 3 * r->columns.count;
     const size_t size = group_size(parts);
     const Py_ssize_t stride = TAPS * r->step;
+    const Py_ssize_t ahead = r->rows_first ? 0 : ROWS_AHEAD * r->row_stride;
     const __m512i most = _mm512_set1_epi32(255);
     const __m512i first_bytes = _mm512_castsi128_si512(
         _mm_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60));
     for (const ColumnGroup *group = r->groups; levels < end; group = next_group(group, size)) {
+        __builtin_prefetch((const void *)((uintptr_t)row + (uintptr_t)(ahead + group->base)));
         const __m512i places = _mm512_load_si512(group->places);
         __m512i low = _mm512_set1_epi32(HALF), middle = _mm512_setzero_si512(), high = middle;
         for (Py_ssize_t k = 0; k < parts; k++) {

@@ -26,6 +26,7 @@ from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
 from edged.inference.modelfile import ModelFile
 from edged.inference.tensors import Tensor
+from edged.scores import look_up
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,10 @@ class TfliteClassifier:
         self.input_height_px = image.height_px
         self.input_width_px = image.width_px
         self._interpreter = interpreter
+        # Each gives the tensor's own memory, as a view that must be let go before the next invoke,
+        # which else refuses. Made once: it takes Python as long as copying the tensor.
+        self._input = interpreter.tensor(image.tensor.index)
+        self._output = interpreter.tensor(scores.tensor.index)
         self._image = image
         self._scores = scores
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
@@ -168,24 +173,22 @@ class TfliteClassifier:
 
         None if the model has no second output.
         """
-        return None if self._scores.features is None else self._read(self._scores.features)
+        tensor = self._scores.features
+        return None if tensor is None else _read(self._interpreter.tensor(tensor.index), tensor)
 
     def close(self) -> None:
-        self._interpreter = None
-
-    def _view(self, tensor: Tensor) -> npt.NDArray[Any]:
-        """The tensor's own memory. Must be let go before the next invoke, which else refuses."""
-        view: npt.NDArray[Any] = self._interpreter.tensor(tensor.index)()
-        return view
+        self._interpreter = self._input = self._output = None
 
     def _picture(self) -> npt.NDArray[Any]:
         image = self._image
-        return self._view(image.tensor).reshape(image.height_px, image.width_px, image.channels)
+        picture: npt.NDArray[Any] = self._input()
+        return picture.reshape(image.height_px, image.width_px, image.channels)
 
     def _resize(self, pixels: Pixels) -> None:
         if self._crop:
             pixels = tensors.centre(pixels, self.input_height_px, self.input_width_px)
-        resample(pixels, self._picture().view(np.uint8) if self._image.plain else self._rgb)
+        # Of a plain one the shape is (1, height, width, 3).
+        resample(pixels, self._input()[0].view(np.uint8) if self._image.plain else self._rgb)
 
     def _fill(self) -> None:
         image = self._image
@@ -203,13 +206,13 @@ class TfliteClassifier:
     def _read_scores(self) -> Scores:
         output = self._scores
         if self._score_of_byte is not None:
-            return self._score_of_byte.take(self._view(output.tensor).reshape(-1).view(np.uint8))
-        scores = self._read(output.tensor)
+            return look_up(self._score_of_byte, self._output())
+        scores = _read(self._output, output.tensor)
         if output.logits:
             tensors.softmax(scores)
         tensors.bound(scores)
         return scores
 
-    def _read(self, tensor: Tensor) -> Scores:
-        values = self._view(tensor).reshape(-1)
-        return tensors.dequantise(values, tensor.scale, tensor.zero_point)
+
+def _read(view: Callable[[], npt.NDArray[Any]], tensor: Tensor) -> Scores:
+    return tensors.dequantise(view().reshape(-1), tensor.scale, tensor.zero_point)
