@@ -46,8 +46,10 @@ use_vectors(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    {"resample", kernels_resample, METH_VARARGS,
-     "resample(pixels, out, column_starts, column_weights, row_starts, row_weights, rows_first)"},
+    {"plan", kernels_plan, METH_VARARGS,
+     "plan(shape, strides, out_shape, out_strides, column_starts, column_weights, row_starts, "
+     "row_weights, rows_first): for `resample`"},
+    {"resample", kernels_resample, METH_VARARGS, "resample(pixels, out, plan)"},
     {"use_vectors", use_vectors, METH_VARARGS, "use_vectors(name): none wider; which are in use"},
     {"yuv_to_rgb", kernels_yuv_to_rgb, METH_VARARGS, "yuv_to_rgb(y, u, v, out)"},
     {NULL, NULL, 0, NULL},

@@ -26,7 +26,8 @@ extern int kernels_vectors;
 #define RUN(loop, arguments) loop##_any(arguments)
 #endif
 
-/* The methods of the module, one in each file. */
+/* The methods of the module. */
+PyObject *kernels_plan(PyObject *module, PyObject *args);
 PyObject *kernels_resample(PyObject *module, PyObject *args);
 PyObject *kernels_yuv_to_rgb(PyObject *module, PyObject *args);
 

@@ -357,51 +357,83 @@ spread_columns(Resampling *r)
     return 1;
 }
 
-static int
-prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_buffer *axes,
-        const int rows_first)
+/* A resampling without its pictures: what can be kept from one frame of a camera to the next. */
+typedef struct {
+    Resampling r;
+    Py_buffer axes[4];
+    Py_ssize_t shape[3], strides[3], out_shape[3], out_strides[3];
+    size_t sums_bytes, padded_bytes, line_bytes, ring_bytes, ring_row_bytes;
+} Plan;
+
+static const char plan_name[] = "edged.imaging._kernels.plan";
+
+/* In steps of a vector, so that each part of a block begins at one. */
+static size_t
+aligned(const size_t bytes)
 {
-    if (!is_picture(pixels) || !is_picture(out)) {
-        PyErr_SetString(PyExc_ValueError, "pixels and out must be uint8 of shape (height, width, 3)");
-        return 0;
+    return (bytes + 63) & ~(size_t)63;
+}
+
+static void
+free_plan(Plan *plan)
+{
+    free(plan->r.offsets);
+    free(plan->r.lanes);
+    free(plan->r.groups);
+    for (int i = 0; i < 4; i++) {
+        PyBuffer_Release(&plan->axes[i]);
     }
-    if ((pixels->strides[1] != 3 && pixels->strides[1] != 4) || pixels->strides[2] != 1) {
+    free(plan);
+}
+
+static void
+forget_plan(PyObject *capsule)
+{
+    free_plan(PyCapsule_GetPointer(capsule, plan_name));
+}
+
+static int
+prepare(Plan *plan, const int rows_first)
+{
+    const Py_ssize_t *const strides = plan->strides, *const out_strides = plan->out_strides;
+    if ((strides[1] != 3 && strides[1] != 4) || strides[2] != 1) {
         PyErr_SetString(PyExc_ValueError, "pixels must be 3 or 4 bytes apart, channels 1");
         return 0;
     }
+    if (plan->shape[2] != 3 || plan->out_shape[2] != 3) {
+        PyErr_SetString(PyExc_ValueError, "a picture is of shape (height, width, 3)");
+        return 0;
+    }
+    Resampling *const r = &plan->r;
     *r = (Resampling){
-        .row_stride = pixels->strides[0],
-        .step = pixels->strides[1],
-        .out = out->buf,
-        .out_row_stride = out->strides[0],
-        .out_step = out->strides[1],
-        .out_channel_stride = out->strides[2],
+        .row_stride = strides[0],
+        .step = strides[1],
+        .out_row_stride = out_strides[0],
+        .out_step = out_strides[1],
+        .out_channel_stride = out_strides[2],
         .rows_first = rows_first,
     };
     Axis *const columns = &r->columns;
-    if (!read_axis(columns, &axes[0], &axes[1], out->shape[1], pixels->shape[1]) ||
-        !read_axis(&r->rows, &axes[2], &axes[3], out->shape[0], pixels->shape[0])) {
+    const Py_buffer *const axes = plan->axes;
+    if (!read_axis(columns, &axes[0], &axes[1], plan->out_shape[1], plan->shape[1]) ||
+        !read_axis(&r->rows, &axes[2], &axes[3], plan->out_shape[0], plan->shape[0])) {
         return 0;
     }
     const Py_ssize_t step = r->step;
-    r->pixels = (const uint8_t *)pixels->buf + columns->lowest * step;
     /* Behind the last pixel of a picture lies nothing, also where the others have a fourth byte. */
     r->row_bytes = (columns->end - columns->lowest - 1) * step + 3;
     r->ring_rows = r->rows.taps;
     const size_t count = (size_t)columns->count, row_bytes = (size_t)r->row_bytes;
+    const size_t longest = row_bytes > 3 * count ? row_bytes : 3 * count;
+    plan->sums_bytes = aligned((longest + 1) * sizeof *r->sums);
+    plan->padded_bytes = aligned(row_bytes + 2 * LANES);
+    plan->line_bytes = aligned(3 * count);
+    plan->ring_bytes = rows_first ? 0 : aligned((size_t)r->ring_rows * 3 * count);
+    plan->ring_row_bytes = aligned((size_t)r->ring_rows * sizeof *r->ring_row);
     r->offsets = malloc(count * sizeof *r->offsets);
-    r->sums = malloc(((row_bytes > 3 * count ? row_bytes : 3 * count) + 1) * sizeof *r->sums);
-    r->padded = calloc(row_bytes + 2 * LANES, 1);
-    r->line = malloc(3 * count);
-    r->ring = rows_first ? NULL : malloc((size_t)r->ring_rows * 3 * count);
-    r->ring_row = malloc((size_t)r->ring_rows * sizeof *r->ring_row);
-    if (r->offsets == NULL || r->sums == NULL || r->padded == NULL ||
-        r->line == NULL || (r->ring == NULL && !rows_first) || r->ring_row == NULL) {
+    if (r->offsets == NULL) {
         PyErr_NoMemory();
         return 0;
-    }
-    for (Py_ssize_t i = 0; i < r->ring_rows; i++) {
-        r->ring_row[i] = -1;
     }
     for (Py_ssize_t x = 0; x < columns->count; x++) {
         r->offsets[x] = (columns->starts[x] - columns->lowest) * step;
@@ -418,38 +450,106 @@ prepare(Resampling *r, const Py_buffer *pixels, const Py_buffer *out, const Py_b
 }
 
 PyObject *
+kernels_plan(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Plan *const plan = calloc(1, sizeof *plan);
+    if (plan == NULL) {
+        return PyErr_NoMemory();
+    }
+    Py_ssize_t *const shape = plan->shape, *const strides = plan->strides;
+    Py_ssize_t *const out_shape = plan->out_shape, *const out_strides = plan->out_strides;
+    PyObject *axis_objects[4];
+    int rows_first;
+    int ready = PyArg_ParseTuple(
+        args, "(nnn)(nnn)(nnn)(nnn)OOOOp", &shape[0], &shape[1], &shape[2], &strides[0],
+        &strides[1], &strides[2], &out_shape[0], &out_shape[1], &out_shape[2], &out_strides[0],
+        &out_strides[1], &out_strides[2], &axis_objects[0], &axis_objects[1], &axis_objects[2],
+        &axis_objects[3], &rows_first);
+    for (int i = 0; ready && i < 4; i++) {
+        ready = PyObject_GetBuffer(axis_objects[i], &plan->axes[i], PyBUF_SIMPLE) == 0;
+    }
+    ready = ready && prepare(plan, rows_first);
+    PyObject *const capsule = ready ? PyCapsule_New(plan, plan_name, forget_plan) : NULL;
+    if (capsule == NULL) {
+        free_plan(plan);
+    }
+    return capsule;
+}
+
+/* With what only one call at a time may use, and which therefore is of this call; 0 where memory
+ * is short. */
+static int
+run(const Plan *plan, const Py_buffer *pixels, const Py_buffer *out)
+{
+    uint8_t *const block =
+        aligned_alloc(64, plan->sums_bytes + plan->padded_bytes + plan->line_bytes +
+                              plan->ring_bytes + plan->ring_row_bytes);
+    if (block == NULL) {
+        return 0;
+    }
+    Resampling r = plan->r;
+    r.pixels = (const uint8_t *)pixels->buf + r.columns.lowest * r.step;
+    r.out = out->buf;
+    uint8_t *part = block;
+    r.sums = (uint32_t *)part;
+    part += plan->sums_bytes;
+    r.padded = part;
+    memset(r.padded, 0, plan->padded_bytes);
+    part += plan->padded_bytes;
+    r.line = part;
+    part += plan->line_bytes;
+    r.ring = part;
+    part += plan->ring_bytes;
+    r.ring_row = (Py_ssize_t *)part;
+    for (Py_ssize_t i = 0; i < r.ring_rows; i++) {
+        r.ring_row[i] = -1;
+    }
+    resample(&r);
+    free(block);
+    return 1;
+}
+
+static int
+fits(const Py_buffer *view, const Py_ssize_t *shape, const Py_ssize_t *strides)
+{
+    int same = is_picture(view);
+    for (int i = 0; same && i < 3; i++) {
+        /* Where there is one item, its distance to the next means nothing, and may be anything. */
+        same = view->shape[i] == shape[i] && (shape[i] == 1 || view->strides[i] == strides[i]);
+    }
+    return same;
+}
+
+PyObject *
 kernels_resample(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *pixels_object, *out_object, *axis_objects[4];
-    int rows_first;
-    if (!PyArg_ParseTuple(args, "OOOOOOp", &pixels_object, &out_object, &axis_objects[0],
-                          &axis_objects[1], &axis_objects[2], &axis_objects[3], &rows_first)) {
+    PyObject *pixels_object, *out_object, *capsule;
+    if (!PyArg_ParseTuple(args, "OOO", &pixels_object, &out_object, &capsule)) {
         return NULL;
     }
-    Py_buffer pixels = {0}, out = {0}, axes[4] = {{0}};
-    Resampling r = {0};
+    const Plan *const plan = PyCapsule_GetPointer(capsule, plan_name);
+    if (plan == NULL) {
+        return NULL;
+    }
+    Py_buffer pixels = {0}, out = {0};
     int ready = PyObject_GetBuffer(pixels_object, &pixels, PyBUF_STRIDED_RO) == 0 &&
                 PyObject_GetBuffer(out_object, &out, PyBUF_STRIDED) == 0;
-    for (int i = 0; ready && i < 4; i++) {
-        ready = PyObject_GetBuffer(axis_objects[i], &axes[i], PyBUF_SIMPLE) == 0;
+    if (ready) {
+        ready = fits(&pixels, plan->shape, plan->strides) &&
+                fits(&out, plan->out_shape, plan->out_strides);
+        if (!ready) {
+            PyErr_SetString(PyExc_ValueError, "the plan was made for other shapes or strides");
+        }
     }
-    ready = ready && prepare(&r, &pixels, &out, axes, rows_first);
     if (ready) {
         Py_BEGIN_ALLOW_THREADS
-        resample(&r);
+        ready = run(plan, &pixels, &out);
         Py_END_ALLOW_THREADS
-    }
-    free(r.offsets);
-    free(r.lanes);
-    free(r.groups);
-    free(r.sums);
-    free(r.padded);
-    free(r.line);
-    free(r.ring);
-    free(r.ring_row);
-    for (int i = 0; i < 4; i++) {
-        PyBuffer_Release(&axes[i]);
+        if (!ready) {
+            PyErr_NoMemory();
+        }
     }
     PyBuffer_Release(&out);
     PyBuffer_Release(&pixels);

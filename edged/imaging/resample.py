@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from types import ModuleType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,9 @@ def resample(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None = None)
     and crops of either are not copied first. They must not overlap. As with Pillow the filter
     reaches beyond the box where the picture goes on there. ValueError for anything else.
     """
-    plan = _plan(pixels.dtype, pixels.shape, pixels.strides, out.dtype, out.shape, box)
+    plan = _plan(
+        kernels, pixels.dtype, pixels.shape, pixels.strides, out.dtype, out.shape, out.strides, box
+    )
     if plan is None:
         out[...] = pixels
     elif kernels is None:
@@ -74,7 +76,7 @@ def _resample_native(
         pixels, out = pixels[..., ::-1], out[..., ::-1]
     if plan.scattered:
         pixels = pixels.copy()
-    kernels.resample(pixels, out, *plan.columns, *plan.rows, plan.rows_first)
+    kernels.resample(pixels, out, plan.kernel)
 
 
 class _Axis(NamedTuple):
@@ -90,6 +92,7 @@ class _Plan(NamedTuple):
     The kernel walks the source's memory forwards and row by row: a ``turned`` source is the
     transposed problem with the passes in the other order, a ``mirrored`` one is read from its
     end, one that is ``backwards`` has its channels so, and a ``scattered`` one must be copied.
+    ``kernel`` is its own plan for what is left then; None for Pillow.
     """
 
     box: Box
@@ -97,18 +100,18 @@ class _Plan(NamedTuple):
     mirrored: bool
     backwards: bool
     scattered: bool
-    columns: _Axis
-    rows: _Axis
-    rows_first: bool
+    kernel: Any
 
 
 @lru_cache(maxsize=16)
 def _plan(
+    kernels: ModuleType | None,
     dtype: np.dtype[np.uint8],
     shape: tuple[int, ...],
     strides: tuple[int, ...],
     out_dtype: np.dtype[np.uint8],
     out_shape: tuple[int, ...],
+    out_strides: tuple[int, ...],
     box: Box | None,
 ) -> _Plan | None:
     """None stands for a plain copy."""
@@ -124,24 +127,35 @@ def _plan(
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise ValueError(f"box {box} is empty or outside of {width}x{height}")
+    if kernels is None:
+        return _Plan(box, False, False, False, False, None)
     rows_first = _rows_first(height, width, out_height, out_width)
     turned = abs(strides[0]) < abs(strides[1])
     if turned:
         rows_first = not rows_first
         left, top, right, bottom = top, left, bottom, right
-        height, width, out_height, out_width = width, height, out_width, out_height
-        strides = (strides[1], strides[0], strides[2])
+        shape, strides = _turned(shape), _turned(strides)
+        out_shape, out_strides = _turned(out_shape), _turned(out_strides)
     mirrored = strides[1] < 0
-    return _Plan(
-        box,
-        turned,
-        mirrored,
-        backwards=strides[2] < 0,
-        scattered=abs(strides[2]) != 1 or abs(strides[1]) not in (3, 4),
-        columns=_axis(width, out_width, left, right, mirrored),
-        rows=_axis(height, out_height, top, bottom),
-        rows_first=rows_first,
+    backwards = strides[2] < 0
+    scattered = abs(strides[2]) != 1 or abs(strides[1]) not in (3, 4)
+    strides = (3 * shape[1], 3, 1) if scattered else (strides[0], abs(strides[1]), 1)
+    if backwards:
+        out_strides = (*out_strides[:2], -out_strides[2])
+    kernel = kernels.plan(
+        shape,
+        strides,
+        out_shape,
+        out_strides,
+        *_axis(shape[1], out_shape[1], left, right, mirrored),
+        *_axis(shape[0], out_shape[0], top, bottom),
+        rows_first,
     )
+    return _Plan(box, turned, mirrored, backwards, scattered, kernel)
+
+
+def _turned(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return sizes[1], sizes[0], sizes[2]
 
 
 def _rows_first(height: int, width: int, out_height: int, out_width: int) -> bool:
