@@ -74,22 +74,21 @@ add_last_rows(uint8_t *levels, uint32_t *sums, const uint8_t *const *rows, const
     }
 }
 
-/* Row `y` of the output from rows of `length` bytes: those of the source, or those in the ring. */
+/* Row `y` of the output, `length` levels, from the rows of the source or those in the ring. */
+typedef void Vertical(const Resampling *r, uint8_t *levels, Py_ssize_t y, Py_ssize_t length,
+                      int from_ring);
+
 INLINE void
 vertical(const Resampling *r, uint8_t *levels, const Py_ssize_t y, const Py_ssize_t length,
          const int from_ring)
 {
     const int32_t *weights = r->rows.weights + y * r->rows.taps;
-    Py_ssize_t row = r->rows.starts[y], left = r->rows.taps;
-    while (left > 1 && weights[left - 1] == 0) {
-        left--;
-    }
+    Py_ssize_t row = r->rows.starts[y], left = row_taps(r, y);
     for (int first = 1; left > 0; first = 0) {
         const int count = left < ROWS_AT_ONCE ? (int)left : ROWS_AT_ONCE;
         const uint8_t *rows[ROWS_AT_ONCE];
         for (int k = 0; k < count; k++, row++) {
-            rows[k] = from_ring ? r->ring + row % r->ring_rows * length
-                                : r->pixels + row * r->row_stride;
+            rows[k] = input_row(r, row, length, from_ring);
         }
         left -= count;
         if (left == 0) {
@@ -234,15 +233,15 @@ fill_ring(const Resampling *r, const Py_ssize_t y, Horizontal *const resize_row)
 }
 
 INLINE void
-resample_all(const Resampling *r, Horizontal *const resize_row)
+resample_all(const Resampling *r, Horizontal *const resize_row, Vertical *const sum_rows)
 {
     for (Py_ssize_t y = 0; y < r->rows.count; y++) {
         if (r->rows_first) {
-            vertical(r, r->padded, y, r->row_bytes, 0);
+            sum_rows(r, r->padded, y, r->row_bytes, 0);
             resize_row(r, r->line, r->padded, 1);
         } else {
             fill_ring(r, y, resize_row);
-            vertical(r, r->line, y, 3 * r->columns.count, 1);
+            sum_rows(r, r->line, y, 3 * r->columns.count, 1);
         }
         put_line(r, r->out + y * r->out_row_stride);
     }
@@ -257,7 +256,7 @@ horizontal_any(const Resampling *r, uint8_t *levels, const uint8_t *row, const i
 static void
 resample_any(const Resampling *r)
 {
-    resample_all(r, horizontal_any);
+    resample_all(r, horizontal_any, vertical);
 }
 
 #ifdef AVX2
@@ -270,7 +269,7 @@ horizontal_avx2(const Resampling *r, uint8_t *levels, const uint8_t *row, const 
 AVX2 static void
 resample_avx2(const Resampling *r)
 {
-    resample_all(r, horizontal_avx2);
+    resample_all(r, horizontal_avx2, vertical);
 }
 #endif
 
@@ -285,7 +284,7 @@ horizontal_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row, const 
 VNNI static void
 resample_vnni(const Resampling *r)
 {
-    resample_all(r, horizontal_vnni);
+    resample_all(r, horizontal_vnni, rows_vnni);
 }
 #endif
 
@@ -380,6 +379,7 @@ free_plan(Plan *plan)
     free(plan->r.offsets);
     free(plan->r.lanes);
     free(plan->r.groups);
+    free(plan->r.row_digits);
     for (int i = 0; i < 4; i++) {
         PyBuffer_Release(&plan->axes[i]);
     }
@@ -439,7 +439,7 @@ prepare(Plan *plan, const int rows_first)
         r->offsets[x] = (columns->starts[x] - columns->lowest) * step;
     }
 #ifdef VNNI
-    const int filled = suits_vnni(r) ? group_columns(r) : spread_columns(r);
+    const int filled = suits_vnni(r) ? spread_vnni(r) : spread_columns(r);
 #else
     const int filled = spread_columns(r);
 #endif

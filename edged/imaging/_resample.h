@@ -33,6 +33,7 @@ typedef struct {
     Py_ssize_t *offsets; /* of the first tap of each output in a row, in bytes */
     uint32_t *lanes;    /* column weights spread over the channels, two taps per LANES */
     ColumnGroup *groups; /* the same for VNNI, instead; else NULL */
+    int32_t *row_digits; /* the weights of the rows for VNNI; else NULL */
     uint32_t *sums;     /* of one row, in the source or of the output */
     uint8_t *padded;    /* one row, or its tail, and LANES to spare */
     uint8_t *line;      /* one finished row, 3 bytes per pixel */
@@ -41,17 +42,39 @@ typedef struct {
     Py_ssize_t *ring_row; /* the row of the source that each place in the ring holds, or -1 */
 } Resampling;
 
+/* A row that output rows take: of the source, or resized already, `length` bytes, in the ring. */
+INLINE const uint8_t *
+input_row(const Resampling *r, const Py_ssize_t row, const Py_ssize_t length, const int from_ring)
+{
+    return from_ring ? r->ring + row % r->ring_rows * length : r->pixels + row * r->row_stride;
+}
+
+/* How many taps row `y` of the output has, without those at the end that weigh nothing. */
+INLINE Py_ssize_t
+row_taps(const Resampling *r, const Py_ssize_t y)
+{
+    const int32_t *weights = r->rows.weights + y * r->rows.taps;
+    Py_ssize_t taps = r->rows.taps;
+    while (taps > 1 && weights[taps - 1] == 0) {
+        taps--;
+    }
+    return taps;
+}
+
 #if defined(__x86_64__)
 #define VNNI __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni,prefer-vector-width=512")))
 
-/* Whether `columns_vnni` can do it, and is the quicker: not where a few outputs fill a vector. */
+/* Whether VNNI can do it, and is the quicker: not where a few outputs fill a vector. */
 int suits_vnni(const Resampling *r);
 
-/* Fills `groups` from the axis and the offsets; 0 where memory is short. */
-int group_columns(Resampling *r);
+/* Fills `groups` and `row_digits` from the axes and the offsets; 0 where memory is short. */
+int spread_vnni(Resampling *r);
 
 /* The levels of one row, `3 * columns.count` of them; nothing behind its end is read. */
 void columns_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row);
+
+/* Row `y` of the output, `length` levels, from the rows of the source or those in the ring. */
+void rows_vnni(const Resampling *r, uint8_t *levels, Py_ssize_t y, Py_ssize_t length, int from_ring);
 #endif
 
 #endif
