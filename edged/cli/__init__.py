@@ -24,10 +24,17 @@ def program() -> NoReturn:
     Everything is closed by then. To take Python apart as well, module by module, would cost a
     short command a seventh of its time.
     """
-    status = main()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        try:
+            status = main()
+        except SystemExit as told:
+            # argparse has printed the help that was asked for, or what is wrong.
+            status = told.code if isinstance(told.code, int) else 0
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe has left (`edged watch | head`), which is its right.
+        status = 0
     os._exit(status)
 
 
@@ -44,16 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.enable()
     try:
         status: int = command.run(arguments)
-        sys.stdout.flush()
     except EdgedError as error:
         for line in str(error).splitlines():
             print(f"edged: {line}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has left (`edged watch | head`). Python would complain once more
-        # when it flushes standard output at exit, so that goes to nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return status

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import zipfile  # noqa: F401 - for packed labels; its libraries are out of reach later
 from pathlib import Path
 
 import msgspec

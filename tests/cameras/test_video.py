@@ -502,7 +502,7 @@ Gst.init(None)
 if Gst.ElementFactory.find("x264enc"):
     encoder = "x264enc tune=zerolatency key-int-max=5 ! rtph264pay name=pay0"
 else:
-    encoder = "jpegenc ! rtpjpegpay name=pay0"
+    encoder = "video/x-raw,format=I420 ! jpegenc ! rtpjpegpay name=pay0"
 server = rtsp.RTSPServer(service="0", address="127.0.0.1")
 auth = rtsp.RTSPAuth()
 token = rtsp.RTSPToken()

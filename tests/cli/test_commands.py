@@ -52,11 +52,12 @@ def test_completion_knows_every_command(capsys: pytest.CaptureFixture[str]) -> N
     assert "--match" in script
 
 
-def test_a_reader_that_leaves_a_pipe_is_no_error() -> None:
+@pytest.mark.parametrize("argument", ["version", "--help"])
+def test_a_reader_that_leaves_a_pipe_is_no_error(argument: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     left = subprocess.run(
-        [sys.executable, "-m", "edged", "version"],
+        [sys.executable, "-m", "edged", argument],
         stdout=writer,
         stderr=subprocess.PIPE,
         # Unbuffered, nothing would be left for the interpreter to write at exit.
