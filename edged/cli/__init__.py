@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # numpy's OpenBLAS starts a thread for each core when it is imported. Nothing here multiplies
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    arguments = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = make_parser(only=words[0] if words else None).parse_args(words)
     # Imports make many objects and no garbage: looking for it costs some milliseconds.
     gc.disable()
     with lean_import.without_typing_extensions():

@@ -9,10 +9,9 @@ from edged.cli.arguments import add_json, command, positive
 from edged.errors import EdgedError
 
 
-def add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``models`` and all that stands under it."""
-    models = command(commands, "models", "models", "list, fetch, check and compare models")
-    actions = models.add_subparsers(
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """All that stands under ``models``."""
+    actions = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="action"
     )
 

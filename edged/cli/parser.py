@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from edged.cli.arguments import (
     EXIT_STATUSES,
@@ -14,11 +16,14 @@ from edged.cli.arguments import (
     positive,
     size,
 )
-from edged.cli.models_parser import add_models
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The whole grammar; nothing heavy is imported for it."""
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole grammar, or that of one command; nothing heavy is imported for it.
+
+    `only` is what stands first on a command line: the grammar of the other commands is then left
+    out, which is most of its time. Where it is no command's name, nothing is left out.
+    """
     parser = argparse.ArgumentParser(
         prog="edged",
         description="A vision sensor that stands on its own: camera frames in, "
@@ -27,75 +32,109 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=Formatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in [only] if only in COMMANDS else COMMANDS:
+        module, does, add_arguments = COMMANDS[name]
+        add_arguments(command(commands, name, module, does))
+    return parser
 
-    run = command(commands, "run", "run", "run the daemon")
-    add_config(run)
-    run.add_argument("--log-json", action="store_true", help="log one JSON object a line")
-    run.add_argument(
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write a trace of every stage when it ends"
     )
 
-    snapshot = command(commands, "snapshot", "snapshot", "take one picture and say what is on it")
-    add_config(snapshot)
-    snapshot.add_argument("--out", type=Path, metavar="FILE.jpg", help="write the annotated JPEG")
-    add_json(snapshot)
 
-    classify = command(commands, "classify", "classify", "classify pictures in files")
-    classify.add_argument(
+def _snapshot(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE.jpg", help="write the annotated JPEG")
+    add_json(parser)
+
+
+def _classify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures"
     )
-    classify.add_argument("--model", default="", metavar="M", help="model (the bundled one)")
-    classify.add_argument("--labels", default="", metavar="L", help="label file")
-    classify.add_argument(
+    parser.add_argument("--model", default="", metavar="M", help="model (the bundled one)")
+    parser.add_argument("--labels", default="", metavar="L", help="label file")
+    parser.add_argument(
         "--top", type=positive, default=3, metavar="K", help="how many classes to show (3)"
     )
-    classify.add_argument(
+    parser.add_argument(
         "--match",
         metavar="WORD",
         help="list only the pictures with this word in one of the top K labels",
     )
-    classify.add_argument("--threads", type=positive, default=0, help="threads (by the board)")
-    add_json(classify)
+    parser.add_argument("--threads", type=positive, default=0, help="threads (by the board)")
+    add_json(parser)
 
-    status = command(commands, "status", "status", "ask the running daemon how it is")
-    add_config(status)
-    add_json(status)
 
-    watch = command(commands, "watch", "watch", "follow what the running daemon sees")
-    add_config(watch)
-    add_json(watch)
+def _asking(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_json(parser)
 
-    check = command(
-        commands, "check-config", "check_config", "say what is wrong with a configuration"
+
+def _check_config(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--show", action="store_true", help="print every option as it is in effect")
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (that of the configuration)"
     )
-    add_config(check)
-    check.add_argument("--show", action="store_true", help="print every option as it is in effect")
-
-    safe = command(
-        commands, "safe-outputs", "safe_outputs", "put every output in its on_exit level and leave"
+    parser.add_argument("--labels", default="", metavar="L", help="label file")
+    parser.add_argument(
+        "--warmup", type=positive, default=20, metavar="N", help="frames first (20)"
     )
-    add_config(safe)
-
-    bench = command(commands, "bench", "bench", "time each stage of a frame on this machine")
-    add_config(bench)
-    bench.add_argument("--model", default="", metavar="M", help="model (that of the configuration)")
-    bench.add_argument("--labels", default="", metavar="L", help="label file")
-    bench.add_argument("--warmup", type=positive, default=20, metavar="N", help="frames first (20)")
-    bench.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
-    bench.add_argument("--threads", type=positive, default=1, metavar="N", help="threads (1)")
-    bench.add_argument(
+    parser.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads (1)")
+    parser.add_argument(
         "--size", type=size, default=(640, 480), metavar="WxH", help="frame (640x480)"
     )
-    bench.add_argument(
+    parser.add_argument(
         "--report", action="store_true", help="what to send in: a row for a table, and JSON"
     )
-    add_json(bench)
+    add_json(parser)
 
-    add_models(commands)
 
-    completion = command(commands, "completion", "completion", "print a shell completion script")
-    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+def _models(parser: argparse.ArgumentParser) -> None:
+    from edged.cli.models_parser import add_models
 
-    version = command(commands, "version", "version", "print the version and what it runs on")
-    add_json(version)
-    return parser
+    add_models(parser)
+
+
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+
+
+def _version(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+
+
+class _Command(NamedTuple):
+    module: str
+    does: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+
+
+COMMANDS = {
+    "run": _Command("run", "run the daemon", _run),
+    "snapshot": _Command("snapshot", "take one picture and say what is on it", _snapshot),
+    "classify": _Command("classify", "classify pictures in files", _classify),
+    "status": _Command("status", "ask the running daemon how it is", _asking),
+    "watch": _Command("watch", "follow what the running daemon sees", _asking),
+    "check-config": _Command(
+        "check_config", "say what is wrong with a configuration", _check_config
+    ),
+    "safe-outputs": _Command(
+        "safe_outputs", "put every output in its on_exit level and leave", add_config
+    ),
+    "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
+    "models": _Command("models", "list, fetch, check and compare models", _models),
+    "completion": _Command("completion", "print a shell completion script", _completion),
+    "version": _Command("version", "print the version and what it runs on", _version),
+}
+"""By name, in the order of ``--help``; each is carried out by a module of this package."""
