@@ -21,7 +21,7 @@ from edged.core import Scores
 compiled: ModuleType | None = None
 """The extension module; None where it is not built, or forbidden as in `edged.imaging.native`."""
 
-if os.environ.get("EDGED_KERNELS") not in ("pillow", "numpy"):
+if os.environ.get("EDGED_KERNELS") != "pillow":
     with suppress(ImportError):
         from edged import _scores
 

@@ -209,7 +209,10 @@ class Connection:
             self._v5 = False
             return "it does not speak MQTT 5; MQTT 3.1.1 is used"
         if name in ("Bad user name or password", "Not authorized"):
-            return f"it refuses the user or the password ({name}); check [mqtt] username_file"
+            user = "mqtt.username" if self._mqtt.username else "mqtt.username_file"
+            return (
+                f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
+            )
         return f"it refuses the connection: {name}"
 
     def _tell_problem(self, problem: str) -> None:
