@@ -13,7 +13,17 @@ from pathlib import Path
 # Before numpy is imported, as edged's own command line has it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from benchmarks import frame, growth, latency, machine, process, report, runtimes
+from benchmarks import (
+    cameras,
+    frame,
+    growth,
+    latency,
+    machine,
+    process,
+    report,
+    runtimes,
+    scheduling,
+)
 from benchmarks.broker import mosquitto
 from benchmarks.results import Part
 
@@ -29,10 +39,11 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "scripts": runtimes.scripts,
     "rules": growth.rules,
     "labels": growth.labels,
-    "cameras": process.cameras,
+    "cameras": cameras.measure,
     "sizes": lambda folder, _port: frame.sizes(folder),
     "rates": lambda folder, _port: latency.rates(folder),
     "spool": growth.spool,
+    "scheduling": lambda folder, _port: scheduling.measure(folder),
 }
 
 

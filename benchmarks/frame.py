@@ -44,12 +44,12 @@ def compare(bench: Rig, decode: Callable[[], Pixels], runs: int = RUNS) -> Compa
     return Compared(floor, decision, whole, stages)
 
 
-def lamp_for(model: Path) -> str:
-    """A rule and an output on labels that the model has."""
+def lamp_for(model: Path, pin: int = 17) -> str:
+    """A rule on labels that the model has, and an output on `pin`."""
     labels = (
         '"tabby", "Egyptian cat", "tiger cat"' if model == material.PER_CHANNEL else '"cat", "dog"'
     )
-    return LAMP.format(labels=labels, enter=0.5, exit=0.3)
+    return LAMP.format(labels=labels, enter=0.5, exit=0.3, pin=pin)
 
 
 def measure(folder: Path, port: int) -> Part:

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import material
 from benchmarks.frame import lamp_for
-from benchmarks.results import Part, Plot, Row, Table, Times
+from benchmarks.results import Part, Row, Table, Times
 from edged.control.client import ControlClient
 
 ROUNDS = 12
@@ -43,30 +43,25 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-class Daemon:
-    """``edged run`` as a child."""
+class Child:
+    """A process that tells, as a service tells systemd, when each camera's frames come.
 
-    def __init__(self, folder: Path, name: str, text: str, overrides: Sequence[str] = ()) -> None:
-        self.socket = folder / f"{name}.sock"
-        self.config = folder / f"{name}.toml"
-        self.config.write_text(
-            f'device = "{name}"\n[control]\nsocket = {str(self.socket)!r}\n'
-            f"[spool]\npath = {str(folder / (name + '.db'))!r}\n{text}"
-        )
-        notify_path = folder / f"{name}.notify"
+    ``started_s`` is how long it took until all `cameras` of them had their first frame classified.
+    """
+
+    def __init__(self, command: Sequence[str], notify_path: Path, cameras: int = 1) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(notify_path))
             notify.settimeout(LIMIT_S)
-            command = [sys.executable, "-m", "edged", "run", "--config", str(self.config)]
-            command += [part for override in overrides for part in ("--set", override)]
             began_s = time.perf_counter()
             self.process = subprocess.Popen(
                 command,
                 env=environment(NOTIFY_SOCKET=str(notify_path)),
                 stderr=subprocess.DEVNULL,
             )
-            while b"READY=1" not in notify.recv(4096):
-                pass
+            for _ in range(cameras):
+                while b"READY=1" not in notify.recv(4096):
+                    pass
             self.started_s = time.perf_counter() - began_s
         notify_path.unlink()
 
@@ -85,18 +80,46 @@ class Daemon:
         self.process.wait(LIMIT_S)
 
 
+class Daemon(Child):
+    """``edged run`` as a child, with more `options` where they are given."""
+
+    def __init__(self, folder: Path, name: str, text: str, options: Sequence[str] = ()) -> None:
+        self.config = configuration(folder, name, text)
+        self.socket = socket_of(self.config)
+        command = [sys.executable, "-m", "edged", "run", "--config", str(self.config), *options]
+        super().__init__(command, self.config.with_suffix(".notify"))
+
+
+def configuration(folder: Path, name: str, text: str) -> Path:
+    """The written file of a device with control socket and spool of its own beside it."""
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'device = "{name}"\n[control]\nsocket = {str(socket_of(path))!r}\n'
+        f"[spool]\npath = {str(path.with_suffix('.db'))!r}\n{text}"
+    )
+    return path
+
+
+def socket_of(configuration: Path) -> Path:
+    """Where the device of a `configuration` listens for commands."""
+    return configuration.with_suffix(".sock")
+
+
 @contextmanager
 def daemon(folder: Path, name: str, text: str, overrides: Sequence[str] = ()) -> Iterator[Daemon]:
     """A running `Daemon` whose first frame has been classified."""
-    running = Daemon(folder, name, text, overrides)
+    options = [part for override in overrides for part in ("--set", override)]
+    running = Daemon(folder, name, text, options)
     try:
         yield running
     finally:
         running.stop()
 
 
-def settings(folder: Path, port: int, model: Path, labels: str, fps: float = 30.0) -> str:
-    """A camera of one still picture, mock pins, MQTT."""
+def settings(
+    folder: Path, port: int, model: Path, labels: str, fps: float = 30.0, pin: int = 17
+) -> str:
+    """A camera of one still picture, a lamp on a mock pin, MQTT."""
     pictures = folder / "still"
     if not pictures.exists():
         from edged.imaging.picture import jpeg
@@ -108,7 +131,7 @@ def settings(folder: Path, port: int, model: Path, labels: str, fps: float = 30.
         f"[model]\npath = {str(model)!r}\nlabels = {labels!r}\nthreads = 1\n"
         f'[gpio]\nfactory = "mock"\n'
         f"[mqtt]\nenabled = {str(bool(port)).lower()}\nhost = '127.0.0.1'\nport = {port}\n"
-        f"{lamp_for(model)}"
+        f"{lamp_for(model, pin)}"
     )
 
 
@@ -314,58 +337,6 @@ def _wake_lag(path: Path) -> int:
     waiter.join(LIMIT_S)
     lag_s = first[0]["captured_s"] - woken_s
     return max(0, int(lag_s / 0.1))
-
-
-def cameras(folder: Path, port: int) -> Part:
-    """One to four daemons, one for each camera."""
-    part = Part("Cameras")
-    model, labels = material.reference()
-    text = settings(folder, port, model, labels, fps=10.0)
-    memory: dict[str, list[tuple[float, float]]] = {"PSS, all": [], "RSS, all": []}
-    cpu: list[tuple[float, float]] = []
-    latency: list[tuple[float, float]] = []
-    running: list[Daemon] = []
-    try:
-        for count in range(1, 5):
-            running.append(Daemon(folder, f"camera{count}", text, ["mqtt.health_s=2"]))
-            time.sleep(2.0)
-            before_s = [one.cpu_s() for one in running]
-            time.sleep(5.0)
-            used_s = sum(one.cpu_s() - was for one, was in zip(running, before_s, strict=True))
-            sizes = [one.memory() for one in running]
-            memory["RSS, all"].append((count, sum(rss for rss, _ in sizes)))
-            memory["PSS, all"].append((count, sum(pss for _, pss in sizes)))
-            cpu.append((count, used_s / 5.0 * 100))
-            latency.append((count, float(np.median([_latency_ms(one.socket) for one in running]))))
-    finally:
-        for one in running:
-            one.stop()
-    part.plots += [
-        Plot("cameras-memory", "Memory of all instances", "cameras", "MB", memory),
-        Plot(
-            "cameras-cpu",
-            "CPU of all, 10 frames a second each",
-            "cameras",
-            "% of a core",
-            {"CPU": cpu},
-        ),
-        Plot("cameras-latency", "Capture to scores", "cameras", "ms", {"p50": latency}),
-    ]
-    each_mb = (memory["PSS, all"][-1][1] - memory["PSS, all"][0][1]) / 3
-    part.rows.append(Row("memory of each further camera (PSS)", f"{each_mb:.0f} MB"))
-    part.notes.append(
-        "One process a camera: they share the pages of Python, numpy, the runtime and the model "
-        "file; the rest is each one's own. Sharing one process would save that, and make one "
-        "camera's crash everybody's; an invoke per camera remains either way."
-    )
-    return part
-
-
-def _latency_ms(path: Path) -> float:
-    for report in ControlClient(path).watch():
-        if report["type"] == "health" and "latency" in report["stages_ms"]:
-            return float(report["stages_ms"]["latency"][0])
-    return float("nan")
 
 
 def _memory(pid: int) -> tuple[float, float]:

@@ -29,7 +29,7 @@ exit = {exit}
 
 [[output]]
 name = "lamp"
-pin = 17
+pin = {pin}
 rule = "seen"
 """
 

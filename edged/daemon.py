@@ -50,6 +50,7 @@ class Daemon:
         # the start, and later stop the loop for milliseconds now and then.
         gc.disable()
         with ExitStack() as stack:
+            stack.callback(gc.enable)
             self._obey_signals(stack)
             self._surface_bugs(stack)
             self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
