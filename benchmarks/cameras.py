@@ -176,9 +176,9 @@ def _compare(part: Part, costs: dict[str, list[Cost]]) -> None:
         f"{FPS:g} frames a second, each further one {APART_HZ:g} more, so that within the "
         f"{MEASURED_S:g} s the frames of two come at every distance from each other. Latency is "
         "every frame's, from the daemon's own trace.",
-        f"With one camera both ways are the same work: there one process measured "
-        f"{_times(alone_too, alone)} the instance, and that much is chance. With {MOST}, one process takes "
-        f"{apart.pss_mb - together.pss_mb:.0f} MB less "
+        "With one camera both ways are the same work: there one process measured "
+        f"{_times(alone_too, alone)} the instance, and that much is chance. With {MOST}, one "
+        f"process takes {apart.pss_mb - together.pss_mb:.0f} MB less "
         f"({100 * (1 - together.pss_mb / apart.pss_mb):.0f} %) and measured "
         f"{_times(together, apart)} the instances. For that memory an instance keeps to itself: a "
         "crash, a hang that the watchdog ends, a leak and a restart stop one camera and not all.",

@@ -171,8 +171,8 @@ def _advice(busy: dict[Way, Times], idle: Times) -> list[str]:
     (_, plain), *settings = busy.items()
     notes = [
         f"Without a setting the busy machine takes p50 {plain.p50:.1f} ms and p99 {plain.p99:.1f} "
-        f"ms, the idle one {idle.p50:.1f} ms and {idle.p99:.1f} ms, in which a sleeping core has to "
-        "wake first. Of the busy machine's p50 and p99 there remain with "
+        f"ms, the idle one {idle.p50:.1f} ms and {idle.p99:.1f} ms, in which a sleeping core has "
+        "to wake first. Of the busy machine's p50 and p99 there remain with "
         + "; ".join(
             f"{way.name} {100 * times.p50 / plain.p50:.0f} and {100 * times.p99 / plain.p99:.0f} %"
             for way, times in settings
