@@ -217,6 +217,17 @@ class Checks:
         )
         return f"{result} {seen}"
 
+    def a_real_time_priority_is_given_where_a_drop_in_asks(self) -> str:
+        self._drop_in("edged", "CPUSchedulingPolicy=fifo\nCPUSchedulingPriority=1")
+        self.machine.tell("systemctl restart edged")
+        threads = self.machine.tell(f"chrt --all-tasks --pid {self._pid()}")
+        assert threads.count("SCHED_FIFO") == threads.count("policy"), threads
+        frames = self._status()["frames"]
+        self._status_when(lambda status: status["frames"] > frames)
+        self._drop_in("edged", "")
+        self.machine.tell("systemctl restart edged")
+        return f"SCHED_FIFO for {threads.count('SCHED_FIFO')} threads, frames come"
+
     def an_unplugged_camera_is_told_and_opened_again(self) -> str:
         before = self._pid()
         self.machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind")
