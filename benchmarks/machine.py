@@ -11,7 +11,16 @@ from pathlib import Path
 from edged.cli.bench import machine_name
 from edged.health import temperature_c, throttled
 
-PACKAGES = ("edged", "ai-edge-litert", "numpy", "pillow", "paho-mqtt", "gpiozero", "msgspec")
+PACKAGES = (
+    "edged",
+    "ai-edge-litert",
+    "numpy",
+    "pillow",
+    "simplejpeg",
+    "paho-mqtt",
+    "gpiozero",
+    "msgspec",
+)
 
 
 def describe() -> dict[str, str]:

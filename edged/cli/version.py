@@ -15,6 +15,7 @@ PARTS = (
     "tensorflow",
     "numpy",
     "pillow",
+    "simplejpeg",
     "paho-mqtt",
     "gpiozero",
 )
