@@ -35,6 +35,9 @@ CORE_HOUR_EUROS = 0.02
 
 LIMIT_S = 60.0
 
+EDGED = str(Path(sys.executable).with_name("edged"))
+"""The command as people and systemd start it."""
+
 
 def environment(**more: str) -> dict[str, str]:
     """As an installed edged has it: with compiled bytecode."""
@@ -86,7 +89,7 @@ class Daemon(Child):
     def __init__(self, folder: Path, name: str, text: str, options: Sequence[str] = ()) -> None:
         self.config = configuration(folder, name, text)
         self.socket = socket_of(self.config)
-        command = [sys.executable, "-m", "edged", "run", "--config", str(self.config), *options]
+        command = [EDGED, "run", "--config", str(self.config), *options]
         super().__init__(command, self.config.with_suffix(".notify"))
 
 
@@ -350,7 +353,7 @@ def _memory(pid: int) -> tuple[float, float]:
 
 def _run(arguments: list[str]) -> tuple[float, Any, str]:
     """Seconds, resources used and output of an edged command."""
-    command = [sys.executable, "-m", "edged", *arguments]
+    command = [EDGED, *arguments]
     began_s = time.perf_counter()
     with subprocess.Popen(
         command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from edged.config.nearest import did_you_mean
@@ -49,25 +49,27 @@ class LabelIndex:
 
     @cached_property
     def _exact(self) -> dict[str, list[int]]:
-        return _index([label.strip()] for label in self.labels)
+        return _index(self.labels, lambda label: [label.strip()])
 
     @cached_property
     def _folded(self) -> dict[str, list[int]]:
-        return _index([label.strip().casefold()] for label in self.labels)
+        return _index(self.labels, lambda label: [label.strip().casefold()])
 
     @cached_property
     def _named(self) -> dict[str, list[int]]:
-        return _index(_names(label) for label in self.labels)
+        return _index(self.labels, _names)
 
 
 def _names(label: str) -> list[str]:
-    names = (name.strip() for name in label.casefold().split(","))
-    return list(dict.fromkeys(name for name in names if name))
+    return [name for name in map(str.strip, label.casefold().split(",")) if name]
 
 
-def _index(keys: Iterable[Sequence[str]]) -> dict[str, list[int]]:
+def _index(labels: Sequence[str], keys: Callable[[str], list[str]]) -> dict[str, list[int]]:
     index: defaultdict[str, list[int]] = defaultdict(list)
-    for position, of_label in enumerate(keys):
-        for key in of_label:
-            index[key].append(position)
+    for position, label in enumerate(labels):
+        for key in keys(label):
+            places = index[key]
+            # A label may have a name twice.
+            if not places or places[-1] != position:
+                places.append(position)
     return index

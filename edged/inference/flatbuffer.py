@@ -16,6 +16,9 @@ MAX_ITEMS = 1 << 20
 """Most items of a vector; far beyond any model, and little enough to walk through."""
 
 
+_NUMBERS = {format_: struct.Struct("<" + format_) for format_ in "bBhHiIqQf"}
+
+
 class DamagedError(ValueError):
     """An offset or a length points outside of the file, or a text is not text."""
 
@@ -28,12 +31,16 @@ def root(data: Bytes, identifier: bytes) -> Table:
 
 
 def _number(data: Bytes, position: int, format_: str) -> int:
-    value = _unpack(data, position, format_, 1)[0]
-    return int(value)
+    if position >= 0:
+        try:
+            return int(_NUMBERS[format_].unpack_from(data, position)[0])
+        except struct.error:
+            pass
+    raise DamagedError(f"byte {position} is beyond the end")
 
 
 def _unpack(data: Bytes, position: int, format_: str, count: int) -> tuple[float, ...]:
-    size_bytes = struct.calcsize("<" + format_) * count
+    size_bytes = _NUMBERS[format_].size * count
     if position < 0 or position + size_bytes > len(data):
         raise DamagedError(f"byte {position} is beyond the end")
     return struct.unpack_from(f"<{count}{format_}", data, position)
@@ -41,7 +48,8 @@ def _unpack(data: Bytes, position: int, format_: str, count: int) -> tuple[float
 
 class Table:
     """One table. Fields are numbered from 0 in the order of the schema; an absent one is its
-    default, 0 or empty. Every method raises DamagedError. Formats are those of `struct`.
+    default, 0 or empty. Every method raises DamagedError. Formats are those of `struct`, as far as
+    `_NUMBERS` has them.
     """
 
     __slots__ = ("_data", "_position", "_vtable", "_vtable_bytes")

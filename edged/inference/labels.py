@@ -88,8 +88,12 @@ def parse(content: bytes, source: str) -> tuple[str, ...]:
         len(header) > 1 or header[0] in ("label", "labels")
     ):
         return _table(lines, header, source)
-    matches = [_INDEXED.fullmatch(line) for _, line in lines]
-    found = [match for match in matches if match is not None]
+    found = []
+    for _, line in lines:
+        match = _INDEXED.fullmatch(line)
+        if match is None:
+            break
+        found.append(match)
     if len(found) == len(lines):
         numbered = [
             (number, int(match["index"]), _unquoted(match["label"]))
@@ -115,7 +119,8 @@ def _lines(content: bytes, source: str) -> list[tuple[int, str]]:
         ) from error
     lines = []
     for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-        if len(line) > MAX_LABEL or not _NO_CONTROLS.fullmatch(line):
+        # The first question is the quicker one, and settles nearly every line.
+        if len(line) > MAX_LABEL or not (line.isprintable() or _NO_CONTROLS.fullmatch(line)):
             raise ModelError(
                 f"labels {source}: line {number} is not a line of text: give one label per line"
             )
