@@ -59,8 +59,8 @@ def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> P
             min_width=-(-width // scale) if scale > 1 else 0,
             strict=False,
         )
-    # A KeyError is that of colours which it has no name for.
-    except (ValueError, KeyError):
+    # KeyError: colours that it has no name for. TypeError: a system's release before 1.7.
+    except (ValueError, KeyError, TypeError):
         return None
     return upright(pixels, turn)
 
