@@ -49,7 +49,8 @@ static PyMethodDef methods[] = {
     {"plan", kernels_plan, METH_VARARGS,
      "plan(shape, strides, out_shape, out_strides, column_starts, column_weights, row_starts, "
      "row_weights, rows_first): for `resample`"},
-    {"resample", kernels_resample, METH_VARARGS, "resample(pixels, out, plan)"},
+    {"resample", kernels_resample, METH_VARARGS,
+     "resample(pixels, out, plan): False, and nothing done, where the plan is for another form"},
     {"use_vectors", use_vectors, METH_VARARGS, "use_vectors(name): none wider; which are in use"},
     {"yuv_to_rgb", kernels_yuv_to_rgb, METH_VARARGS, "yuv_to_rgb(y, u, v, out)"},
     {NULL, NULL, 0, NULL},

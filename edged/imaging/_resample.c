@@ -513,7 +513,7 @@ run(const Plan *plan, const Py_buffer *pixels, const Py_buffer *out)
 static int
 fits(const Py_buffer *view, const Py_ssize_t *shape, const Py_ssize_t *strides)
 {
-    int same = is_picture(view);
+    int same = is_picture(view) && strcmp(view->format, "B") == 0;
     for (int i = 0; same && i < 3; i++) {
         /* Where there is one item, its distance to the next means nothing, and may be anything. */
         same = view->shape[i] == shape[i] && (shape[i] == 1 || view->strides[i] == strides[i]);
@@ -534,16 +534,11 @@ kernels_resample(PyObject *module, PyObject *args)
         return NULL;
     }
     Py_buffer pixels = {0}, out = {0};
-    int ready = PyObject_GetBuffer(pixels_object, &pixels, PyBUF_STRIDED_RO) == 0 &&
-                PyObject_GetBuffer(out_object, &out, PyBUF_STRIDED) == 0;
-    if (ready) {
-        ready = fits(&pixels, plan->shape, plan->strides) &&
-                fits(&out, plan->out_shape, plan->out_strides);
-        if (!ready) {
-            PyErr_SetString(PyExc_ValueError, "the plan was made for other shapes or strides");
-        }
-    }
-    if (ready) {
+    int ready = PyObject_GetBuffer(pixels_object, &pixels, PyBUF_STRIDED_RO | PyBUF_FORMAT) == 0 &&
+                PyObject_GetBuffer(out_object, &out, PyBUF_STRIDED | PyBUF_FORMAT) == 0;
+    const int serves = ready && fits(&pixels, plan->shape, plan->strides) &&
+                       fits(&out, plan->out_shape, plan->out_strides);
+    if (serves) {
         Py_BEGIN_ALLOW_THREADS
         ready = run(plan, &pixels, &out);
         Py_END_ALLOW_THREADS
@@ -553,8 +548,5 @@ kernels_resample(PyObject *module, PyObject *args)
     }
     PyBuffer_Release(&out);
     PyBuffer_Release(&pixels);
-    if (!ready) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return ready ? PyBool_FromLong(serves) : NULL;
 }

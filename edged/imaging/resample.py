@@ -46,9 +46,35 @@ def resample(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None = None)
     and crops of either are not copied first. They must not overlap. As with Pillow the filter
     reaches beyond the box where the picture goes on there. ValueError for anything else.
     """
-    plan = _plan(
+    _resample(pixels, out, _plan_of(pixels, out, box))
+
+
+class Resampler:
+    """`resample` for pictures one after another: to find the plan of the last one takes a moment.
+
+    Not for several threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._kernel: Any = None
+
+    def __call__(self, pixels: Pixels, out: npt.NDArray[np.uint8]) -> None:
+        """As `resample` of the whole of `pixels`."""
+        plan = self._kernel
+        if plan is not None and kernels is not None and kernels.resample(pixels, out, plan):
+            return
+        found = _plan_of(pixels, out, None)
+        self._kernel = found.kernel if found is not None and found.straight else None
+        _resample(pixels, out, found)
+
+
+def _plan_of(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None) -> _Plan | None:
+    return _plan(
         kernels, pixels.dtype, pixels.shape, pixels.strides, out.dtype, out.shape, out.strides, box
     )
+
+
+def _resample(pixels: Pixels, out: npt.NDArray[np.uint8], plan: _Plan | None) -> None:
     if plan is None:
         out[...] = pixels
     elif kernels is None:
@@ -101,6 +127,11 @@ class _Plan(NamedTuple):
     backwards: bool
     scattered: bool
     kernel: Any
+
+    @property
+    def straight(self) -> bool:
+        """Whether the kernel takes the pictures as they are."""
+        return not (self.turned or self.mirrored or self.backwards or self.scattered)
 
 
 @lru_cache(maxsize=16)

@@ -20,7 +20,7 @@ from edged import paths
 from edged.config.schema import ModelConfig
 from edged.core import Pixels, Prediction, Scores
 from edged.errors import ModelError
-from edged.imaging.resample import resample
+from edged.imaging.resample import Resampler
 from edged.inference import interface, modelfile, runtimes, tensors
 from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
@@ -122,6 +122,7 @@ class TfliteClassifier:
         self._image = image
         self._scores = scores
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
+        self._resample = Resampler()
         self._crop = fit == "crop"
         self._clock = clock
         shape = (image.height_px, image.width_px)
@@ -188,7 +189,7 @@ class TfliteClassifier:
         if self._crop:
             pixels = tensors.centre(pixels, self.input_height_px, self.input_width_px)
         # Of a plain one the shape is (1, height, width, 3).
-        resample(pixels, self._input()[0].view(np.uint8) if self._image.plain else self._rgb)
+        self._resample(pixels, self._input()[0].view(np.uint8) if self._image.plain else self._rgb)
 
     def _fill(self) -> None:
         image = self._image
