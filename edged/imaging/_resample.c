@@ -176,11 +176,13 @@ add_taps_avx2(const Resampling *r, const uint8_t *row, Py_ssize_t x, const Py_ss
 }
 #endif
 
-/* The levels of one row; where it is not padded, nothing behind its end is read. */
-typedef void Horizontal(const Resampling *r, uint8_t *levels, const uint8_t *row, int is_padded);
+/* The levels of `count` rows, one or two; where they are not padded, nothing behind the end of a row
+ * is read. */
+typedef void Horizontal(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+                        int count, int is_padded);
 
 INLINE void
-horizontal(const Resampling *r, uint8_t *restrict levels, const uint8_t *row, const int is_padded,
+resize_row(const Resampling *r, uint8_t *restrict levels, const uint8_t *row, const int is_padded,
            AddTaps *const add_taps)
 {
     const Py_ssize_t count = r->columns.count;
@@ -217,30 +219,48 @@ put_line(const Resampling *r, uint8_t *restrict out)
     }
 }
 
+INLINE void
+horizontal(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+           const int count, const int is_padded, AddTaps *const add_taps)
+{
+    for (int i = 0; i < count; i++) {
+        resize_row(r, levels[i], rows[i], is_padded, add_taps);
+    }
+}
+
 /* Puts every row that row `y` of the output takes into the ring, if it is not there. */
 INLINE void
-fill_ring(const Resampling *r, const Py_ssize_t y, Horizontal *const resize_row)
+fill_ring(const Resampling *r, const Py_ssize_t y, Horizontal *const resize_rows)
 {
     const Py_ssize_t end = r->rows.starts[y] + r->rows.taps;
+    uint8_t *levels[2];
+    const uint8_t *rows[2];
+    int count = 0;
     for (Py_ssize_t row = r->rows.starts[y]; row < end; row++) {
         const Py_ssize_t place = row % r->ring_rows;
         if (r->ring_row[place] != row) {
             r->ring_row[place] = row;
-            resize_row(r, r->ring + place * 3 * r->columns.count,
-                       r->pixels + row * r->row_stride, 0);
+            levels[count] = r->ring + place * 3 * r->columns.count;
+            rows[count++] = r->pixels + row * r->row_stride;
+        }
+        if (count == 2 || (count == 1 && row == end - 1)) {
+            resize_rows(r, levels, rows, count, 0);
+            count = 0;
         }
     }
 }
 
 INLINE void
-resample_all(const Resampling *r, Horizontal *const resize_row, Vertical *const sum_rows)
+resample_all(const Resampling *r, Horizontal *const resize_rows, Vertical *const sum_rows)
 {
+    uint8_t *const line[] = {r->line};
+    const uint8_t *const padded[] = {r->padded};
     for (Py_ssize_t y = 0; y < r->rows.count; y++) {
         if (r->rows_first) {
             sum_rows(r, r->padded, y, r->row_bytes, 0);
-            resize_row(r, r->line, r->padded, 1);
+            resize_rows(r, line, padded, 1, 1);
         } else {
-            fill_ring(r, y, resize_row);
+            fill_ring(r, y, resize_rows);
             sum_rows(r, r->line, y, 3 * r->columns.count, 1);
         }
         put_line(r, r->out + y * r->out_row_stride);
@@ -248,9 +268,10 @@ resample_all(const Resampling *r, Horizontal *const resize_row, Vertical *const 
 }
 
 static void
-horizontal_any(const Resampling *r, uint8_t *levels, const uint8_t *row, const int is_padded)
+horizontal_any(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+               const int count, const int is_padded)
 {
-    horizontal(r, levels, row, is_padded, add_taps_any);
+    horizontal(r, levels, rows, count, is_padded, add_taps_any);
 }
 
 static void
@@ -261,9 +282,10 @@ resample_any(const Resampling *r)
 
 #ifdef AVX2
 AVX2 static void
-horizontal_avx2(const Resampling *r, uint8_t *levels, const uint8_t *row, const int is_padded)
+horizontal_avx2(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+               const int count, const int is_padded)
 {
-    horizontal(r, levels, row, is_padded, add_taps_avx2);
+    horizontal(r, levels, rows, count, is_padded, add_taps_avx2);
 }
 
 AVX2 static void
@@ -275,10 +297,11 @@ resample_avx2(const Resampling *r)
 
 #ifdef VNNI
 static void
-horizontal_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row, const int is_padded)
+horizontal_vnni(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+                const int count, const int is_padded)
 {
     (void)is_padded;
-    columns_vnni(r, levels, row);
+    columns_vnni(r, levels, rows, count);
 }
 
 VNNI static void

@@ -70,8 +70,9 @@ int suits_vnni(const Resampling *r);
 /* Fills `groups` and `row_digits` from the axes and the offsets; 0 where memory is short. */
 int spread_vnni(Resampling *r);
 
-/* The levels of one row, `3 * columns.count` of them; nothing behind its end is read. */
-void columns_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row);
+/* The levels of `count` rows, one or two, `3 * columns.count` of each; nothing behind a row's end
+ * is read. */
+void columns_vnni(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows, int count);
 
 /* Row `y` of the output, `length` levels, from the rows of the source or those in the ring. */
 void rows_vnni(const Resampling *r, uint8_t *levels, Py_ssize_t y, Py_ssize_t length, int from_ring);

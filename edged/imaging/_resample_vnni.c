@@ -199,48 +199,68 @@ load(const uint8_t *row, const Py_ssize_t from, const Py_ssize_t row_bytes)
     return _mm512_maskz_loadu_epi8(((__mmask64)1 << (row_bytes - from)) - 1, row + from);
 }
 
-/* `parts` is a constant where this inlines for the usual sizes. */
+/* `parts` is a constant where this inlines for the usual sizes, and `count`, one row or two: the
+ * weights of all groups fill most of the first cache, and two rows share what is read of them. */
 VNNI INLINE void
-columns_of(const Resampling *r, uint8_t *levels, const uint8_t *row, const Py_ssize_t parts)
+columns_of(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+           const int count, const Py_ssize_t parts)
 {
-    const uint8_t *const end = levels + 3 * r->columns.count;
-    const size_t size = group_size(parts);
-    const Py_ssize_t stride = TAPS * r->step;
+    const Py_ssize_t length = 3 * r->columns.count, stride = TAPS * r->step;
     const Py_ssize_t ahead = r->rows_first ? 0 : ROWS_AHEAD * r->row_stride;
+    const size_t size = group_size(parts);
     const __m512i first_bytes = _mm512_castsi128_si512(
         _mm_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60));
-    for (const ColumnGroup *group = r->groups; levels < end; group = next_group(group, size)) {
-        __builtin_prefetch((const void *)((uintptr_t)row + (uintptr_t)(ahead + group->base)));
+    const ColumnGroup *group = r->groups;
+    for (Py_ssize_t at = 0; at < length; group = next_group(group, size)) {
         const __m512i places = _mm512_load_si512(group->places);
-        __m512i low = _mm512_set1_epi32(HALF), middle = _mm512_setzero_si512(), high = middle;
+        __m512i low[2], middle[2], high[2];
+        for (int i = 0; i < count; i++) {
+            __builtin_prefetch(
+                (const void *)((uintptr_t)rows[i] + (uintptr_t)(ahead + group->base)));
+            low[i] = _mm512_set1_epi32(HALF);
+            middle[i] = high[i] = _mm512_setzero_si512();
+        }
         for (Py_ssize_t k = 0; k < parts; k++) {
             const int8_t(*digits)[VECTOR] = group->taps[k].digits;
-            const __m512i window = load(row, group->base + k * stride, r->row_bytes);
-            const __m512i values = _mm512_permutexvar_epi8(places, window);
-            low = _mm512_dpbusd_epi32(low, values, _mm512_load_si512(digits[0]));
-            middle = _mm512_dpbusd_epi32(middle, values, _mm512_load_si512(digits[1]));
-            high = _mm512_dpbusd_epi32(high, values, _mm512_load_si512(digits[2]));
+            const __m512i first = _mm512_load_si512(digits[0]);
+            const __m512i second = _mm512_load_si512(digits[1]);
+            const __m512i third = _mm512_load_si512(digits[2]);
+            for (int i = 0; i < count; i++) {
+                const __m512i window = load(rows[i], group->base + k * stride, r->row_bytes);
+                const __m512i values = _mm512_permutexvar_epi8(places, window);
+                low[i] = _mm512_dpbusd_epi32(low[i], values, first);
+                middle[i] = _mm512_dpbusd_epi32(middle[i], values, second);
+                high[i] = _mm512_dpbusd_epi32(high[i], values, third);
+            }
         }
-        const __m512i bytes = _mm512_permutexvar_epi8(first_bytes, levels_of(low, middle, high));
-        const __m128i pixels = _mm512_castsi512_si128(bytes);
-        const int32_t count = 3 * group->outputs;
-        if (end - levels >= (Py_ssize_t)sizeof pixels) {
-            _mm_storeu_si128((__m128i *)levels, pixels); /* the next ones overwrite the rest */
-        } else {
-            _mm_mask_storeu_epi8(levels, (__mmask16)((1u << count) - 1), pixels);
+        const int32_t made = 3 * group->outputs;
+        for (int i = 0; i < count; i++) {
+            const __m128i pixels = _mm512_castsi512_si128(
+                _mm512_permutexvar_epi8(first_bytes, levels_of(low[i], middle[i], high[i])));
+            if (length - at >= (Py_ssize_t)sizeof pixels) {
+                /* The next ones overwrite the rest. */
+                _mm_storeu_si128((__m128i *)(levels[i] + at), pixels);
+            } else {
+                _mm_mask_storeu_epi8(levels[i] + at, (__mmask16)((1u << made) - 1), pixels);
+            }
         }
-        levels += count;
+        at += made;
     }
 }
 
 VNNI void
-columns_vnni(const Resampling *r, uint8_t *levels, const uint8_t *row)
+columns_vnni(const Resampling *r, uint8_t *const *levels, const uint8_t *const *rows,
+             const int count)
 {
     const Py_ssize_t parts = parts_of(r);
-    switch (parts) {
-        case 1: columns_of(r, levels, row, 1); break;
-        case 2: columns_of(r, levels, row, 2); break;
-        default: columns_of(r, levels, row, parts);
+    if (parts == 1 && count == 2) {
+        columns_of(r, levels, rows, 2, 1);
+    } else if (parts == 2 && count == 2) {
+        columns_of(r, levels, rows, 2, 2);
+    } else {
+        for (int i = 0; i < count; i++) {
+            columns_of(r, levels + i, rows + i, 1, parts);
+        }
     }
 }
 
