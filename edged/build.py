@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -34,7 +34,14 @@ FIRST_PICTURE_S = 1.0
 """The longest that what the first classification does not need waits for it."""
 
 
-def admitted(config: Config) -> tuple[ModelConfig, ModelFile]:
+class Admitted(NamedTuple):
+    """A model that may be loaded: how it is set, and the facts that its file holds."""
+
+    settings: ModelConfig
+    file: ModelFile
+
+
+def admitted(config: Config) -> Admitted:
     """The model, out of quarantine, blessed where that is asked for, and read. ModelError."""
     from edged.inference import tflite
     from edged.models.admission import admit
@@ -45,17 +52,15 @@ def admitted(config: Config) -> tuple[ModelConfig, ModelFile]:
         from edged.evaluation import blessing
 
         blessing.check(file.path)
-    return model, file
+    return Admitted(model, file)
 
 
-def classifier(
-    config: Config, model: tuple[ModelConfig, ModelFile] | None = None
-) -> TfliteClassifier:
+def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
     """The model, loaded: what `admitted` has found, where that was asked before. ModelError."""
     from edged.inference import tflite
 
-    settings, file = model or admitted(config)
-    return tflite.load(settings, config.camera.fit, file)
+    model = model or admitted(config)
+    return tflite.load(model.settings, config.camera.fit, model.file)
 
 
 def decider(config: Config, labels: Sequence[str]) -> Decider:

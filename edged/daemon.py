@@ -56,7 +56,7 @@ class Daemon:
             self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
             model = build.admitted(config)
             # Before the model is loaded: meanwhile the device starts, which may take a second.
-            camera = stack.enter_context(build.camera(config.camera, model[1].input_px))
+            camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
             classifier = build.classifier(config, model)
             decider = build.decider(config, classifier.labels)
             self._pipeline = self._pipeline_type(stack)(

@@ -7,25 +7,14 @@ the rounding of sums.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
-from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edged.core import Scores
-
-compiled: ModuleType | None = None
-"""The extension module; None where it is not built, or forbidden as in `edged.imaging.native`."""
-
-if os.environ.get("EDGED_KERNELS") != "pillow":
-    with suppress(ImportError):
-        from edged import _scores
-
-        compiled = _scores
+from edged.native import scores as compiled
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -37,9 +37,6 @@ MAX_PIXELS = 89_478_485
 MAX_JPEG_BYTES = 1 << 28
 """A larger file is not read whole: Pillow takes it piece by piece."""
 
-_ORIENTATION = 0x0112
-"""EXIF 2.32, table 4: 1 is upright, 2 to 4 are mirrored or half turned, from 5 on transposed."""
-
 _warnings_lock = threading.Lock()
 
 
@@ -64,14 +61,12 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
 
 def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
     """As `read_picture`, from memory; `where` names the sender in errors."""
-    pixels = _quickly(data, wanted_px)
-    return _decode(io.BytesIO(data), where, wanted_px) if pixels is None else pixels
+    return _decode_in_memory(data, where, wanted_px)
 
 
 def decode_jpeg(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
     """As `decode_picture`, for the frames of a camera: JPEG and nothing else."""
-    pixels = _quickly(data, wanted_px)
-    return _decode(io.BytesIO(data), where, wanted_px, ("JPEG",)) if pixels is None else pixels
+    return _decode_in_memory(data, where, wanted_px, ("JPEG",))
 
 
 def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
@@ -110,8 +105,14 @@ def annotated_jpeg(
     return _encode(np.asarray(picture), quality)
 
 
-def _quickly(data: bytes, wanted_px: tuple[int, int] | None) -> Pixels | None:
-    return turbojpeg.decode(data, wanted_px and _least_px(wanted_px), MAX_PIXELS)
+def _decode_in_memory(
+    data: bytes,
+    where: str,
+    wanted_px: tuple[int, int] | None,
+    formats: tuple[str, ...] | None = None,
+) -> Pixels:
+    pixels = turbojpeg.decode(data, wanted_px and _least_px(wanted_px), MAX_PIXELS)
+    return _decode(io.BytesIO(data), where, wanted_px, formats) if pixels is None else pixels
 
 
 def _least_px(wanted_px: tuple[int, int]) -> tuple[int, int]:
@@ -133,12 +134,12 @@ def _decode(
                 raise Image.DecompressionBombError
         if wanted_px and picture.format == "JPEG":
             with _without_warnings():
-                transposed = picture.getexif().get(_ORIENTATION, 1) >= 5
+                transposed = picture.getexif().get(turbojpeg.ORIENTATION, 1) >= 5
             least_px = _least_px(wanted_px)
             picture.draft(None, least_px if transposed else least_px[::-1])
         picture.load()
         with _without_warnings():
-            orientation = picture.getexif().get(_ORIENTATION, 1)
+            orientation = picture.getexif().get(turbojpeg.ORIENTATION, 1)
             return turbojpeg.upright(_rgb(picture), orientation)
     except UnidentifiedImageError as error:
         kind = "JPEG" if formats else "picture"

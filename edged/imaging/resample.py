@@ -17,7 +17,7 @@ import numpy.typing as npt
 import PIL
 
 from edged.core import Pixels
-from edged.imaging.native import kernels
+from edged.native import kernels
 
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 """What resizes: the compiled kernel, or Pillow where that is not there; see `native`."""
@@ -102,7 +102,8 @@ def _resample_native(
         pixels, out = pixels[..., ::-1], out[..., ::-1]
     if plan.scattered:
         pixels = pixels.copy()
-    kernels.resample(pixels, out, plan.kernel)
+    if not kernels.resample(pixels, out, plan.kernel):
+        raise ValueError(f"the plan of {pixels.shape} into {out.shape} does not fit them")
 
 
 class _Axis(NamedTuple):

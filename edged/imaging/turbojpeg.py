@@ -27,8 +27,11 @@ _APP1, _START_OF_SCAN = 0xE1, 0xDA
 
 _COLOURS = ("Gray", "YCbCr", "RGB")
 
-_ORIENTATION, _SHORT = 0x0112, 3
-"""EXIF 2.32, table 4, and the type of its value."""
+ORIENTATION = 0x0112
+"""EXIF 2.32, table 4: 1 is upright, 2 to 4 are mirrored or half turned, from 5 on transposed."""
+
+_SHORT = 3
+"""The type of its value."""
 
 
 def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> Pixels | None:
@@ -88,7 +91,7 @@ def _orientation_of(tiff: bytes) -> int:
         for number in range(count):
             entry = directory + 2 + 12 * number
             tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-            if tag == _ORIENTATION and kind == _SHORT:
+            if tag == ORIENTATION and kind == _SHORT:
                 return int(value) if 1 <= value <= 8 else 1
     except struct.error:
         pass

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edged.core import Pixels
 from edged.errors import CameraError
-from edged.imaging.native import kernels
+from edged.native import kernels
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

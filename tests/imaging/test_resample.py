@@ -18,8 +18,8 @@ from PIL import Image
 
 from edged.core import Pixels
 from edged.imaging import resample as module
-from edged.imaging.native import kernels
 from edged.imaging.resample import Box, resample
+from edged.native import kernels
 
 needs_native = pytest.mark.skipif(
     module.KERNEL != "native", reason="the extension _kernels is not built here"

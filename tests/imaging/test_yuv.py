@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging import yuv as module
-from edged.imaging.native import kernels
 from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
+from edged.native import kernels
 
 Plane = npt.NDArray[np.uint8]
 needs_native = pytest.mark.skipif(
