@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -13,6 +12,9 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     When this returns the data is on the disk. A reader sees the old content or the new, never a
     part of it. Takes as long as the disk: milliseconds, on an SD card tenths of a second.
     """
+    # Costs two milliseconds, and a start seldom writes a file.
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".edged-")
     try:
         with os.fdopen(descriptor, "wb") as file:

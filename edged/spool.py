@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from edged.errors import SinkError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,9 @@ class Spool:
         return gone
 
     def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        # Left to the thread that writes: the start waits neither for the disk nor for this.
+        import sqlite3
+
         try:
             try:
                 return work(self._opened())
@@ -117,6 +122,8 @@ class Spool:
             raise SinkError(f"{self.path}: events cannot be stored: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
+        import sqlite3
+
         if self._database is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = database = sqlite3.connect(self.path, timeout=1.0)

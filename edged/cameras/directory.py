@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from edged.cameras.newest import SourceEnded
@@ -35,11 +37,13 @@ class DirectorySource:
         self._waiting: list[Path] = []
         self._changed_ns: dict[Path, int] = {}
         self._unreadable: dict[Path, int] = {}
+        self._first: tuple[Path, Pixels] | None = None
 
     def __enter__(self) -> DirectorySource:
         self._start_round()
         # Else a folder of nothing but damaged pictures would open, fail and open without end.
-        if not any(self._is_readable(path) for path in reversed(self._waiting)):
+        self._first = self._first_readable()
+        if self._first is None:
             raise CameraError(f"{self.name}: {NONE_READABLE}")
         return self
 
@@ -53,14 +57,16 @@ class DirectorySource:
                 raise SourceEnded(f"{self.name}: no more pictures")
             self._start_round()
         path = self._waiting.pop()
+        if self._first is not None and self._first[0] == path:
+            (_, pixels), self._first = self._first, None
+            return self._capture(captured_s, path, lambda: pixels)
         # Decoded only if somebody reads this frame, as with any camera.
+        return self._capture(captured_s, path, lambda: self._picture(path, self._wanted_px))
+
+    def _capture(self, captured_s: float, path: Path, decode: Callable[[], Pixels]) -> Capture:
         if self._wanted_px is None:
-            return Capture(captured_s, lambda: self._picture(path, None))
-        return Capture(
-            captured_s,
-            lambda: self._picture(path, self._wanted_px),
-            lambda: self._picture(path, None),
-        )
+            return Capture(captured_s, decode)
+        return Capture(captured_s, decode, lambda: self._picture(path, None))
 
     def _start_round(self) -> None:
         """List the pictures, last first, because they are taken from the end."""
@@ -97,12 +103,12 @@ class DirectorySource:
                 f"{self.name}: {error.strerror or error}; set camera.source to a folder of pictures"
             ) from error
 
-    def _is_readable(self, path: Path) -> bool:
-        try:
-            read_picture(path, self._wanted_px)
-        except PictureError:
-            return False
-        return True
+    def _first_readable(self) -> tuple[Path, Pixels] | None:
+        """The first picture to come that can be read, decoded."""
+        for path in reversed(self._waiting):
+            with suppress(PictureError):
+                return path, read_picture(path, self._wanted_px)
+        return None
 
     def _picture(self, path: Path, wanted_px: tuple[int, int] | None) -> Pixels:
         try:

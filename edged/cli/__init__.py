@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from edged import lean_import
-from edged.cli.parser import make_parser
 from edged.errors import EdgedError
+from edged.lean_import import lean
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
@@ -44,10 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = sys.argv[1:] if argv is None else argv
-    arguments = make_parser(only=words[0] if words else None).parse_args(words)
     # Imports make many objects and no garbage: looking for it costs some milliseconds.
     gc.disable()
-    with lean_import.without_typing_extensions():
+    with lean():
+        from edged.cli.parser import make_parser
+
+        arguments = make_parser(only=words[0] if words else None).parse_args(words)
         command = import_module(f"edged.cli.{arguments.module}")
     gc.enable()
     try:

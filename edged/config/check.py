@@ -125,13 +125,14 @@ def _actuator(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
         return
     if output.device == "pwm":
         return
-    message = f'device {shown(output.device)} is on or off; expected 0 or 1, or device = "pwm"'
+    on_or_off = f'device "{output.device}" is on or off; expected'
+    message = f'{on_or_off} 0 or 1, or device = "pwm"'
     if output.initial not in (0, 1):
         yield Problem((*path, "initial"), output.initial, message)
     if not isinstance(output.on_exit, str) and output.on_exit not in (0, 1):
         yield Problem((*path, "on_exit"), output.on_exit, message)
     if output.action == "score":
-        message = f'device {shown(output.device)} is on or off; expected device "pwm" or "servo"'
+        message = f'{on_or_off} device "pwm" or "servo"'
         yield Problem((*path, "action"), output.action, message)
 
 

@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from edged.config import check, validate
 from edged.config.overrides import apply
 from edged.config.paths import rooted
@@ -43,12 +41,11 @@ def load(
     except TomlSyntaxError as error:
         raise ConfigError(f"{_place(name, error.line)}{error}") from error
     origins, lines = apply(raw, overrides, environment or {})
-    problems = list(islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1))
-    if not problems and not lines:
-        config = msgspec.convert(raw, Config)
-        problems = list(islice(check.problems(config), PROBLEMS_LIMIT + 1))
-        if not problems:
-            return rooted(config, path and path.absolute().parent, origins)
+    config = validate.converted(raw, Config)
+    found = validate.problems(raw, Config) if config is None else check.problems(config)
+    problems = list(islice(found, PROBLEMS_LIMIT + 1))
+    if config is not None and not problems and not lines:
+        return rooted(config, path and path.absolute().parent, origins)
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]

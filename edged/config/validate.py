@@ -7,12 +7,14 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union
+from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, Union
 
 import msgspec
 
 from edged.config.nearest import nearest
 from edged.config.toml import KeyPath, TomlSyntaxError, parse, value_text
+
+T = TypeVar("T")
 
 _TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -55,6 +57,14 @@ def table_of(kind: Any) -> type | None:
 def accepts(kind: Any, value: object) -> bool:
     """Whether `value` is right for a type that is not a table."""
     return not any(_value_problems(value, kind, ()))
+
+
+def converted(raw: Mapping[str, Any], struct: type[T]) -> T | None:
+    """The table as `struct`; None where `problems` tells what is wrong, which takes longer."""
+    try:
+        return msgspec.convert(raw, struct) if _is_sound(raw) else None
+    except msgspec.ValidationError:
+        return None
 
 
 def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterator[Problem]:
@@ -137,14 +147,25 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
 
 
 def _converts(value: object, kind: Any) -> bool:
-    # NaN passes every comparison that a range is made of.
-    if isinstance(value, float) and value - value != 0:
+    if not _is_sound(value):
         return False
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _is_sound(value: object) -> bool:
+    """Whether no text or number in it is of a kind that msgspec lets through."""
+    if isinstance(value, dict):
+        return all(map(_is_sound, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_sound, value))
+    if isinstance(value, str):
+        return _is_clean(value)
+    # NaN passes every comparison that a range is made of.
+    return not isinstance(value, float) or value - value == 0
 
 
 def _is_clean(text: str) -> bool:

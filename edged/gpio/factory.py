@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from edged import lean_import
 from edged.config.nearest import nearest as config_nearest
 from edged.config.schema import GpioConfig
 from edged.errors import ConfigError
 from edged.gpio.chips import device_paths, find_chips, select_chip
+from edged.lean_import import lean
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
     if kind == "none":
         yield None
         return
-    with lean_import.without_package_metadata():
+    with lean():
         from gpiozero import GPIOZeroError
 
         try:

@@ -58,6 +58,23 @@ def test_one_picture_is_enough_of_a_folder(tmp_path: Path) -> None:
         assert shades(source, 2) == [50, 50]
 
 
+def test_the_first_picture_is_kept_from_opening_and_a_later_one_is_what_is_there_then(
+    tmp_path: Path,
+) -> None:
+    damage(tmp_path / "0.png")
+    path = put(tmp_path, "1.png", 50)
+    with DirectorySource(quick(tmp_path), None) as source:
+        source.grab()
+        first = source.grab()
+        # Decoded when it was opened: no need of the file.
+        path.unlink()
+        assert int(first.decode()[0, 0, 0]) == 50
+
+        put(tmp_path, "1.png", 60)
+        source.grab()
+        assert shades(source, 1) == [60]
+
+
 def test_pictures_put_in_later_are_shown_in_the_next_round(tmp_path: Path) -> None:
     put(tmp_path, "1.png", 10)
     with DirectorySource(quick(tmp_path), None) as source:
