@@ -156,22 +156,31 @@ class Decider:
 
     def _turn(self, before: Floats, now_s: float, held_s: float) -> None:
         """Take over the wishes that this frame turns, and say when each of them turned."""
-        followed = self._filter
-        wish = followed.score >= self._threshold
-        turned = np.flatnonzero(wish != self._wish)
-        began_s = now_s - held_s
-        threshold = np.where(wish, self._enter, self._exit)[turned]
-        rate = followed.rates[turned]
-        target = followed.raw[turned].astype(np.float64)
-        # target + (before - target) * exp(-rate * t) = threshold, solved for t.
-        with np.errstate(all="ignore"):
-            after_s = np.log((target - before[turned]) / (target - threshold)) / rate
-        crossed_s = began_s + np.where(np.isinf(rate), 0.0, after_s)
-        # A score that was not filtered has no curve: it is new, or its thresholds are.
-        known = np.isfinite(crossed_s) & ~followed.unset[turned]
-        self._crossed_s[turned] = np.where(known, np.clip(crossed_s, began_s, now_s), now_s)
+        wish = self._filter.score >= self._threshold
+        # One by one: mostly it is one, and a row of numpy's calls takes longer than its frame.
+        for place in np.flatnonzero(wish != self._wish).tolist():
+            threshold = self._enter[place] if wish[place] else self._exit[place]
+            self._crossed_s[place] = now_s - self._since_crossed_s(
+                place, float(before[place]), float(threshold), held_s
+            )
         self._wish = wish
         self._expect()
+
+    def _since_crossed_s(self, place: int, before: float, threshold: float, held_s: float) -> float:
+        """How long ago the score of a rule came over its threshold or under it, 0..`held_s`."""
+        followed = self._filter
+        rate, target = float(followed.rates[place]), float(followed.raw[place])
+        way, rest = target - before, target - threshold
+        if followed.unset[place]:
+            return 0.0
+        if math.isinf(rate):
+            return held_s
+        if way * rest <= 0.0:
+            # A score that was not filtered has no curve: its thresholds are new.
+            return 0.0
+        # target + (before - target) * exp(-rate * t) = threshold, solved for t.
+        after_s = math.log(way / rest) / rate
+        return held_s - min(max(after_s, 0.0), held_s)
 
     def _expect(self) -> None:
         """After a change of wishes: what each of them ends at, and whether a state is to follow."""
@@ -180,31 +189,31 @@ class Decider:
 
     def _change(self, number: int) -> list[Event]:
         now_s = self._now_s or 0.0
-        allowed_s = self._effect_s + np.where(self._active, self._min_on_s, self._pause_s)
-        due = (self._wish != self._active) & (now_s + ROUNDING_S >= allowed_s)
-        changed = np.flatnonzero(due)
-        if not changed.size:
+        waiting = np.flatnonzero(self._wish != self._active).tolist()
+        allowed_s = [(place, self._allowed_s(place)) for place in waiting]
+        due = [(place, at_s) for place, at_s in allowed_s if now_s + ROUNDING_S >= at_s]
+        if not due:
             return []
+        self._pending = len(due) < len(waiting)
         # Scenes of earlier frames, which other threads may still read, keep the arrays that were.
         self._active, self._since_s = self._active.copy(), self._since_s.copy()
-        self._active[changed] = self._wish[changed]
-        self._pending = bool((self._wish != self._active).any())
-        self._since_s[changed] = self._crossed_s[changed]
+        events = []
+        for place, at_s in due:
+            active, crossed_s = bool(self._wish[place]), float(self._crossed_s[place])
+            self._active[place] = active
+            self._since_s[place] = crossed_s
+            # Between this frame and the one before; in a longer gap nobody saw it last.
+            effect_s = max(crossed_s, at_s)
+            self._effect_s[place] = min(max(effect_s, now_s - HOLD_S), now_s)
+            score = float(self._filter.score[place])
+            events.append(Event(self._names[place], active, score, crossed_s, now_s, number))
         self._name_active()
-        # Between this frame and the one before; in a longer gap nobody saw it last.
-        effect_s = np.maximum(self._crossed_s[changed], allowed_s[changed])
-        self._effect_s[changed] = np.clip(effect_s, now_s - HOLD_S, now_s)
-        return [
-            Event(
-                rule=self._names[i],
-                active=bool(self._active[i]),
-                score=float(self._filter.score[i]),
-                onset_s=float(self._since_s[i]),
-                decided_s=now_s,
-                number=number,
-            )
-            for i in changed.tolist()
-        ]
+        return events
+
+    def _allowed_s(self, place: int) -> float:
+        """The moment from which a rule may change, by how long it must stay as it is."""
+        least_s = self._min_on_s if self._active[place] else self._pause_s
+        return float(self._effect_s[place] + least_s[place])
 
     def _end(self, number: int) -> list[Event]:
         now_s = self._now_s or 0.0
