@@ -36,6 +36,8 @@ EDITABLE = --config-settings editable_mode=compat --editable
 # A stamp for each set of extras: installed again when what it depends on changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video]'
+	@# As pip does with what it installs for good: else the first start, or every one, compiles.
+	$(BIN)/python -m compileall -q edged
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
