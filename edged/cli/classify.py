@@ -7,17 +7,14 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from edged.cli.progress import followed
 from edged.config.schema import ModelConfig
 from edged.errors import PictureError
 from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
 from edged.inference import tflite
-
-PROGRESS_FROM = 20
-"""Fewer pictures than this are done before a progress bar could be read."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,7 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     wanted_px = (classifier.input_height_px, classifier.input_width_px)
     word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
     failed = False
-    for path in _with_progress(list(_pictures(arguments.paths))):
+    pictures = list(_pictures(arguments.paths))
+    # Answers that go to the terminal are progress enough, and a bar would tear them.
+    for path in pictures if sys.stdout.isatty() else followed(pictures, "classify"):
         began_s = time.perf_counter()
         try:
             if isinstance(path, PictureError):
@@ -96,16 +95,3 @@ def _report_failure(error: PictureError, path: Path | _EmptyFolderError, *, as_j
         print(json.dumps({"path": str(where), "error": str(error)}, ensure_ascii=False))
     else:
         print(f"edged: {error}", file=sys.stderr)
-
-
-def _with_progress(pictures: Sequence[Any]) -> Iterable[Any]:
-    """The same pictures, with a bar on a terminal where there are many and rich is installed."""
-    # Where the answers go to the terminal they are progress enough, and a bar would tear them.
-    if len(pictures) < PROGRESS_FROM or not sys.stderr.isatty() or sys.stdout.isatty():
-        return pictures
-    try:
-        from rich.console import Console
-        from rich.progress import track
-    except ImportError:
-        return pictures
-    return track(pictures, description="classify", console=Console(stderr=True), transient=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import msgspec
 
+from edged.cli.progress import followed
 from edged.config.schema import ModelConfig
 from edged.evaluation import comparison, text
 from edged.evaluation.dataset import open_dataset
@@ -17,7 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
         ModelConfig(path=str(path), labels=arguments.labels, runtime=arguments.runtime)
         for path in (arguments.new, arguments.old)
     )
-    found = comparison.compare(new, old, open_dataset(arguments.data), arguments.gate)
+    data = open_dataset(arguments.data)
+    found = comparison.compare(new, old, data, arguments.gate, partial(followed, what="compare"))
     written = None
     if found.blessed:
         written = comparison.bless(arguments.new, arguments.gate, found)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from edged.cli.progress import followed
 from edged.config.schema import ModelConfig
 from edged.errors import ConfigError
 from edged.evaluation import (
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         len(classifier.labels),
         probe.measure(model),
     )
-    outcome = evaluation.evaluate(dataset, [classifier])
+    outcome = evaluation.evaluate(dataset, [classifier], partial(followed, what="evaluate"))
     checks = conformance.check(classifier, model)
     found = document.summarise(
         facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from edged.config.schema import ModelConfig
 from edged.evaluation import blessing, document, evaluation, gate, golden, probe, slices
 from edged.evaluation.blessing import Blessing
 from edged.evaluation.check import Check
-from edged.evaluation.dataset import Dataset
+from edged.evaluation.dataset import Dataset, Example
 from edged.evaluation.document import Evaluation
 from edged.inference import tflite
 
@@ -36,8 +37,11 @@ def compare(
     old: ModelConfig,
     dataset: Dataset,
     gate_path: Path,
+    followed: Callable[[Sequence[Example]], Iterable[Example]] = iter,
 ) -> Comparison:
     """Run both models over `dataset` in turns and hold NEW against the gates in `gate_path`.
+
+    `followed` is as in `evaluation.evaluate`.
 
     ConfigError, ModelError or DataError before anything is measured where something is unfit.
     """
@@ -54,7 +58,7 @@ def compare(
         document.describe(c.path, c.name, c.runtime, len(c.labels), probe.measure(config))
         for c, config in zip(classifiers, configs, strict=True)
     )
-    run = evaluation.evaluate(dataset, classifiers)
+    run = evaluation.evaluate(dataset, classifiers, followed)
     results = gate.judge(limits, gate.Measured(run, new_model, old_model, quanta))
     holds = bool(results) and all(result.holds for result in results)
     new_outcomes, old_outcomes = run.outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edged.errors import PictureError
 from edged.evaluation import metrics
-from edged.evaluation.dataset import DataError, Dataset, classes_of
+from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
 from edged.evaluation.examples import Inspection, Inspector
 from edged.evaluation.metrics import Flags, Integers
 from edged.imaging.picture import decode_picture
@@ -54,8 +54,14 @@ class Run(NamedTuple):
     sha256: str
 
 
-def evaluate(dataset: Dataset, classifiers: Sequence[TfliteClassifier]) -> Run:
+def evaluate(
+    dataset: Dataset,
+    classifiers: Sequence[TfliteClassifier],
+    followed: Callable[[Sequence[Example]], Iterable[Example]] = iter,
+) -> Run:
     """Every picture, decoded once, through each of `classifiers` in turn.
+
+    `followed` gives the pictures on one by one: whoever wants to see how far this is.
 
     The order changes with each picture, so that a busy machine slows all of them alike. The
     validator uses what the first one says. DataError if no picture can be read, or a label is not
@@ -67,7 +73,7 @@ def evaluate(dataset: Dataset, classifiers: Sequence[TfliteClassifier]) -> Run:
     inspector = Inspector(first.input_height_px, first.input_width_px)
     columns: list[dict[str, str]] = []
     digest = hashlib.sha256()
-    for position, example in enumerate(dataset.examples):
+    for position, example in enumerate(followed(dataset.examples)):
         try:
             data = dataset.read(example)
             digest.update(f"{example.name}\0{example.label}\0".encode())

@@ -90,8 +90,9 @@ def load(
 class TfliteClassifier:
     """A loaded model; `load` makes it. One thread only: the one that calls it first.
 
-    ``runtime`` is title and version. Buffers are made once: `classify` allocates the scores that it
-    returns and nothing else of a picture's size.
+    ``runtime`` is title and version, ``image`` and ``scores`` are what `load` found out about input
+    and output. Buffers are made once: `classify` allocates the scores that it returns and nothing
+    else of a picture's size.
     """
 
     def __init__(
@@ -119,8 +120,8 @@ class TfliteClassifier:
         # which else refuses. Made once: it takes Python as long as copying the tensor.
         self._input = interpreter.tensor(image.tensor.index)
         self._output = interpreter.tensor(scores.tensor.index)
-        self._image = image
-        self._scores = scores
+        self.image = image
+        self.scores = scores
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
         self._resample = Resampler()
         self._crop = fit == "crop"
@@ -174,14 +175,28 @@ class TfliteClassifier:
 
         None if the model has no second output.
         """
-        tensor = self._scores.features
+        tensor = self.scores.features
         return None if tensor is None else _read(self._interpreter.tensor(tensor.index), tensor)
+
+    def outputs_are_finite(self) -> bool:
+        """Whether every number in every output of the picture classified last is finite.
+
+        Scores no longer show it: they are bounded.
+        """
+        interpreter = self._interpreter
+        for output in interpreter.get_output_details():
+            scales = output["quantization_parameters"]["scales"]
+            values = interpreter.get_tensor(output["index"])
+            endless = values.dtype.kind == "f" and not np.isfinite(values).all()
+            if endless or not np.isfinite(scales).all():
+                return False
+        return True
 
     def close(self) -> None:
         self._interpreter = self._input = self._output = None
 
     def _picture(self) -> npt.NDArray[Any]:
-        image = self._image
+        image = self.image
         picture: npt.NDArray[Any] = self._input()
         return picture.reshape(image.height_px, image.width_px, image.channels)
 
@@ -189,10 +204,10 @@ class TfliteClassifier:
         if self._crop:
             pixels = tensors.centre(pixels, self.input_height_px, self.input_width_px)
         # Of a plain one the shape is (1, height, width, 3).
-        self._resample(pixels, self._input()[0].view(np.uint8) if self._image.plain else self._rgb)
+        self._resample(pixels, self._input()[0].view(np.uint8) if self.image.plain else self._rgb)
 
     def _fill(self) -> None:
-        image = self._image
+        image = self.image
         if not image.plain:
             if image.channels == 1:
                 tensors.luma(self._rgb, self._indices[..., 0])
@@ -205,7 +220,7 @@ class TfliteClassifier:
             np.bitwise_xor(picture, 0x80, out=picture)
 
     def _read_scores(self) -> Scores:
-        output = self._scores
+        output = self.scores
         if self._score_of_byte is not None:
             return look_up(self._score_of_byte, self._output())
         scores = _read(self._output, output.tensor)

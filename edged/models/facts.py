@@ -106,7 +106,7 @@ def loaded(path: Path, labels: str = "") -> dict[str, Any]:
             "quantised": quantised if tensor.scale else None,
         }
 
-    image, scores = classifier._image, classifier._scores
+    image, scores = classifier.image, classifier.scores
     return {
         "runtime": classifier.runtime,
         "delegated": classifier.delegated,

@@ -20,7 +20,6 @@ from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import labels as label_files
 from edged.inference import modelfile, runtimes, tflite
-from edged.inference.tflite import TfliteClassifier
 from edged.models import confine
 from edged.models.quarantine import Verdict
 
@@ -86,21 +85,11 @@ def _try(model: ModelConfig) -> bool:
     classifier = tflite.load(model)
     shape = (classifier.input_height_px, classifier.input_width_px, 3)
     classifier.classify(np.full(shape, 128, np.uint8))
-    _refuse_endless_numbers(classifier)
+    if not classifier.outputs_are_finite():
+        raise ModelError(
+            f"{classifier.path}: its output on a grey picture is not finite: export it again"
+        )
     return True
-
-
-def _refuse_endless_numbers(classifier: TfliteClassifier) -> None:
-    """ModelError if an output is not finite: the classifier's own scores no longer show it."""
-    interpreter = classifier._interpreter
-    for output in interpreter.get_output_details():
-        values = interpreter.get_tensor(output["index"])
-        scales = output["quantization_parameters"]["scales"]
-        endless = values.dtype.kind == "f" and not np.isfinite(values).all()
-        if endless or not np.isfinite(scales).all():
-            raise ModelError(
-                f"{classifier.path}: its output on a grey picture is not finite: export it again"
-            )
 
 
 if __name__ == "__main__":

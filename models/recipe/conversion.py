@@ -36,7 +36,7 @@ def convert(network: Network, calibration: Pictures, seed: int) -> bytes:
     ``features`` ``[1, 256]``, named by the signature ``serving_default``. The activation ranges
     come from ``calibration``, half of it through the camera effects of the training.
     """
-    graph = _Graph(network.cpu().eval())
+    graph = Graph(network.cpu().eval())
     function = graph.__call__.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -67,7 +67,7 @@ def _calibration(pictures: Pictures, seed: int) -> Iterator[list[Float]]:
     yield [normalise(np.full((1, 3, SIDE_PX, SIDE_PX), 255))]
 
 
-class _Graph(tf.Module):  # type: ignore[misc]
+class Graph(tf.Module):  # type: ignore[misc]
     """The network in TensorFlow, each norm folded into the filter before it."""
 
     def __init__(self, network: Network) -> None:

@@ -29,7 +29,7 @@ def main() -> None:
     from models.recipe import conversion
 
     trained = training.load(training.Settings(epochs=1), CLASSES, run)
-    graph = conversion._Graph(trained.network.cpu().eval())
+    graph = conversion.Graph(trained.network.cpu().eval())
     signature = graph.__call__.get_concrete_function()
     tf.saved_model.save(graph, str(run / NAME), signatures=signature)
     print(run / NAME)

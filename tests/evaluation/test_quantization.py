@@ -171,7 +171,7 @@ def test_tensorflow_makes_five_files_that_the_daemon_runs(tmp_path: Path, pictur
     types = {}
     for name in VARIANTS:
         classifier = tflite.load(ModelConfig(path=str(out / f"net-{name}.tflite")))
-        types[name] = classifier._image.tensor.dtype.name
+        types[name] = classifier.image.tensor.dtype.name
     assert types["int8"] == "int8"
     assert {types[name] for name in VARIANTS if name != "int8"} == {"float32"}
     (tmp_path / "bad.keras").write_bytes(b"no archive")

@@ -1,0 +1,24 @@
+"""How far a long command is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+WORTH_A_BAR = 20
+"""Fewer pictures than this are done before a progress bar could be read."""
+
+
+def followed(pictures: Sequence[T], what: str) -> Iterable[T]:
+    """The same pictures, with a bar on a terminal where there are many and rich is installed."""
+    if len(pictures) < WORTH_A_BAR or not sys.stderr.isatty():
+        return pictures
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ImportError:
+        return pictures
+    return track(pictures, description=what, console=Console(stderr=True), transient=True)
