@@ -190,11 +190,12 @@ def bare(
     threads: int = 1,
     xnnpack: bool = True,
     runs: int = 1,
+    weight_cache: str = "",
 ) -> tuple[float, float, dict[str, Any]]:
     """The bare script: seconds to its answer, its RSS in MB, and the answer."""
     script = Path(__file__).with_name("bare.py")
     command = [python or sys.executable, str(script), name, str(model)]
-    command += [str(threads), str(int(xnnpack)), str(runs)]
+    command += [str(threads), str(int(xnnpack)), str(runs), weight_cache]
     began_s = time.perf_counter()
     with subprocess.Popen(
         command,
