@@ -145,7 +145,7 @@ def measure(folder: Path, port: int) -> Part:
         f"{fps:g} frames a second; limit: one frame time + the invoke + 2 ms. The invoke is the "
         f"bare one at that rate, {paced.p50:.2f} ms: after a pause it takes longer than one after "
         f"the other, {at_once.p50:.2f} ms, as the frames here do too. The observer of the "
-        "pin sits at the mock chip; the subscriber is a process of its own behind mosquitto. "
+        "pin sits at the mock chip; the subscriber is mosquitto_sub. "
         "A change waits half a frame time on average until a frame shows it; changes are spread "
         "evenly over the time of a frame."
     )

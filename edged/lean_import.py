@@ -52,7 +52,7 @@ _PUT_OFF = {
 """By the name under which it is imported."""
 
 _ABSENT = {"typing_extensions"}
-"""msgspec then takes the same from typing; the other loads inspect."""
+"""msgspec then takes the same from typing."""
 
 _asked: set[str] = set()
 """The modules that have been asked for something: no longer put off."""
