@@ -37,6 +37,9 @@ _PUT_OFF = {
     "traceback": _PutOff("traceback"),
     # For pathlib, before Python 3.13: to write a path as a URL.
     "urllib.parse": _PutOff("urllib.parse", ("quote_from_bytes",)),
+    # For schemas of messages, which are not made while edged runs.
+    "msgspec._json_schema": _PutOff("msgspec._json_schema", ("schema", "schema_components")),
+    "msgspec.inspect": _PutOff("msgspec.inspect"),
     # The texts of numpy's help, and its types for those who check types.
     "numpy._core._add_newdocs": _PutOff("numpy._core._add_newdocs"),
     "numpy._core._add_newdocs_scalars": _PutOff("numpy._core._add_newdocs_scalars"),
