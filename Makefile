@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format board fuzz-models model bench bench-environments bench-guard install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models model bench bench-environments bench-guard install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -90,6 +90,10 @@ model: $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="-
 
 fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
+
+arm: ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
+	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
+	tests/arm/run $(ARGS)
 
 board: $(VENV)/test.stamp ## edged on an emulated computer: real kernel, systemd, cameras, pins; needs root
 	$(MAKE) -f tests/board/image.mk build/board/disk.ext4

@@ -109,3 +109,15 @@ def test_the_json_of_the_command_line_page_is_json() -> None:
     (text,) = blocks(ROOT / "docs" / "cli.md", "json")
     document = msgspec.json.decode(text)
     assert set(document) == {"path", "results", "model", "timings_ms"}
+
+
+def test_the_figures_of_the_readme_are_those_of_the_last_benchmark() -> None:
+    readme = (ROOT / "README.md").read_text()
+    section = readme.partition("## How fast")[2].partition("\n## ")[0]
+    claimed = dict(re.findall(r"^\| ([^|]*[^| ]) \| ([^|]+) \|$", section, re.M))
+    parts = json.loads((ROOT / "docs" / "benchmarks.json").read_text())["parts"].values()
+    measured = {row["what"]: row["measured"] for part in parts for row in part["rows"]}
+
+    assert claimed
+    for what, figure in claimed.items():
+        assert measured[what].startswith(figure), what
