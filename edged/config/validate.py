@@ -62,9 +62,10 @@ def accepts(kind: Any, value: object) -> bool:
 def converted(raw: Mapping[str, Any], struct: type[T]) -> T | None:
     """The table as `struct`; None where `problems` tells what is wrong, which takes longer."""
     try:
-        return msgspec.convert(raw, struct) if _is_sound(raw) else None
+        table = msgspec.convert(raw, struct)
     except msgspec.ValidationError:
         return None
+    return table if _is_sound(raw) else None
 
 
 def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterator[Problem]:
@@ -147,17 +148,18 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
 
 
 def _converts(value: object, kind: Any) -> bool:
-    if not _is_sound(value):
-        return False
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:
         return False
-    return True
+    return _is_sound(value)
 
 
 def _is_sound(value: object) -> bool:
-    """Whether no text or number in it is of a kind that msgspec lets through."""
+    """Whether no text or number in it is one that msgspec lets through and edged does not.
+
+    For what msgspec has let through: it is no deeper than the schema.
+    """
     if isinstance(value, dict):
         return all(map(_is_sound, value.values()))
     if isinstance(value, list):

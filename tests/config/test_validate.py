@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import re
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.config import validate
+from edged.config.load import load
 from edged.config.schema import Config
+from edged.errors import ConfigError
 
 _NUMBERS = st.floats() | st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 1, 0.5, 2, 30])
 _SCALARS = (
@@ -48,3 +53,14 @@ def test_a_table_is_converted_or_its_problems_are_told(raw: dict[str, object]) -
     told = list(validate.problems(raw, Config))
 
     assert (validate.converted(raw, Config) is None) == bool(told)
+
+
+@pytest.mark.parametrize("key", ["x", "model.path", "model.mean", "model.delegate_options.x"])
+def test_what_is_nested_deeply_is_refused_and_not_followed(key: str, tmp_path: Path) -> None:
+    levels = 60
+    path = tmp_path / "deep.toml"
+    inner = "{" + ".".join("x" * 30) + " = "
+    path.write_text(f"{key} = {inner * levels}1{'}' * levels}\n")
+
+    with pytest.raises(ConfigError, match=re.escape(f"deep.toml:1: {key} = ")):
+        load(path)
