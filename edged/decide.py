@@ -87,7 +87,9 @@ class Decider:
         self._fresh = True
         self._wish = np.zeros(count, np.bool_)
         self._threshold = self._enter
-        self._pending = False
+        # Rules whose state is to follow their wish, each with the moment from which it may.
+        self._waiting: list[tuple[float, int]] = []
+        self._due_s = math.inf
         self._active = np.zeros(count, np.bool_)
         self._active_names: tuple[str, ...] = ()
         self._crossed_s = np.zeros(count)
@@ -116,7 +118,7 @@ class Decider:
             self._fresh = False
             self._filter.unset[:] = False
         events: tuple[Event, ...] = ()
-        if self._ended or self._pending:
+        if self._ended or now_s + ROUNDING_S >= self._due_s:
             events = (*self._end(number), *self._change(number))
         states = RuleStates(self._names, self._active, self._filter.score, self._since_s)
         return Scene(self._scene_name(), states, self._active_names), events
@@ -183,22 +185,26 @@ class Decider:
         return held_s - min(max(after_s, 0.0), held_s)
 
     def _expect(self) -> None:
-        """After a change of wishes: what each of them ends at, and whether a state is to follow."""
+        """After a change of wishes: what each of them ends at, and which states are to follow."""
         self._threshold = np.where(self._wish, self._exit, self._enter)
-        self._pending = bool((self._wish != self._active).any())
+        places = np.flatnonzero(self._wish != self._active).tolist()
+        self._wait([(self._allowed_s(place), place) for place in places])
+
+    def _wait(self, waiting: list[tuple[float, int]]) -> None:
+        self._waiting = waiting
+        self._due_s = min(waiting)[0] if waiting else math.inf
 
     def _change(self, number: int) -> list[Event]:
         now_s = self._now_s or 0.0
-        waiting = np.flatnonzero(self._wish != self._active).tolist()
-        allowed_s = [(place, self._allowed_s(place)) for place in waiting]
-        due = [(place, at_s) for place, at_s in allowed_s if now_s + ROUNDING_S >= at_s]
+        by_s = now_s + ROUNDING_S
+        due = [(at_s, place) for at_s, place in self._waiting if at_s <= by_s]
         if not due:
             return []
-        self._pending = len(due) < len(waiting)
+        self._wait([(at_s, place) for at_s, place in self._waiting if at_s > by_s])
         # Scenes of earlier frames, which other threads may still read, keep the arrays that were.
         self._active, self._since_s = self._active.copy(), self._since_s.copy()
         events = []
-        for place, at_s in due:
+        for at_s, place in due:
             active, crossed_s = bool(self._wish[place]), float(self._crossed_s[place])
             self._active[place] = active
             self._since_s[place] = crossed_s
