@@ -16,6 +16,9 @@ from edged.config.toml import KeyPath, TomlSyntaxError, parse, value_text
 
 T = TypeVar("T")
 
+_REFUSED = (msgspec.ValidationError, UnicodeEncodeError)
+"""How msgspec refuses: the second is for text that is not UTF-8 where certain words are allowed."""
+
 _TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 
 
@@ -63,7 +66,7 @@ def converted(raw: Mapping[str, Any], struct: type[T]) -> T | None:
     """The table as `struct`; None where `problems` tells what is wrong, which takes longer."""
     try:
         table = msgspec.convert(raw, struct)
-    except msgspec.ValidationError:
+    except _REFUSED:
         return None
     return table if _is_sound(raw) else None
 
@@ -150,7 +153,7 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
 def _converts(value: object, kind: Any) -> bool:
     try:
         msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+    except _REFUSED:
         return False
     return _is_sound(value)
 

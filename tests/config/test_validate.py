@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edged.config import validate
@@ -49,6 +49,9 @@ def _tables(draw: st.DrawFn) -> dict[str, object]:
 
 
 @given(_tables())
+@example({"camera": {"fit": "\ud800"}})
+@example({"camera": {"fps": float("nan")}})
+@example({"device": "a\0b"})
 def test_a_table_is_converted_or_its_problems_are_told(raw: dict[str, object]) -> None:
     told = list(validate.problems(raw, Config))
 
