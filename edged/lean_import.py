@@ -1,7 +1,8 @@
 """Imports of packages without what they would load and edged hardly ever uses.
 
 A fifth of its start. Where such a module is imported stands something that loads it as soon as it
-is asked for anything, so that no package can tell the difference.
+is asked for anything. What is missing until then is numpy's help for what is written in C, and the
+types in some annotations.
 """
 
 from __future__ import annotations

@@ -43,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = sys.argv[1:] if argv is None else argv
-    # Imports make many objects and no garbage: looking for it costs some milliseconds.
-    gc.disable()
     with lean():
         from edged.cli.parser import make_parser
 
         arguments = make_parser(only=words[0] if words else None).parse_args(words)
+        # Imports make many objects and no garbage: looking for it costs some milliseconds.
+        gc.disable()
         command = import_module(f"edged.cli.{arguments.module}")
     gc.enable()
     try:
