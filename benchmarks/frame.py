@@ -100,10 +100,10 @@ def measure(folder: Path, port: int) -> Part:
         "loop done p50/p90/p99 ms",
         "stages p50 ms",
     )
-    part.tables.append(Table("Alternating, all sinks open, one thread", head, lines))
+    part.tables.append(Table("Alternating, all ports open, one thread", head, lines))
     part.notes.append(
         "The floor is `set_tensor`, `invoke`, `get_tensor` on the same interpreter. A decision is "
-        "resize, invoke, scores and the rules; the loop is done when every sink has the frame too "
+        "resize, invoke, scores and the rules; the loop is done when every port has the frame too "
         "(pins, MQTT, control socket, log). All share the caches: each invoke evicts what Python "
         "and the resize had there."
     )

@@ -13,16 +13,16 @@ from benchmarks.results import Part, Plot, Times
 from benchmarks.rig import rig, still
 from edged.config.schema import DecideConfig, MqttConfig, RuleConfig, SpoolConfig
 from edged.core import Prediction
-from edged.decide import Decider
 from edged.mailbox import Mailbox
-from edged.sinks.mqtt import MqttSink
+from edged.perception.rules import Decider
+from edged.ports.mqtt import MqttPort
 from edged.spool import Spool
 
 RUNS = 300
 
 
 def rules(folder: Path, port: int) -> Part:
-    """1 to 1,000 rules: what a frame costs above its invoke, every sink included."""
+    """1 to 1,000 rules: what a frame costs above its invoke, every port included."""
     part = Part("Rules")
     model, labels = material.reference()
     names = Path(labels).read_text().splitlines() if labels else ["cat", "dog"]
@@ -93,12 +93,12 @@ def spool(folder: Path, port: int) -> Part:
         listener = Listener(port, "edged/spool/event")
         mqtt = MqttConfig(host="127.0.0.1", port=port)
         began_s = time.monotonic()
-        with MqttSink(
+        with MqttPort(
             "spool", mqtt, SpoolConfig(path=str(path), max_events=2_000_000), Mailbox()
-        ) as sink:
+        ) as opened_port:
             entered_s = time.monotonic()
             give_up_s = entered_s + 12.0
-            while not sink.live and time.monotonic() < give_up_s:
+            while not opened_port.live and time.monotonic() < give_up_s:
                 time.sleep(0.01)
         heard = listener.stop()
         if heard:
@@ -128,7 +128,7 @@ def spool(folder: Path, port: int) -> Part:
 
 
 def endurance(folder: Path, port: int, frames: int = 100_000) -> Part:
-    """Many frames with every sink open: does memory grow?"""
+    """Many frames with every port open: does memory grow?"""
     from benchmarks.frame import lamp_for
     from edged.health import memory_mb
 

@@ -251,7 +251,7 @@ class _watch_pins:  # noqa: N801 (used as a function)
         self._changed_s = changed_s
 
     def __enter__(self) -> None:
-        from edged.gpio.mock_pins import MockPin
+        from edged.ports.gpio.mock_pins import MockPin
 
         self._plain = plain = MockPin._change_state
 
@@ -264,6 +264,6 @@ class _watch_pins:  # noqa: N801 (used as a function)
         MockPin._change_state = change
 
     def __exit__(self, *exception: object) -> None:
-        from edged.gpio.mock_pins import MockPin
+        from edged.ports.gpio.mock_pins import MockPin
 
         MockPin._change_state = self._plain

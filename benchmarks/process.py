@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import material
 from benchmarks.frame import lamp_for
 from benchmarks.results import Part, Row, Table, Times
-from edged.control.client import ControlClient
+from edged.ports.control.client import ControlClient
 
 ROUNDS = 12
 PUBLISHED_WARM_MS = 316.0

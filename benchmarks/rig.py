@@ -1,4 +1,4 @@
-"""edged's own parts in this process, with every sink open, and a frame that comes when told."""
+"""edged's own parts in this process, with every port open, and a frame that comes when told."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StillCamera:
 
 
 class Taken(NamedTuple):
-    """Seconds from a frame to its decision, and until every sink has it and the loop is done."""
+    """Seconds from a frame to its decision, and until every port has it and the loop is done."""
 
     decision_s: float
     whole_s: float
@@ -69,9 +69,9 @@ class Taken(NamedTuple):
 class Rig:
     """A pipeline with its parts."""
 
-    def __init__(self, pipeline: Pipeline, sinks: build.Sinks, mailbox: Mailbox) -> None:
+    def __init__(self, pipeline: Pipeline, ports: build.Ports, mailbox: Mailbox) -> None:
         self.pipeline = pipeline
-        self.sinks = sinks
+        self.ports = ports
         self.mailbox = mailbox
         assert isinstance(pipeline.classifier, TfliteClassifier)
         self.classifier = pipeline.classifier
@@ -127,7 +127,7 @@ def rig(
     camera: Callable[[tuple[int, int]], Camera] | None = None,
     pipeline_type: type[Pipeline] = Pipeline,
 ) -> Iterator[Rig]:
-    """A pipeline of all sinks: mock pins, MQTT where there is a `port`, control socket, log."""
+    """A pipeline of all ports: mock pins, MQTT where there is a `port`, control socket, log."""
     logging.getLogger().handlers[:] = [logging.NullHandler()]
     config_file = folder / "edged.toml"
     config_file.write_text(
@@ -140,7 +140,7 @@ def rig(
     config = load(config_file, overrides, {})
     mailbox = Mailbox()
     with ExitStack() as stack:
-        sinks = build.sinks(config, mailbox, stack, live=False)
+        ports = build.ports(config, mailbox, stack, live=False)
         classifier = build.classifier(config)
         stack.callback(classifier.close)
         wanted_px = (classifier.input_height_px, classifier.input_width_px)
@@ -148,16 +148,16 @@ def rig(
             stack.enter_context(camera(wanted_px) if camera else StillCamera()),
             classifier,
             build.decider(config, classifier.labels),
-            sinks.all,
+            ports.all,
             mailbox,
             notifier=Notifier({}),
             wake_s=config.idle.after_s,
             health_s=0.0,
         )
-        made = Rig(pipeline, sinks, mailbox)
-        if sinks.mqtt is not None and camera is None:
+        made = Rig(pipeline, ports, mailbox)
+        if ports.mqtt is not None and camera is None:
             made.frame(lambda: _black(wanted_px))
-            _wait_until_connected(sinks.mqtt)
+            _wait_until_connected(ports.mqtt)
         yield made
 
 

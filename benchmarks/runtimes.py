@@ -144,7 +144,7 @@ def scripts(folder: Path, port: int) -> Part:
         size_px = bench.input_px[::-1]
         ways: dict[str, Callable[[], object]] = {
             "bare invoke": bench.floor_s,
-            "edged: all sinks": lambda: bench.frame(lambda: decode_jpeg(data, "bench", size_px)),
+            "edged: all ports": lambda: bench.frame(lambda: decode_jpeg(data, "bench", size_px)),
             "script, one interpreter": lambda: script(kept),
             "script, an interpreter per frame": lambda: script(opened()),
         }
@@ -157,7 +157,7 @@ def scripts(folder: Path, port: int) -> Part:
                     took_s[name].append(time.perf_counter() - began_s)
     client.loop_stop()
     times = {name: Times.of_seconds(values) for name, values in took_s.items()}
-    edged_ms = times["edged: all sinks"].p50
+    edged_ms = times["edged: all ports"].p50
     lines = [(name, str(t), f"{t.p50 / edged_ms:.2f}") for name, t in times.items()]
     head = ("way", "p50/p90/p99 ms", "over edged")
     part.tables.append(Table("A JPEG of 1920×1080 to a decision that is published", head, lines))

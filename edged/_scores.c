@@ -1,5 +1,5 @@
 /* The extension module edged._scores: the loops over every score of a frame, for which
- * edged/scores.py says what they compute.
+ * edged/perception/filter.py says what they compute.
  *
  * There is little to compute. But after an invoke nothing of Python and numpy is in the caches of
  * the processor, and a dozen calls of numpy take as long as half of the resize. */

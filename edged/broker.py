@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
-from edged.errors import ConfigError, SinkError
+from edged.errors import ConfigError, PortError
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def ensure_broker(host: str, port: int) -> Iterator[None]:
     """A broker at `host`:`port` while the context lasts: the one that is there, or one of ours.
 
     ConfigError where that cannot be: `host` is another machine, or amqtt is not installed.
-    SinkError where the broker does not come up.
+    PortError where the broker does not come up.
     """
     if host not in LOCAL_HOSTS:
         raise ConfigError(f"mqtt.embedded needs mqtt.host = 'localhost', not {host!r}")
@@ -61,7 +61,7 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while not _listens(port):
         if process.poll() is not None or time.monotonic() > give_up_s:
-            raise SinkError(f"the embedded broker does not come up on {LOOPBACK}:{port}")
+            raise PortError(f"the embedded broker does not come up on {LOOPBACK}:{port}")
         time.sleep(0.02)
 
 

@@ -15,19 +15,19 @@ import msgspec
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
-from edged.control.server import ControlSocket
-from edged.core import Camera, Sink
-from edged.decide import Decider
+from edged.core import Camera, Port
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
-from edged.sinks.log import LogSink
+from edged.perception.rules import Decider
+from edged.ports.control.server import ControlSocket
+from edged.ports.log import LogPort
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
-    from edged.sinks.gpio import GpioSink
-    from edged.sinks.mqtt import MqttSink
+    from edged.ports.gpio.port import GpioPort
+    from edged.ports.mqtt import MqttPort
 
 
 FIRST_PICTURE_S = 1.0
@@ -124,12 +124,12 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     return NewestFrame(partial(SOURCES[kind], config, wanted_px), config)
 
 
-class Sinks(msgspec.Struct, frozen=True):
-    """The opened sinks, and those of them that commands reach by name."""
+class Ports(msgspec.Struct, frozen=True):
+    """The opened ports, and those of them that commands reach by name."""
 
-    all: list[Sink]
-    gpio: GpioSink | None
-    mqtt: MqttSink | None
+    all: list[Port]
+    gpio: GpioPort | None
+    mqtt: MqttPort | None
 
     def set_output(self, name: object, value: object) -> None:
         """Set an output to a value in 0..1. CommandError."""
@@ -149,36 +149,36 @@ class Sinks(msgspec.Struct, frozen=True):
             self.mqtt.reconfigure(config.mqtt)
 
 
-def sinks(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> Sinks:
-    """Open every sink that is configured; `stack` closes them in reverse.
+def ports(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> Ports:
+    """Open every port that is configured; `stack` closes them in reverse.
 
     Pins come first, so that they are at their initial level before anything slow happens.
     """
-    gpio: GpioSink | None = None
-    mqtt: MqttSink | None = None
-    opened: list[Sink] = []
+    gpio: GpioPort | None = None
+    mqtt: MqttPort | None = None
+    opened: list[Port] = []
     if config.output or config.input:
-        from edged.gpio.factory import open_factory
+        from edged.ports.gpio.factory import open_factory
 
         factory = stack.enter_context(open_factory(config.gpio))
         if config.output:
-            from edged.sinks.gpio import GpioSink
+            from edged.ports.gpio.port import GpioPort
 
-            gpio = stack.enter_context(GpioSink(factory, config.output, mailbox))
+            gpio = stack.enter_context(GpioPort(factory, config.output, mailbox))
             opened.append(gpio)
         if config.input:
-            from edged.gpio.inputs import GpioInputs
+            from edged.ports.gpio.inputs import GpioInputs
 
             stack.enter_context(GpioInputs(factory, config.input, mailbox))
     if config.mqtt.enabled:
-        from edged.sinks.mqtt import MqttSink
+        from edged.ports.mqtt import MqttPort
 
         if config.mqtt.embedded:
             from edged.broker import ensure_broker
 
             stack.enter_context(ensure_broker(config.mqtt.host, config.mqtt.port or 1883))
         mqtt = stack.enter_context(
-            MqttSink(
+            MqttPort(
                 config.device,
                 config.mqtt,
                 config.spool,
@@ -190,10 +190,10 @@ def sinks(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> 
         opened.append(mqtt)
     if config.control.enabled:
         opened.append(stack.enter_context(ControlSocket(control_socket(config), mailbox)))
-    opened.append(stack.enter_context(LogSink()))
+    opened.append(stack.enter_context(LogPort()))
     if live:
-        from edged.sinks.live import LiveSink
+        from edged.ports.live import LivePort
 
         broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
-        opened.append(stack.enter_context(LiveSink(broker)))
-    return Sinks(opened, gpio, mqtt)
+        opened.append(stack.enter_context(LivePort(broker)))
+    return Ports(opened, gpio, mqtt)

@@ -1,7 +1,7 @@
 """The nouns and the seams: what flows through edged, and between which parts.
 
 One direction: a `Camera` delivers a `Frame`, the `Classifier` makes it a `Prediction`, the decider
-turns predictions over time into a `Scene` and `Event`s, and every `Sink` gets the `Result`.
+turns predictions over time into a `Scene` and `Event`s, and every `Port` gets the `Result`.
 All times named ``_s`` without further word are seconds of ``time.monotonic()``: a jump of the
 wall clock changes nothing. Wall-clock time appears only where a message leaves the process.
 """
@@ -119,7 +119,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Everything known about one frame; the record that sinks get for each classified frame."""
+    """Everything known about one frame; the record that ports get for each classified frame."""
 
     frame: Frame
     prediction: Prediction
@@ -166,7 +166,7 @@ class OutputState(msgspec.Struct, frozen=True):
 
 
 Report: TypeAlias = Result | Health | Snapshot | OutputState
-"""What a sink is told."""
+"""What a port is told."""
 
 
 class Camera(Protocol):
@@ -228,17 +228,17 @@ class Classifier(Protocol):
     def close(self) -> None: ...
 
 
-class Sink(Protocol):
+class Port(Protocol):
     """Takes what is known to the outside. A context manager: enter opens, exit closes."""
 
-    def __enter__(self) -> Sink: ...
+    def __enter__(self) -> Port: ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     def write(self, report: Report) -> None:
         """Called from the loop's thread for each report, between enter and exit only.
 
-        Must not block: what may take time goes to a thread of the sink's own, through a bounded
+        Must not block: what may take time goes to a thread of the port's own, through a bounded
         hand-over. Must not raise for a failure of the outside world.
         """
         ...

@@ -53,7 +53,7 @@ class Daemon:
             stack.callback(gc.enable)
             self._obey_signals(stack)
             self._surface_bugs(stack)
-            self._sinks = build.sinks(config, self._mailbox, stack, live=style == "live")
+            self._ports = build.ports(config, self._mailbox, stack, live=style == "live")
             model = build.admitted(config)
             # Before the model is loaded: meanwhile the device starts, which may take a second.
             camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -63,7 +63,7 @@ class Daemon:
                 camera,
                 classifier,
                 decider,
-                self._sinks.all,
+                self._ports.all,
                 self._mailbox,
                 notifier=self._notifier,
                 wake_s=config.idle.after_s,
@@ -112,7 +112,7 @@ class Daemon:
 
     def _set_output(self, command: Command) -> Mapping[str, object]:
         name, value = command.arguments.get("name"), command.arguments.get("value")
-        self._sinks.set_output(name, value)
+        self._ports.set_output(name, value)
         return {"name": name, "value": value}
 
     def _reload(self, command: Command) -> Mapping[str, object]:
@@ -140,7 +140,7 @@ class Daemon:
         pipeline.classifier, pipeline.decider = classifier, decider
         pipeline.wake_s, pipeline.health_s = new.idle.after_s, new.mqtt.health_s
         logging.getLogger().setLevel(new.log.level.upper())
-        self._sinks.reconfigure(new)
+        self._ports.reconfigure(new)
         self._config = new
         log.info("configuration reloaded")
         if restart_for:

@@ -40,7 +40,7 @@ class PictureError(EdgedError):
     exit_status = 65
 
 
-class SinkError(EdgedError):
+class PortError(EdgedError):
     """An output channel fails: log once per change of state, and go on."""
 
     exit_status = 69

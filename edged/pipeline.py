@@ -1,4 +1,4 @@
-"""The loop: camera, classifier, decider, sinks. One direction, one thread, one screen."""
+"""The loop: camera, classifier, decider, ports. One direction, one thread, one screen."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from edged.core import Camera, Classifier, Event, Frame, Report, Result, Scene, Sink, Snapshot
-from edged.decide import Decider
+from edged.core import Camera, Classifier, Event, Frame, Port, Report, Result, Scene, Snapshot
 from edged.errors import EdgedError
 from edged.health import Vitals
 from edged.mailbox import Answer, Command, Mailbox
 from edged.notify import Notifier
+from edged.perception.rules import Decider
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ TICK_S = 0.05
 
 
 class Pipeline:
-    """Carries each frame from the camera to every sink, and obeys what waits in the mailbox.
+    """Carries each frame from the camera to every port, and obeys what waits in the mailbox.
 
     ``handlers`` maps a command's name to what carries it out, for the commands that reach beyond
     the loop (reload, set-output); they return the answer's data and raise EdgedError to refuse.
@@ -32,7 +32,7 @@ class Pipeline:
         camera: Camera,
         classifier: Classifier,
         decider: Decider,
-        sinks: Sequence[Sink],
+        ports: Sequence[Port],
         mailbox: Mailbox,
         *,
         notifier: Notifier,
@@ -44,7 +44,7 @@ class Pipeline:
         self.camera = camera
         self.classifier = classifier
         self.decider = decider
-        self.sinks = sinks
+        self.ports = ports
         self.mailbox = mailbox
         self.notifier = notifier
         self.wake_s = wake_s
@@ -111,9 +111,9 @@ class Pipeline:
         )
 
     def tell(self, report: Report) -> None:
-        """Every sink gets every report."""
-        for sink in self.sinks:
-            sink.write(report)
+        """Every port gets every report."""
+        for port in self.ports:
+            port.write(report)
         if isinstance(report, Result) and self._snapshots:
             self._answer_snapshots(report)
 
@@ -137,7 +137,7 @@ class Pipeline:
         return self.wake_s > 0 and self.clock() >= self._awake_until_s
 
     def beat(self, *, delivering: bool) -> None:
-        """Tell systemd and the sinks how things are; refuse snapshots that no frame will answer.
+        """Tell systemd and the ports how things are; refuse snapshots that no frame will answer.
 
         The watchdog is fed when a frame came through the loop, or when it is known why none did:
         the camera has said what is wrong and is being opened again. A camera that is silent and

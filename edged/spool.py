@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from edged.errors import SinkError
+from edged.errors import PortError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +32,7 @@ class Spool:
     """A bounded queue of messages in one SQLite file, durable when `add` returns.
 
     One thread only: the one that calls first, for that call opens the file. Every call raises
-    SinkError while the disk fails it (full, read-only, held by another process), and may be tried
+    PortError while the disk fails it (full, read-only, held by another process), and may be tried
     again. A damaged file is moved aside, with one line in the log, and an empty one takes its
     place.
     """
@@ -119,7 +119,7 @@ class Spool:
                 return work(self._opened())
         except (sqlite3.Error, OSError) as error:
             self.close()
-            raise SinkError(f"{self.path}: events cannot be stored: {error}") from error
+            raise PortError(f"{self.path}: events cannot be stored: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
         import sqlite3

@@ -1,7 +1,7 @@
 """Where a frame's time goes: the loop's stages as spans, for Perfetto or chrome://tracing.
 
 The format is Google's *Trace Event Format*, complete events (``"ph": "X"``) in microseconds. Who
-does not trace pays nothing: tracing is a pipeline of its own class over sinks that are wrapped.
+does not trace pays nothing: tracing is a pipeline of its own class over ports that are wrapped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edged.core import Frame, Report, Result, Sink
+from edged.core import Frame, Port, Report, Result
 from edged.errors import ConfigError
 from edged.files import write_atomically
 from edged.pipeline import Pipeline
@@ -82,15 +82,15 @@ class Trace:
         return {"traceEvents": [*names, *spans], "displayTimeUnit": "ms"}
 
 
-class TracedSink:
-    """A sink whose writes are spans."""
+class TracedPort:
+    """A port whose writes are spans."""
 
-    def __init__(self, sink: Sink, trace: Trace) -> None:
-        self._sink = sink
+    def __init__(self, port: Port, trace: Trace) -> None:
+        self._sink = port
         self._trace = trace
-        self._name = type(sink).__name__
+        self._name = type(port).__name__
 
-    def __enter__(self) -> TracedSink:
+    def __enter__(self) -> TracedPort:
         self._sink.__enter__()
         return self
 
@@ -111,7 +111,7 @@ class TracedPipeline(Pipeline):
     def __init__(self, *parts: Any, trace: Trace, **options: Any) -> None:
         super().__init__(*parts, **options)
         self._trace = trace
-        self.sinks: Sequence[Sink] = [TracedSink(sink, trace) for sink in self.sinks]
+        self.ports: Sequence[Port] = [TracedPort(port, trace) for port in self.ports]
 
     def look(self, frame: Frame, began_s: float) -> Result:
         """As `Pipeline.look`; the stages follow each other without a gap."""

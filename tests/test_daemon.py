@@ -200,7 +200,7 @@ def test_a_trace_shows_each_stage_of_each_frame(config: Path, tmp_path: Path) ->
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
     spans = [event for event in events if event["ph"] == "X"]
     names = {span["name"] for span in spans}
-    assert {"camera", "resize", "invoke", "scores", "decide", "GpioSink", "MqttSink"} <= names
+    assert {"camera", "resize", "invoke", "scores", "decide", "GpioPort", "MqttPort"} <= names
     invokes = [span for span in spans if span["name"] == "invoke"]
     assert all(0 < span["dur"] < 60e6 for span in invokes)
     assert len({span["args"]["frame"] for span in invokes}) == len(invokes) > 2

@@ -17,9 +17,9 @@ from edged.config.load import load
 from edged.config.schema import MqttConfig
 from edged.config.toml import parse
 from edged.core import OutputState
-from edged.sinks.mqtt import payloads
-from edged.sinks.mqtt.topics import Topics
-from tests.sinks.reports import event, health, result
+from edged.ports.mqtt import payloads
+from edged.ports.mqtt.topics import Topics
+from tests.ports.mqtt.reports import event, health, result
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

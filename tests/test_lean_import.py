@@ -36,7 +36,7 @@ def test_msgspec_comes_without_typing_extensions() -> None:
 def test_pins_open_without_what_gpiozero_has_for_others() -> None:
     run(
         "from edged.config.schema import GpioConfig\n"
-        "from edged.gpio.factory import open_factory\n"
+        "from edged.ports.gpio.factory import open_factory\n"
         "with open_factory(GpioConfig(factory='mock')): pass\n"
         "assert {'importlib.metadata', 'email', 'fractions'}.isdisjoint(sys.modules)"
     )

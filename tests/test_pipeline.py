@@ -8,10 +8,10 @@ import numpy as np
 
 from edged.config.schema import DecideConfig, RuleConfig
 from edged.core import Frame, Health, OutputState, Pixels, Prediction, Report, Result, Snapshot
-from edged.decide import Decider
 from edged.errors import CommandError
 from edged.mailbox import Answer, Command, Mailbox
 from edged.notify import Notifier
+from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
 
 LABELS = ("dark", "bright")
@@ -69,7 +69,7 @@ class BrightnessClassifier:
 
 
 class Notebook:
-    """A sink that remembers."""
+    """A port that remembers."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
@@ -170,7 +170,7 @@ def test_a_snapshot_is_answered_with_the_next_frame() -> None:
     assert run.notebook.of(Snapshot) == []
 
 
-def test_a_snapshot_to_publish_reaches_the_sinks_with_who_asked() -> None:
+def test_a_snapshot_to_publish_reaches_the_ports_with_who_asked() -> None:
     run = Run(Command("snapshot", {"publish": True}, asked_by="a button"), 0.9)
     (snapshot,) = run.notebook.of(Snapshot)
     assert isinstance(snapshot, Snapshot)
@@ -206,7 +206,7 @@ def test_the_loop_does_not_fall_asleep_while_a_rule_holds() -> None:
     assert len(run.results) == 6
 
 
-def test_a_report_from_a_sink_reaches_all_sinks() -> None:
+def test_a_report_from_a_port_reaches_all_ports() -> None:
     mailbox_item = OutputState("lamp", 1.0, 0.0)
     run = Run(0.1)
     run.mailbox.post(mailbox_item)

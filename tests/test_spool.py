@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.errors import SinkError
+from edged.errors import PortError
 from edged.spool import Spool
 
 
@@ -89,10 +89,10 @@ def test_a_database_with_damaged_pages_is_moved_aside(path: Path) -> None:
     assert list(path.parent.glob("events.db.damaged-*"))
 
 
-def test_a_directory_that_cannot_be_made_is_a_sink_error_of_one_line(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_a_port_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the directory should be")
     spool = Spool(tmp_path / "state" / "events.db", max_events=3)
-    with pytest.raises(SinkError, match="events cannot be stored") as caught:
+    with pytest.raises(PortError, match="events cannot be stored") as caught:
         spool.add([b"a"])
     assert "\n" not in str(caught.value)
 
@@ -101,7 +101,7 @@ def test_it_works_again_when_the_disk_does(tmp_path: Path) -> None:
     blocker = tmp_path / "state"
     blocker.write_text("")
     spool = Spool(blocker / "events.db", max_events=3)
-    with pytest.raises(SinkError):
+    with pytest.raises(PortError):
         spool.add([b"a"])
     blocker.unlink()
     spool.add([b"b"])
@@ -109,13 +109,13 @@ def test_it_works_again_when_the_disk_does(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_full_disk_is_a_sink_error_and_loses_nothing_that_was_stored(path: Path) -> None:
+def test_a_full_disk_is_a_port_error_and_loses_nothing_that_was_stored(path: Path) -> None:
     spool = Spool(path, max_events=100_000)
     spool.add([b"a"])
     assert spool._database is not None
     # SQLite's own limit answers exactly as a full disk does: SQLITE_FULL.
     spool._database.execute("PRAGMA max_page_count = 3")
-    with pytest.raises(SinkError, match="full"):
+    with pytest.raises(PortError, match="full"):
         spool.add([b"x" * 3000] * 100)
     assert payloads(spool) == [b"a"]
     spool.close()
@@ -124,7 +124,7 @@ def test_a_full_disk_is_a_sink_error_and_loses_nothing_that_was_stored(path: Pat
 def test_a_second_process_is_refused(path: Path) -> None:
     first = Spool(path, max_events=3)
     first.add([b"a"])
-    with pytest.raises(SinkError, match="locked"):
+    with pytest.raises(PortError, match="locked"):
         Spool(path, max_events=3).add([b"b"])
     first.close()
 

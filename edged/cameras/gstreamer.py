@@ -39,7 +39,7 @@ TOLD_BYTES = 8192
 class GStreamerSource:
     """Runs pipeline ``source``, in the syntax of ``gst-launch-1.0``, and reads its RGB frames.
 
-    Scaling to ``width_px`` x ``height_px``, conversion and the sink are added; an ``appsink`` at
+    Scaling to ``width_px`` x ``height_px``, conversion and the port are added; an ``appsink`` at
     the end is replaced by them. ``captured_s`` is the arrival of the whole frame. Where the
     pipeline ends by itself, SourceEnded is raised with ``loop`` false, else CameraError.
     """

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.control.client import ControlClient
 from edged.errors import CameraError
 from edged.paths import running_socket
+from edged.ports.control.client import ControlClient
 
 
 def configured(arguments: argparse.Namespace) -> Config:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from edged.config.load import load
-from edged.gpio.safe import put_outputs_safe
+from edged.ports.gpio.safe import put_outputs_safe
 
 
 def run(arguments: argparse.Namespace) -> int:

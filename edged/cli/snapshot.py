@@ -9,9 +9,9 @@ from typing import Any
 
 from edged.cli.daemon_socket import configured
 from edged.config.schema import Config
-from edged.control.client import ControlClient
 from edged.errors import CameraError
 from edged.paths import running_socket
+from edged.ports.control.client import ControlClient
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged import build
-    from edged.control.server import ranked
     from edged.core import Result, Scene
     from edged.imaging.snapshot import snapshot_jpeg
+    from edged.ports.control.server import ranked
 
     classifier = build.classifier(config)
     wanted_px = (classifier.input_height_px, classifier.input_width_px)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edged.config.toml import cut, shown
 from edged.errors import ConfigError, EdgedError, PictureError
 from edged.imaging.picture import PICTURE_SUFFIXES
-from edged.label_index import LabelIndex
+from edged.perception.labels import LabelIndex
 
 MAX_EXAMPLES = 500_000
 MAX_PICTURE_BYTES = 64 << 20

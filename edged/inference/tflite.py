@@ -26,7 +26,7 @@ from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
 from edged.inference.modelfile import ModelFile
 from edged.inference.tensors import Tensor
-from edged.scores import look_up
+from edged.perception.filter import look_up
 
 logger = logging.getLogger(__name__)
 

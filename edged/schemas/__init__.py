@@ -1,6 +1,6 @@
 """The JSON Schema (2020-12) of every MQTT message, as files in the package.
 
-The files are made from the types in `edged.sinks.mqtt.payloads` by ``python -m edged.schemas``,
+The files are made from the types in `edged.ports.mqtt.payloads` by ``python -m edged.schemas``,
 and a test keeps the two equal.
 """
 

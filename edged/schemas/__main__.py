@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from edged.ports.mqtt.payloads import PAYLOADS, Payload
 from edged.schemas import path
-from edged.sinks.mqtt.payloads import PAYLOADS, Payload
 
 
 def generate(name: str) -> dict[str, Any]:

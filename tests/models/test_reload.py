@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edged.config.schema import ModelConfig
-from edged.control.client import ControlClient
 from edged.errors import EdgedError
+from edged.ports.control.client import ControlClient
 from tests.models.mutants import KINDS, mutants
 from tests.mosquitto import LIMIT_S, wait_until
 

@@ -1,0 +1,311 @@
+"""Decisions, in seconds and not in frames: rules over time. Pure: time is an argument.
+
+**Score.** A rule's score is the greatest of its classes' scores, or their sum (1 at most), smoothed
+by a first-order low-pass filter of time constant ``smoothing_s``. A frame's score counts for the
+time since the frame before, at most `HOLD_S`: for such a stretch the filter's step
+``1 - exp(-dt / smoothing_s)`` is exact, whatever the frame rate, and after an outage one frame does
+not speak for all the time in between. The first frame sets the score.
+
+**Wish.** A rule wishes to be active from where its smoothed score reaches ``enter`` until where it
+falls below ``exit`` (hysteresis). The onset of a wish is that crossing, computed on the filter's
+curve between the two frames.
+
+**State.** The state follows the wish as soon as it may: an active rule stays so for ``min_on_s`` at
+least, an inactive one, after an activation, for ``min_off_s`` or ``cooldown_s``, the longer of the
+two. A wish that is gone by then leaves no event. These times run from when the state took effect,
+which is its onset or, where it had to wait, the end of the wait; not from the frame that showed it.
+So frames round each event once, and the roundings do not add up.
+
+With frames less than ``dt`` apart, and ``dt`` at most `HOLD_S`, onset and effect are less than
+``dt`` before, and the frame that decides less than ``dt`` before or after, where they are for
+an endless frame rate; provided that the score settles between its changes, and that no two of the
+times that compete are that close to each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from edged.config.schema import DecideConfig, RuleConfig
+from edged.config.toml import shown
+from edged.core import NOTHING, UNKNOWN, Event, RuleState, Scene, Scores
+from edged.errors import ConfigError
+from edged.perception.filter import Filter, Floats, Groups
+from edged.perception.labels import LabelIndex
+
+HOLD_S = 1.0
+"""The longest time that one frame's score counts for."""
+
+ROUNDING_S = 1e-6
+"""Sums of floating-point times may miss a frame's time by less than this."""
+
+PROBLEMS_LIMIT = 20
+
+
+class Decider:
+    """Holds what is true by each rule, frame after frame. One thread only.
+
+    All rules are decided at once with arrays; only the scene and what a frame changes become
+    Python objects.
+    """
+
+    def __init__(
+        self, rules: Sequence[RuleConfig], defaults: DecideConfig, labels: Sequence[str]
+    ) -> None:
+        """`labels` are the model's. ConfigError, a line for each label that cannot be resolved."""
+        index = LabelIndex(labels)
+        self._labels = labels
+        self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
+        self._unknown_below = np.float32(defaults.unknown_below)
+
+        def option(name: str) -> Floats:
+            own = (getattr(rule, name) for rule in rules)
+            default = getattr(defaults, name)
+            return np.array([default if value is None else value for value in own], np.float64)
+
+        self._names = [rule.name for rule in rules]
+        # Rounded as scores are: 0.9 of a model reaches a threshold of 0.9.
+        self._enter = option("enter").astype(np.float32).astype(np.float64)
+        self._exit = option("exit").astype(np.float32).astype(np.float64)
+        self._filter = Filter(
+            len(labels),
+            1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf,
+            Groups(_members(rules, index)),
+            _rates(option("smoothing_s")),
+        )
+        self._min_on_s = option("min_on_s")
+        self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
+
+        count = len(rules)
+        self._now_s: float | None = None
+        self._ended: list[tuple[str, float]] = []
+        self._fresh = True
+        self._wish = np.zeros(count, np.bool_)
+        self._threshold = self._enter
+        # Rules whose state is to follow their wish, each with the moment from which it may.
+        self._waiting: list[tuple[float, int]] = []
+        self._due_s = math.inf
+        self._active = np.zeros(count, np.bool_)
+        self._active_names: tuple[str, ...] = ()
+        self._crossed_s = np.zeros(count)
+        self._since_s = np.zeros(count)
+        self._effect_s = np.full(count, -np.inf)
+
+    def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
+        """What frame `number`, captured at `at_s`, makes true.
+
+        `scores` has one entry for each label, in 0..1 and none of them NaN: one would stay in the
+        filter for ever. A frame that is not newer than the one before counts at that one's time.
+        """
+        first = self._now_s is None
+        before_s = at_s if self._now_s is None else self._now_s
+        self._now_s = now_s = max(at_s, before_s)
+        held_s = min(now_s - before_s, HOLD_S)
+        if first:
+            self._since_s[self._filter.unset] = now_s
+        before = self._filter.score
+        self._best, turned = self._filter.step(
+            scores, None if first else held_s, self._threshold, self._wish
+        )
+        if turned:
+            self._turn(before, now_s, held_s)
+        if self._fresh:
+            self._fresh = False
+            self._filter.unset[:] = False
+        events: tuple[Event, ...] = ()
+        if self._ended or now_s + ROUNDING_S >= self._due_s:
+            events = (*self._end(number), *self._change(number))
+        states = RuleStates(self._names, self._active, self._filter.score, self._since_s)
+        return Scene(self._scene_name(), states, self._active_names), events
+
+    def adopt(self, old: Decider) -> None:
+        """Go on from where `old` was, before the first frame.
+
+        A rule of the same name keeps its state and its times; its score too, if its classes are
+        the same. A rule that was active and is gone becomes inactive with the next frame.
+        """
+        places = {name: place for place, name in enumerate(old._names)}
+        mine = np.array([i for i, name in enumerate(self._names) if name in places], np.intp)
+        its = np.array([places[name] for name in self._names if name in places], np.intp)
+        for state in ("_wish", "_active", "_crossed_s", "_since_s", "_effect_s"):
+            getattr(self, state)[mine] = getattr(old, state)[its]
+        new_filter, old_filter = self._filter, old._filter
+        new_filter.score[mine] = old_filter.score[its]
+        if list(self._labels) == list(old._labels):
+            new_filter.classes[:] = old_filter.classes
+            same = [
+                new_filter.groups.members[i] == old_filter.groups.members[j]
+                for i, j in zip(mine.tolist(), its.tolist(), strict=True)
+            ]
+            new_filter.unset[mine] = ~np.array(same, np.bool_) | old_filter.unset[its]
+        self._expect()
+        self._name_active()
+        self._now_s = old._now_s
+        added = np.ones(len(self._names), np.bool_)
+        added[mine] = False
+        self._since_s[added] = old._now_s or 0.0
+        kept = set(self._names)
+        self._ended = old._ended + [
+            (name, float(score))
+            for name, score, active in zip(old._names, old_filter.score, old._active, strict=True)
+            if active and name not in kept
+        ]
+
+    def _turn(self, before: Floats, now_s: float, held_s: float) -> None:
+        """Take over the wishes that this frame turns, and say when each of them turned."""
+        wish = self._filter.score >= self._threshold
+        # One by one: mostly it is one, and a row of numpy's calls takes longer than its frame.
+        for place in np.flatnonzero(wish != self._wish).tolist():
+            threshold = self._enter[place] if wish[place] else self._exit[place]
+            self._crossed_s[place] = now_s - self._since_crossed_s(
+                place, float(before[place]), float(threshold), held_s
+            )
+        self._wish = wish
+        self._expect()
+
+    def _since_crossed_s(self, place: int, before: float, threshold: float, held_s: float) -> float:
+        """How long ago the score of a rule came over its threshold or under it, 0..`held_s`."""
+        followed = self._filter
+        rate, target = float(followed.rates[place]), float(followed.raw[place])
+        way, rest = target - before, target - threshold
+        if followed.unset[place]:
+            return 0.0
+        if math.isinf(rate):
+            return held_s
+        if way * rest <= 0.0:
+            # A score that was not filtered has no curve: its thresholds are new.
+            return 0.0
+        # target + (before - target) * exp(-rate * t) = threshold, solved for t.
+        after_s = math.log(way / rest) / rate
+        return held_s - min(max(after_s, 0.0), held_s)
+
+    def _expect(self) -> None:
+        """After a change of wishes: what each of them ends at, and which states are to follow."""
+        self._threshold = np.where(self._wish, self._exit, self._enter)
+        places = np.flatnonzero(self._wish != self._active).tolist()
+        self._wait([(self._allowed_s(place), place) for place in places])
+
+    def _wait(self, waiting: list[tuple[float, int]]) -> None:
+        self._waiting = waiting
+        self._due_s = min(waiting)[0] if waiting else math.inf
+
+    def _change(self, number: int) -> list[Event]:
+        now_s = self._now_s or 0.0
+        by_s = now_s + ROUNDING_S
+        due = [(at_s, place) for at_s, place in self._waiting if at_s <= by_s]
+        if not due:
+            return []
+        self._wait([(at_s, place) for at_s, place in self._waiting if at_s > by_s])
+        # Scenes of earlier frames, which other threads may still read, keep the arrays that were.
+        self._active, self._since_s = self._active.copy(), self._since_s.copy()
+        events = []
+        for at_s, place in due:
+            active, crossed_s = bool(self._wish[place]), float(self._crossed_s[place])
+            self._active[place] = active
+            self._since_s[place] = crossed_s
+            # Between this frame and the one before; in a longer gap nobody saw it last.
+            effect_s = max(crossed_s, at_s)
+            self._effect_s[place] = min(max(effect_s, now_s - HOLD_S), now_s)
+            score = float(self._filter.score[place])
+            events.append(Event(self._names[place], active, score, crossed_s, now_s, number))
+        self._name_active()
+        return events
+
+    def _allowed_s(self, place: int) -> float:
+        """The moment from which a rule may change, by how long it must stay as it is."""
+        least_s = self._min_on_s if self._active[place] else self._pause_s
+        return float(self._effect_s[place] + least_s[place])
+
+    def _end(self, number: int) -> list[Event]:
+        now_s = self._now_s or 0.0
+        ended, self._ended = self._ended, []
+        return [Event(name, False, score, now_s, now_s, number) for name, score in ended]
+
+    def _name_active(self) -> None:
+        self._active_names = tuple(self._names[i] for i in np.flatnonzero(self._active).tolist())
+
+    def _scene_name(self) -> str:
+        if len(self._active_names) == 1:
+            return self._active_names[0]
+        if self._active_names:
+            score = np.where(self._active, self._filter.score, -1.0)
+            return self._names[int(score.argmax())]
+        if self._best in self._empty:
+            return NOTHING
+        if self._filter.classes[self._best] < self._unknown_below:
+            return UNKNOWN
+        return self._labels[self._best]
+
+
+class RuleStates(Sequence[RuleState]):
+    """What every rule holds at one frame: columns, of which a row is made when it is read.
+
+    The arrays, of shape (rules,), must not be written to afterwards; any thread may read.
+    """
+
+    __slots__ = ("_active", "_names", "_score", "_since_s")
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        active: npt.NDArray[np.bool_],
+        score: Floats,
+        since_s: Floats,
+    ) -> None:
+        self._names = names
+        self._active = active
+        self._score = score
+        self._since_s = since_s
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> RuleState: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[RuleState, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> RuleState | tuple[RuleState, ...]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        return RuleState(
+            self._names[place],
+            bool(self._active[place]),
+            float(self._score[place]),
+            float(self._since_s[place]),
+        )
+
+    def __iter__(self) -> Iterator[RuleState]:
+        columns = (self._active.tolist(), self._score.tolist(), self._since_s.tolist())
+        return map(RuleState, self._names, *columns)
+
+
+def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, tuple[int, ...]]]:
+    members: list[tuple[str, tuple[int, ...]]] = []
+    problems: list[str] = []
+    for rule in rules:
+        classes = set()
+        for label in rule.labels:
+            try:
+                classes.add(index.find(label))
+            except ConfigError as error:
+                problems.append(f"rule {shown(rule.name)}: {error}")
+        if len(problems) > PROBLEMS_LIMIT:
+            problems[-1] = "more labels are wrong; mend these first"
+            break
+        members.append((rule.combine, tuple(sorted(classes))))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return members
+
+
+def _rates(smoothing_s: Floats) -> Floats:
+    """1 / seconds; infinite where nothing is smoothed."""
+    with np.errstate(divide="ignore"):
+        return 1.0 / smoothing_s

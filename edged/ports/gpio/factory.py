@@ -1,0 +1,162 @@
+"""Which pin factory serves this machine, and how a pin of the configuration is found in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from edged.config.nearest import nearest as config_nearest
+from edged.config.schema import GpioConfig
+from edged.errors import ConfigError
+from edged.lean_import import lean
+from edged.ports.gpio.chips import device_paths, find_chips, select_chip
+
+logger = logging.getLogger(__name__)
+
+MODEL = Path("/proc/device-tree/model")
+
+Kind = Literal["lgpio", "gpiod", "mock", "none"]
+
+
+def choose(gpio: GpioConfig) -> Kind:
+    """The configured factory; for "auto" the one that reaches this machine's pins.
+
+    lgpio on a Raspberry Pi that has it (its PWM runs outside of Python) unless a chip is named,
+    gpiod wherever there is a GPIO chip, else mock.
+    """
+    if gpio.factory != "auto":
+        return gpio.factory
+    if not gpio.chip and _is_raspberry_pi() and _installed("lgpio"):
+        return "lgpio"
+    return "gpiod" if device_paths() else "mock"
+
+
+def _is_raspberry_pi() -> bool:
+    with suppress(OSError):
+        return MODEL.read_text(errors="replace").startswith("Raspberry Pi")
+    return False
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _open_lgpio(gpio: GpioConfig) -> Any:
+    if not _installed("lgpio"):
+        raise ConfigError(
+            '[gpio] factory = "lgpio": the lgpio package is missing; install python3-lgpio '
+            'or write factory = "gpiod"'
+        )
+    from edged.ports.gpio.lgpio_pins import LgpioFactory
+
+    number = None
+    if gpio.chip:
+        number = int(select_chip(find_chips(), gpio.chip).names[0].removeprefix("gpiochip"))
+    return LgpioFactory(number)
+
+
+def _open_gpiod(gpio: GpioConfig) -> Any:
+    from edged.ports.gpio.gpiod_pins import GpiodFactory
+
+    if not device_paths():
+        raise ConfigError(
+            '[gpio] factory = "gpiod": this machine has no /dev/gpiochip*; load its driver '
+            'or write factory = "mock"'
+        )
+    return GpiodFactory(gpio.chip)
+
+
+def _open_mock(gpio: GpioConfig) -> Any:
+    from edged.ports.gpio.mock_pins import MockPins
+
+    if gpio.factory == "auto":
+        logger.warning(
+            "this machine has no GPIO chip: pins are only pretended, those of a Raspberry Pi"
+        )
+    return MockPins()
+
+
+FACTORIES: dict[str, Callable[[GpioConfig], Any]] = {
+    "lgpio": _open_lgpio,
+    "gpiod": _open_gpiod,
+    "mock": _open_mock,
+}
+
+
+@contextmanager
+def open_factory(gpio: GpioConfig) -> Iterator[Any]:
+    """A ``gpiozero.Factory`` for outputs and inputs alike, closed after use.
+
+    None where ``factory`` is "none": no pin is touched. ConfigError if the chip cannot be used.
+    """
+    kind = choose(gpio)
+    if kind == "none":
+        yield None
+        return
+    with lean():
+        from gpiozero import GPIOZeroError
+
+        try:
+            factory = FACTORIES[kind](gpio)
+        except (GPIOZeroError, OSError) as error:
+            raise ConfigError(
+                f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
+            ) from error
+    try:
+        yield factory
+    finally:
+        factory.close()
+
+
+def nearest(wanted: str, known: Iterable[str]) -> str:
+    """``; did you mean "..."?`` for the name most like `wanted`; empty if none is."""
+    found = config_nearest(wanted, known)
+    return f'; did you mean "{found}"?' if found else ""
+
+
+@contextmanager
+def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
+    """Around the making of a device on a pin: ConfigError with a line that says what to do.
+
+    `where` is whose pin it is: ``output "lamp"``.
+    """
+    from gpiozero import GPIOZeroError
+
+    place = f'{where}: pin "{pin}"'
+    _check(factory, place, pin)
+    try:
+        yield
+    except GPIOZeroError as error:
+        raise ConfigError(f"{place}: {error}; free it or use another pin") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{place}: {error}; is the chip there, and may this user have it?"
+        ) from error
+
+
+def _check(factory: Any, place: str, pin: int | str) -> None:
+    board = factory.board_info
+    found = {info.name for _, info in board.find_pin(pin) if "gpio" in info.interfaces}
+    if len(found) == 1:
+        return
+    if found:
+        ways = " or ".join(sorted(found)[:4])
+        raise ConfigError(f"{place}: {len(found)} lines answer to this; write {ways}")
+    gpios = [
+        info
+        for header in board.headers.values()
+        for info in header.pins.values()
+        if "gpio" in info.interfaces
+    ]
+    names = [name for info in gpios for name in info.names if isinstance(name, str)]
+    advice = nearest(pin, names) if isinstance(pin, str) else ""
+    if not advice:
+        last = max(
+            (name for info in gpios for name in info.names if isinstance(name, int)), default=0
+        )
+        advice = f"; lines are 0 to {last}, and gpioinfo lists them"
+    raise ConfigError(f"{place}: no such line on {board.description}{advice}")

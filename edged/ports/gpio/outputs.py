@@ -1,0 +1,160 @@
+"""An output: what its rule wants of it over time, and the gpiozero device that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edged.config.schema import OutputConfig
+from edged.core import Event
+from edged.errors import ConfigError, PortError
+from edged.ports.gpio.factory import pin_errors
+
+SHORTEST_BLINK_S = 0.02
+"""Each change of an output is reported; faster than this is PWM, not a message."""
+
+
+def full(output: OutputConfig, value: float) -> bool:
+    """True if a steady level for `value` is the active one.
+
+    A duty cycle needs somebody who switches: where nobody does, only a full one is on.
+    """
+    return value >= 1.0 if output.device == "pwm" else value >= 0.5
+
+
+def check(output: OutputConfig) -> None:
+    """ConfigError if the options of an output do not go together."""
+    problem = ""
+    if output.action != "manual" and not output.rule:
+        problem = f'action "{output.action}" needs a rule; name one, or write action = "manual"'
+    elif output.action == "score" and output.device not in ("pwm", "servo"):
+        problem = f'action "score" needs device "pwm" or "servo", not "{output.device}"'
+    elif output.device == "servo" and not output.active_high:
+        problem = "a servo has no active_high = false; remove it"
+    elif output.action == "blink" and min(output.blink_on_s, output.blink_off_s) < SHORTEST_BLINK_S:
+        problem = f"blink_on_s and blink_off_s must be {SHORTEST_BLINK_S} or more"
+    if problem:
+        raise ConfigError(f'output "{output.name}": {problem}')
+
+
+class Actuator:
+    """A gpiozero device on its pin, driven by values in 0..1."""
+
+    def __init__(self, output: OutputConfig, factory: Any) -> None:
+        """Opens the pin at the initial value. ConfigError if the pin cannot be used."""
+        import gpiozero
+
+        self._output = output
+        self._errors = (gpiozero.GPIOZeroError, OSError)
+        initial = self.shown(output.initial)
+        with pin_errors(factory, f'output "{output.name}"', output.pin):
+            if output.device == "servo":
+                self._device = gpiozero.Servo(
+                    output.pin, initial_value=2 * initial - 1, pin_factory=factory
+                )
+                return
+            if output.device == "pwm":
+                # PWMLED makes an output of the pin as it stands, which may be on.
+                factory.pin(output.pin).output_with_state(not output.active_high)
+            kinds = {
+                "led": gpiozero.LED,
+                "pwm": gpiozero.PWMLED,
+                "buzzer": gpiozero.Buzzer,
+                "output": gpiozero.OutputDevice,
+            }
+            self._device = kinds[output.device](
+                output.pin,
+                active_high=output.active_high,
+                initial_value=initial,
+                pin_factory=factory,
+            )
+
+    def shown(self, value: float) -> float:
+        """What the device makes of a value: a digital one knows only 0 and 1."""
+        if self._output.device in ("pwm", "servo"):
+            return value
+        return 1.0 if value >= 0.5 else 0.0
+
+    def put(self, value: float) -> None:
+        """Drive the pin; microseconds. PortError if the chip refuses."""
+        try:
+            self._device.value = 2 * value - 1 if self._output.device == "servo" else value
+        except self._errors as error:
+            raise PortError(f'output "{self._output.name}": {error}; check the chip') from error
+
+    def leave(self, value: float) -> None:
+        """Go to the level of ``on_exit``, where `value` is the present one, and let go."""
+        wanted = self._output.on_exit
+        if wanted == "keep":
+            wanted = value
+        try:
+            if self._output.device == "servo":
+                # A servo that gets no pulses stays where it is.
+                self._device.value = None
+            else:
+                self.put(float(full(self._output, 0.0 if wanted == "off" else wanted)))
+        finally:
+            self._device.close()
+
+
+class Drive:
+    """What an output should be: its rule, a pulse or blink under way, a value set by hand.
+
+    Pure: times are ``time.monotonic()`` seconds given by the caller. ``due_s`` is when `tick` has
+    something to do, None if nothing is under way.
+    """
+
+    def __init__(self, output: OutputConfig, value: float) -> None:
+        self.value = value
+        self.due_s: float | None = None
+        self._output = output
+        self._active: bool | None = None
+        self._held = False
+
+    def follow(self, active: bool, score: float, events: Sequence[Event], now_s: float) -> None:
+        """Take what the rule holds at this frame, and the frame's events of all rules."""
+        output = self._output
+        if output.action == "pulse":
+            if any(self._starts_pulse(event) for event in events):
+                self.value = 1.0
+                self.due_s = now_s + output.pulse_s
+            return
+        changed = active != self._active
+        self._active = active
+        if changed:
+            self._held = False
+        if self._held or output.action == "manual":
+            return
+        if output.action == "score":
+            # A hundredth is what software PWM resolves; finer would only make messages.
+            self.value = round(score, 2) if active else 0.0
+        elif changed:
+            self.value = 1.0 if active else 0.0
+            blinks = active and output.action == "blink"
+            self.due_s = now_s + output.blink_on_s if blinks else None
+
+    def hold(self, value: float) -> None:
+        """A value set by hand: it stays until the rule changes, and ends a pulse or a blink."""
+        self.value = value
+        self.due_s = None
+        self._held = True
+
+    def tick(self, now_s: float) -> None:
+        """End a pulse or change a blink's phase, if it is due."""
+        if self.due_s is None or now_s < self.due_s:
+            return
+        if self._output.action == "pulse":
+            self.value, self.due_s = 0.0, None
+            return
+        # The grid of the phases stays, however late this is and however long the machine slept.
+        phases = (self._output.blink_off_s, self._output.blink_on_s)
+        self.due_s += (now_s - self.due_s) // sum(phases) * sum(phases)
+        while self.due_s <= now_s:
+            self.value = 1.0 - self.value
+            self.due_s += phases[int(self.value)]
+
+    def _starts_pulse(self, event: Event) -> bool:
+        output = self._output
+        return event.rule == output.rule and (
+            output.on == "both" or (output.on == "enter") == event.active
+        )

@@ -1,0 +1,39 @@
+"""Outputs to their safe level when no daemon drives them: after its end, however it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edged.config.schema import GpioConfig, OutputConfig
+from edged.errors import ConfigError
+from edged.ports.gpio.factory import choose, open_factory, pin_errors
+from edged.ports.gpio.outputs import full
+
+
+def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[str]:
+    """Drive each output to its ``on_exit`` level and let go; "keep" is not touched.
+
+    A servo gets no pulses. One line for each output that could not be reached; the others are
+    driven all the same.
+    """
+    leaving = [output for output in outputs if output.on_exit != "keep"]
+    if not leaving or choose(gpio) in ("mock", "none"):
+        return []
+    problems = []
+    try:
+        with open_factory(gpio) as factory:
+            for output in leaving:
+                try:
+                    with pin_errors(factory, f'output "{output.name}"', output.pin):
+                        factory.pin(output.pin).output_with_state(_exit_level(output))
+                except ConfigError as error:
+                    problems.append(str(error))
+    except ConfigError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _exit_level(output: OutputConfig) -> bool:
+    """True for high."""
+    on = not isinstance(output.on_exit, str) and full(output, output.on_exit)
+    return False if output.device == "servo" else on == output.active_high

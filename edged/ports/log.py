@@ -1,0 +1,43 @@
+"""Events in the log: what a person reads in the journal."""
+
+from __future__ import annotations
+
+import logging
+
+from edged.core import Health, Report, Result
+
+log = logging.getLogger(__name__)
+
+
+class LogPort:
+    """Logs each event at level info, and health at level debug."""
+
+    def __enter__(self) -> LogPort:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def write(self, report: Report) -> None:
+        """One line an event; frames without one leave no trace."""
+        match report:
+            case Result(events=()):
+                pass
+            case Result():
+                for event in report.events:
+                    log.info(
+                        "%s %s, score %.2f",
+                        event.rule,
+                        "on" if event.active else "off",
+                        event.score,
+                    )
+            case Health():
+                log.debug(
+                    "%.1f fps, %d frames, %d dropped, %.0f MB",
+                    report.fps,
+                    report.frames,
+                    report.dropped,
+                    report.memory_mb,
+                )
+            case _:
+                pass

@@ -1,0 +1,7 @@
+"""MQTT: reports out, commands in."""
+
+from __future__ import annotations
+
+from edged.ports.mqtt.port import MqttPort
+
+__all__ = ["MqttPort"]

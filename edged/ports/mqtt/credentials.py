@@ -1,0 +1,62 @@
+"""Who we are to the broker: user and password, and the files that must be there."""
+
+from __future__ import annotations
+
+from edged import paths
+from edged.config.schema import MqttConfig
+from edged.errors import ConfigError, PortError
+
+SECRET_BYTES = 65535
+"""The longest user name or password that MQTT can carry."""
+
+
+def check(mqtt: MqttConfig) -> None:
+    """ConfigError for what can never work: a file that is not there, an option that needs another.
+
+    A file that cannot be read may become readable, so that is found at connecting.
+    """
+    if not mqtt.host:
+        raise ConfigError("mqtt.host is empty; name the broker's host")
+    if mqtt.username and mqtt.username_file:
+        raise ConfigError("mqtt.username and mqtt.username_file are both set; keep one")
+    if mqtt.password_file and not (mqtt.username or mqtt.username_file):
+        raise ConfigError("mqtt.password_file is set without a user; set mqtt.username too")
+    tls = mqtt.tls
+    if not tls.enabled and (tls.ca_file or tls.cert_file or tls.key_file):
+        raise ConfigError("mqtt.tls names files, but mqtt.tls.enabled is false; set it to true")
+    if tls.key_file and not tls.cert_file:
+        raise ConfigError("mqtt.tls.key_file is set without mqtt.tls.cert_file; set both")
+    files = {
+        "mqtt.username_file": mqtt.username_file,
+        "mqtt.password_file": mqtt.password_file,
+        "mqtt.tls.ca_file": tls.ca_file,
+        "mqtt.tls.cert_file": tls.cert_file,
+        "mqtt.tls.key_file": tls.key_file,
+    }
+    for option, file in files.items():
+        try:
+            absent = file and not paths.credential(file).is_file()
+        except PermissionError:
+            absent = False
+        if absent:
+            raise ConfigError(f"{option}: {paths.credential(file)} is not there; check the path")
+
+
+def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
+    """User name and password, read now; None where there is none. PortError."""
+    name = mqtt.username or _secret("mqtt.username_file", mqtt.username_file)
+    return name or None, _secret("mqtt.password_file", mqtt.password_file)
+
+
+def _secret(option: str, file: str) -> str | None:
+    if not file:
+        return None
+    path = paths.credential(file)
+    try:
+        with path.open(encoding="utf-8") as opened:
+            text = opened.read(SECRET_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PortError(f"{option}: {path} cannot be read: {error}") from error
+    if len(text.encode()) > SECRET_BYTES:
+        raise PortError(f"{option}: {path} is too long for a secret")
+    return text.rstrip("\r\n")

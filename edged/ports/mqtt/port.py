@@ -1,0 +1,316 @@
+"""MQTT as a port: every report becomes messages, and commands come back."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from edged import __version__, paths
+from edged.config.schema import MqttConfig, SpoolConfig
+from edged.core import Event, Health, OutputState, Report, Result, Snapshot
+from edged.errors import EdgedError
+from edged.mailbox import Answer, Mailbox
+from edged.ports.mqtt import payloads
+from edged.ports.mqtt.commands import Asker, Commands
+from edged.ports.mqtt.connection import FAREWELL_S, Callbacks, Connection
+from edged.ports.mqtt.delivery import Delivery
+from edged.ports.mqtt.topics import Topics
+from edged.spool import Spool
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessageInfo
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PENDING_REPORTS = 16
+"""Reports that wait for the worker; beyond, the oldest is skipped and counted."""
+
+PENDING_IMAGES = 2
+"""The same for frames that wait to become pictures; each is some megabytes."""
+
+UNSENT_OF_A_KIND = 2
+"""Pictures (classifications, health reports) that the network may lag behind."""
+
+
+class MqttPort:
+    """Publishes reports under ``<prefix>/<device>``; docs/mqtt.md describes every message.
+
+    Threads of its own: the connection's (and within it the network library's), and a worker for
+    all that takes longer: the disk, pictures, and every message that nobody waits for. Only events
+    go from `write` straight to the network's thread. Entering starts the threads and waits
+    for nothing: neither the broker nor the disk delays the start.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        mqtt: MqttConfig,
+        spool: SpoolConfig,
+        mailbox: Mailbox,
+        outputs: Sequence[str] = (),
+        *,
+        head_start_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`head_start_s` is how long connecting waits for the first result.
+
+        ConfigError where a file that `mqtt` names is not there.
+        """
+        self._device = device
+        self._mqtt = mqtt
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._topics = topics = Topics(mqtt, device)
+        self._commands = Commands(topics, frozenset(outputs), mailbox, self._reply)
+        self._connection = Connection(
+            mqtt,
+            mqtt.client_id or f"edged-{device}",
+            topics.availability,
+            (topics.command, topics.any_output_set) if mqtt.commands else (),
+            Callbacks(
+                up=self._connected,
+                down=lambda: self._delivery.disconnected(),
+                acknowledged=lambda packet: self._delivery.acknowledged(packet),
+                message=self._commands.take,
+            ),
+            head_start_s=head_start_s,
+        )
+        self._work_due = threading.Event()
+        self._delivery = Delivery(
+            Spool(spool_path(spool, device), spool.max_events) if spool.max_events else None,
+            self._publish_event,
+            self._work_due.set,
+            clock,
+        )
+        self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
+        self._closing = False
+        self._run = os.urandom(8).hex()
+        self._event_numbers = itertools.count(1)
+        self._retained: dict[str, bytes] = {}
+        self._retained_due: deque[str] = deque()
+        self._state_key: object = None
+        self._classification_due_s = 0.0
+        self._image_due_s = 0.0
+        self._reports: deque[Report] = deque()
+        self._images: deque[Result] = deque()
+        self._unsent: dict[str, deque[MQTTMessageInfo]] = {}
+        self._skipped = 0
+
+    def __enter__(self) -> MqttPort:
+        self._worker.start()
+        self._connection.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Wait shortly for acknowledgements, say ``offline``, keep the rest on disk."""
+        give_up_s = time.monotonic() + FAREWELL_S
+        while self._connection.up and time.monotonic() < give_up_s:
+            if self._delivery.settled() and not self._left_to_do():
+                break
+            time.sleep(0.005)
+        self._connection.stop()
+        self._closing = True
+        self._work_due.set()
+        if self._worker.is_alive():
+            self._worker.join(5.0)
+
+    @property
+    def live(self) -> bool:
+        """Connected, and nothing older is left to send: an event goes out at once."""
+        return self._connection.up and self._delivery.live
+
+    @property
+    def state(self) -> str:
+        """The broker and whether it is reached, for people."""
+        return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
+
+    def reconfigure(self, mqtt: MqttConfig) -> None:
+        """Take over rates and picture options; the connection stays as it was opened."""
+        self._mqtt = mqtt
+        # The rules may be others now, though none has become active.
+        self._state_key = None
+
+    def write(self, report: Report) -> None:
+        """Publish what `report` calls for; tens of microseconds at most."""
+        match report:
+            case Result():
+                for event in report.events:
+                    self._delivery.put(self._event(event))
+                self._write_state(report)
+                self._write_when_due(report)
+                self._connection.first_done()
+            case OutputState():
+                payload = payloads.output(self._device, report, self._wall_offset_s()).json()
+                self._retain(self._topics.output_state(report.name), payload)
+            case Snapshot():
+                self._hand_over_image(report.result)
+            case Health():
+                self._hand_over(report)
+
+    def _left_to_do(self) -> bool:
+        return bool(self._retained_due or self._reports or self._images)
+
+    def _event(self, event: Event) -> bytes:
+        identity = f"{self._run}-{next(self._event_numbers)}"
+        now_s = self._clock()
+        return payloads.event(
+            self._device, event, identity, now_s, self._wall_offset_s(now_s)
+        ).json()
+
+    def _write_state(self, result: Result) -> None:
+        scene = result.scene
+        key = (scene.name, scene.active)
+        if key != self._state_key:
+            self._state_key = key
+            now_s = self._clock()
+            state = payloads.state(self._device, result, now_s, self._wall_offset_s(now_s))
+            self._retain(self._topics.state, state.json())
+
+    def _write_when_due(self, result: Result) -> None:
+        if not self._connection.up:
+            return
+        captured_s = result.frame.captured_s
+        hz = self._mqtt.classification_hz
+        if hz > 0.0 and captured_s >= self._classification_due_s:
+            self._classification_due_s = _next_due_s(
+                self._classification_due_s, 1.0 / hz, captured_s
+            )
+            self._hand_over(result)
+        wanted = self._mqtt.image
+        if wanted == "interval" and captured_s >= self._image_due_s:
+            self._image_due_s = _next_due_s(self._image_due_s, self._mqtt.image_s, captured_s)
+            self._hand_over_image(result)
+        elif wanted == "event" and result.events:
+            self._hand_over_image(result)
+
+    def _hand_over(self, report: Report) -> None:
+        self._wait_for_worker(self._reports, report, PENDING_REPORTS)
+
+    def _hand_over_image(self, result: Result) -> None:
+        self._wait_for_worker(self._images, result, PENDING_IMAGES)
+
+    def _wait_for_worker(self, queue: deque[T], item: T, limit: int) -> None:
+        queue.append(item)
+        if len(queue) > limit:
+            queue.popleft()
+            self._skipped += 1
+        self._work_due.set()
+
+    def _retain(self, topic: str, payload: bytes) -> None:
+        self._retained[topic] = payload
+        if topic not in self._retained_due:
+            self._retained_due.append(topic)
+        self._work_due.set()
+
+    def _connected(self, window: int) -> None:
+        # The broker may have been born anew, without what it was to retain.
+        self._retained_due.extend(list(self._retained))
+        self._delivery.connected(window)
+
+    def _publish_event(self, payload: bytes) -> int | None:
+        sent = self._connection.publish(self._topics.event, payload, qos=1)
+        return None if sent is None else sent.mid
+
+    def _publish_newest(self, topic: str, payload: bytes) -> None:
+        """Publish, or skip where those before are still not out: the network is slower than we.
+
+        Thus a dead connection holds two pictures in memory, and not a minute of them.
+        """
+        unsent = self._unsent.setdefault(topic, deque())
+        while unsent and (unsent[0].is_published() or not self._connection.up):
+            unsent.popleft()
+        if len(unsent) >= UNSENT_OF_A_KIND:
+            self._skipped += 1
+            return
+        sent = self._connection.publish(topic, payload)
+        if sent is not None:
+            unsent.append(sent)
+
+    def _reply(self, asker: Asker, answer: Answer) -> None:
+        now_s = self._clock()
+        wall_offset_s = self._wall_offset_s(now_s)
+        reply = payloads.ReplyPayload(
+            device=self._device,
+            time=payloads.utc(now_s, wall_offset_s),
+            request=asker.request,
+            id=asker.id,
+            ok=answer.error is None,
+            error=answer.error,
+            data=dict(answer.data),
+            classification=None
+            if answer.result is None
+            else self._classification(answer.result, now_s, wall_offset_s),
+        )
+        self._connection.publish(asker.topic, reply.json(), 1, correlation=asker.correlation)
+
+    def _work(self) -> None:
+        wait_s: float | None = None
+        while not self._closing:
+            self._work_due.wait(wait_s)
+            self._work_due.clear()
+            while self._retained_due:
+                topic = self._retained_due.popleft()
+                self._connection.publish(topic, self._retained[topic], retain=True)
+            wait_s = self._delivery.work()
+            while self._reports:
+                self._publish_report(self._reports.popleft())
+            while self._images:
+                self._publish_image(self._images.popleft())
+        self._delivery.close()
+
+    def _publish_report(self, report: Report) -> None:
+        now_s = self._clock()
+        if isinstance(report, Health):
+            health = payloads.health(
+                self._device,
+                report,
+                __version__,
+                self._delivery.dropped,
+                self._skipped,
+                self._wall_offset_s(),
+            )
+            self._publish_newest(self._topics.health, health.json())
+        elif isinstance(report, Result):
+            classified = self._classification(report, now_s, self._wall_offset_s(now_s))
+            self._publish_newest(self._topics.classification, classified.json())
+
+    def _classification(
+        self, result: Result, now_s: float, wall_offset_s: float
+    ) -> payloads.ClassificationPayload:
+        top = self._mqtt.classification_top
+        return payloads.classification(self._device, result, top, now_s, wall_offset_s)
+
+    def _publish_image(self, result: Result) -> None:
+        from edged.imaging.snapshot import snapshot_jpeg
+
+        if not self._connection.up:
+            return
+        try:
+            picture = snapshot_jpeg(result, self._mqtt.image_quality, self._mqtt.image_width_px)
+        except EdgedError as error:
+            log.warning("no picture is sent: %s", error)
+            return
+        self._publish_newest(self._topics.image, picture)
+
+    def _wall_offset_s(self, now_s: float | None = None) -> float:
+        return self._wall_clock() - (self._clock() if now_s is None else now_s)
+
+
+def spool_path(spool: SpoolConfig, device: str) -> Path:
+    """Where the events of `device` wait."""
+    return Path(spool.path) if spool.path else paths.state_directory() / f"events-{device}.db"
+
+
+def _next_due_s(due_s: float, period_s: float, now_s: float) -> float:
+    # From the due time and not from now, so that the rate holds on average; but no catching up.
+    return due_s + period_s if due_s + period_s > now_s else now_s + period_s

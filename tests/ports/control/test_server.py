@@ -1,0 +1,204 @@
+"""The control socket, over a real Unix socket."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
+from edged.errors import CommandError, ConfigError
+from edged.mailbox import Answer, Command, Mailbox
+from edged.ports.control.client import ControlClient
+from edged.ports.control.server import REQUEST_LIMIT_BYTES, ControlSocket
+
+
+def seen(number: int = 1, full: bool = False) -> Result:
+    pixels = np.full((48, 64, 3), 200, np.uint8)
+    frame = Frame(
+        pixels, number, 12.5, (lambda: np.zeros((96, 128, 3), np.uint8)) if full else None
+    )
+    prediction = Prediction(np.array([0.25, 0.75], np.float32), ("dog", "cat"), {"invoke": 0.003})
+    scene = Scene("cat", (RuleState("cat", True, 0.75, 12.0),), ("cat",))
+    return Result(frame, prediction, scene, (Event("cat", True, 0.75, 12.0, 12.5, number),))
+
+
+class Loop(threading.Thread):
+    """Stands for the daemon's loop: answers what comes into the mailbox."""
+
+    def __init__(self, mailbox: Mailbox, answer: Answer) -> None:
+        super().__init__(daemon=True)
+        self.mailbox = mailbox
+        self.answer = answer
+        self.commands: list[Command] = []
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while not self.done.wait(0.002):
+            for item in self.mailbox.take():
+                if isinstance(item, Command):
+                    self.commands.append(item)
+                    item.reply(self.answer)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "edged.sock"
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+def control(path: Path, mailbox: Mailbox) -> Iterator[ControlSocket]:
+    with ControlSocket(path, mailbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def loop(mailbox: Mailbox) -> Iterator[Loop]:
+    thread = Loop(mailbox, Answer(data={"scene": "cat"}))
+    thread.start()
+    yield thread
+    thread.done.set()
+    thread.join()
+
+
+def raw(path: Path, request: bytes) -> dict[str, object]:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(path))
+        client.sendall(request)
+        with client.makefile("rb") as reader:
+            answer: dict[str, object] = json.loads(reader.readline())
+            return answer
+
+
+def test_a_command_reaches_the_loop_and_its_answer_comes_back(
+    control: ControlSocket, path: Path, loop: Loop
+) -> None:
+    data, rest = ControlClient(path).ask("status")
+    assert (data, rest) == ({"scene": "cat"}, b"")
+    assert [command.name for command in loop.commands] == ["status"]
+
+
+def test_a_refusal_is_raised_with_the_reason(
+    control: ControlSocket, path: Path, loop: Loop
+) -> None:
+    loop.answer = Answer(error="paused already")
+    with pytest.raises(CommandError, match=r"^paused already$"):
+        ControlClient(path).ask("pause")
+
+
+def test_a_snapshot_comes_as_a_picture_at_full_size_and_what_is_on_it(
+    control: ControlSocket, path: Path, loop: Loop
+) -> None:
+    loop.answer = Answer(result=seen(full=True))
+    data, picture = ControlClient(path).ask("snapshot")
+    assert data["results"][0] == {"label": "cat", "index": 1, "score": 0.75}
+    image = Image.open(io.BytesIO(picture))
+    assert (image.format, image.size) == ("JPEG", (128, 96))
+
+
+def test_a_watcher_gets_each_report_as_it_comes(control: ControlSocket, path: Path) -> None:
+    reports = ControlClient(path).watch()
+    received: list[dict[str, object]] = []
+    arrived = threading.Event()
+
+    def follow() -> None:
+        for report in reports:
+            received.append(report)
+            if len(received) == 2:
+                arrived.set()
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    # The watcher is known to the socket only once its request was read.
+    while not arrived.wait(0.01):
+        control.write(seen(number=5))
+        control.write(OutputState("lamp", 1.0, 0.0))
+    first = received[0]
+    assert (first["type"], first["frame"], first["scene"]) == ("result", 5, "cat")
+    assert received[1] == {"type": "output", "name": "lamp", "value": 1.0}
+
+
+def test_a_watcher_that_does_not_read_does_not_hold_up_the_loop(
+    control: ControlSocket, path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as sleeper:
+        sleeper.settimeout(20)
+        sleeper.connect(str(path))
+        sleeper.sendall(b'{"command": "watch"}\n')
+        assert json.loads(sleeper.recv(100))["ok"] is True
+        for number in range(5000):
+            control.write(seen(number))
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"\n",
+        b"status\n",
+        b"[1]\n",
+        b'{"command": 3}\n',
+        b'{"command": "status", "arguments": [1]}\n',
+        b"[" * 3000 + b"\n",
+        b"\xff\xfe\n",
+    ],
+)
+def test_nonsense_is_answered_with_the_form_of_a_request(
+    control: ControlSocket, path: Path, request_line: bytes
+) -> None:
+    answer = raw(path, request_line)
+    assert answer["ok"] is False
+    assert "one line of JSON" in str(answer["error"])
+
+
+def test_an_endless_request_is_refused(control: ControlSocket, path: Path) -> None:
+    answer = raw(path, b"x" * (REQUEST_LIMIT_BYTES + 1))
+    assert answer == {
+        "ok": False,
+        "error": f"a request is longer than {REQUEST_LIMIT_BYTES} bytes",
+    }
+
+
+def test_stopping_the_daemon_is_not_for_the_socket(control: ControlSocket, path: Path) -> None:
+    with pytest.raises(CommandError, match="unknown command 'stop'; known: pause"):
+        ControlClient(path).ask("stop")
+
+
+def test_only_owner_and_group_may_connect(control: ControlSocket, path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+def test_a_second_daemon_on_the_same_socket_is_refused(
+    control: ControlSocket, path: Path, mailbox: Mailbox
+) -> None:
+    with pytest.raises(ConfigError, match="another edged answers here already"):
+        ControlSocket(path, mailbox).__enter__()
+
+
+def test_what_a_killed_daemon_left_behind_is_taken_over(path: Path, mailbox: Mailbox) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    with ControlSocket(path, mailbox):
+        answer = raw(path, b'{"command": "dance"}\n')
+    assert answer["ok"] is False
+    assert not path.exists()
+
+
+def test_a_place_that_is_forbidden_is_one_clear_line(tmp_path: Path, mailbox: Mailbox) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot listen here: .*; set control\.socket"):
+        ControlSocket(tmp_path / "file" / "edged.sock", mailbox).__enter__()

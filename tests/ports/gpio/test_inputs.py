@@ -1,0 +1,114 @@
+"""Inputs on gpiozero's mock pins and on a chip in memory: an activation becomes a command."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from edged.config.schema import GpioConfig, InputConfig
+from edged.errors import ConfigError
+from edged.mailbox import Mailbox
+from edged.ports.gpio.factory import open_factory
+from edged.ports.gpio.inputs import GpioInputs
+from tests.ports.gpio.fake_gpiod import FakeChip
+
+PATIENCE_S = 20.0
+
+
+def button(**options) -> InputConfig:
+    return InputConfig(**({"name": "door", "pin": 22} | options))
+
+
+def asked(mailbox: Mailbox) -> list[str]:
+    return [command.name for command in mailbox.take()]
+
+
+def test_a_pressed_button_asks_for_a_snapshot(mock_pins) -> None:
+    mailbox = Mailbox()
+    pin = mock_pins.pin(22)
+    with GpioInputs(mock_pins, [button()], mailbox):
+        assert pin.pull == "up"
+        pin.drive_low()
+        (command,) = mailbox.take()
+        assert command.name == "snapshot"
+        assert command.arguments == {"publish": True}
+        assert command.asked_by == "input door"
+        pin.drive_high()
+        assert mailbox.take() == []
+        pin.drive_low()
+        assert asked(mailbox) == ["snapshot"]
+
+
+@pytest.mark.parametrize("action", ["wake", "pause", "resume"])
+def test_a_motion_sensor_asks_for_its_action(mock_pins, action) -> None:
+    mailbox = Mailbox()
+    sensor = button(device="motion", pull="none", active_high=True, action=action)
+    with GpioInputs(mock_pins, [sensor], mailbox):
+        mock_pins.pin(22).drive_high()
+        assert asked(mailbox) == [action]
+
+
+@pytest.mark.parametrize(
+    ("pull", "active_high", "level"),
+    [
+        ("up", False, "low"),
+        ("up", True, "high"),
+        ("down", True, "high"),
+        ("down", False, "low"),
+        ("none", True, "high"),
+        ("none", False, "low"),
+    ],
+)
+def test_the_active_level_is_independent_of_the_pull(mock_pins, pull, active_high, level) -> None:
+    mailbox = Mailbox()
+    pin = mock_pins.pin(22)
+    pin.input_with_pull({"low": "up", "high": "down"}[level])
+    with GpioInputs(mock_pins, [button(pull=pull, active_high=active_high)], mailbox):
+        rest, active = (pin.drive_low, pin.drive_high)
+        if level == "low":
+            rest, active = active, rest
+        rest()
+        mailbox.take()
+        active()
+        assert asked(mailbox) == ["snapshot"]
+
+
+def test_nothing_is_asked_after_closing(mock_pins) -> None:
+    mailbox = Mailbox()
+    pin = mock_pins.pin(22)
+    with GpioInputs(mock_pins, [button()], mailbox):
+        pass
+    pin.drive_low()
+    assert mailbox.take() == []
+
+
+def test_an_edge_of_a_chip_becomes_a_command(board: FakeChip) -> None:
+    mailbox = Mailbox()
+    with (
+        open_factory(GpioConfig()) as factory,
+        GpioInputs(factory, [button(pin="BUTTON")], mailbox),
+    ):
+        board["BUTTON"].put(0)
+        deadline_s = time.monotonic() + PATIENCE_S
+        commands = []
+        while not commands and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+            commands = asked(mailbox)
+        assert commands == ["snapshot"]
+    assert not board["BUTTON"].used
+
+
+def test_an_unknown_pin_is_refused_and_the_others_let_go(board: FakeChip) -> None:
+    with (
+        open_factory(GpioConfig()) as factory,
+        pytest.raises(ConfigError, match=r'input "pir": pin "PIRR": .* did you mean "PIR"'),
+        GpioInputs(factory, [button(pin="BUTTON"), button(name="pir", pin="PIRR")], Mailbox()),
+    ):
+        raise AssertionError("the inputs were opened")
+    assert not board["BUTTON"].used
+
+
+def test_no_pin_is_watched_where_the_factory_is_none() -> None:
+    with GpioInputs(None, [button()], Mailbox()):
+        pass

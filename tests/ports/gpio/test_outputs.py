@@ -1,0 +1,144 @@
+"""What a rule wants of an output over time, with time as a number."""
+
+from __future__ import annotations
+
+import pytest
+
+from edged.config.schema import OutputConfig
+from edged.core import Event
+from edged.errors import ConfigError
+from edged.ports.gpio.outputs import Drive, check
+
+
+def event(active: bool = True, rule: str = "cat") -> Event:
+    return Event(rule=rule, active=active, score=0.9, onset_s=0.0, decided_s=0.0, number=1)
+
+
+def drive(**options) -> Drive:
+    return Drive(OutputConfig(name="lamp", pin=17, rule="cat", **options), 0.0)
+
+
+def test_while_is_on_as_long_as_the_rule_holds() -> None:
+    lamp = drive(action="while")
+    values = []
+    for active in (False, True, True, False):
+        lamp.follow(active, 0.9, [], 0.0)
+        values.append(lamp.value)
+    assert values == [0, 1, 1, 0]
+    assert lamp.due_s is None
+
+
+def test_the_first_frame_ends_the_initial_value() -> None:
+    lamp = Drive(OutputConfig(name="lamp", pin=17, rule="cat", initial=1.0), 1.0)
+    lamp.follow(False, 0.1, [], 0.0)
+    assert lamp.value == 0
+
+
+def test_a_pulse_lasts_its_seconds() -> None:
+    lamp = drive(action="pulse", pulse_s=2.0)
+    lamp.follow(True, 0.9, [event()], 10.0)
+    assert (lamp.value, lamp.due_s) == (1, 12.0)
+    lamp.tick(11.9)
+    assert lamp.value == 1
+    lamp.tick(12.0)
+    assert (lamp.value, lamp.due_s) == (0, None)
+
+
+def test_a_new_event_extends_the_pulse() -> None:
+    lamp = drive(action="pulse", pulse_s=2.0)
+    lamp.follow(True, 0.9, [event()], 10.0)
+    lamp.follow(True, 0.9, [event()], 11.5)
+    lamp.tick(12.0)
+    assert lamp.value == 1
+    lamp.tick(13.5)
+    assert lamp.value == 0
+
+
+@pytest.mark.parametrize(
+    ("on", "enters", "exits"), [("enter", 1, 0), ("exit", 0, 1), ("both", 1, 1)]
+)
+def test_a_pulse_starts_at_the_wanted_side_of_its_own_rule(on, enters, exits) -> None:
+    for active, expected in ((True, enters), (False, exits)):
+        lamp = drive(action="pulse", on=on)
+        lamp.follow(active, 0.9, [event(active, rule="dog")], 0.0)
+        assert lamp.value == 0
+        lamp.follow(active, 0.9, [event(active)], 0.0)
+        assert lamp.value == expected
+
+
+def test_a_blink_keeps_to_its_grid_however_late_it_is_told() -> None:
+    lamp = drive(action="blink", blink_on_s=0.25, blink_off_s=0.75)
+    lamp.follow(True, 0.9, [], 100.0)
+    assert (lamp.value, lamp.due_s) == (1, 100.25)
+    lamp.tick(100.3)
+    assert (lamp.value, lamp.due_s) == (0, 101.0)
+    lamp.tick(101.1)
+    assert (lamp.value, lamp.due_s) == (1, 101.25)
+    lamp.tick(103.3)
+    assert (lamp.value, lamp.due_s) == (0, 104.0)
+    lamp.tick(3704.1)
+    assert (lamp.value, lamp.due_s) == (1, 3704.25)
+
+
+def test_a_blink_ends_dark_with_its_rule() -> None:
+    lamp = drive(action="blink")
+    lamp.follow(True, 0.9, [], 100.0)
+    lamp.follow(True, 0.9, [], 100.1)
+    assert lamp.value == 1
+    lamp.follow(False, 0.1, [], 100.2)
+    assert (lamp.value, lamp.due_s) == (0, None)
+
+
+def test_score_is_the_value_while_the_rule_holds() -> None:
+    lamp = drive(action="score", device="pwm")
+    values = []
+    for active, score in ((False, 0.5), (True, 0.8123), (True, 0.8124), (True, 1.0), (False, 0.3)):
+        lamp.follow(active, score, [], 0.0)
+        values.append(lamp.value)
+    assert values == [0, 0.81, 0.81, 1, 0]
+
+
+@pytest.mark.parametrize("action", ["while", "blink", "score"])
+def test_a_value_set_by_hand_holds_until_the_rule_changes(action) -> None:
+    lamp = drive(action=action, device="pwm")
+    lamp.follow(True, 1.0, [], 0.0)
+    lamp.hold(0.25)
+    lamp.follow(True, 0.9, [], 1.0)
+    lamp.tick(50.0)
+    assert lamp.value == 0.25
+    lamp.follow(False, 0.1, [], 51.0)
+    assert lamp.value == 0
+    lamp.follow(True, 1.0, [], 52.0)
+    assert lamp.value == 1
+
+
+def test_a_value_set_by_hand_ends_a_pulse_and_the_next_event_starts_one() -> None:
+    lamp = drive(action="pulse", pulse_s=2.0)
+    lamp.follow(True, 0.9, [event()], 0.0)
+    lamp.hold(1.0)
+    lamp.tick(10.0)
+    assert lamp.value == 1
+    lamp.follow(True, 0.9, [event()], 20.0)
+    lamp.tick(22.0)
+    assert lamp.value == 0
+
+
+def test_a_manual_output_follows_no_rule() -> None:
+    lamp = drive(action="manual")
+    lamp.hold(1.0)
+    lamp.follow(False, 0.0, [event(False)], 1.0)
+    assert lamp.value == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rule": ""}, 'output "lamp": action "while" needs a rule'),
+        ({"action": "score", "device": "led"}, 'needs device "pwm" or "servo", not "led"'),
+        ({"device": "servo", "active_high": False}, "a servo has no active_high"),
+        ({"action": "blink", "blink_on_s": 0.001}, "must be 0.02 or more"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(OutputConfig(**({"name": "lamp", "pin": 17, "rule": "cat"} | options)))

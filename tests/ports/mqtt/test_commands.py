@@ -1,0 +1,188 @@
+"""Commands from strangers: what is taken, what is refused, and where answers go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edged.config.schema import MqttConfig
+from edged.mailbox import CAPACITY, Answer, Command, Mailbox
+from edged.ports.mqtt.commands import COMMAND_BYTES, Asker, Commands
+from edged.ports.mqtt.topics import Topics
+
+
+class Device:
+    """Commands of a device ``porch`` with an output ``lamp``; keeps its answers."""
+
+    def __init__(self) -> None:
+        self.mailbox = Mailbox()
+        self.answers: list[tuple[Asker, Answer]] = []
+        self.commands = Commands(
+            Topics(MqttConfig(), "porch"),
+            frozenset({"lamp"}),
+            self.mailbox,
+            lambda asker, answer: self.answers.append((asker, answer)),
+        )
+
+    def tell(self, payload: bytes, topic: str = "command", **properties: Any) -> None:
+        message = MQTTMessage(0, f"edged/porch/{topic}".encode())
+        message.payload = payload
+        if properties:
+            message.properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            for name, value in properties.items():
+                setattr(message.properties, name, value)
+        self.commands.take(message)
+
+    def posted(self) -> list[Command]:
+        return [item for item in self.mailbox.take() if isinstance(item, Command)]
+
+    def refusal(self) -> str:
+        ((_, answer),) = self.answers
+        assert answer.error is not None
+        assert "\n" not in answer.error
+        return answer.error
+
+
+@pytest.fixture
+def device() -> Device:
+    return Device()
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        (b"pause", "pause"),
+        (b" RESUME\n", "resume"),
+        (b'{"command": "wake"}', "wake"),
+        (b'{"command": "status", "id": 7, "more": {"ignored": []}}', "status"),
+    ],
+)
+def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) -> None:
+    device.tell(payload)
+    (command,) = device.posted()
+    assert command.name == name
+    assert device.answers == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (b"", "neither JSON nor one of"),
+        (b"reboot", "neither JSON nor one of"),
+        (b'{"command": "stop"}', "not a command"),
+        (b'{"command": ["pause"]}', "not a command"),
+        (b'{"id": 1}', "not a command"),
+        (b'{"command": "pause", "id": {"deep": 1}}', "not a command"),
+        (b'{"command": "pause", "id": 1e400}', "not a command"),
+        (b'{"command": "pause", "id": ' + b"9" * 400 + b"}", "not a command"),
+        (b'["pause"]', "not a command"),
+        (b"[" * 4000, "not a command"),
+        (b'{"command": "pause", "x": ' + b"[" * 4000, "neither JSON"),
+        (b"\xff\xfe\x00", "neither JSON"),
+        (b'{"command": "pause", "pad": "' + b"x" * COMMAND_BYTES + b'"}', "at most 4096 bytes"),
+    ],
+)
+def test_anything_else_is_refused_with_one_line(device: Device, payload: bytes, told: str) -> None:
+    device.tell(payload)
+    assert told in device.refusal()
+    assert device.posted() == []
+
+
+@given(payload=st.binary(max_size=200))
+def test_no_bytes_do_more_than_be_refused(payload: bytes) -> None:
+    device = Device()
+    device.tell(payload)
+    device.tell(payload, "output/lamp/set")
+    assert len(device.posted()) + len(device.answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "value"),
+    [(b"ON", 1.0), (b"off", 0.0), (b"true", 1.0), (b"0.25", 0.25), (b" 1 ", 1.0), (b"1e-3", 0.001)],
+)
+def test_an_output_takes_a_word_or_a_number(device: Device, payload: bytes, value: float) -> None:
+    device.tell(payload, "output/lamp/set")
+    (command,) = device.posted()
+    assert (command.name, command.arguments) == ("set-output", {"name": "lamp", "value": value})
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"2", b"-0.1", b"nan", b"inf", b"toggle", b"0." + b"0" * 50]
+)
+def test_an_output_takes_nothing_else(device: Device, payload: bytes) -> None:
+    device.tell(payload, "output/lamp/set")
+    assert "ON, OFF or a number" in device.refusal()
+
+
+@pytest.mark.parametrize("topic", ["output/heater/set", "output/lamp/x/set", "output//set"])
+def test_only_configured_outputs_are_set(device: Device, topic: str) -> None:
+    device.tell(b"ON", topic)
+    assert "no output" in device.refusal()
+
+
+def test_a_topic_that_is_no_text_is_ignored(device: Device) -> None:
+    message = MQTTMessage(0, b"edged/porch/output/\xff\xfe/set")
+    message.payload = b"ON"
+    device.commands.take(message)
+    assert (device.posted(), device.answers) == ([], [])
+
+
+def test_an_output_that_was_set_is_not_answered_but_a_failure_is(device: Device) -> None:
+    device.tell(b"ON", "output/lamp/set")
+    device.tell(b"OFF", "output/lamp/set")
+    done, failed = device.posted()
+    done.reply(Answer())
+    assert device.answers == []
+    failed.reply(Answer(error="the pin is busy"))
+    assert device.refusal() == "the pin is busy"
+
+
+def test_the_answer_goes_where_the_asker_said_with_its_correlation_and_id(device: Device) -> None:
+    device.tell(b'{"command": "status", "id": "q"}', ResponseTopic="me/1", CorrelationData=b"\x07")
+    (command,) = device.posted()
+    command.reply(Answer())
+    assert device.answers == [(Asker("me/1", b"\x07", "status", "q"), Answer())]
+
+
+@pytest.mark.parametrize(
+    ("topic", "allowed"),
+    [
+        ("me/1", True),
+        ("edged/porch/command/reply", True),
+        ("edged/porch/command/reply/me", True),
+        ("edged/porch/command", False),
+        ("edged/porch/output/lamp/set", False),
+        ("edged/garage/command", False),
+        ("edged", False),
+        ("$SYS/broker", False),
+        ("a/+", False),
+        ("a/#", False),
+        ("", False),
+        ("x" * 257, False),
+    ],
+)
+def test_an_answer_goes_only_where_it_can_do_no_harm(
+    device: Device, topic: str, allowed: bool
+) -> None:
+    device.tell(b"nonsense", ResponseTopic=topic)
+    ((asker, _),) = device.answers
+    assert asker.topic == (topic if allowed else "edged/porch/command/reply")
+
+
+def test_too_long_correlation_data_is_not_given_back(device: Device) -> None:
+    device.tell(b"nonsense", ResponseTopic="me/1", CorrelationData=b"x" * 2000)
+    ((asker, _),) = device.answers
+    assert asker.correlation is None
+
+
+def test_a_flood_is_refused_and_not_kept(device: Device) -> None:
+    for _ in range(CAPACITY + 5):
+        device.tell(b"pause")
+    assert len(device.posted()) == CAPACITY
+    assert len(device.answers) == 5

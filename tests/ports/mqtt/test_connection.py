@@ -1,0 +1,293 @@
+"""Getting in: TLS, client certificates, user and password, and what is said when it fails."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edged.config.schema import MqttConfig, SpoolConfig, TlsConfig
+from edged.errors import ConfigError
+from edged.mailbox import Mailbox
+from edged.ports.mqtt import MqttPort
+from tests.mosquitto import VERSIONS, Broker, brokers, free_port, needs_mosquitto, wait_until
+
+__all__ = ["brokers"]
+
+StartBroker = Callable[..., Broker]
+TLS = needs_mosquitto("TLS")
+PASSWORDS = needs_mosquitto("passwords")
+
+
+@contextmanager
+def port(tmp_path: Path, **mqtt: Any) -> Iterator[MqttPort]:
+    defaults = {"host": "127.0.0.1", "retry_min_s": 0.05, "retry_max_s": 0.05}
+    config = MqttConfig(**{**defaults, **mqtt})
+    spool = SpoolConfig(path=str(tmp_path / "events.db"))
+    with MqttPort("porch", config, spool, Mailbox()) as entered:
+        yield entered
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority, the broker's certificate for 127.0.0.1 and a client's."""
+    folder = tmp_path_factory.mktemp("pki")
+
+    def openssl(*arguments: str) -> None:
+        try:
+            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+        except FileNotFoundError:
+            pytest.skip("openssl is not installed: apt install openssl")
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    for name in ("ca", "other"):
+        openssl(
+            *("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.crt"),
+            *("-days", "2", "-subj", f"/CN=test {name}"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+        )
+    (folder / "san").write_text("subjectAltName = IP:127.0.0.1\n")
+    for name in ("server", "client"):
+        openssl(
+            "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}"
+        )
+        openssl(
+            *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key"),
+            *("-CAcreateserial", "-days", "2", "-out", f"{name}.crt", "-extfile", "san"),
+        )
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    return folder
+
+
+def tls_lines(pki: Path, *, client: bool = False) -> list[str]:
+    return [
+        "allow_anonymous true",
+        f"cafile {pki / 'ca.crt'}",
+        f"certfile {pki / 'server.crt'}",
+        f"keyfile {pki / 'server.key'}",
+        f"require_certificate {'true' if client else 'false'}",
+    ]
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@TLS
+def test_tls_with_the_right_authority_connects(
+    brokers: StartBroker, pki: Path, tmp_path: Path
+) -> None:
+    broker = brokers(*tls_lines(pki))
+    tls = TlsConfig(enabled=True, ca_file=str(pki / "ca.crt"))
+    with port(tmp_path, port=broker.port, tls=tls) as entered:
+        wait_until(lambda: entered.live)
+
+
+@TLS
+def test_tls_with_another_authority_is_refused_and_the_line_says_what_to_check(
+    brokers: StartBroker, pki: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = brokers(*tls_lines(pki))
+    tls = TlsConfig(enabled=True, ca_file=str(pki / "other.crt"))
+    with port(tmp_path, port=broker.port, tls=tls) as entered:
+        wait_until(lambda: warnings_of(caplog))
+        assert not entered.live
+    assert "not trusted" in warnings_of(caplog)[0]
+    assert "mqtt.tls.ca_file" in warnings_of(caplog)[0]
+
+
+@TLS
+def test_tls_without_verification_connects_where_configured(
+    brokers: StartBroker, pki: Path, tmp_path: Path
+) -> None:
+    broker = brokers(*tls_lines(pki))
+    with port(tmp_path, port=broker.port, tls=TlsConfig(enabled=True, verify=False)) as entered:
+        wait_until(lambda: entered.live)
+
+
+@TLS
+def test_a_client_certificate_lets_in(brokers: StartBroker, pki: Path, tmp_path: Path) -> None:
+    broker = brokers(*tls_lines(pki, client=True))
+    tls = TlsConfig(
+        enabled=True,
+        ca_file=str(pki / "ca.crt"),
+        cert_file=str(pki / "client.crt"),
+        key_file=str(pki / "client.key"),
+    )
+    with port(tmp_path, port=broker.port, tls=tls) as entered:
+        wait_until(lambda: entered.live)
+
+
+@TLS
+def test_without_a_client_certificate_it_stays_out_and_goes_on_trying(
+    brokers: StartBroker, pki: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = brokers(*tls_lines(pki, client=True))
+    tls = TlsConfig(enabled=True, ca_file=str(pki / "ca.crt"))
+    with port(tmp_path, port=broker.port, tls=tls) as entered:
+        wait_until(lambda: warnings_of(caplog))
+        assert not entered.live
+    assert f"127.0.0.1:{broker.port}" in warnings_of(caplog)[0]
+
+
+def test_a_port_that_speaks_no_tls_is_told(
+    brokers: StartBroker, pki: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = brokers()
+    tls = TlsConfig(enabled=True, ca_file=str(pki / "ca.crt"))
+    with port(tmp_path, port=broker.port, tls=tls):
+        wait_until(lambda: warnings_of(caplog))
+    assert "127.0.0.1" in warnings_of(caplog)[0]
+
+
+@pytest.fixture
+def guarded(brokers: StartBroker, tmp_path: Path) -> Broker:
+    """A broker that lets in only user ``porch`` with the password ``open sesame``."""
+    users = tmp_path / "users"
+    users.write_text("porch:open sesame\n")
+    subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True)
+    users.chmod(0o600)
+    return brokers("allow_anonymous false", f"password_file {users}")
+
+
+@PASSWORDS
+@VERSIONS
+def test_user_and_password_come_from_files(guarded: Broker, tmp_path: Path, version: str) -> None:
+    (tmp_path / "user").write_text("porch\n")
+    (tmp_path / "password").write_text("open sesame\n")
+    with port(
+        tmp_path,
+        port=guarded.port,
+        protocol=version,
+        username_file=str(tmp_path / "user"),
+        password_file=str(tmp_path / "password"),
+    ) as entered:
+        wait_until(lambda: entered.live)
+
+
+@PASSWORDS
+def test_the_password_may_be_a_systemd_credential(
+    guarded: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mqtt-password").write_text("open sesame")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with port(
+        tmp_path,
+        port=guarded.port,
+        username="porch",
+        password_file="credential:mqtt-password",  # noqa: S106
+    ) as entered:
+        wait_until(lambda: entered.live)
+
+
+@PASSWORDS
+@VERSIONS
+def test_a_wrong_password_is_told_once_and_a_corrected_one_is_used(
+    guarded: Broker, tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "password").write_text("open barley\n")
+    with port(
+        tmp_path,
+        port=guarded.port,
+        protocol=version,
+        username="porch",
+        password_file=str(tmp_path / "password"),
+    ) as entered:
+        wait_until(lambda: warnings_of(caplog))
+        time.sleep(0.3)
+        (tmp_path / "password").write_text("open sesame\n")
+        wait_until(lambda: entered.live)
+    assert len(warnings_of(caplog)) == 1
+    assert "refuses the user or the password" in warnings_of(caplog)[0]
+    assert "sesame" not in caplog.text
+
+
+def test_a_name_that_is_not_found_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with port(tmp_path, host="broker.invalid"):
+        wait_until(lambda: warnings_of(caplog))
+    assert warnings_of(caplog)[0].startswith("MQTT broker broker.invalid:1883: ")
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "told"),
+    [
+        ({"host": ""}, "mqtt.host"),
+        ({"username": "a", "password_file": "/nonexistent/p"}, "mqtt.password_file"),
+        ({"password_file": "/dev/null"}, "without a user"),
+        ({"username": "a", "username_file": "/dev/null"}, "keep one"),
+        ({"tls": TlsConfig(enabled=True, ca_file="/nonexistent/ca")}, "mqtt.tls.ca_file"),
+        ({"tls": TlsConfig(ca_file="/nonexistent/ca")}, "mqtt.tls.enabled"),
+        ({"tls": TlsConfig(enabled=True, key_file="/nonexistent/k")}, "cert_file"),
+    ],
+)
+def test_what_can_never_work_is_told_at_the_start(
+    tmp_path: Path, mqtt: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told), port(tmp_path, port=free_port(), **mqtt):
+        pass
+
+
+def test_a_broker_of_mqtt_3_only_is_spoken_to_in_its_language(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    levels: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse_mqtt_5() -> None:
+            for answer in (b"\x20\x02\x00\x01", b"\x20\x02\x00\x00"):
+                client, _ = server.accept()
+                with client:
+                    greeting = client.recv(1024)
+                    levels.append(greeting[greeting.index(b"MQTT") + 4])
+                    client.sendall(answer)
+                    while client.recv(1024):
+                        pass
+
+        thread = threading.Thread(target=refuse_mqtt_5, daemon=True)
+        thread.start()
+        with port(tmp_path, port=server.getsockname()[1], protocol="5") as entered:
+            wait_until(lambda: entered.live)
+        thread.join()
+    assert levels == [5, 4]
+    assert any("MQTT 3.1.1 is used" in line for line in warnings_of(caplog))
+
+
+def test_a_broker_that_talks_nonsense_is_left_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    greetings: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk_nonsense() -> None:
+            for nonsense in (b"\x20\x03\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff", b"\x00\x00"):
+                client, _ = server.accept()
+                with client, suppress(OSError):
+                    greetings.append(client.recv(1024))
+                    client.sendall(nonsense)
+                    while client.recv(1024):
+                        pass
+
+        thread = threading.Thread(target=talk_nonsense, daemon=True)
+        thread.start()
+        with port(tmp_path, port=server.getsockname()[1]):
+            thread.join(30.0)
+    assert len(greetings) == 2
+    assert all("\n" not in line for line in warnings_of(caplog))
+
+
+def test_the_embedded_broker_is_connected_to(tmp_path: Path) -> None:
+    pytest.importorskip("amqtt")
+    from edged.broker import ensure_broker
+
+    port = free_port()
+    with ensure_broker("localhost", port), port(tmp_path, port=port, embedded=True) as entered:
+        wait_until(lambda: entered.live)

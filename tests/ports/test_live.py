@@ -1,0 +1,57 @@
+"""The live line, drawn on a terminal of our own."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+from msgspec.structs import replace
+
+from edged.core import OutputState
+from tests.ports.mqtt.reports import result
+
+pytest.importorskip("rich", reason="the demo extra is not installed")
+
+from rich.console import Console
+
+from edged.ports.live import LivePort
+
+
+def screen() -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    return Console(file=text, force_terminal=True, width=160, color_system=None), text
+
+
+def test_it_shows_label_score_rate_stages_outputs_and_broker() -> None:
+    console, text = screen()
+    seen = result()
+    with LivePort(lambda: "broker:1883 connected", console) as live:
+        for number in range(5):
+            frame = replace(seen.frame, number=number, captured_s=number * 0.1)
+            live.write(replace(seen, frame=frame))
+        live.write(OutputState("lamp", 1.0, 0.0))
+        live.write(OutputState("meter", 0.25, 0.0))
+    shown = text.getvalue()
+    best = seen.prediction.top(1)[0]
+    for part in (best.label, f"{best.score:.0%}", "10.0 fps", "lamp on", "meter 25%", "connected"):
+        assert part in shown
+    for stage in seen.prediction.stages_s:
+        assert stage in shown
+
+
+def test_before_the_first_frame_it_says_that_it_waits() -> None:
+    console, text = screen()
+    with LivePort(lambda: "mqtt off", console):
+        pass
+    assert "waiting for the first frame" in text.getvalue()
+
+
+def test_log_lines_go_above_it_and_the_logging_is_given_back() -> None:
+    console, text = screen()
+    root = logging.getLogger()
+    before = list(root.handlers)
+    with LivePort(lambda: "mqtt off", console):
+        logging.getLogger("edged.test").error("camera [unplugged]")
+    assert "camera [unplugged]" in text.getvalue()
+    assert root.handlers == before
