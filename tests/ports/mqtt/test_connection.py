@@ -28,7 +28,7 @@ PASSWORDS = needs_mosquitto("passwords")
 
 
 @contextmanager
-def port(tmp_path: Path, **mqtt: Any) -> Iterator[MqttPort]:
+def opened(tmp_path: Path, **mqtt: Any) -> Iterator[MqttPort]:
     defaults = {"host": "127.0.0.1", "retry_min_s": 0.05, "retry_max_s": 0.05}
     config = MqttConfig(**{**defaults, **mqtt})
     spool = SpoolConfig(path=str(tmp_path / "events.db"))
@@ -88,7 +88,7 @@ def test_tls_with_the_right_authority_connects(
 ) -> None:
     broker = brokers(*tls_lines(pki))
     tls = TlsConfig(enabled=True, ca_file=str(pki / "ca.crt"))
-    with port(tmp_path, port=broker.port, tls=tls) as entered:
+    with opened(tmp_path, port=broker.port, tls=tls) as entered:
         wait_until(lambda: entered.live)
 
 
@@ -98,7 +98,7 @@ def test_tls_with_another_authority_is_refused_and_the_line_says_what_to_check(
 ) -> None:
     broker = brokers(*tls_lines(pki))
     tls = TlsConfig(enabled=True, ca_file=str(pki / "other.crt"))
-    with port(tmp_path, port=broker.port, tls=tls) as entered:
+    with opened(tmp_path, port=broker.port, tls=tls) as entered:
         wait_until(lambda: warnings_of(caplog))
         assert not entered.live
     assert "not trusted" in warnings_of(caplog)[0]
@@ -110,7 +110,7 @@ def test_tls_without_verification_connects_where_configured(
     brokers: StartBroker, pki: Path, tmp_path: Path
 ) -> None:
     broker = brokers(*tls_lines(pki))
-    with port(tmp_path, port=broker.port, tls=TlsConfig(enabled=True, verify=False)) as entered:
+    with opened(tmp_path, port=broker.port, tls=TlsConfig(enabled=True, verify=False)) as entered:
         wait_until(lambda: entered.live)
 
 
@@ -123,7 +123,7 @@ def test_a_client_certificate_lets_in(brokers: StartBroker, pki: Path, tmp_path:
         cert_file=str(pki / "client.crt"),
         key_file=str(pki / "client.key"),
     )
-    with port(tmp_path, port=broker.port, tls=tls) as entered:
+    with opened(tmp_path, port=broker.port, tls=tls) as entered:
         wait_until(lambda: entered.live)
 
 
@@ -133,7 +133,7 @@ def test_without_a_client_certificate_it_stays_out_and_goes_on_trying(
 ) -> None:
     broker = brokers(*tls_lines(pki, client=True))
     tls = TlsConfig(enabled=True, ca_file=str(pki / "ca.crt"))
-    with port(tmp_path, port=broker.port, tls=tls) as entered:
+    with opened(tmp_path, port=broker.port, tls=tls) as entered:
         wait_until(lambda: warnings_of(caplog))
         assert not entered.live
     assert f"127.0.0.1:{broker.port}" in warnings_of(caplog)[0]
@@ -144,7 +144,7 @@ def test_a_port_that_speaks_no_tls_is_told(
 ) -> None:
     broker = brokers()
     tls = TlsConfig(enabled=True, ca_file=str(pki / "ca.crt"))
-    with port(tmp_path, port=broker.port, tls=tls):
+    with opened(tmp_path, port=broker.port, tls=tls):
         wait_until(lambda: warnings_of(caplog))
     assert "127.0.0.1" in warnings_of(caplog)[0]
 
@@ -164,7 +164,7 @@ def guarded(brokers: StartBroker, tmp_path: Path) -> Broker:
 def test_user_and_password_come_from_files(guarded: Broker, tmp_path: Path, version: str) -> None:
     (tmp_path / "user").write_text("porch\n")
     (tmp_path / "password").write_text("open sesame\n")
-    with port(
+    with opened(
         tmp_path,
         port=guarded.port,
         protocol=version,
@@ -180,7 +180,7 @@ def test_the_password_may_be_a_systemd_credential(
 ) -> None:
     (tmp_path / "mqtt-password").write_text("open sesame")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    with port(
+    with opened(
         tmp_path,
         port=guarded.port,
         username="porch",
@@ -195,7 +195,7 @@ def test_a_wrong_password_is_told_once_and_a_corrected_one_is_used(
     guarded: Broker, tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "password").write_text("open barley\n")
-    with port(
+    with opened(
         tmp_path,
         port=guarded.port,
         protocol=version,
@@ -212,7 +212,7 @@ def test_a_wrong_password_is_told_once_and_a_corrected_one_is_used(
 
 
 def test_a_name_that_is_not_found_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with port(tmp_path, host="broker.invalid"):
+    with opened(tmp_path, host="broker.invalid"):
         wait_until(lambda: warnings_of(caplog))
     assert warnings_of(caplog)[0].startswith("MQTT broker broker.invalid:1883: ")
 
@@ -232,7 +232,7 @@ def test_a_name_that_is_not_found_is_told(tmp_path: Path, caplog: pytest.LogCapt
 def test_what_can_never_work_is_told_at_the_start(
     tmp_path: Path, mqtt: dict[str, Any], told: str
 ) -> None:
-    with pytest.raises(ConfigError, match=told), port(tmp_path, port=free_port(), **mqtt):
+    with pytest.raises(ConfigError, match=told), opened(tmp_path, port=free_port(), **mqtt):
         pass
 
 
@@ -254,7 +254,7 @@ def test_a_broker_of_mqtt_3_only_is_spoken_to_in_its_language(
 
         thread = threading.Thread(target=refuse_mqtt_5, daemon=True)
         thread.start()
-        with port(tmp_path, port=server.getsockname()[1], protocol="5") as entered:
+        with opened(tmp_path, port=server.getsockname()[1], protocol="5") as entered:
             wait_until(lambda: entered.live)
         thread.join()
     assert levels == [5, 4]
@@ -278,7 +278,7 @@ def test_a_broker_that_talks_nonsense_is_left_and_tried_again(
 
         thread = threading.Thread(target=talk_nonsense, daemon=True)
         thread.start()
-        with port(tmp_path, port=server.getsockname()[1]):
+        with opened(tmp_path, port=server.getsockname()[1]):
             thread.join(30.0)
     assert len(greetings) == 2
     assert all("\n" not in line for line in warnings_of(caplog))
@@ -289,5 +289,5 @@ def test_the_embedded_broker_is_connected_to(tmp_path: Path) -> None:
     from edged.broker import ensure_broker
 
     port = free_port()
-    with ensure_broker("localhost", port), port(tmp_path, port=port, embedded=True) as entered:
+    with ensure_broker("localhost", port), opened(tmp_path, port=port, embedded=True) as entered:
         wait_until(lambda: entered.live)
