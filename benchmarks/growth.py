@@ -66,7 +66,7 @@ def labels(folder: Path, port: int) -> Part:
             scores = frames[number % 16]
             began_s = time.perf_counter()
             decider.decide(scores, number / 30, number)
-            Prediction(scores, names, {}).top(3)
+            Prediction(scores, names, {}, "bench").top(3)
             took_s.append(time.perf_counter() - began_s)
         points.append((float(count), Times.of_seconds(took_s).p50))
     curves = {"decide and rank": points}

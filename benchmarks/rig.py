@@ -41,16 +41,26 @@ class StillCamera:
     dropped = 0
     error = None
 
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+
     def __enter__(self) -> StillCamera:
         return self
 
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def read(self, timeout_s: float) -> Frame | None:
-        """None, after the whole time."""
-        time.sleep(timeout_s)
-        return None
+    def hand_over(self, frame: Frame) -> None:
+        """The next that is read."""
+        self._frame = frame
+
+    def read(self, timeout_s: float, wanted_px: tuple[int, int] | None) -> Frame | None:
+        """What was handed over; None after the whole time where nothing was."""
+        del wanted_px
+        frame, self._frame = self._frame, None
+        if frame is None:
+            time.sleep(timeout_s)
+        return frame
 
     def skip(self, timeout_s: float) -> bool:
         """False, after the whole time."""
@@ -143,7 +153,7 @@ def rig(
         ports = build.ports(config, mailbox, stack, live=False)
         classifier = build.classifier(config)
         stack.callback(classifier.close)
-        wanted_px = (classifier.input_height_px, classifier.input_width_px)
+        wanted_px = classifier.input_px
         pipeline = pipeline_type(
             stack.enter_context(camera(wanted_px) if camera else StillCamera()),
             classifier,

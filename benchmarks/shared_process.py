@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from contextlib import ExitStack
 from pathlib import Path
 
 # As edged's own command line has it.
@@ -18,7 +17,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from edged import logs
 from edged.daemon import Daemon
-from edged.mailbox import Command
 from edged.notify import Notifier
 
 START_LIMIT_S = 30.0
@@ -38,13 +36,17 @@ class FirstFrame(Notifier):
         self.come.set()
 
 
-class Camera(Daemon):
-    """A daemon that leaves signals, which only a process has, to the main thread."""
+class Camera:
+    """A daemon in a thread; signals, which only a process has, are the main thread's."""
 
     def __init__(self, configuration: Path) -> None:
-        super().__init__(configuration, trace=configuration.with_suffix(".trace"))
-        self._notifier = self._first_frame = FirstFrame()
-        self._thread = threading.Thread(target=self.run, daemon=True)
+        self._first_frame = FirstFrame()
+        self._daemon = Daemon(
+            configuration,
+            trace=configuration.with_suffix(".trace"),
+            notifier=self._first_frame,
+        )
+        self._thread = threading.Thread(target=self._daemon.run, daemon=True)
 
     def start(self) -> None:
         """Returns when its first frame has been classified.
@@ -57,11 +59,8 @@ class Camera(Daemon):
 
     def stop(self) -> None:
         """Returns when all of it is closed."""
-        self._mailbox.post(Command("stop", asked_by="SIGTERM"))
+        self._daemon.stop("SIGTERM")
         self._thread.join(STOP_LIMIT_S)
-
-    def _obey_signals(self, stack: ExitStack) -> None:
-        del stack
 
 
 def main() -> None:

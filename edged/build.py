@@ -5,20 +5,20 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
 
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
-from edged.core import Camera, Port
+from edged.core import Camera, OutputState, Port
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
+from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
@@ -35,10 +35,14 @@ FIRST_PICTURE_S = 1.0
 
 
 class Admitted(NamedTuple):
-    """A model that may be loaded: how it is set, and the facts that its file holds."""
+    """A model that may be loaded: how it is set, the facts that its file holds, which file it is.
+
+    ``stamp`` changes when the file is replaced or written again.
+    """
 
     settings: ModelConfig
     file: ModelFile
+    stamp: tuple[int, ...]
 
 
 def admitted(config: Config) -> Admitted:
@@ -52,7 +56,18 @@ def admitted(config: Config) -> Admitted:
         from edged.evaluation import blessing
 
         blessing.check(file.path)
-    return Admitted(model, file)
+    return Admitted(model, file, stamp(file.path, Path(model.labels)))
+
+
+def stamp(*paths: Path) -> tuple[int, ...]:
+    """What tells one content of these files from another, without reading them."""
+    stamps: list[int] = []
+    for path in paths:
+        # Loading says best what is wrong with a file.
+        with suppress(OSError):
+            found = path.stat()
+            stamps += (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return tuple(stamps)
 
 
 def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
@@ -63,48 +78,60 @@ def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifie
     return tflite.load(model.settings, config.camera.fit, model.file)
 
 
-def decider(config: Config, labels: Sequence[str]) -> Decider:
-    """The rules over a model's labels. ConfigError for a label that the model has not."""
-    return Decider(config.rule, config.decide, labels)
+def perception(
+    config: Config, model: Admitted | None = None, keep: Perception | None = None
+) -> Perception:
+    """The model and the rules over its labels; with the model of `keep`, where that is given.
+
+    ModelError, or ConfigError for a label that the model has not.
+    """
+    if keep is not None:
+        return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
+    loaded = classifier(config, model)
+    with ExitStack() as unless_made:
+        unless_made.push(loaded)
+        made = Perception(loaded, Decider(config.rule, config.decide, loaded.labels))
+        unless_made.pop_all()
+    return made
 
 
-def _picamera2(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
+def _picamera2(camera: CameraConfig) -> Source:
     from edged.cameras.picamera2 import Picamera2Source
 
-    return Picamera2Source(camera, wanted_px)
+    return Picamera2Source(camera)
 
 
-def _v4l2(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
+def _v4l2(camera: CameraConfig) -> Source:
     from edged.cameras.v4l2 import V4l2Source
 
-    return V4l2Source(camera, wanted_px)
+    return V4l2Source(camera)
 
 
-def _video(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
+def _video(camera: CameraConfig) -> Source:
     from edged.cameras.video import VideoSource
 
-    return VideoSource(camera, wanted_px)
+    return VideoSource(camera)
 
 
-def _gstreamer(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
+def _gstreamer(camera: CameraConfig) -> Source:
     from edged.cameras.gstreamer import GStreamerSource
 
-    return GStreamerSource(camera, wanted_px)
+    return GStreamerSource(camera)
 
 
-def _directory(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
+def _directory(camera: CameraConfig) -> Source:
     from edged.cameras.directory import DirectorySource
 
-    return DirectorySource(camera, wanted_px)
+    return DirectorySource(camera)
 
 
-def _demo(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> Source:
+def _demo(camera: CameraConfig) -> Source:
     from edged.cameras.demo import DemoSource
 
-    return DemoSource(camera, wanted_px)
+    return DemoSource(camera)
 
 
-SOURCES: dict[str, Callable[[CameraConfig, tuple[int, int] | None], Source]] = {
+SOURCES: dict[str, Callable[[CameraConfig], Source]] = {
     "picamera2": _picamera2,
     "v4l2": _v4l2,
     "video": _video,
@@ -115,85 +142,93 @@ SOURCES: dict[str, Callable[[CameraConfig, tuple[int, int] | None], Source]] = {
 
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
-    """The camera; ``wanted_px`` is the (height, width) that is enough for the model."""
+    """The camera; `wanted_px` is the (height, width) that is enough until a read says another."""
     kind: str = config.kind
     if kind == "auto":
         from edged.cameras.auto import detect
 
         kind = detect(config)
-    return NewestFrame(partial(SOURCES[kind], config, wanted_px), config)
+    return NewestFrame(partial(SOURCES[kind], config), config, wanted_px)
 
 
-class Ports(msgspec.Struct, frozen=True):
-    """The opened ports, and those of them that commands reach by name."""
+class Ports:
+    """The ports that are configured, opened in the order in which reports reach them."""
 
-    all: list[Port]
-    gpio: GpioPort | None
-    mqtt: MqttPort | None
+    def __init__(self, stack: ExitStack) -> None:
+        """`stack` closes them in reverse."""
+        self.all: list[Port] = []
+        self.gpio: GpioPort | None = None
+        self.mqtt: MqttPort | None = None
+        self._stack = stack
 
-    def set_output(self, name: object, value: object) -> None:
+    def open_pins(self, config: Config, mailbox: Mailbox, written_down: Path) -> None:
+        """First of all, so that pins are at their initial level before anything slow happens.
+
+        Which outputs these are is `written_down`, for `edged safe-outputs`.
+        """
+        if not (config.output or config.input):
+            return
+        from edged.ports.gpio import opened
+        from edged.ports.gpio.factory import open_factory
+        from edged.ports.gpio.port import GpioPort
+
+        opened.write(written_down, opened.OpenedOutputs(config.gpio, config.output))
+        factory = self._stack.enter_context(open_factory(config.gpio))
+        self.gpio = GpioPort(factory, config.output, config.input, mailbox, self._output_changed)
+        self.all.append(self._stack.enter_context(self.gpio))
+
+    def open_others(self, config: Config, mailbox: Mailbox, *, live: bool) -> None:
+        """All that is not pins."""
+        if config.mqtt.enabled:
+            self._open_mqtt(config, mailbox)
+        if config.control.enabled:
+            socket = ControlSocket(control_socket(config), config.device, mailbox)
+            self.all.append(self._stack.enter_context(socket))
+        self.all.append(self._stack.enter_context(LogPort()))
+        if live:
+            from edged.ports.live import LivePort
+
+            mqtt = self.mqtt
+            broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
+            self.all.append(self._stack.enter_context(LivePort(broker)))
+        if self.gpio is not None:
+            self.gpio.tell_all()
+
+    def set_output(self, name: str, value: float) -> None:
         """Set an output to a value in 0..1. CommandError."""
-        if (
-            not isinstance(name, str)
-            or isinstance(value, bool)
-            or not isinstance(value, int | float)
-        ):
-            raise CommandError("set-output needs a name and a value in 0..1")
         if self.gpio is None:
             raise CommandError(f"{name!r}: no such output; none is configured")
-        self.gpio.set(name, float(value))
+        self.gpio.set(name, value)
+
+    def release_pins(self) -> None:
+        """Outputs to their safe level, before anything else ends."""
+        if self.gpio is not None:
+            self.gpio.release()
 
     def reconfigure(self, config: Config) -> None:
         """Take over the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config.mqtt)
 
-
-def ports(config: Config, mailbox: Mailbox, stack: ExitStack, *, live: bool) -> Ports:
-    """Open every port that is configured; `stack` closes them in reverse.
-
-    Pins come first, so that they are at their initial level before anything slow happens.
-    """
-    gpio: GpioPort | None = None
-    mqtt: MqttPort | None = None
-    opened: list[Port] = []
-    if config.output or config.input:
-        from edged.ports.gpio.factory import open_factory
-
-        factory = stack.enter_context(open_factory(config.gpio))
-        if config.output:
-            from edged.ports.gpio.port import GpioPort
-
-            gpio = stack.enter_context(GpioPort(factory, config.output, mailbox))
-            opened.append(gpio)
-        if config.input:
-            from edged.ports.gpio.inputs import GpioInputs
-
-            stack.enter_context(GpioInputs(factory, config.input, mailbox))
-    if config.mqtt.enabled:
+    def _open_mqtt(self, config: Config, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort
 
         if config.mqtt.embedded:
             from edged.broker import ensure_broker
 
-            stack.enter_context(ensure_broker(config.mqtt.host, config.mqtt.port or 1883))
-        mqtt = stack.enter_context(
-            MqttPort(
-                config.device,
-                config.mqtt,
-                config.spool,
-                mailbox,
-                outputs=[output.name for output in config.output],
-                head_start_s=FIRST_PICTURE_S,
-            )
+            broker = ensure_broker(config.mqtt.host, config.mqtt.port or 1883)
+            self._stack.enter_context(broker)
+        self.mqtt = MqttPort(
+            config.device,
+            config.mqtt,
+            config.spool,
+            mailbox,
+            outputs=[output.name for output in config.output],
+            head_start_s=FIRST_PICTURE_S,
         )
-        opened.append(mqtt)
-    if config.control.enabled:
-        opened.append(stack.enter_context(ControlSocket(control_socket(config), mailbox)))
-    opened.append(stack.enter_context(LogPort()))
-    if live:
-        from edged.ports.live import LivePort
+        self.all.append(self._stack.enter_context(self.mqtt))
 
-        broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
-        opened.append(stack.enter_context(LivePort(broker)))
-    return Ports(opened, gpio, mqtt)
+    def _output_changed(self, state: OutputState) -> None:
+        for port in self.all:
+            if port is not self.gpio:
+                port.write(state)

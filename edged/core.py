@@ -1,7 +1,8 @@
 """The nouns and the seams: what flows through edged, and between which parts.
 
 One direction: a `Camera` delivers a `Frame`, the `Classifier` makes it a `Prediction`, the decider
-turns predictions over time into a `Scene` and `Event`s, and every `Port` gets the `Result`.
+turns predictions over time into a `Scene` and `Event`s, the journal numbers the events, and every
+`Port` gets the `Result`.
 All times named ``_s`` without further word are seconds of ``time.monotonic()``: a jump of the
 wall clock changes nothing. Wall-clock time appears only where a message leaves the process.
 """
@@ -23,18 +24,23 @@ Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 Scores: TypeAlias = "npt.NDArray[np.float32]"
 """One score per class, shape (classes,), float32 in 0..1."""
 
+Features: TypeAlias = "npt.NDArray[np.float32]"
+"""The feature vector of a picture, shape (features,), float32."""
+
 
 class Frame(msgspec.Struct, frozen=True):
     """One picture and when its light was captured.
 
     ``number`` counts every frame that the camera delivered, used or not, so gaps show drops.
-    ``full`` decodes the whole picture where ``pixels`` were decoded at a reduced scale, enough for
-    the model; it may be called from any thread and takes milliseconds.
+    ``decode_s`` is how long it took to make the pixels. ``full`` decodes the whole picture where
+    ``pixels`` were decoded at a reduced scale, enough for the model; it may be called from any
+    thread and takes milliseconds.
     """
 
     pixels: Pixels
     number: int
     captured_s: float
+    decode_s: float = 0.0
     full: Callable[[], Pixels] | None = None
 
 
@@ -47,11 +53,19 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What the model said of one frame. ``stages_s`` maps a stage name to its duration."""
+    """What the model said of one picture.
+
+    ``stages_s`` maps a stage's name to its duration. ``features`` are what the model's classes
+    are made from, where it tells them. ``finite`` is false where an output held a number that is
+    not: the scores, which are bounded, no longer show it.
+    """
 
     scores: Scores
     labels: Sequence[str]
     stages_s: Mapping[str, float]
+    model: str
+    features: Features | None = None
+    finite: bool = True
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
@@ -85,8 +99,9 @@ class Event(msgspec.Struct, frozen=True):
     """A rule became active or inactive.
 
     ``onset_s`` is when the smoothed score crossed the threshold that led here (not when minimum
-    times let the rule change), ``score`` the smoothed score at frame ``number``, and
-    ``decided_s`` the capture time of that frame.
+    times let the rule change), ``score`` the smoothed score at the frame of number ``frame``, and
+    ``decided_s`` the capture time of that frame. ``number`` is given by the journal: one more than
+    that of the event before, and never used twice; 0 before it is given.
     """
 
     rule: str
@@ -94,7 +109,8 @@ class Event(msgspec.Struct, frozen=True):
     score: float
     onset_s: float
     decided_s: float
-    number: int
+    frame: int
+    number: int = 0
 
 
 NOTHING = "nothing"
@@ -108,23 +124,34 @@ class Scene(msgspec.Struct, frozen=True):
     """What is really there, as decided over time.
 
     ``name`` is the best active rule's name, the best label where no rule is active but the label
-    is certain, or `NOTHING` or `UNKNOWN`. ``rules`` has every rule in the configuration's order;
-    its entries may be made when they are asked for, so that a frame does not pay for a thousand
-    rules that nobody reads. ``active`` names those that hold, in the same order.
+    is certain, or `NOTHING` or `UNKNOWN`; None where nothing is decided yet. ``rules`` has every
+    rule in the configuration's order; its entries may be made when they are asked for, so that a
+    frame does not pay for a thousand rules that nobody reads. ``active`` names those that hold, in
+    the same order.
     """
 
-    name: str
+    name: str | None
     rules: Sequence[RuleState] = ()
     active: tuple[str, ...] = ()
 
 
+UNDECIDED = Scene(None)
+"""The scene before the first frame, and after a change of labels until the next."""
+
+
 class Result(msgspec.Struct, frozen=True):
-    """Everything known about one frame; the record that ports get for each classified frame."""
+    """Everything known about one frame; the record that ports get for each classified frame.
+
+    ``stages_s`` maps each stage, from decoding to deciding in the order of time, to its duration;
+    they end at ``decided_s``.
+    """
 
     frame: Frame
     prediction: Prediction
     scene: Scene
     events: tuple[Event, ...] = ()
+    stages_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    decided_s: float = 0.0
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -135,6 +162,7 @@ class Health(msgspec.Struct, frozen=True):
     """
 
     at_s: float
+    version: str
     uptime_s: float
     fps: float
     frames: int
@@ -195,11 +223,13 @@ class Camera(Protocol):
 
     def __exit__(self, *exception: object) -> None: ...
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float, wanted_px: tuple[int, int] | None) -> Frame | None:
         """The newest frame not read before, waiting up to `timeout_s`; None if there is none.
 
-        Called from the loop's thread only. Decoding of compressed frames happens here, so a frame
-        that nobody reads costs nothing.
+        `wanted_px` is the (height, width) that is enough for who asks; None wants all pixels. What
+        is larger may be delivered smaller, never below twice that. Called from the loop's thread
+        only. Decoding of compressed frames happens here, so a frame that nobody reads costs
+        nothing.
         """
         ...
 
@@ -209,7 +239,10 @@ class Camera(Protocol):
 
 
 class Classifier(Protocol):
-    """Turns pixels into scores. One thread only: the one that calls it first."""
+    """Turns pixels into scores. A context manager: entered when it is made, exit lets it go.
+
+    One thread at a time.
+    """
 
     @property
     def name(self) -> str:
@@ -221,24 +254,35 @@ class Classifier(Protocol):
         """One label per class, in the order of the scores."""
         ...
 
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """(height, width) of the picture that the model takes."""
+        ...
+
+    def __enter__(self) -> Classifier: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
     def classify(self, pixels: Pixels) -> Prediction:
         """Blocks for the time of one invoke. The scores are the caller's own copy."""
         ...
 
-    def close(self) -> None: ...
-
 
 class Port(Protocol):
-    """Takes what is known to the outside. A context manager: enter opens, exit closes."""
+    """Speaks to the outside, and may hear it. A context manager: enter opens, exit closes.
+
+    What it hears it leaves in the mailbox, as a request.
+    """
 
     def __enter__(self) -> Port: ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     def write(self, report: Report) -> None:
-        """Called from the loop's thread for each report, between enter and exit only.
+        """Called for each report, between enter and exit only.
 
-        Must not block: what may take time goes to a thread of the port's own, through a bounded
+        From the loop's thread; an `OutputState` from the thread that times the outputs, too. Must
+        not block: what may take time goes to a thread of the port's own, through a bounded
         hand-over. Must not raise for a failure of the outside world.
         """
         ...

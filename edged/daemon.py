@@ -8,20 +8,27 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from edged import __version__, build, logs
+from edged import __version__, build, commands, logs, paths
+from edged.attention import Attention
+from edged.commands import Request
 from edged.config.load import load
-from edged.config.reload import reloadable
 from edged.config.schema import Config
-from edged.mailbox import Command, Mailbox
+from edged.core import Event, Port
+from edged.health import Vitals
+from edged.mailbox import Mailbox
+from edged.messages.message import Moment
+from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
 from edged.notify import Notifier
 from edged.pipeline import Pipeline
+from edged.reload import InForce, Reloader, TakeOver
+from edged.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -30,70 +37,112 @@ class Daemon:
     """One configuration, brought to life."""
 
     def __init__(
-        self, path: Path | None, overrides: Sequence[str] = (), trace: Path | None = None
+        self,
+        path: Path | None,
+        overrides: Sequence[str] = (),
+        trace: Path | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._path = path
         self._trace_path = trace
         self._overrides = overrides
-        self._config = load(path, overrides, os.environ)
+        self._config = self._read()
         self._mailbox = Mailbox()
-        self._notifier = Notifier()
+        self._notifier = notifier or Notifier()
         self._bug: BaseException | None = None
 
+    def stop(self, reason: str) -> None:
+        """End after the present frame. From any thread."""
+        self._mailbox.stop(reason)
+
     def run(self) -> None:
-        """Until SIGTERM, SIGINT or a stop. Opened back to front, closed in reverse."""
+        """Until SIGTERM, SIGINT, `stop` or a bug. Opened back to front, closed in reverse."""
         config = self._config
         style = log_style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
         log.info("edged %s, device %s", __version__, config.device)
-        # What is built now lives as long as the daemon: looking for garbage in it would only slow
-        # the start, and later stop the loop for milliseconds now and then.
-        gc.disable()
         with ExitStack() as stack:
+            # What is built now lives as long as the daemon: looking for garbage in it would only
+            # slow the start, and later stop the loop for milliseconds now and then.
             stack.callback(gc.enable)
+            gc.disable()
             self._obey_signals(stack)
             self._surface_bugs(stack)
-            self._ports = build.ports(config, self._mailbox, stack, live=style == "live")
-            model = build.admitted(config)
-            # Before the model is loaded: meanwhile the device starts, which may take a second.
-            camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
-            classifier = build.classifier(config, model)
-            decider = build.decider(config, classifier.labels)
-            self._pipeline = self._pipeline_type(stack)(
-                camera,
-                classifier,
-                decider,
-                self._ports.all,
-                self._mailbox,
-                notifier=self._notifier,
-                wake_s=config.idle.after_s,
-                health_s=config.mqtt.health_s,
-                handlers={"reload": self._reload, "set-output": self._set_output},
-            )
-            stack.callback(lambda: self._pipeline.classifier.close())
-            stack.callback(self._notifier.stopping)
-            gc.freeze()
-            gc.enable()
-            self._pipeline.run()
+            self._ports = ports = build.Ports(stack)
+            try:
+                ports.open_pins(config, self._mailbox, paths.opened_outputs(self._path))
+                ports.open_others(config, self._mailbox, live=style == "live")
+                self._build(config, stack)
+                gc.freeze()
+                gc.enable()
+                self._pipeline.run()
+                log.info("stopping: %s", self._mailbox.stopping)
+                self._notifier.stopping()
+            finally:
+                # Before any farewell: a broker that does not answer keeps no lamp on.
+                ports.release_pins()
         if self._bug is not None:
             raise self._bug
         log.info("stopped")
 
-    def _pipeline_type(self, stack: ExitStack) -> Callable[..., Pipeline]:
-        if self._trace_path is None:
-            return Pipeline
-        from edged.trace import Trace, TracedPipeline
+    def _build(self, config: Config, stack: ExitStack) -> None:
+        model = build.admitted(config)
+        # Before the model is loaded: meanwhile the device starts, which may take a second.
+        camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
+        perception = build.perception(config, model)
+        self._in_force = InForce(config, perception, model.stamp)
+        stack.callback(lambda: self._in_force.perception.__exit__())
+        self._attention = attention = Attention(config.idle.after_s)
+        reloader = Reloader(self._read, lambda: self._in_force, self._mailbox, self._notifier)
+        self._pipeline = Pipeline(
+            camera,
+            perception,
+            Unrecorded(),
+            self._traced(self._ports.all, stack),
+            self._mailbox,
+            {
+                commands.Pause: attention.pause,
+                commands.Resume: attention.resume,
+                commands.Wake: attention.wake,
+                commands.TellStatus: self._status,
+                commands.SetOutput: self._set_output,
+                commands.Reload: reloader.begin,
+                TakeOver: self._take_over,
+            },
+            attention=attention,
+            vitals=Vitals(time.monotonic(), config.mqtt.health_s),
+            watchdog=Watchdog(self._notifier),
+        )
 
-        return partial(TracedPipeline, trace=stack.enter_context(Trace(self._trace_path)))
+    def _read(self) -> Config:
+        return load(self._path, self._overrides, os.environ)
+
+    def _traced(self, ports: list[Port], stack: ExitStack) -> Sequence[Port]:
+        if self._trace_path is None:
+            return ports
+        from edged.trace import Trace
+
+        return stack.enter_context(Trace(self._trace_path)).around(ports)
 
     def _obey_signals(self, stack: ExitStack) -> None:
-        def leave_a_command(number: int, frame: FrameType | None) -> None:
-            del frame
-            name = "reload" if number == signal.SIGHUP else "stop"
-            self._mailbox.post(Command(name, asked_by=signal.Signals(number).name))
+        if threading.current_thread() is not threading.main_thread():
+            # Signals are the process's, whose main thread is somebody else's here.
+            return
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            stack.callback(signal.signal, number, signal.signal(number, leave_a_command))
+        def stop(number: int, frame: FrameType | None) -> None:
+            del frame
+            self._mailbox.stop(signal.Signals(number).name)
+
+        def reload(number: int, frame: FrameType | None) -> None:
+            del frame
+            self._mailbox.post(Request(commands.Reload(), signal.Signals(number).name))
+
+        for number, obey in (
+            (signal.SIGTERM, stop),
+            (signal.SIGINT, stop),
+            (signal.SIGHUP, reload),
+        ):
+            stack.callback(signal.signal, number, signal.signal(number, obey))
 
     def _surface_bugs(self, stack: ExitStack) -> None:
         """Let a bug in a thread end the daemon like one in the loop.
@@ -105,47 +154,52 @@ class Daemon:
         def end(bug: threading.ExceptHookArgs) -> None:
             thread = bug.thread.name if bug.thread is not None else "a thread"
             self._bug = bug.exc_value
-            self._mailbox.post(Command("stop", asked_by=f"a bug in {thread}"))
+            self._mailbox.stop(f"a bug in {thread}")
 
         stack.callback(setattr, threading, "excepthook", threading.excepthook)
         threading.excepthook = end
 
-    def _set_output(self, command: Command) -> Mapping[str, object]:
-        name, value = command.arguments.get("name"), command.arguments.get("value")
-        self._ports.set_output(name, value)
-        return {"name": name, "value": value}
+    def _status(self, request: Request[commands.TellStatus]) -> StatusAnswer:
+        del request
+        pipeline = self._pipeline
+        at = Moment.now(self._config.device, time.monotonic, time.time)
+        return pipeline.vitals.status(at, pipeline.camera, pipeline.perception, self._attention)
 
-    def _reload(self, command: Command) -> Mapping[str, object]:
-        """Take over what can change while running; a wrong configuration changes nothing."""
-        del command
-        self._notifier.reloading()
-        try:
-            return self._take_over(load(self._path, self._overrides, os.environ))
-        finally:
-            self._notifier.ready()
+    def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
+        command = request.command
+        self._ports.set_output(command.name, command.value)
+        return OutputAnswer(name=command.name, value=command.value)
 
-    def _take_over(self, wanted: Config) -> Mapping[str, object]:
-        old, pipeline = self._config, self._pipeline
-        new, restart_for = reloadable(old, wanted)
-        classifier = pipeline.classifier
-        with ExitStack() as unless_taken_over:
-            if new.model != old.model:
-                classifier = build.classifier(new)
-                unless_taken_over.callback(classifier.close)
-            decider = build.decider(new, classifier.labels)
-            unless_taken_over.pop_all()
-        decider.adopt(pipeline.decider)
-        if classifier is not pipeline.classifier:
-            pipeline.classifier.close()
-        pipeline.classifier, pipeline.decider = classifier, decider
-        pipeline.wake_s, pipeline.health_s = new.idle.after_s, new.mqtt.health_s
-        logging.getLogger().setLevel(new.log.level.upper())
-        self._ports.reconfigure(new)
-        self._config = new
+    def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
+        """Between two frames, what a reload has made ready comes into force."""
+        pipeline = self._pipeline
+        taken, restart_for = request.command.prepared
+        taken.perception.succeed(pipeline.perception)
+        pipeline.perception = taken.perception
+        self._in_force, self._config = taken, taken.config
+        self._attention.wake_s = taken.config.idle.after_s
+        pipeline.vitals.health_s = taken.config.mqtt.health_s
+        logging.getLogger().setLevel(taken.config.log.level.upper())
+        self._ports.reconfigure(taken.config)
         log.info("configuration reloaded")
         if restart_for:
             log.warning("restart edged for the new %s to hold", ", ".join(restart_for))
-        return {"restart_for": restart_for}
+        return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
+
+
+class Unrecorded:
+    """Numbers without a journal."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """See `edged.journal.Recorder`."""
+        from msgspec.structs import replace
+
+        first = self._last + 1
+        self._last += len(events)
+        return tuple(replace(e, number=n) for n, e in enumerate(events, first))
 
 
 def log_style(configured: str) -> str:

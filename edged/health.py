@@ -3,69 +3,125 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edged.core import Camera, Health
+from edged import __version__
+from edged.attention import Attention
+from edged.core import Camera, Health, Result
+from edged.messages.message import Moment
+from edged.messages.replies import StatusAnswer
+from edged.messages.results import rules
+from edged.perception.perception import Perception
 
-WINDOW = 512
-"""Frames over which stage times are summarised."""
+SAMPLES = 1024
+"""Frames of an interval of which the stage times are kept, at most."""
 
 _THERMAL_ZONES = Path("/sys/class/thermal")
 _PI_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 
 
-class Vitals:
-    """Collects what each frame cost and answers how things are. The loop's thread only."""
+class StageTimes:
+    """The stage times of an interval, in bounded memory.
 
-    def __init__(self, started_s: float) -> None:
+    Every frame's at first; when `SAMPLES` are kept, every second one of them and of those to come,
+    and so on: what is kept is spread evenly over the interval, however long that is.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Mapping[str, float]] = []
+        self._stride = 1
+        self._seen = 0
+
+    def add(self, stages_s: Mapping[str, float]) -> None:
+        """One frame's; the mapping is kept."""
+        if self._seen % self._stride == 0:
+            if len(self._kept) == SAMPLES:
+                del self._kept[1::2]
+                self._stride *= 2
+            if self._seen % self._stride == 0:
+                self._kept.append(stages_s)
+        self._seen += 1
+
+    def summary_ms(self) -> dict[str, tuple[float, float]]:
+        """Of each stage the median and the 99th percentile (nearest rank), in milliseconds."""
+        times_s: dict[str, list[float]] = {}
+        for stages_s in self._kept:
+            for stage, duration_s in stages_s.items():
+                times_s.setdefault(stage, []).append(duration_s)
+        return {stage: _summary_ms(times) for stage, times in times_s.items()}
+
+
+class Vitals:
+    """Collects what each frame cost and answers how things are. The loop's thread only.
+
+    ``health_s`` is how often `due` says yes; 0 is never.
+    """
+
+    def __init__(self, started_s: float, health_s: float = 0.0) -> None:
+        self.health_s = health_s
+        self.frames = 0
         self._started_s = started_s
         self._sampled_s = started_s
         self._frames_sampled = 0
-        self._frames_stages_s: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
-        self.frames = 0
+        self._stages = StageTimes()
 
-    def record(self, stages_s: Mapping[str, float]) -> None:
-        """Add one frame's stage durations; the mapping is kept."""
+    def record(self, result: Result) -> None:
+        """Add one frame."""
         self.frames += 1
-        self._frames_stages_s.append(stages_s)
+        latency_s = result.decided_s - result.frame.captured_s
+        self._stages.add({**result.stages_s, "latency": latency_s})
+
+    def due(self, now_s: float) -> bool:
+        """Whether it is time for a `sample`."""
+        return self.health_s > 0 and now_s >= self._sampled_s + self.health_s
 
     def sample(
-        self, at_s: float, camera: Camera, model: str, *, paused: bool, idle: bool
+        self, at_s: float, camera: Camera, perception: Perception, attention: Attention
     ) -> Health:
-        """The state at `at_s`; the frame rate is over the time since the last sample."""
+        """The state at `at_s`; frame rate and stage times are of the time since the last sample."""
         elapsed_s = at_s - self._sampled_s
         fps = (self.frames - self._frames_sampled) / elapsed_s if elapsed_s > 0 else 0.0
+        stages_ms = self._stages.summary_ms()
         self._sampled_s = at_s
         self._frames_sampled = self.frames
+        self._stages = StageTimes()
         return Health(
             at_s=at_s,
+            version=__version__,
             uptime_s=at_s - self._started_s,
             fps=fps,
             frames=self.frames,
             dropped=camera.dropped,
             camera=camera.name,
             camera_error=camera.error,
-            paused=paused,
-            idle=idle,
-            model=model,
+            paused=attention.paused,
+            idle=attention.idle,
+            model=perception.model,
             memory_mb=memory_mb(),
             temperature_c=temperature_c(),
             throttled=throttled(),
-            stages_ms={stage: _summary_ms(times) for stage, times in self._times_s().items()},
+            stages_ms=stages_ms,
         )
 
-    def _times_s(self) -> dict[str, list[float]]:
-        times_s: dict[str, list[float]] = {}
-        for stages_s in self._frames_stages_s:
-            for stage, duration_s in stages_s.items():
-                times_s.setdefault(stage, []).append(duration_s)
-        return times_s
+    def status(
+        self, at: Moment, camera: Camera, perception: Perception, attention: Attention
+    ) -> StatusAnswer:
+        """The present state, for who asks."""
+        return StatusAnswer(
+            scene=perception.scene.name,
+            rules=rules(perception.scene, at),
+            camera=camera.name,
+            camera_error=camera.error,
+            model=perception.model,
+            frames=self.frames,
+            dropped=camera.dropped,
+            paused=attention.paused,
+            idle=attention.idle,
+        )
 
 
 def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:
-    """Median and 99th percentile (nearest rank), in milliseconds."""
     ordered = sorted(times_s)
     last = len(ordered) - 1
     return ordered[last // 2] * 1e3, ordered[round(last * 0.99)] * 1e3

@@ -1,65 +1,65 @@
-"""The only way in: what comes from outside waits here until the loop reads it between frames."""
+"""The only way in: what is asked from outside waits here until the loop reads it between frames."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from typing import Any
 
-import msgspec
+from edged.commands import Reply, Request, TakeSnapshot
 
-from edged.core import Report, Result
+CONTROLS = 256
+"""Requests that may wait; a flood from outside must not become memory."""
 
-CAPACITY = 256
-"""Commands and reports that may wait; a flood from outside must not become memory."""
+SNAPSHOTS = 16
+"""Requests for a picture that may wait. A lane apart: while no frame comes they wait long, and
+must not take the room of what can be carried out at once."""
 
-
-class Answer(msgspec.Struct, frozen=True):
-    """What became of a command: ``error`` is None if it was carried out."""
-
-    error: str | None = None
-    data: Mapping[str, object] = msgspec.field(default_factory=dict)
-    result: Result | None = None
-
-
-def _nobody_listens(answer: Answer) -> None:
-    del answer
-
-
-class Command(msgspec.Struct, frozen=True):
-    """A wish from outside.
-
-    ``name`` is one of: ``snapshot`` (the next classified frame is the answer's result, and a
-    Snapshot report too where ``arguments["publish"]`` is true), ``pause``, ``resume``, ``wake``,
-    ``status`` (the answer's data), ``set-output`` (``arguments`` name: str, value: float 0..1),
-    ``reload``, ``stop``. ``asked_by`` names the asker for the log. ``reply`` is called exactly
-    once and must not block: from the loop's thread, or from `Mailbox.post` where that refuses.
-    """
-
-    name: str
-    arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
-    asked_by: str = ""
-    reply: Callable[[Answer], None] = _nobody_listens
+_FULL = Reply(error="too many requests are waiting; try again")
 
 
 class Mailbox:
     """A bounded hand-over from any thread, or a signal handler, to the loop's thread.
 
-    It rests on the atomic ends of a deque and takes no lock: a signal handler runs inside the
-    loop's own thread, where waiting for a lock that this thread holds would never end.
+    To stop is a flag and waits behind nothing. All rests on the atomic ends of a deque and takes
+    no lock: a signal handler runs inside the loop's own thread, where waiting for a lock that this
+    thread holds would never end.
     """
 
     def __init__(self) -> None:
-        self._items: deque[Command | Report] = deque()
+        self.stopping: str | None = None
+        """Why the loop is to end; None while it is not."""
+        self._controls: deque[Request[Any]] = deque()
+        self._snapshots: deque[Request[Any]] = deque()
 
-    def post(self, item: Command | Report) -> bool:
-        """Leave a command or a report; never blocks. False (a command is answered) if full."""
-        if len(self._items) < CAPACITY:
-            self._items.append(item)
-            return True
-        if isinstance(item, Command):
-            item.reply(Answer(error="too many commands are waiting; try again"))
-        return False
+    def stop(self, reason: str) -> None:
+        """End the loop after the present frame. The first reason stays."""
+        self.stopping = self.stopping or reason
 
-    def take(self) -> list[Command | Report]:
-        """Everything that waits, oldest first."""
-        return [self._items.popleft() for _ in range(len(self._items))]
+    def post(self, request: Request[Any], *, bounded: bool = True) -> None:
+        """Leave a request; never blocks. Where its lane is full it is refused at once.
+
+        Not ``bounded`` is for who sees to it that there is never more than one.
+        """
+        snapshot = isinstance(request.command, TakeSnapshot)
+        lane, room = (self._snapshots, SNAPSHOTS) if snapshot else (self._controls, CONTROLS)
+        if len(lane) < room or not bounded:
+            lane.append(request)
+        else:
+            request.reply(_FULL)
+
+    def take(self) -> list[Request[Any]]:
+        """Every request that waits, oldest first; those for a picture are left."""
+        return _all_of(self._controls)
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether somebody waits for a picture."""
+        return bool(self._snapshots)
+
+    def take_snapshots(self) -> list[Request[Any]]:
+        """Every request for a picture that waits, oldest first."""
+        return _all_of(self._snapshots)
+
+
+def _all_of(lane: deque[Request[Any]]) -> list[Request[Any]]:
+    return [lane.popleft() for _ in range(len(lane))]

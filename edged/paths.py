@@ -20,6 +20,17 @@ def runtime_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"edged-{os.getuid()}"
 
 
+def opened_outputs(configuration: Path | None) -> Path:
+    """Where a daemon with this configuration writes down the outputs that it opens.
+
+    Found without reading the configuration, which may be wrong by then.
+    """
+    import hashlib
+
+    name = str(configuration.absolute()) if configuration else ""
+    return runtime_directory() / f"outputs-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
 def state_directory() -> Path:
     """For what must survive a restart: ``$STATE_DIRECTORY``, else under the user's state home."""
     if given := os.environ.get("STATE_DIRECTORY"):

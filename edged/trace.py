@@ -1,7 +1,7 @@
 """Where a frame's time goes: the loop's stages as spans, for Perfetto or chrome://tracing.
 
 The format is Google's *Trace Event Format*, complete events (``"ph": "X"``) in microseconds. Who
-does not trace pays nothing: tracing is a pipeline of its own class over ports that are wrapped.
+does not trace pays nothing: tracing is one more port, and a shell around each other one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edged.core import Frame, Port, Report, Result
+from edged.core import Port, Report, Result
 from edged.errors import ConfigError
 from edged.files import write_atomically
-from edged.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +59,10 @@ class Trace:
         else:
             log.info("trace: %d spans are in %s", len(self.spans), self.path)
 
+    def around(self, ports: Sequence[Port]) -> list[Port]:
+        """`ports`, traced; they stay their owner's to close."""
+        return [StagesPort(self), *(TracedPort(port, self) for port in ports)]
+
     def document(self) -> dict[str, Any]:
         """Everything as the JSON object that viewers open."""
         process = os.getpid()
@@ -86,44 +89,44 @@ class TracedPort:
     """A port whose writes are spans."""
 
     def __init__(self, port: Port, trace: Trace) -> None:
-        self._sink = port
+        self._port = port
         self._trace = trace
         self._name = type(port).__name__
 
     def __enter__(self) -> TracedPort:
-        self._sink.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._sink.__exit__(*exception)
+        """Left to the port's owner."""
 
     def write(self, report: Report) -> None:
         """Passes the report on."""
         began_s = time.monotonic()
-        self._sink.write(report)
+        self._port.write(report)
         number = report.frame.number if isinstance(report, Result) else 0
         self._trace.spans.append(Span(self._name, began_s, time.monotonic(), LOOP, number))
 
 
-class TracedPipeline(Pipeline):
-    """A pipeline that leaves the stages of each frame in a trace."""
+class StagesPort:
+    """Leaves the stages of each frame in a trace."""
 
-    def __init__(self, *parts: Any, trace: Trace, **options: Any) -> None:
-        super().__init__(*parts, **options)
+    def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self.ports: Sequence[Port] = [TracedPort(port, trace) for port in self.ports]
 
-    def look(self, frame: Frame, began_s: float) -> Result:
-        """As `Pipeline.look`; the stages follow each other without a gap."""
-        read_s = self.clock()
-        result = super().look(frame, began_s)
-        decided_s = self.clock()
-        spans, number = self._trace.spans, frame.number
-        spans.append(Span("camera", began_s, read_s, LOOP, number))
-        at_s = read_s
-        for stage, duration_s in result.prediction.stages_s.items():
+    def __enter__(self) -> StagesPort:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def write(self, report: Report) -> None:
+        """The stages follow each other without a gap, and end with the decision."""
+        if not isinstance(report, Result):
+            return
+        spans, number, decided_s = self._trace.spans, report.frame.number, report.decided_s
+        at_s = decided_s - sum(report.stages_s.values())
+        for stage, duration_s in report.stages_s.items():
             spans.append(Span(stage, at_s, at_s + duration_s, LOOP, number))
             at_s += duration_s
-        spans.append(Span("decide", at_s, decided_s, LOOP, number))
-        spans.append(Span(result.scene.name, frame.captured_s, decided_s, LIGHT, number))
-        return result
+        seen = report.scene.name or "undecided"
+        spans.append(Span(seen, report.frame.captured_s, decided_s, LIGHT, number))

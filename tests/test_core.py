@@ -10,7 +10,9 @@ from edged.core import Prediction
 
 
 def predicted(scores: list[float]) -> Prediction:
-    return Prediction(np.array(scores, np.float32), [f"class {i}" for i in range(len(scores))], {})
+    return Prediction(
+        np.array(scores, np.float32), [f"class {i}" for i in range(len(scores))], {}, "m"
+    )
 
 
 def test_top_ranks_best_first_with_label_index_and_score() -> None:

@@ -17,7 +17,8 @@ from edged.config.load import load
 from edged.config.schema import MqttConfig
 from edged.config.toml import parse
 from edged.core import OutputState
-from edged.ports.mqtt import payloads
+from edged.messages import device, events, results
+from edged.messages.message import Moment
 from edged.ports.mqtt.topics import Topics
 from tests.ports.mqtt.reports import event, health, result
 
@@ -31,15 +32,14 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def said() -> dict[str, Any]:
     """What edged publishes, by topic, as decoded JSON."""
-    seen = result()
-    offset_s = 1.7e9
+    at = Moment("porch", 10.0, 1.7e9)
     return {
-        f"edged/porch/{topic}": json.loads(payload.json())
-        for topic, payload in {
-            "state": payloads.state("porch", seen, 10.0, offset_s),
-            "health": payloads.health("porch", health(), "0", 0, 0, offset_s),
-            "event": payloads.event("porch", event(), "a-1", 10.0, offset_s),
-            "output/lamp/state": payloads.output("porch", OutputState("lamp", 1.0, 1.0), offset_s),
+        f"edged/porch/{topic}": json.loads(message.json())
+        for topic, message in {
+            "state": results.state(result(), at),
+            "health": device.health(health(), at),
+            "event": events.event(event(), at),
+            "output/lamp/state": device.output(OutputState("lamp", 1.0, 1.0), at),
         }.items()
     }
 

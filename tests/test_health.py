@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edged.health import Vitals, memory_mb, temperature_c, throttled
+from edged.attention import Attention
+from edged.core import UNDECIDED, Health, Result
+from edged.health import SAMPLES, StageTimes, Vitals, memory_mb, temperature_c, throttled
+from edged.messages.message import Moment
+from tests.ports.mqtt.reports import result
+from tests.test_pipeline import perception
 
 
 class StillCamera:
@@ -15,25 +22,77 @@ class StillCamera:
     error = None
 
 
+def taking(stages_s: Mapping[str, float], captured_s: float = 0.0, decided_s: float = 0.0) -> Any:
+    made = result(captured_s=captured_s)
+    return Result(made.frame, made.prediction, made.scene, (), stages_s, decided_s)
+
+
+def sample(vitals: Vitals, at_s: float) -> Health:
+    return vitals.sample(at_s, StillCamera(), perception(), Attention())  # type: ignore[arg-type]
+
+
 def test_stage_times_are_summarised_as_median_and_99th_percentile() -> None:
     vitals = Vitals(started_s=0.0)
     for milliseconds in range(1, 102):
-        vitals.record({"invoke": milliseconds / 1e3})
-    health = vitals.sample(10.0, StillCamera(), "m", paused=False, idle=True)  # type: ignore[arg-type]
+        vitals.record(taking({"invoke": milliseconds / 1e3}, captured_s=1.0, decided_s=1.25))
+    health = sample(vitals, 10.0)
     assert health.stages_ms["invoke"] == pytest.approx((51, 100))
-    assert (health.frames, health.dropped, health.idle, health.uptime_s) == (101, 7, True, 10.0)
+    assert health.stages_ms["latency"] == pytest.approx((250, 250))
+    assert (health.frames, health.dropped, health.uptime_s) == (101, 7, 10.0)
+
+
+def test_stage_times_are_those_since_the_last_sample() -> None:
+    vitals = Vitals(started_s=0.0)
+    vitals.record(taking({"invoke": 0.5}))
+    assert sample(vitals, 1.0).stages_ms["invoke"] == (500, 500)
+    vitals.record(taking({"resize": 0.25}))
+    assert set(sample(vitals, 2.0).stages_ms) == {"resize", "latency"}
+
+
+@pytest.mark.parametrize("frames", [SAMPLES, SAMPLES + 1, 10 * SAMPLES + 3])
+def test_stage_times_of_a_long_interval_are_spread_over_all_of_it(frames: int) -> None:
+    times = StageTimes()
+    for frame in range(frames):
+        times.add({"invoke": frame / frames})
+    (p50_ms, p99_ms) = times.summary_ms()["invoke"]
+    assert p50_ms == pytest.approx(500, abs=10)
+    assert p99_ms == pytest.approx(990, abs=10)
+    assert len(times._kept) <= SAMPLES
 
 
 def test_the_frame_rate_is_over_the_time_since_the_last_sample() -> None:
     vitals = Vitals(started_s=0.0)
-    camera = StillCamera()
     for _ in range(30):
-        vitals.record({})
-    first = vitals.sample(2.0, camera, "m", paused=False, idle=False)  # type: ignore[arg-type]
+        vitals.record(taking({}))
+    first = sample(vitals, 2.0)
     for _ in range(10):
-        vitals.record({})
-    second = vitals.sample(3.0, camera, "m", paused=False, idle=False)  # type: ignore[arg-type]
+        vitals.record(taking({}))
+    second = sample(vitals, 3.0)
     assert (first.fps, second.fps) == (15.0, 10.0)
+
+
+def test_a_sample_is_due_at_each_interval_and_never_where_there_is_none() -> None:
+    vitals = Vitals(started_s=0.0, health_s=2.0)
+    assert (vitals.due(1.9), vitals.due(2.0)) == (False, True)
+    sample(vitals, 2.5)
+    assert (vitals.due(4.4), vitals.due(4.5)) == (False, True)
+    vitals.health_s = 0.0
+    assert not vitals.due(1e9)
+
+
+def test_the_status_tells_scene_rules_camera_and_model() -> None:
+    vitals = Vitals(started_s=0.0)
+    vitals.record(taking({}))
+    seeing = perception()
+    at = Moment("porch", 5.0, 1e9)
+    camera: Any = StillCamera()
+    status = vitals.status(at, camera, seeing, Attention())
+    assert (status.scene, status.rules) == (UNDECIDED.name, {})
+    assert (status.camera, status.model, status.frames) == ("still", "brightness", 1)
+    seeing.scene = result(captured_s=4.0).scene
+    status = vitals.status(at, camera, seeing, Attention())
+    assert (status.scene, status.rules["cat"].active) == ("cat", True)
+    assert status.rules["cat"].since.timestamp() == pytest.approx(1e9 + 3.8)
 
 
 def test_memory_is_what_the_kernel_says(tmp_path: Path) -> None:

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pytest
+from msgspec.structs import replace
 
+from edged import commands
+from edged.attention import Attention
+from edged.commands import Pause, Reload, Reply, Request, Resume, SetOutput, TakeSnapshot, Wake
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import Frame, Health, OutputState, Pixels, Prediction, Report, Result, Snapshot
+from edged.core import Event, Frame, Health, Pixels, Prediction, Report, Result, Snapshot
 from edged.errors import CommandError
-from edged.mailbox import Answer, Command, Mailbox
+from edged.health import Vitals
+from edged.mailbox import Mailbox
+from edged.messages.replies import OutputAnswer
 from edged.notify import Notifier
+from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
+from edged.watchdog import Watchdog
 
 LABELS = ("dark", "bright")
+Entry = float | None | commands.Command | Request[Any]
 
 
 class ScriptedCamera:
-    """Delivers one frame a read; each entry is a brightness, None for no frame, or a command."""
+    """Delivers one frame a read; each entry is a brightness, None for no frame, or a request."""
 
     name = "scripted"
     dropped = 0
 
-    def __init__(self, script: Sequence[float | None | Command], mailbox: Mailbox) -> None:
+    def __init__(self, script: Sequence[Entry], mailbox: Mailbox) -> None:
         self.now_s = 0.0
         self.error: str | None = None
-        self._script = iter([*script, Command("stop")])
+        self.wanted_px: list[tuple[int, int] | None] = []
+        self.skipped = 0
+        self._script = iter(script)
         self._mailbox = mailbox
         self._number = 0
 
@@ -36,9 +49,23 @@ class ScriptedCamera:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def read(self, timeout_s: float) -> Frame | None:
-        entry = next(self._script)
-        if isinstance(entry, Command):
+    def read(self, timeout_s: float, wanted_px: tuple[int, int] | None) -> Frame | None:
+        self.wanted_px.append(wanted_px)
+        return self._next()
+
+    def skip(self, timeout_s: float) -> bool:
+        self.skipped += 1
+        return self._next() is not None
+
+    def _next(self) -> Frame | None:
+        try:
+            entry = next(self._script)
+        except StopIteration:
+            self._mailbox.stop("the end of the script")
+            return None
+        if isinstance(entry, commands.Command):
+            entry = Request(entry)
+        if isinstance(entry, Request):
             self._mailbox.post(entry)
             return None
         self.now_s += 0.1
@@ -48,24 +75,27 @@ class ScriptedCamera:
         pixels = np.full((2, 2, 3), round(255 * entry), np.uint8)
         return Frame(pixels, self._number, self.now_s)
 
-    def skip(self, timeout_s: float) -> bool:
-        return self.read(timeout_s) is not None
-
 
 class BrightnessClassifier:
     name = "brightness"
-    labels = LABELS
 
-    def __init__(self) -> None:
-        self.classified = 0
+    def __init__(self, labels: Sequence[str] = LABELS, input_px: tuple[int, int] = (2, 2)) -> None:
+        self.labels = labels
+        self.input_px = input_px
+        self.closed = False
+        self.finite = True
+
+    def __enter__(self) -> BrightnessClassifier:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.closed = True
 
     def classify(self, pixels: Pixels) -> Prediction:
-        self.classified += 1
         bright = float(pixels.mean()) / 255
-        return Prediction(np.array([1 - bright, bright], np.float32), LABELS, {"invoke": 0.001})
-
-    def close(self) -> None:
-        pass
+        scores = np.array([1 - bright, bright], np.float32)
+        stages_s = {"invoke": 0.001}
+        return Prediction(scores, self.labels, stages_s, self.name, finite=self.finite)
 
 
 class Notebook:
@@ -87,6 +117,18 @@ class Notebook:
         return [report for report in self.reports if isinstance(report, kind)]
 
 
+class Numbers:
+    """A journal that only counts."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        first = self.last + 1
+        self.last += len(events)
+        return tuple(replace(event, number=n) for n, event in enumerate(events, first))
+
+
 class CountingNotifier(Notifier):
     def __init__(self) -> None:
         super().__init__()
@@ -100,45 +142,63 @@ class CountingNotifier(Notifier):
         self.said_ready += 1
 
 
+def perception(
+    labels: Sequence[str] = LABELS, rule: str = "light", input_px: tuple[int, int] = (2, 2)
+) -> Perception:
+    rules = [RuleConfig(name=rule, labels=[labels[1]])]
+    decider = Decider(rules, DecideConfig(smoothing_s=0.0), labels)
+    return Perception(BrightnessClassifier(labels, input_px), decider)
+
+
 class Run:
     """A pipeline over a script, run to its end."""
 
     def __init__(
         self,
-        *script: float | None | Command,
+        *script: Entry,
         wake_s: float = 0.0,
         health_s: float = 0.0,
         camera_error: str | None = None,
     ) -> None:
-        mailbox = Mailbox()
-        self.mailbox = mailbox
-        self.camera = ScriptedCamera(script, mailbox)
+        self.mailbox = Mailbox()
+        self.camera = ScriptedCamera(script, self.mailbox)
         self.camera.error = camera_error
-        self.classifier = BrightnessClassifier()
         self.notebook = Notebook()
         self.notifier = CountingNotifier()
-        rules = [RuleConfig(name="light", labels=["bright"])]
+        attention = Attention(wake_s, lambda: self.camera.now_s)
         self.pipeline = Pipeline(
             self.camera,
-            self.classifier,
-            Decider(rules, DecideConfig(smoothing_s=0.0), LABELS),
+            perception(),
+            Numbers(),
             [self.notebook],
-            mailbox,
-            notifier=self.notifier,
-            wake_s=wake_s,
-            health_s=health_s,
-            handlers={"set-output": refuse},
+            self.mailbox,
+            {
+                Pause: attention.pause,
+                Resume: attention.resume,
+                Wake: attention.wake,
+                SetOutput: refuse,
+                Reload: self.replace_perception,
+            },
+            attention=attention,
+            vitals=Vitals(0.0, health_s),
+            watchdog=Watchdog(self.notifier),
             clock=lambda: self.camera.now_s,
         )
+        self.successor = perception(("night", "day"), "day", (4, 6))
         self.pipeline.run()
+
+    def replace_perception(self, request: Request[Reload]) -> OutputAnswer:
+        self.successor.succeed(self.pipeline.perception)
+        self.pipeline.perception = self.successor
+        return OutputAnswer(name="", value=0)
 
     @property
     def results(self) -> list[Result]:
         return [report for report in self.notebook.reports if isinstance(report, Result)]
 
 
-def refuse(command: Command) -> Mapping[str, object]:
-    raise CommandError(f"no output {command.arguments['name']!r}")
+def refuse(request: Request[SetOutput]) -> OutputAnswer:
+    raise CommandError(f"no output {request.command.name!r}")
 
 
 def test_each_frame_becomes_a_result_with_its_number_and_prediction() -> None:
@@ -163,42 +223,42 @@ def test_no_frame_means_no_result_and_the_loop_goes_on() -> None:
 
 
 def test_a_snapshot_is_answered_with_the_next_frame() -> None:
-    answers: list[Answer] = []
-    run = Run(0.1, Command("snapshot", reply=answers.append), 0.9)
-    assert answers[0].result is not None
-    assert answers[0].result.frame.number == 2
+    replies: list[Reply] = []
+    run = Run(0.1, Request(TakeSnapshot(), reply=replies.append), 0.9)
+    assert replies[0].result is not None
+    assert replies[0].result.frame.number == 2
     assert run.notebook.of(Snapshot) == []
 
 
 def test_a_snapshot_to_publish_reaches_the_ports_with_who_asked() -> None:
-    run = Run(Command("snapshot", {"publish": True}, asked_by="a button"), 0.9)
+    run = Run(Request(TakeSnapshot(), "a button", publish=True), 0.9)
     (snapshot,) = run.notebook.of(Snapshot)
     assert isinstance(snapshot, Snapshot)
     assert snapshot.asked_by == "a button"
 
 
 def test_a_snapshot_is_refused_with_the_reason_while_the_camera_is_away() -> None:
-    answers: list[Answer] = []
-    Run(Command("snapshot", reply=answers.append), None, camera_error="/dev/video0: unplugged")
-    assert answers[0].error == "the camera delivers no picture: /dev/video0: unplugged"
+    replies: list[Reply] = []
+    Run(Request(TakeSnapshot(), reply=replies.append), None, camera_error="/dev/video0: unplugged")
+    assert replies[0].error == "the camera delivers no picture: /dev/video0: unplugged"
 
 
 def test_a_pause_stops_classification_until_the_resume() -> None:
-    run = Run(0.1, Command("pause"), 0.9, 0.9, Command("resume"), 0.2)
+    run = Run(0.1, Pause(), 0.9, 0.9, Resume(), 0.2)
     assert [result.frame.number for result in run.results] == [1, 4]
 
 
 def test_a_snapshot_in_a_pause_sees_but_decides_nothing() -> None:
-    answers: list[Answer] = []
-    run = Run(0.1, Command("pause"), Command("snapshot", reply=answers.append), 0.9)
-    assert answers[0].result is not None
-    assert answers[0].result.prediction.top(1)[0].label == "bright"
+    replies: list[Reply] = []
+    run = Run(0.1, Pause(), Request(TakeSnapshot(), reply=replies.append), 0.9)
+    assert replies[0].result is not None
+    assert replies[0].result.prediction.top(1)[0].label == "bright"
     assert [result.frame.number for result in run.results] == [1]
 
 
 def test_without_a_wake_the_loop_idles_and_a_wake_brings_it_back() -> None:
-    run = Run(0.1, 0.1, 0.1, 0.1, 0.1, Command("wake"), 0.1, wake_s=0.35)
-    assert [result.frame.number for result in run.results] == [1, 2, 3, 6]
+    run = Run(0.1, 0.1, 0.1, 0.1, 0.1, Wake(), 0.1, wake_s=0.35)
+    assert [result.frame.number for result in run.results] == [1, 2, 3, 4, 6]
 
 
 def test_the_loop_does_not_fall_asleep_while_a_rule_holds() -> None:
@@ -206,31 +266,47 @@ def test_the_loop_does_not_fall_asleep_while_a_rule_holds() -> None:
     assert len(run.results) == 6
 
 
-def test_a_report_from_a_port_reaches_all_ports() -> None:
-    mailbox_item = OutputState("lamp", 1.0, 0.0)
-    run = Run(0.1)
-    run.mailbox.post(mailbox_item)
-    run.pipeline.obey()
-    assert run.notebook.reports[-1] is mailbox_item
+def test_a_refused_request_is_answered_with_the_reason() -> None:
+    replies: list[Reply] = []
+    Run(Request(SetOutput(name="lamp", value=1.0), reply=replies.append), None)
+    assert [reply.error for reply in replies] == ["no output 'lamp'"]
 
 
-def test_a_refused_command_is_answered_with_the_reason() -> None:
-    answers: list[Answer] = []
-    Run(
-        Command("set-output", {"name": "lamp"}, reply=answers.append),
-        Command("dance", reply=answers.append),
-        None,
-    )
-    assert [answer.error for answer in answers] == ["no output 'lamp'", "unknown command 'dance'"]
+def test_events_are_numbered_before_anybody_hears_of_them() -> None:
+    run = Run(0.1, 0.9, 0.1, 0.9)
+    numbers = [event.number for result in run.results for event in result.events]
+    assert numbers == [1, 2, 3]
 
 
-def test_the_status_tells_scene_rules_and_camera() -> None:
-    answers: list[Answer] = []
-    Run(0.9, Command("status", reply=answers.append), None)
-    data = answers[0].data
-    assert (data["scene"], data["camera"], data["frames"]) == ("light", "scripted", 1)
-    assert isinstance(data["rules"], dict)
-    assert data["rules"]["light"]["active"] is True
+def test_the_camera_is_told_what_the_present_model_needs() -> None:
+    run = Run(0.1, Reload(), 0.9)
+    assert run.camera.wanted_px == [(2, 2), (2, 2), (4, 6), (4, 6)]
+
+
+def test_after_other_labels_nothing_is_decided_until_their_model_has_seen_a_frame() -> None:
+    replies: list[Reply] = []
+    snapshot = Request(TakeSnapshot(), reply=replies.append)
+    run = Run(0.9, Pause(), Reload(), snapshot, 0.9, Resume(), 0.9)
+    assert replies[0].result is not None
+    assert replies[0].result.scene.name is None
+    assert [result.scene.name for result in run.results] == ["light", "day"]
+
+
+def test_a_stop_waits_behind_no_request() -> None:
+    mailbox = Mailbox()
+    for _ in range(1000):
+        mailbox.post(Request(Pause()))
+    mailbox.stop("SIGTERM")
+    mailbox.stop("a second thought")
+    assert mailbox.stopping == "SIGTERM"
+
+
+@pytest.mark.parametrize("wake_s", [0.0, 0.05])
+def test_frames_that_nobody_needs_are_let_go_undecoded(wake_s: float) -> None:
+    paused = () if wake_s else (Pause(),)
+    run = Run(0.1, *paused, 0.9, 0.9, wake_s=wake_s)
+    assert run.camera.skipped >= 2
+    assert len(run.results) == 1
 
 
 def test_health_is_told_at_its_interval() -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from edged import trace
+from edged.core import Result
 from edged.errors import ConfigError
 from edged.trace import LIGHT, LOOP, Span, Trace
+from tests.ports.mqtt.reports import result
+from tests.test_pipeline import Notebook
 
 
 def test_the_spans_are_written_at_the_end_as_complete_events_in_microseconds(
@@ -45,3 +48,22 @@ def test_a_file_that_can_no_longer_be_written_is_told_and_breaks_nothing(
     with Trace(folder / "out.json"):
         folder.rmdir()
     assert "the trace is lost" in caplog.text
+
+
+def test_the_stages_of_a_frame_follow_each_other_and_end_with_the_decision(tmp_path: Path) -> None:
+    traced = Trace(tmp_path / "out.json")
+    notebook = Notebook()
+    stages, wrapped = traced.around([notebook])
+    seen = result(7, captured_s=1.0)
+    report = Result(
+        seen.frame, seen.prediction, seen.scene, (), {"decode": 0.5, "invoke": 0.25}, 2.0
+    )
+    stages.write(report)
+    assert list(traced.spans) == [
+        Span("decode", 1.25, 1.75, LOOP, 7),
+        Span("invoke", 1.75, 2.0, LOOP, 7),
+        Span("cat", 1.0, 2.0, LIGHT, 7),
+    ]
+    wrapped.write(report)
+    assert notebook.reports == [report]
+    assert (traced.spans[-1].name, traced.spans[-1].frame) == ("Notebook", 7)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edged.cameras.orient import needed_px, reduced_px
+from edged.cameras.orient import reduced_px
 from edged.cameras.pace import Pace
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -44,9 +44,8 @@ class DemoSource:
 
     name = "demo"
 
-    def __init__(self, camera: CameraConfig, wanted_px: tuple[int, int] | None) -> None:
+    def __init__(self, camera: CameraConfig) -> None:
         self._size_px = (camera.height_px, camera.width_px)
-        self._reduced_px = reduced_px(self._size_px, needed_px(camera, wanted_px))
         self._pace = Pace(camera.fps)
         self._paths: list[Path] = []
         self._index = -1
@@ -65,10 +64,8 @@ class DemoSource:
         shown, phase = divmod((captured_s - (self._pace.started_s or 0.0)) / SHOWN_S, 1.0)
         photograph = self._load(int(shown) % len(self._paths))
         box = view(photograph.shape[:2], self._size_px, int(shown), phase)
-        reduced = partial(_render, photograph, box, self._reduced_px)
-        if self._reduced_px == self._size_px:
-            return Capture(captured_s, reduced)
-        return Capture(captured_s, reduced, partial(_render, photograph, box, self._size_px))
+        render = partial(_render, photograph, box, self._size_px)
+        return Capture(captured_s, render, reduces=True)
 
     def _load(self, index: int) -> Pixels:
         # One photograph at a time: all of them together take 8 MB.
@@ -120,7 +117,9 @@ def view(size_px: tuple[int, ...], frame_px: tuple[int, int], shown: int, phase:
     return left, top, min(left + box_width, width), min(top + box_height, height)
 
 
-def _render(photograph: Pixels, box: Box, size_px: tuple[int, int]) -> Pixels:
-    pixels = np.empty((*size_px, 3), np.uint8)
+def _render(
+    photograph: Pixels, box: Box, size_px: tuple[int, int], least_px: tuple[int, int] | None
+) -> Pixels:
+    pixels = np.empty((*reduced_px(size_px, least_px), 3), np.uint8)
     resample(photograph, pixels, box)
     return pixels

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from edged.cameras.newest import SourceEnded
-from edged.cameras.orient import needed_px
 from edged.cameras.pace import Pace
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -27,23 +25,20 @@ class DirectorySource:
     false, SourceEnded follows the last picture.
     """
 
-    def __init__(self, camera: CameraConfig, wanted_px: tuple[int, int] | None) -> None:
+    def __init__(self, camera: CameraConfig) -> None:
         self.name = camera.source or "directory"
         self._path = Path(camera.source).expanduser()
         self._configured = bool(camera.source)
         self._loop = camera.loop
-        self._wanted_px = needed_px(camera, wanted_px)
         self._pace = Pace(camera.fps)
         self._waiting: list[Path] = []
         self._changed_ns: dict[Path, int] = {}
         self._unreadable: dict[Path, int] = {}
-        self._first: tuple[Path, Pixels] | None = None
 
     def __enter__(self) -> DirectorySource:
         self._start_round()
         # Else a folder of nothing but damaged pictures would open, fail and open without end.
-        self._first = self._first_readable()
-        if self._first is None:
+        if not any(map(_is_readable, reversed(self._waiting))):
             raise CameraError(f"{self.name}: {NONE_READABLE}")
         return self
 
@@ -57,16 +52,8 @@ class DirectorySource:
                 raise SourceEnded(f"{self.name}: no more pictures")
             self._start_round()
         path = self._waiting.pop()
-        if self._first is not None and self._first[0] == path:
-            (_, pixels), self._first = self._first, None
-            return self._capture(captured_s, path, lambda: pixels)
         # Decoded only if somebody reads this frame, as with any camera.
-        return self._capture(captured_s, path, lambda: self._picture(path, self._wanted_px))
-
-    def _capture(self, captured_s: float, path: Path, decode: Callable[[], Pixels]) -> Capture:
-        if self._wanted_px is None:
-            return Capture(captured_s, decode)
-        return Capture(captured_s, decode, lambda: self._picture(path, None))
+        return Capture(captured_s, partial(self._picture, path), reduces=True)
 
     def _start_round(self) -> None:
         """List the pictures, last first, because they are taken from the end."""
@@ -103,19 +90,21 @@ class DirectorySource:
                 f"{self.name}: {error.strerror or error}; set camera.source to a folder of pictures"
             ) from error
 
-    def _first_readable(self) -> tuple[Path, Pixels] | None:
-        """The first picture to come that can be read, decoded."""
-        for path in reversed(self._waiting):
-            with suppress(PictureError):
-                return path, read_picture(path, self._wanted_px)
-        return None
-
-    def _picture(self, path: Path, wanted_px: tuple[int, int] | None) -> Pixels:
+    def _picture(self, path: Path, least_px: tuple[int, int] | None) -> Pixels:
         try:
-            return read_picture(path, wanted_px)
+            return read_picture(path, least_px)
         except PictureError as error:
             self._unreadable[path] = self._changed_ns.get(path, 0)
             raise CameraError(str(error)) from error
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        # As small as it can be had.
+        read_picture(path, (1, 1))
+    except PictureError:
+        return False
+    return True
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

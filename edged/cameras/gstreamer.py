@@ -39,7 +39,7 @@ TOLD_BYTES = 8192
 class GStreamerSource:
     """Runs pipeline ``source``, in the syntax of ``gst-launch-1.0``, and reads its RGB frames.
 
-    Scaling to ``width_px`` x ``height_px``, conversion and the port are added; an ``appsink`` at
+    Scaling to ``width_px`` x ``height_px``, conversion and the sink are added; an ``appsink`` at
     the end is replaced by them. ``captured_s`` is the arrival of the whole frame. Where the
     pipeline ends by itself, SourceEnded is raised with ``loop`` false, else CameraError.
     """
@@ -47,11 +47,8 @@ class GStreamerSource:
     def __init__(
         self,
         camera: CameraConfig,
-        wanted_px: tuple[int, int] | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Whole frames come through the pipe in any case, so there is nothing to reduce.
-        del wanted_px
         # Only its first element: what follows may hold an address with a password.
         self.name = " ".join(["gstreamer", *camera.source.split()[:1]])
         self._camera = camera
@@ -116,7 +113,8 @@ class GStreamerSource:
         self._fill(rows.data.cast("B"))
         captured_s = self._clock()
         pixels: Pixels = rows[:, : width_px * 3].reshape(height_px, width_px, 3)
-        return Capture(captured_s, lambda: pixels)
+        # Whole frames come through the pipe in any case, so there is nothing to reduce.
+        return Capture(captured_s, lambda _least_px: pixels)
 
     def _close_pipes(self) -> None:
         self._ready.close()

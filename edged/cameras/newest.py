@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from edged.cameras.orient import orient
-from edged.cameras.source import Capture, Source
+from edged.cameras.orient import needed_px, orient
+from edged.cameras.source import Capture, ScalingSource, Source
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
@@ -49,10 +49,13 @@ class NewestFrame:
         self,
         make_source: Callable[[], Source],
         camera: CameraConfig,
+        wanted_px: tuple[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`wanted_px` is what is wanted until the first `read` says it."""
         self._make_source = make_source
         self._camera = camera
+        self._least_px = needed_px(camera, wanted_px)
         self._clock = clock
         self.name: str = camera.kind
         self.dropped = 0
@@ -78,9 +81,10 @@ class NewestFrame:
             log.debug("camera %s: still waiting for its device; left behind", self.name)
         self._newest = None
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float, wanted_px: tuple[int, int] | None = None) -> Frame | None:
         """See `edged.core.Camera.read`; a damaged frame is logged and not returned."""
         deadline_s = self._clock() + timeout_s
+        self._least_px = needed_px(self._camera, wanted_px)
         while True:
             newest = self._take(max(0.0, deadline_s - self._clock()))
             if newest is None:
@@ -110,15 +114,16 @@ class NewestFrame:
         return self._newest is not None or self._bug is not None
 
     def _frame(self, number: int, capture: Capture) -> Frame:
-        camera, decode_full = self._camera, capture.decode_full
-        pixels = orient(capture.decode(), camera)
-        if decode_full is None:
-            return Frame(pixels, number, capture.captured_s)
+        camera = self._camera
 
         def full() -> Pixels:
-            return orient(decode_full(), camera)
+            return orient(capture.decode(None), camera)
 
-        return Frame(pixels, number, capture.captured_s, full)
+        began_s = self._clock()
+        pixels = orient(capture.decode(self._least_px), camera)
+        decode_s = self._clock() - began_s
+        reduced = capture.reduces and self._least_px is not None
+        return Frame(pixels, number, capture.captured_s, decode_s, full if reduced else None)
 
     def _run(self) -> None:
         try:
@@ -134,9 +139,12 @@ class NewestFrame:
             try:
                 source = self._make_source()
                 self.name = source.name
+                scales = source if isinstance(source, ScalingSource) else None
+                self._say_enough(scales)
                 with source:
                     self.name = source.name
                     while not self._closing.is_set():
+                        self._say_enough(scales)
                         self._keep(source.grab())
                         failures = 0
             except SourceEnded:
@@ -153,6 +161,10 @@ class NewestFrame:
                         random.random(),  # noqa: S311
                     )
                 )
+
+    def _say_enough(self, source: ScalingSource | None) -> None:
+        if source is not None:
+            source.least_px = self._least_px
 
     def _keep(self, capture: Capture) -> None:
         self._tell_loss(None)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
-from edged.cameras.orient import needed_px, reduced_px
+from edged.cameras.orient import reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -22,6 +22,8 @@ BUFFERS = 4
 
 FOURCC = {"BGR888": "RGB3", "YUV420": "YU12"}
 """libcamera's formats by what lies in memory: there, "BGR888" is R, G, B (little-endian words)."""
+
+CHECK = "check its cable, and that no other program uses it"
 
 INSTALL = (
     "install it with: apt install python3-picamera2, and let edged's virtual environment "
@@ -40,7 +42,6 @@ class Picamera2Source:
     def __init__(
         self,
         camera: CameraConfig,
-        wanted_px: tuple[int, int] | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
@@ -48,8 +49,8 @@ class Picamera2Source:
         self.name = "picamera2"
         # libcamera wants even sides.
         self._size_px = (camera.height_px & ~1, camera.width_px & ~1)
-        height_px, width_px = reduced_px(self._size_px, needed_px(camera, wanted_px))
-        self._reduced_px = (height_px + height_px % 2, width_px + width_px % 2)
+        self.least_px: tuple[int, int] | None = None
+        self._reduced_px: tuple[int, int] | None = None
         # picamera2 has no types that mypy could follow.
         self._device: Any = None
         self._streams: dict[str, Any] = {}
@@ -65,9 +66,7 @@ class Picamera2Source:
                 self._start()
             # The one exception with which picamera2 and libcamera's binding refuse anything.
             except RuntimeError as error:
-                raise CameraError(
-                    f"{self.name}: {error}; check its cable, and that no other program uses it"
-                ) from error
+                raise CameraError(f"{self.name}: {error}; {CHECK}") from error
             undo.pop_all()
         return self
 
@@ -75,18 +74,19 @@ class Picamera2Source:
         if self._device is not None:
             with suppress(RuntimeError):
                 self._device.close()
-            self._device = None
+            self._device = self._reduced_px = None
 
     def grab(self) -> Capture:
         timeout_s = self._camera.timeout_s
         try:
+            self._start()
             request = self._device.capture_request(wait=timeout_s)
         except concurrent.futures.TimeoutError as error:
             raise CameraError(
                 f"{self.name}: no frame for {timeout_s:g} s; check its cable"
             ) from error
         except RuntimeError as error:
-            raise CameraError(f"{self.name}: {error}; check its cable") from error
+            raise CameraError(f"{self.name}: {error}; {CHECK}") from error
         try:
             captured_s = self._captured_s(request.get_metadata())
             # Copies, because the camera fills the buffers again after the release.
@@ -94,10 +94,7 @@ class Picamera2Source:
         finally:
             # Every request that is not given back is a buffer less, until none is left to fill.
             request.release()
-        whole = partial(self._pixels, "main", copies["main"])
-        if "lores" not in copies:
-            return Capture(captured_s, whole)
-        return Capture(captured_s, partial(self._pixels, "lores", copies["lores"]), whole)
+        return Capture(captured_s, partial(self._pixels, self._streams, copies), "lores" in copies)
 
     def _choose(self, cameras: list[dict[str, Any]]) -> tuple[int, str]:
         """The number and the model of the camera that ``source`` names."""
@@ -114,13 +111,21 @@ class Picamera2Source:
         )
 
     def _start(self) -> None:
+        """Start the streams, or others where another size is needed now."""
+        height_px, width_px = reduced_px(self._size_px, self.least_px)
+        reduced = (height_px + height_px % 2, width_px + width_px % 2)
+        if reduced == self._reduced_px:
+            return
         from libcamera import ColorSpace
 
-        reduces = self._reduced_px != self._size_px
+        if self._reduced_px is not None:
+            self._device.stop()
+        self._reduced_px = reduced
+        reduces = reduced != self._size_px
         # A model that takes whole frames is spared the conversion; else RGB would only be larger.
         main = {"size": self._size_px[::-1], "format": "YUV420" if reduces else "BGR888"}
         # YUV, because up to the Raspberry Pi 4 the ISP's second output knows nothing else.
-        lores = {"size": self._reduced_px[::-1], "format": "YUV420"} if reduces else None
+        lores = {"size": reduced[::-1], "format": "YUV420"} if reduces else None
         frame_us = round(1e6 / self._camera.fps)
         device = self._device
         device.configure(
@@ -151,8 +156,12 @@ class Picamera2Source:
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - stamp_ns / 1e9
         return now_s - age_s if 0.0 <= age_s <= self._camera.timeout_s else now_s
 
-    def _pixels(self, name: str, data: Any) -> Pixels:
-        stream = self._streams[name]
+    def _pixels(
+        self, streams: dict[str, Any], copies: dict[str, Any], least_px: tuple[int, int] | None
+    ) -> Pixels:
+        # Of the streams that this frame was captured with: there may be others by now.
+        name = "lores" if least_px is not None and "lores" in copies else "main"
+        stream, data = streams[name], copies[name]
         width_px, height_px = stream["size"]
         fourcc = FOURCC[stream["format"]]
         try:

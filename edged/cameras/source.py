@@ -8,7 +8,7 @@ raise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from edged.core import Pixels
 
@@ -17,15 +17,16 @@ class Capture(NamedTuple):
     """A frame as the source has it, not decoded yet.
 
     ``captured_s`` is ``time.monotonic()`` seconds of the capture (the driver's own time stamp where
-    there is one). ``decode`` makes RGB pixels, at a reduced scale where the source was told that
-    less is enough; it is called at most once, in the loop's thread, and must not depend on a buffer
-    that the device reuses. ``decode_full`` makes the whole picture where ``decode`` reduces.
-    Both raise CameraError when the data is damaged.
+    there is one). ``decode`` makes RGB pixels of the whole frame. Where it ``reduces``, it makes
+    fewer, as long as they are `edged.imaging.resample.REDUCING_GAP` times the (height, width) that
+    it is given; of None it makes all pixels. It must not depend on a buffer that the device
+    reuses: the loop's thread calls it first, and any thread may later, for all pixels.
+    CameraError when the data is damaged.
     """
 
     captured_s: float
-    decode: Callable[[], Pixels]
-    decode_full: Callable[[], Pixels] | None = None
+    decode: Callable[[tuple[int, int] | None], Pixels]
+    reduces: bool = False
 
 
 class Source(Protocol):
@@ -43,3 +44,14 @@ class Source(Protocol):
     def grab(self) -> Capture:
         """Wait for the next frame. CameraError when none comes within the configured time."""
         ...
+
+
+@runtime_checkable
+class ScalingSource(Source, Protocol):
+    """A source whose device scales the frames itself, before they are grabbed."""
+
+    least_px: tuple[int, int] | None
+    """(height, width) that is enough of a whole frame; None wants all pixels.
+
+    Set before it is opened and before each grab.
+    """

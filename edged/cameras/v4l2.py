@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edged.cameras.orient import needed_px
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -51,11 +50,9 @@ class V4l2Source:
     def __init__(
         self,
         camera: CameraConfig,
-        wanted_px: tuple[int, int] | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
-        self._needed_px = needed_px(camera, wanted_px)
         self._clock = clock
         self.name = str(device_path(camera.source) or "v4l2")
         # linuxpy has no types that mypy could follow.
@@ -176,19 +173,17 @@ class V4l2Source:
             captured_s = frame.timestamp
         if self._fourcc not in JPEG_FORMATS:
             return Capture(captured_s, partial(self._raw, frame.data))
-        whole = partial(self._jpeg, frame.data, None)
-        if self._needed_px is None:
-            return Capture(captured_s, whole)
-        return Capture(captured_s, partial(self._jpeg, frame.data, self._needed_px), whole)
+        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True)
 
-    def _jpeg(self, data: bytes, wanted_px: tuple[int, int] | None) -> Pixels:
+    def _jpeg(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
         try:
-            return decode_jpeg(data, self.name, wanted_px)
+            return decode_jpeg(data, self.name, least_px)
         except PictureError as error:
             # One text for all of them, so that a run of damaged frames is told once.
             raise CameraError(f"{self.name}: damaged JPEG frame; check the cable") from error
 
-    def _raw(self, data: bytes) -> Pixels:
+    def _raw(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
+        del least_px
         form = self._format
         try:
             return to_rgb(self._fourcc, data, form.width, form.height, form.bytes_per_line)

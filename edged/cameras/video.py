@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.cameras.newest import SourceEnded
-from edged.cameras.orient import needed_px, reduced_px
+from edged.cameras.orient import reduced_px
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
@@ -58,14 +58,12 @@ class VideoSource:
     def __init__(
         self,
         camera: CameraConfig,
-        wanted_px: tuple[int, int] | None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._camera = camera
         self._network = is_address(camera.source)
         self.name = public_name(camera.source) if self._network else camera.source or "video"
-        self._least_px = needed_px(camera, wanted_px)
         self._clock = clock
         self._schedule = Schedule(camera.fps, camera.timeout_s, clock, sleep)
         self._recorded = not self._network
@@ -197,16 +195,8 @@ class VideoSource:
         self._delivered = True
         if self._jpeg:
             data = bytes(frame)
-            decode = partial(_from_jpeg, data, self._least_px, self.name)
-            if self._least_px is None:
-                return Capture(captured_s, decode)
-            return Capture(captured_s, decode, partial(_from_jpeg, data, None, self.name))
-        size_px = (frame.height, frame.width)
-        least_px = reduced_px(size_px, self._least_px)
-        decode = partial(_rgb, frame, least_px, self._scaler, self.name)
-        if least_px == size_px:
-            return Capture(captured_s, decode)
-        return Capture(captured_s, decode, partial(_rgb, frame, size_px, None, self.name))
+            return Capture(captured_s, partial(_from_jpeg, data, self.name), reduces=True)
+        return Capture(captured_s, partial(_rgb, frame, self._scaler, self.name), reduces=True)
 
     def _failure(self, error: Exception) -> CameraError:
         kind = type(error).__name__
@@ -312,7 +302,7 @@ def _options(address: str, timeout_s: float) -> dict[str, str]:
     return options
 
 
-def _from_jpeg(data: bytes, least_px: tuple[int, int] | None, name: str) -> Pixels:
+def _from_jpeg(data: bytes, name: str, least_px: tuple[int, int] | None) -> Pixels:
     try:
         return decode_jpeg(data, name, least_px)
     except PictureError as error:
@@ -320,15 +310,15 @@ def _from_jpeg(data: bytes, least_px: tuple[int, int] | None, name: str) -> Pixe
         raise CameraError(f"{name}: damaged JPEG frame; check the network") from error
 
 
-def _rgb(frame: Any, size_px: tuple[int, int], scaler: Any, name: str) -> Pixels:
-    """`frame` as RGB of `size_px` (height, width); without `scaler`, one of its own."""
+def _rgb(frame: Any, scaler: Any, name: str, least_px: tuple[int, int] | None) -> Pixels:
+    """`frame` as RGB, as large as `least_px` asks; by `scaler`, which is the loop's own."""
     import av
     from av.video.reformatter import VideoReformatter
 
-    height, width = size_px
+    height, width = reduced_px((frame.height, frame.width), least_px)
     try:
-        # One scaler for every frame is set up once; whoever calls from another thread has his own.
-        picture: Any = (scaler or VideoReformatter()).reformat(
+        # One scaler for every frame is set up once; all pixels may be wanted in another thread.
+        picture: Any = (VideoReformatter() if least_px is None else scaler).reformat(
             frame, width=width, height=height, format="rgb24", interpolation="AREA"
         )
         pixels: Pixels = picture.to_ndarray()

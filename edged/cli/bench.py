@@ -19,13 +19,14 @@ from edged.config.schema import Config, ModelConfig
 from edged.core import Pixels
 from edged.errors import ConfigError
 from edged.health import temperature_c, throttled
+from edged.perception.rules import Decider
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Alternates a bare invoke and a whole frame, so that both see the same machine."""
     config = _config(arguments)
     classifier = build.classifier(config)
-    decider = build.decider(config, classifier.labels)
+    decider = Decider(config.rule, config.decide, classifier.labels)
     frame = _picture(*arguments.size)
     floor_ms: list[float] = []
     whole_ms: list[float] = []

@@ -13,8 +13,8 @@ from edged.config.load import load
 def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
     config = load(arguments.config, arguments.overrides, os.environ)
-    model = build.classifier(config)
-    build.decider(config, model.labels)
+    with build.perception(config):
+        pass
     if arguments.show:
         print(effective(config))
     else:

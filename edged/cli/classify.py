@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -15,6 +14,8 @@ from edged.config.schema import ModelConfig
 from edged.errors import PictureError
 from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
 from edged.inference import tflite
+from edged.messages.message import encoded
+from edged.messages.results import PictureMessage, milliseconds, ranked
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     classifier = tflite.load(
         ModelConfig(path=arguments.model, labels=arguments.labels, threads=arguments.threads)
     )
-    wanted_px = (classifier.input_height_px, classifier.input_width_px)
+    wanted_px = classifier.input_px
     word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
     failed = False
     pictures = list(_pictures(arguments.paths))
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             pixels = read_picture(path, wanted_px)
         except PictureError as error:
             failed = True
-            _report_failure(error, path, as_json=arguments.json)
+            _report_failure(error, path, classifier.name, as_json=arguments.json)
             continue
         decoded_s = time.perf_counter()
         prediction = classifier.classify(pixels)
@@ -43,19 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
         if word and not any(word.search(ranked.label) for ranked in best):
             continue
         if arguments.json:
-            document = {
-                "path": str(path),
-                "results": [
-                    {"label": r.label, "index": r.index, "score": round(r.score, 6)} for r in best
-                ],
-                "model": classifier.name,
-                "timings_ms": {
-                    "decode": round((decoded_s - began_s) * 1e3, 3),
-                    **{k: round(v * 1e3, 3) for k, v in prediction.stages_s.items()},
-                    "total": round((time.perf_counter() - began_s) * 1e3, 3),
-                },
-            }
-            print(json.dumps(document, ensure_ascii=False))
+            stages_s = {"decode": decoded_s - began_s, **prediction.stages_s}
+            _print_json(
+                PictureMessage(
+                    path=str(path),
+                    model=classifier.name,
+                    results=ranked(prediction, arguments.top),
+                    stages_ms=milliseconds(stages_s),
+                )
+            )
         else:
             answers = "; ".join(f"{ranked.score:.1%} {ranked.label}" for ranked in best)
             print(f"{path}: {answers}")
@@ -89,9 +86,15 @@ def _pictures(paths: Sequence[Path]) -> Iterator[Path | _EmptyFolderError]:
             yield _EmptyFolderError(path)
 
 
-def _report_failure(error: PictureError, path: Path | _EmptyFolderError, *, as_json: bool) -> None:
+def _report_failure(
+    error: PictureError, path: Path | _EmptyFolderError, model: str, *, as_json: bool
+) -> None:
     if as_json:
         where = path.folder if isinstance(path, _EmptyFolderError) else path
-        print(json.dumps({"path": str(where), "error": str(error)}, ensure_ascii=False))
+        _print_json(PictureMessage(path=str(where), model=model, error=str(error)))
     else:
         print(f"edged: {error}", file=sys.stderr)
+
+
+def _print_json(message: PictureMessage) -> None:
+    print(encoded(message).decode())

@@ -16,6 +16,7 @@ from edged.cli.arguments import (
     positive,
     size,
 )
+from edged.commands import Asker, does, fields_of, open_to
 
 
 def make_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -75,6 +76,20 @@ def _asking(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _command_of(name: str) -> _Command:
+    """A command that the running daemon carries out, with what it needs to be told."""
+    kind = open_to(Asker.SOCKET)[name]
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.set_defaults(kind=kind)
+        for field, plain in fields_of(kind).items():
+            parser.add_argument(field, type=plain, metavar=field.upper())
+        _asking(parser)
+
+    said = does(kind)
+    return _Command("ask", said[0].lower() + said[1:], add)
+
+
 def _check_config(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--show", action="store_true", help="print every option as it is in effect")
@@ -120,11 +135,14 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
+_OWN_OUTPUT = {"snapshot", "watch"}
+"""What the daemon carries out and a module of its own prints."""
+
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and say what is on it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
-    "status": _Command("status", "ask the running daemon how it is", _asking),
+    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
     "check-config": _Command(
         "check_config", "say what is wrong with a configuration", _check_config

@@ -6,14 +6,23 @@ import argparse
 import os
 import sys
 
+from edged import paths
 from edged.config.load import load
+from edged.ports.gpio import opened
+from edged.ports.gpio.opened import OpenedOutputs
 from edged.ports.gpio.safe import put_outputs_safe
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each output in its on_exit level; one line for each that could not be."""
-    config = load(arguments.config, arguments.overrides, os.environ)
-    problems = put_outputs_safe(config.gpio, config.output)
+    """Each output that the daemon opened in its on_exit level; a line for each that could not be.
+
+    The configuration counts only where no daemon with its name has opened anything.
+    """
+    outputs = opened.read(paths.opened_outputs(arguments.config))
+    if outputs is None:
+        config = load(arguments.config, arguments.overrides, os.environ)
+        outputs = OpenedOutputs(config.gpio, config.output)
+    problems = put_outputs_safe(outputs.gpio, outputs.outputs)
     for problem in problems:
         print(f"edged: {problem}", file=sys.stderr)
     return 1 if problems else 0

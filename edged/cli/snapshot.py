@@ -13,22 +13,26 @@ from edged.errors import CameraError
 from edged.paths import running_socket
 from edged.ports.control.client import ControlClient
 
+TOP = 3
+"""Classes that are told."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """From the running daemon where one answers, else with the camera of our own."""
     config = configured(arguments)
     try:
-        data, picture = ControlClient(running_socket(config)).ask("snapshot")
+        reply, picture = ControlClient(running_socket(config)).ask("snapshot")
+        seen = reply["classification"]
     except (FileNotFoundError, ConnectionRefusedError):
-        data, picture = _own_snapshot(config)
+        seen, picture = _own_snapshot(config)
     if arguments.out is not None:
         from edged.files import write_atomically
 
         write_atomically(arguments.out, picture)
     if arguments.json:
-        print(json.dumps(data, ensure_ascii=False))
+        print(json.dumps(seen, ensure_ascii=False))
         return 0
-    print("; ".join(f"{best['score']:.1%} {best['label']}" for best in data["results"]))
+    print("; ".join(f"{best['score']:.1%} {best['label']}" for best in seen["results"]))
     if arguments.out is not None:
         print(f"written to {arguments.out}")
     return 0
@@ -36,18 +40,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged import build
-    from edged.core import Result, Scene
     from edged.imaging.snapshot import snapshot_jpeg
-    from edged.ports.control.server import ranked
+    from edged.messages.message import Moment, encoded
+    from edged.messages.results import classification
 
-    classifier = build.classifier(config)
-    wanted_px = (classifier.input_height_px, classifier.input_width_px)
-    give_up_s = time.monotonic() + config.camera.timeout_s
-    with build.camera(config.camera, wanted_px) as camera:
-        while (frame := camera.read(0.1)) is None:
-            if camera.error is not None or time.monotonic() > give_up_s:
-                raise CameraError(camera.error or f"{camera.name}: no frame came; is it busy?")
-    prediction = classifier.classify(frame.pixels)
-    result = Result(frame, prediction, Scene(prediction.top(1)[0].label))
-    data = {"type": "result", "results": ranked(result), "camera": camera.name}
-    return data, snapshot_jpeg(result)
+    with build.perception(config) as perception:
+        wanted_px = perception.wanted_px
+        give_up_s = time.monotonic() + config.camera.timeout_s
+        with build.camera(config.camera, wanted_px) as camera:
+            while (frame := camera.read(0.1, wanted_px)) is None:
+                if camera.error is not None or time.monotonic() > give_up_s:
+                    raise CameraError(camera.error or f"{camera.name}: no frame came; is it busy?")
+        result = perception.decide(frame)
+    at = Moment.now(config.device, time.monotonic, time.time)
+    seen: dict[str, Any] = json.loads(encoded(classification(result, TOP, at)))
+    return seen, snapshot_jpeg(result)

@@ -10,24 +10,27 @@ from edged.cli.daemon_socket import configured, running_daemon
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each frame's best label as it changes, each event, each output; with --json every report."""
+    """Each scene as it changes, each event, each output; with --json every message."""
     last_scene = None
     with running_daemon(configured(arguments)) as daemon:
-        for report in daemon.watch():
+        for message in daemon.watch():
             if arguments.json:
-                print(json.dumps(report, ensure_ascii=False), flush=True)
-            elif report["type"] == "result":
-                if report["scene"] != last_scene or report["events"]:
-                    last_scene = report["scene"]
-                    print(_line(report), flush=True)
-            elif report["type"] == "output":
-                print(f"output {report['name']} {report['value']:g}", flush=True)
+                print(json.dumps(message, ensure_ascii=False), flush=True)
+            elif message["type"] != "classification" or message["scene"] != last_scene:
+                last_scene = message.get("scene", last_scene)
+                if line := _line(message):
+                    print(line, flush=True)
     return 0
 
 
-def _line(report: dict[str, Any]) -> str:
-    best = report["results"][0]
-    events = "".join(
-        f"  {event['rule']} {'on' if event['active'] else 'off'}" for event in report["events"]
-    )
-    return f"{report['scene']}  {best['score']:.0%} {best['label']}{events}"
+def _line(message: dict[str, Any]) -> str:
+    match message["type"]:
+        case "classification":
+            best = message["results"][0]
+            return f"{message['scene']}  {best['score']:.0%} {best['label']}"
+        case "event":
+            return f"{message['rule']} {'on' if message['active'] else 'off'}"
+        case "output":
+            return f"output {message['output']} {message['value']:g}"
+        case _:
+            return ""

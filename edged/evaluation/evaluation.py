@@ -70,7 +70,7 @@ def evaluate(
     truths = [classes_of(dataset, classifier.labels) for classifier in classifiers]
     records = [_Record() for _ in classifiers]
     first = classifiers[0]
-    inspector = Inspector(first.input_height_px, first.input_width_px)
+    inspector = Inspector(*first.input_px)
     columns: list[dict[str, str]] = []
     digest = hashlib.sha256()
     for position, example in enumerate(followed(dataset.examples)):
@@ -92,9 +92,7 @@ def evaluate(
             total_s = time.perf_counter() - began_s
             records[which].add(prediction.scores, truth, {**prediction.stages_s, "total": total_s})
             if which == 0:
-                inspector.compare(
-                    classifier.labels, prediction.scores, truth, classifier.features()
-                )
+                inspector.compare(classifier.labels, prediction.scores, truth, prediction.features)
     if not columns:
         raise DataError(f"{dataset.source}: none of {len(dataset.examples)} pictures can be read")
     counts = np.bincount(truths[0], minlength=len(first.labels)).tolist()

@@ -71,9 +71,7 @@ def main() -> int:
     except (EdgedError, msgspec.DecodeError) as error:
         print(error, file=sys.stderr)
         return 1
-    noise = np.random.default_rng(0).integers(
-        0, 256, (classifier.input_height_px, classifier.input_width_px, 3), np.uint8
-    )
+    noise = np.random.default_rng(0).integers(0, 256, (*classifier.input_px, 3), np.uint8)
     for _ in range(WARMUP):
         classifier.classify(noise)
     times_s: list[float] = []

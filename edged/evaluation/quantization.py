@@ -180,7 +180,7 @@ def _variants(
     first = tflite.load(plain)
     # Everything that can be wrong with the data is found before the slow conversions.
     classes_of(data, first.labels)
-    inputs = list(_inputs(calibration, first.input_height_px, first.input_width_px, source))
+    inputs = list(_inputs(calibration, *first.input_px, source))
     for name in VARIANTS[1:]:
         Path(configs[name].path).write_bytes(convert(name, inputs))
     classifiers = [first, *(tflite.load(configs[name]) for name in VARIANTS[1:])]
@@ -201,7 +201,7 @@ def _variants(
         )
     ]
     for classifier in classifiers:
-        classifier.close()
+        classifier.__exit__()
     return Quantization(source.path.name, len(inputs) - 2, variants)
 
 

@@ -14,7 +14,7 @@ def snapshot_jpeg(result: Result, quality: int = 85, width_px: int | None = None
     frame = result.frame
     pixels = frame.full() if frame.full else frame.pixels
     lines = [
-        result.scene.name,
+        result.scene.name or "undecided",
         *(f"{best.score:.0%} {best.label}" for best in result.prediction.top(3)),
     ]
     return annotated_jpeg(pixels, lines, quality, width_px)

@@ -88,7 +88,7 @@ def load(
 
 
 class TfliteClassifier:
-    """A loaded model; `load` makes it. One thread only: the one that calls it first.
+    """A loaded model; `load` makes it. One thread at a time.
 
     ``runtime`` is title and version, ``image`` and ``scores`` are what `load` found out about input
     and output. Buffers are made once: `classify` allocates the scores that it returns and nothing
@@ -113,8 +113,7 @@ class TfliteClassifier:
         self.labels = labels
         self.runtime = runtime
         self.threads = threads
-        self.input_height_px = image.height_px
-        self.input_width_px = image.width_px
+        self.input_px = (image.height_px, image.width_px)
         self._interpreter = interpreter
         # Each gives the tensor's own memory, as a view that must be let go before the next invoke,
         # which else refuses. Made once: it takes Python as long as copying the tensor.
@@ -122,6 +121,18 @@ class TfliteClassifier:
         self._output = interpreter.tensor(scores.tensor.index)
         self.image = image
         self.scores = scores
+        told = scores.features
+        self._features = None if told is None else (interpreter.tensor(told.index), told)
+        outputs = interpreter.get_output_details()
+        self._scales_are_finite = all(
+            np.isfinite(output["quantization_parameters"]["scales"]).all() for output in outputs
+        )
+        # An integer is always finite, and so is what is made of it with a finite scale.
+        self._floats = [
+            interpreter.tensor(output["index"])
+            for output in outputs
+            if np.dtype(output["dtype"]).kind == "f"
+        ]
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
         self._resample = Resampler()
         self._crop = fit == "crop"
@@ -158,41 +169,24 @@ class TfliteClassifier:
             ) from error
         invoked_s = self._clock()
         scores = self._read_scores()
+        features = None if self._features is None else _read(*self._features)
         stages_s = {
             "resize": resized_s - began_s,
             "tensor": filled_s - resized_s,
             "invoke": invoked_s - filled_s,
             "scores": self._clock() - invoked_s,
         }
-        return Prediction(scores, self.labels, stages_s)
+        finite = self._scales_are_finite and all(np.isfinite(view()).all() for view in self._floats)
+        return Prediction(scores, self.labels, stages_s, self.name, features, finite)
 
     def invoke(self) -> None:
         """Run the model on what its input holds: the floor that benchmarks compare with."""
         self._interpreter.invoke()
 
-    def features(self) -> npt.NDArray[np.float32] | None:
-        """The feature vector of the picture classified last, a copy of shape (features,).
+    def __enter__(self) -> TfliteClassifier:
+        return self
 
-        None if the model has no second output.
-        """
-        tensor = self.scores.features
-        return None if tensor is None else _read(self._interpreter.tensor(tensor.index), tensor)
-
-    def outputs_are_finite(self) -> bool:
-        """Whether every number in every output of the picture classified last is finite.
-
-        Scores no longer show it: they are bounded.
-        """
-        interpreter = self._interpreter
-        for output in interpreter.get_output_details():
-            scales = output["quantization_parameters"]["scales"]
-            values = interpreter.get_tensor(output["index"])
-            endless = values.dtype.kind == "f" and not np.isfinite(values).all()
-            if endless or not np.isfinite(scales).all():
-                return False
-        return True
-
-    def close(self) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._interpreter = self._input = self._output = None
 
     def _picture(self) -> npt.NDArray[Any]:
@@ -202,7 +196,7 @@ class TfliteClassifier:
 
     def _resize(self, pixels: Pixels) -> None:
         if self._crop:
-            pixels = tensors.centre(pixels, self.input_height_px, self.input_width_px)
+            pixels = tensors.centre(pixels, *self.input_px)
         # Of a plain one the shape is (1, height, width, 3).
         self._resample(pixels, self._input()[0].view(np.uint8) if self.image.plain else self._rgb)
 

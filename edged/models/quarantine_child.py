@@ -83,9 +83,8 @@ def _try(model: ModelConfig) -> bool:
         label_files.find(modelfile.read(Path(model.path)), model.labels)
         return False
     classifier = tflite.load(model)
-    shape = (classifier.input_height_px, classifier.input_width_px, 3)
-    classifier.classify(np.full(shape, 128, np.uint8))
-    if not classifier.outputs_are_finite():
+    shape = (*classifier.input_px, 3)
+    if not classifier.classify(np.full(shape, 128, np.uint8)).finite:
         raise ModelError(
             f"{classifier.path}: its output on a grey picture is not finite: export it again"
         )

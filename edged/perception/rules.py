@@ -123,7 +123,7 @@ class Decider:
         states = RuleStates(self._names, self._active, self._filter.score, self._since_s)
         return Scene(self._scene_name(), states, self._active_names), events
 
-    def adopt(self, old: Decider) -> None:
+    def succeed(self, old: Decider) -> None:
         """Go on from where `old` was, before the first frame.
 
         A rule of the same name keeps its state and its times; its score too, if its classes are

@@ -203,6 +203,9 @@ class Picamera2:
         self.started = True
         self.free = threading.Semaphore(self.configuration["buffer_count"])
 
+    def stop(self) -> None:
+        self.started = False
+
     def capture_request(self, wait: float | bool | None = None) -> Request:
         if not self.started:
             raise RuntimeError("Camera is not started")

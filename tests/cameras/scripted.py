@@ -21,7 +21,7 @@ def shade(value: int, height_px: int = 2, width_px: int = 3) -> Pixels:
 
 
 def capture(value: int) -> Capture:
-    return Capture(float(value), lambda: shade(value))
+    return Capture(float(value), lambda _least_px: shade(value))
 
 
 class Gate:
@@ -93,8 +93,8 @@ def one_after_another(sources: Sequence[ScriptedSource]) -> Callable[[], Scripte
     return lambda: waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
-def next_frame(camera: Camera) -> Frame:
-    frame = camera.read(LIMIT_S)
+def next_frame(camera: Camera, wanted_px: tuple[int, int] | None = None) -> Frame:
+    frame = camera.read(LIMIT_S, wanted_px)
     assert frame is not None, f"no frame: {camera.error}"
     return frame
 

@@ -23,23 +23,22 @@ needs_photographs = pytest.mark.skipif(
 
 @needs_photographs
 def test_it_delivers_frames_of_the_configured_size_on_its_schedule() -> None:
-    with DemoSource(CameraConfig(width_px=320, height_px=200, fps=1000.0), None) as source:
+    with DemoSource(CameraConfig(width_px=320, height_px=200, fps=1000.0)) as source:
         shots = [source.grab() for _ in range(4)]
-        pictures = [shot.decode() for shot in shots]
+        pictures = [shot.decode(None) for shot in shots]
     assert {picture.shape for picture in pictures} == {(200, 320, 3)}
     assert {picture.dtype for picture in pictures} == {np.dtype(np.uint8)}
-    assert {shot.decode_full for shot in shots} == {None}
     periods = np.diff([shot.captured_s for shot in shots]) * 1000.0
     assert periods == pytest.approx(np.round(periods), abs=1e-3)
 
 
 @needs_photographs
 def test_for_the_model_it_renders_small_and_for_people_whole() -> None:
-    with DemoSource(CONFIG, (96, 96)) as source:
+    with DemoSource(CONFIG) as source:
         shot = source.grab()
-        reduced = shot.decode()
-        assert shot.decode_full is not None
-        full = shot.decode_full()
+        reduced = shot.decode((96, 96))
+        assert shot.reduces
+        full = shot.decode(None)
     assert reduced.shape == (192, 256, 3)
     assert full.shape == (480, 640, 3)
     assert np.abs(reduced.mean(axis=(0, 1)) - full.mean(axis=(0, 1))).max() < 2.0
@@ -49,20 +48,20 @@ def test_for_the_model_it_renders_small_and_for_people_whole() -> None:
 def test_two_runs_show_the_same() -> None:
     first, second = [], []
     for shown in (first, second):
-        with DemoSource(CONFIG, (96, 96)) as source:
-            shown.append(source.grab().decode())
+        with DemoSource(CONFIG) as source:
+            shown.append(source.grab().decode(None))
     assert np.array_equal(first[0], second[0])
     assert first[0].std() > 20.0
 
 
 @needs_photographs
 def test_each_photograph_is_shown_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    with DemoSource(CONFIG, (96, 96)) as source:
+    with DemoSource(CONFIG) as source:
         pictures = []
         for round_s in range(len(demo.photographs()) + 1):
             now_s = 1000.0 + SHOWN_S * round_s
             monkeypatch.setattr(source._pace, "_clock", lambda now_s=now_s: now_s)
-            pictures.append(source.grab().decode())
+            pictures.append(source.grab().decode(None))
     different = {picture.tobytes() for picture in pictures[:-1]}
     assert len(different) == len(demo.photographs())
 
@@ -70,15 +69,15 @@ def test_each_photograph_is_shown_in_its_turn(monkeypatch: pytest.MonkeyPatch) -
 @needs_photographs
 def test_scikit_image_itself_is_never_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "skimage", raising=False)
-    with DemoSource(CONFIG, (96, 96)) as source:
-        source.grab().decode()
+    with DemoSource(CONFIG) as source:
+        source.grab().decode(None)
     assert "skimage" not in sys.modules
 
 
 def test_without_its_photographs_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", {}.get)
     with pytest.raises(CameraError, match=r"pip install 'edged\[demo\]'"):
-        DemoSource(CONFIG, None).__enter__()
+        DemoSource(CONFIG).__enter__()
 
 
 @pytest.mark.parametrize("size_px", [(300, 451), (512, 512), (872, 1000), (101, 3001)])

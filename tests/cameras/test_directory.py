@@ -40,7 +40,7 @@ def quick(source: Path | str, *, loop: bool = True) -> CameraConfig:
 
 
 def shades(source: Source, count: int) -> list[int]:
-    return [int(source.grab().decode()[0, 0, 0]) for _ in range(count)]
+    return [int(source.grab().decode(None)[0, 0, 0]) for _ in range(count)]
 
 
 def test_pictures_come_in_natural_order_round_after_round(tmp_path: Path) -> None:
@@ -48,36 +48,27 @@ def test_pictures_come_in_natural_order_round_after_round(tmp_path: Path) -> Non
         put(tmp_path, name, value)
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "folder.png").mkdir()
-    with DirectorySource(quick(tmp_path), None) as source:
+    with DirectorySource(quick(tmp_path)) as source:
         assert shades(source, 6) == [10, 20, 30, 40, 10, 20]
 
 
 def test_one_picture_is_enough_of_a_folder(tmp_path: Path) -> None:
     path = put(tmp_path, "only.png", 50)
-    with DirectorySource(quick(path), None) as source:
+    with DirectorySource(quick(path)) as source:
         assert shades(source, 2) == [50, 50]
 
 
-def test_the_first_picture_is_kept_from_opening_and_a_later_one_is_what_is_there_then(
-    tmp_path: Path,
-) -> None:
-    damage(tmp_path / "0.png")
+def test_what_is_shown_is_what_is_in_the_file_when_it_is_read(tmp_path: Path) -> None:
     path = put(tmp_path, "1.png", 50)
-    with DirectorySource(quick(tmp_path), None) as source:
-        source.grab()
+    with DirectorySource(quick(tmp_path)) as source:
         first = source.grab()
-        # Decoded when it was opened: no need of the file.
-        path.unlink()
-        assert int(first.decode()[0, 0, 0]) == 50
-
-        put(tmp_path, "1.png", 60)
-        source.grab()
-        assert shades(source, 1) == [60]
+        put(tmp_path, path.name, 60)
+        assert int(first.decode(None)[0, 0, 0]) == 60
 
 
 def test_pictures_put_in_later_are_shown_in_the_next_round(tmp_path: Path) -> None:
     put(tmp_path, "1.png", 10)
-    with DirectorySource(quick(tmp_path), None) as source:
+    with DirectorySource(quick(tmp_path)) as source:
         assert shades(source, 1) == [10]
         put(tmp_path, "0.png", 5)
         assert shades(source, 2) == [5, 10]
@@ -85,7 +76,7 @@ def test_pictures_put_in_later_are_shown_in_the_next_round(tmp_path: Path) -> No
 
 def test_without_loop_it_ends_after_the_last_picture(tmp_path: Path) -> None:
     put(tmp_path, "1.png", 10)
-    with DirectorySource(quick(tmp_path, loop=False), None) as source:
+    with DirectorySource(quick(tmp_path, loop=False)) as source:
         assert shades(source, 1) == [10]
         with pytest.raises(SourceEnded):
             source.grab()
@@ -93,7 +84,7 @@ def test_without_loop_it_ends_after_the_last_picture(tmp_path: Path) -> None:
 
 def test_frames_are_captured_one_period_apart(tmp_path: Path) -> None:
     put(tmp_path, "1.png", 10)
-    with DirectorySource(quick(tmp_path), None) as source:
+    with DirectorySource(quick(tmp_path)) as source:
         times_s = [source.grab().captured_s for _ in range(5)]
     periods = np.diff(times_s) * 1000.0
     assert periods == pytest.approx(np.round(periods), abs=1e-3)
@@ -104,10 +95,10 @@ def test_a_damaged_picture_is_left_out_until_its_file_changes(tmp_path: Path) ->
     put(tmp_path, "1.png", 10)
     bad = tmp_path / "2.png"
     damage(bad)
-    with DirectorySource(quick(tmp_path), None) as source:
+    with DirectorySource(quick(tmp_path)) as source:
         assert shades(source, 1) == [10]
         with pytest.raises(CameraError, match=r"2\.png"):
-            source.grab().decode()
+            source.grab().decode(None)
         assert shades(source, 3) == [10, 10, 10]
         put(tmp_path, "2.png", 20)
         os.utime(bad, ns=(1, 1))
@@ -121,7 +112,7 @@ def test_each_damaged_picture_is_told_once(
     damage(tmp_path / "2.png")
     put(tmp_path, "3.png", 30)
     config = quick(tmp_path)
-    with NewestFrame(lambda: DirectorySource(config, None), config) as camera:
+    with NewestFrame(lambda: DirectorySource(config), config) as camera:
         for _ in range(20):
             assert (next_frame(camera).pixels == 30).all()
     assert caplog.text.count("1.png") <= 1
@@ -140,14 +131,14 @@ def test_a_folder_without_a_readable_picture_is_one_clear_line(
     if content == "damaged":
         damage(folder / "1.png")
     with pytest.raises(CameraError) as told:
-        DirectorySource(quick(folder), None).__enter__()
+        DirectorySource(quick(folder)).__enter__()
     assert str(folder) in str(told.value)
     assert "\n" not in str(told.value)
 
 
 def test_no_folder_at_all_names_the_option() -> None:
     with pytest.raises(CameraError, match=r"camera\.source"):
-        DirectorySource(quick(""), None).__enter__()
+        DirectorySource(quick("")).__enter__()
 
 
 def test_a_folder_that_empties_and_fills_again_is_a_camera_that_comes_back(
@@ -157,22 +148,22 @@ def test_a_folder_that_empties_and_fills_again_is_a_camera_that_comes_back(
     folder.mkdir()
     put(folder, "1.png", 10)
     config = quick(folder)
-    with NewestFrame(lambda: DirectorySource(config, None), config) as camera:
+    with NewestFrame(lambda: DirectorySource(config), config) as camera:
         assert (next_frame(camera).pixels == 10).all()
         shutil.rmtree(folder)
         eventually(lambda: camera.error is not None and str(folder) in camera.error)
         folder.mkdir()
         put(folder, "2.png", 20)
-        eventually(lambda: (camera.read(LIMIT_S).pixels == 20).all())  # type: ignore[union-attr]
+        eventually(lambda: (camera.read(LIMIT_S, None).pixels == 20).all())  # type: ignore[union-attr]
 
 
 def test_a_real_photograph_is_decoded_as_small_as_the_model_allows(shared_data: Path) -> None:
     config = quick(shared_data / "images" / "cat_1080p.jpg")
-    with DirectorySource(config, (224, 224)) as source:
+    with DirectorySource(config) as source:
         shot = source.grab()
-        reduced = shot.decode()
-        assert shot.decode_full is not None
-        full = shot.decode_full()
+        reduced = shot.decode((224, 224))
+        assert shot.reduces
+        full = shot.decode(None)
     assert full.shape == (1080, 1920, 3)
     assert reduced.shape == (540, 960, 3)
     assert np.abs(reduced.mean(axis=(0, 1)) - full.mean(axis=(0, 1))).max() < 2.0

@@ -19,6 +19,7 @@ from tests.cameras.scripted import (
     LIMIT_S,
     Gate,
     ScriptedSource,
+    Step,
     capture,
     eventually,
     next_frame,
@@ -42,7 +43,7 @@ def camera_over(
 
 
 def damaged(reason: str) -> Capture:
-    def decode() -> Pixels:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
         raise CameraError(reason)
 
     return Capture(0.0, decode)
@@ -71,7 +72,7 @@ def test_a_slow_reader_gets_the_newest_frame_and_the_rest_counts_as_dropped() ->
         assert frame.captured_s == 5.0
         assert frame.number == 5
         assert camera.dropped == 4
-        assert camera.read(0.0) is None
+        assert camera.read(0.0, None) is None
 
 
 def test_a_frame_that_is_read_is_not_dropped() -> None:
@@ -88,7 +89,7 @@ def test_frames_that_nobody_reads_are_not_decoded() -> None:
     decoded: list[int] = []
 
     def counted(value: int) -> Capture:
-        def decode() -> Pixels:
+        def decode(least_px: tuple[int, int] | None) -> Pixels:
             decoded.append(value)
             return shade(value)
 
@@ -102,7 +103,7 @@ def test_frames_that_nobody_reads_are_not_decoded() -> None:
 
 
 def test_a_frame_that_is_skipped_is_not_decoded_and_not_read_again() -> None:
-    def decode() -> Pixels:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
         raise AssertionError("decoded")
 
     gate = Gate()
@@ -119,7 +120,7 @@ def test_a_frame_that_is_skipped_is_not_decoded_and_not_read_again() -> None:
 def test_decoding_happens_in_the_readers_thread_and_the_device_belongs_to_another() -> None:
     decoded_in: list[int] = []
 
-    def decode() -> Pixels:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
         decoded_in.append(threading.get_ident())
         return shade(1)
 
@@ -134,12 +135,57 @@ def test_decoding_happens_in_the_readers_thread_and_the_device_belongs_to_anothe
 
 def test_both_the_reduced_and_the_full_picture_are_turned_upright() -> None:
     turned = CameraConfig(rotate_deg=90, region=(0.0, 0.0, 1.0, 0.5))
-    shot = Capture(0.0, lambda: shade(1, 2, 4), lambda: shade(2, 20, 40))
+
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        return shade(1, 2, 4) if least_px else shade(2, 20, 40)
+
+    shot = Capture(0.0, decode, reduces=True)
     with camera_over(ScriptedSource(shot), config=turned) as camera:
-        frame = next_frame(camera)
+        frame = next_frame(camera, (1, 1))
     assert frame.pixels.shape == (2, 2, 3)
     assert frame.full is not None
     assert frame.full().shape == (20, 20, 3)
+
+
+def test_each_frame_is_as_large_as_its_reader_wants_it_where_the_region_is_cut() -> None:
+    halved = CameraConfig(region=(0.0, 0.0, 0.5, 1.0))
+    asked: list[tuple[int, int] | None] = []
+
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        asked.append(least_px)
+        return shade(1, 8, 8)
+
+    gate = Gate()
+    steps = (Capture(0.0, decode, reduces=True), gate, Capture(0.0, decode, reduces=True))
+    with camera_over(ScriptedSource(*steps), config=halved) as camera:
+        next_frame(camera, (32, 32))
+        gate.open()
+        next_frame(camera, (224, 224))
+    assert asked == [(32, 66), (224, 450)]
+
+
+def test_a_source_that_scales_is_told_what_is_enough_before_each_grab() -> None:
+    class Scaling(ScriptedSource):
+        least_px: tuple[int, int] | None = None
+
+        def __init__(self, *steps: Step) -> None:
+            super().__init__(*steps)
+            self.told: list[tuple[int, int] | None] = []
+
+        def grab(self) -> Capture:
+            self.told.append(self.least_px)
+            return super().grab()
+
+    first, second = Gate(), Gate()
+    source = Scaling(capture(1), first, capture(2), second, capture(3))
+    with camera_over(source) as camera:
+        next_frame(camera, (32, 32))
+        first.open()
+        assert second.reached.wait(LIMIT_S)
+        next_frame(camera, (224, 224))
+        second.open()
+        assert source.exhausted.reached.wait(LIMIT_S)
+    assert source.told[:4] == [None, None, (32, 32), (224, 224)]
 
 
 def test_a_lost_camera_is_opened_again_and_the_numbers_go_on(
@@ -177,7 +223,7 @@ def test_an_absent_camera_is_told_and_read_gives_nothing() -> None:
     absent = ScriptedSource(opening=CameraError("/dev/video9: not there"))
     with camera_over(absent) as camera:
         eventually(lambda: camera.error == "/dev/video9: not there")
-        assert camera.read(0.0) is None
+        assert camera.read(0.0, None) is None
 
 
 def test_a_source_that_cannot_even_be_made_is_tried_again() -> None:
@@ -206,7 +252,7 @@ def test_a_damaged_frame_is_left_out_and_logged_once_per_run(
     with camera_over(source) as camera:
         for gate in gates[:2]:
             assert gate.reached.wait(LIMIT_S)
-            assert camera.read(0.0) is None
+            assert camera.read(0.0, None) is None
             assert camera.error == "bad JPEG"
             gate.open()
         assert next_frame(camera).number == 3
@@ -233,7 +279,7 @@ def test_a_finite_source_ends_once_and_its_last_frame_can_still_be_read() -> Non
         eventually(lambda: camera.ended)
         assert camera.error == "ended"
         assert next_frame(camera).number == 1
-        assert camera.read(0.0) is None
+        assert camera.read(0.0, None) is None
     assert source.closed.is_set()
 
 
@@ -242,18 +288,18 @@ def test_a_bug_in_a_source_surfaces_where_frames_are_read() -> None:
         camera_over(ScriptedSource(ZeroDivisionError("bug"))) as camera,
         pytest.raises(ZeroDivisionError),
     ):
-        camera.read(LIMIT_S)
+        camera.read(LIMIT_S, None)
 
 
 def test_a_bug_while_decoding_surfaces_too() -> None:
-    def decode() -> Pixels:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
         raise KeyError("bug")
 
     with (
         camera_over(ScriptedSource(Capture(0.0, decode))) as camera,
         pytest.raises(KeyError),
     ):
-        camera.read(LIMIT_S)
+        camera.read(LIMIT_S, None)
 
 
 def test_closing_does_not_wait_for_ever_for_a_source_that_blocks(

@@ -78,22 +78,21 @@ def encoded(
 
 def source(
     path: object,
-    wanted_px: tuple[int, int] | None = None,
     time: Time | None = None,
     **options: object,
 ) -> VideoSource:
     camera = CameraConfig(kind="video", source=str(path), **options)  # type: ignore[arg-type]
     time = time or Time()
-    return VideoSource(camera, wanted_px, time.clock, time.sleep)
+    return VideoSource(camera, time.clock, time.sleep)
 
 
 def live(address: str, timeout_s: float = 20.0) -> VideoSource:
-    return VideoSource(CameraConfig(kind="video", source=address, timeout_s=timeout_s), None)
+    return VideoSource(CameraConfig(kind="video", source=address, timeout_s=timeout_s))
 
 
 def colour(capture: Capture) -> tuple[int, int, int]:
     """The primary colour that the picture is closest to."""
-    mean = capture.decode().reshape(-1, 3).mean(axis=0)
+    mean = capture.decode(None).reshape(-1, 3).mean(axis=0)
     return tuple(255 if channel > 127 else 0 for channel in mean)  # type: ignore[return-value]
 
 
@@ -124,7 +123,7 @@ def test_a_file_is_played_in_order_and_ends(film: Path) -> None:
 
 def test_colours_are_right_within_what_the_codec_loses(film: Path) -> None:
     with source(film) as video:
-        pixels = video.grab().decode()
+        pixels = video.grab().decode(None)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (48, 64, 3)
     assert np.abs(pixels.astype(int) - RED).max() <= 12
@@ -181,29 +180,20 @@ def test_mpeg4_and_mjpeg_play_too(tmp_path: Path) -> None:
 def test_decoding_reduces_to_what_the_model_needs(tmp_path: Path) -> None:
     path = tmp_path / "large.mp4"
     encode(str(path), [GREEN], size_px=(480, 640))
-    with source(path, wanted_px=(48, 48)) as video:
+    with source(path) as video:
         capture = video.grab()
-    assert capture.decode().shape == (96, 128, 3)
-    assert capture.decode_full is not None
-    assert capture.decode_full().shape == (480, 640, 3)
-
-
-def test_the_region_keeps_the_pixels_that_the_model_needs(tmp_path: Path) -> None:
-    path = tmp_path / "large.mp4"
-    encode(str(path), [GREEN], size_px=(480, 640))
-    with source(path, wanted_px=(48, 48), region=(0.25, 0.25, 0.5, 0.5)) as video:
-        height, width, _ = video.grab().decode().shape
-    assert 192 <= height < 240
-    assert width * 0.5 >= 96
+    assert capture.decode((48, 48)).shape == (96, 128, 3)
+    assert capture.reduces
+    assert capture.decode(None).shape == (480, 640, 3)
 
 
 def test_a_captured_frame_outlives_its_source(film: Path) -> None:
-    with source(film, wanted_px=(12, 12)) as video:
+    with source(film) as video:
         first = video.grab()
         for _ in range(6):
             video.grab()
-    assert first.decode_full is not None
-    assert np.abs(first.decode_full().astype(int) - RED).max() <= 12
+    assert first.reduces
+    assert np.abs(first.decode(None).astype(int) - RED).max() <= 12
     assert colour(first) == RED
 
 
@@ -387,14 +377,14 @@ def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
         )
 
     camera = CameraConfig(kind="video", source=f"http://{serve(answer)}/video", timeout_s=20.0)
-    with VideoSource(camera, (60, 60)) as video:
+    with VideoSource(camera) as video:
         captures = until_it_fails(video)
-    assert captures[0].decode().shape == (120, 160, 3)
-    assert captures[0].decode_full is not None
-    assert captures[0].decode_full().shape == (480, 640, 3)
+    assert captures[0].decode((60, 60)).shape == (120, 160, 3)
+    assert captures[0].reduces
+    assert captures[0].decode(None).shape == (480, 640, 3)
     assert colour(captures[1]) == GREEN
     with pytest.raises(CameraError, match="damaged JPEG"):
-        captures[2].decode()
+        captures[2].decode(None)
 
 
 def test_a_stream_that_falls_silent_is_noticed(serve: Callable[..., str]) -> None:
@@ -553,7 +543,7 @@ def test_an_rtsp_camera_is_shown_until_it_dies(
     with live(f"rtsp://root:secret@127.0.0.1:{port}/live") as video:
         first, second = video.grab(), video.grab()
         assert colour(first) == colour(second) == GREEN
-        assert first.decode().shape == (48, 64, 3)
+        assert first.decode(None).shape == (48, 64, 3)
         assert second.captured_s >= first.captured_s
         server.kill()
         until_it_fails(video)

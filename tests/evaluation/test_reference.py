@@ -108,7 +108,7 @@ def compare(shared_data: Path, path: Path, interpreter: Any, step: int = 1) -> C
     labels = str(shared_data / "labels/imagenet_labels.txt")
     classifier = tflite.load(ModelConfig(path=str(path), labels=labels, threads=1))
     reference = Reference(interpreter, path)
-    wanted_px = (classifier.input_height_px, classifier.input_width_px)
+    wanted_px = classifier.input_px
     same, apart, apart_of_same_input = [], [], []
     for picture in pictures(shared_data, step):
         pixels = reference.pixels(picture)

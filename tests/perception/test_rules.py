@@ -177,7 +177,7 @@ def test_when_it_happens_makes_no_difference(
         return found
 
     here, there = events(0.0), events(float(shift_s))
-    assert [(e.active, e.number) for e in here] == [(e.active, e.number) for e in there]
+    assert [(e.active, e.frame) for e in here] == [(e.active, e.frame) for e in there]
     for a, b in zip(here, there, strict=True):
         assert b.decided_s - a.decided_s == shift_s
         assert b.onset_s - a.onset_s == pytest.approx(shift_s, abs=1e-6)
@@ -241,7 +241,7 @@ def test_whatever_the_frames_states_alternate_and_last(
         least_s = min_on_s if before.active else max(min_off_s, cooldown_s)
         # The state took effect between the deciding frame and the one before.
         lasted_s = after.decided_s - before.decided_s
-        assert lasted_s >= least_s - frame_s[before.number] - 1e-5
+        assert lasted_s >= least_s - frame_s[before.frame] - 1e-5
 
 
 # Smoothing.
@@ -268,7 +268,7 @@ def test_the_onset_is_where_the_curve_crosses_the_threshold() -> None:
     decider = Decider([rule(smoothing_s=1.0)], PLAIN, LABELS)
     (on, off) = run(decider, [0, 0, 1, 1, 1, 0, 0], period_s=1.0)
     assert on.onset_s == pytest.approx(1.0 + math.log(1 / 0.4))
-    assert (on.decided_s, on.number) == (2.0, 2)
+    assert (on.decided_s, on.frame) == (2.0, 2)
     peak = 1 - math.exp(-3)
     assert off.onset_s == pytest.approx(4.0 + math.log(peak / 0.4))
     assert off.score == pytest.approx(peak * math.exp(-1))
@@ -465,7 +465,7 @@ def test_a_rule_that_is_not_changed_goes_on() -> None:
     old = Decider([rule(smoothing_s=1.0, cooldown_s=5.0)], PLAIN, LABELS)
     run(old, [1, 1, 1])
     new = Decider([rule("dog"), rule(smoothing_s=1.0, cooldown_s=5.0)], PLAIN, LABELS)
-    new.adopt(old)
+    new.succeed(old)
     scene, events = new.decide(scores(0.0), 1.5, 3)
     assert events == ()
     assert scene.rules[1].active
@@ -477,7 +477,7 @@ def test_a_rule_with_other_thresholds_keeps_its_state_until_they_say_otherwise()
     old = Decider([rule()], PLAIN, LABELS)
     run(old, [0.7])
     new = Decider([rule(enter=0.9, exit=0.8)], PLAIN, LABELS)
-    new.adopt(old)
+    new.succeed(old)
     (event,) = new.decide(scores(0.7), 0.5, 1)[1]
     assert (event.rule, event.active, event.decided_s) == ("cat", False, 0.5)
 
@@ -486,7 +486,7 @@ def test_a_rule_with_other_labels_begins_its_score_anew() -> None:
     old = Decider([rule(smoothing_s=9.0)], PLAIN, LABELS)
     run(old, [1.0])
     new = Decider([rule(labels=["dog"], smoothing_s=9.0)], PLAIN, LABELS)
-    new.adopt(old)
+    new.succeed(old)
     scene, (event,) = new.decide(scores(dog=0.1), 0.5, 1)
     assert scene.rules[0].score == pytest.approx(0.1)
     assert (event.active, event.onset_s) == (False, 0.5)
@@ -496,7 +496,7 @@ def test_an_active_rule_that_is_gone_becomes_inactive() -> None:
     old = Decider([rule(), rule("dog")], PLAIN, LABELS)
     run(old, [1.0])
     new = Decider([rule("dog")], PLAIN, LABELS)
-    new.adopt(old)
+    new.succeed(old)
     scene, (event,) = new.decide(scores(1.0), 0.5, 1)
     assert event == Event("cat", False, 1.0, 0.5, 0.5, 1)
     assert [state.rule for state in scene.rules] == ["dog"]
@@ -507,7 +507,7 @@ def test_another_model_keeps_what_is_active_and_begins_the_scores_anew() -> None
     old = Decider([rule(min_on_s=60.0)], PLAIN, LABELS)
     run(old, [1.0])
     new = Decider([rule(min_on_s=60.0)], PLAIN, ["cat", "dog"])
-    new.adopt(old)
+    new.succeed(old)
     scene, events = new.decide(np.array([0.0, 0.9], np.float32), 0.5, 1)
     assert scene.rules[0].active
     assert scene.rules[0].score == 0.0

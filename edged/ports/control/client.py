@@ -21,20 +21,20 @@ class ControlClient:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def ask(self, command: str, **arguments: object) -> tuple[dict[str, Any], bytes]:
-        """The answer's data, and the JPEG that follows a snapshot.
+    def ask(self, command: str, **fields: object) -> tuple[dict[str, Any], bytes]:
+        """The reply, and the JPEG that follows that to a snapshot.
 
         FileNotFoundError or ConnectionRefusedError where no daemon runs, CommandError where it
         refuses.
         """
-        with self._request(command, arguments) as reader:
-            data = _answer_data(reader.readline())
-            return data, reader.read(int(data.get("jpeg_bytes", 0)))
+        with self._request(command, fields) as reader:
+            reply = _accepted(reader.readline())
+            return reply, reader.read(reply["jpeg_bytes"])
 
     def watch(self) -> Iterator[dict[str, Any]]:
-        """Each report as it comes, until the daemon stops."""
+        """Each message as it comes, until the daemon stops."""
         with self._request("watch", {}, timeout_s=None) as reader:
-            _answer_data(reader.readline())
+            _accepted(reader.readline())
             for line in reader:
                 yield json.loads(line)
 
@@ -42,23 +42,22 @@ class ControlClient:
     def _request(
         self,
         command: str,
-        arguments: dict[str, object],
+        fields: dict[str, object],
         timeout_s: float | None = TIMEOUT_S,
     ) -> Iterator[Any]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             connection.connect(str(self.path))
-            request = {"command": command, "arguments": arguments}
+            request = {"command": command, **fields}
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as reader:
                 yield reader
 
 
-def _answer_data(line: bytes) -> dict[str, Any]:
+def _accepted(line: bytes) -> dict[str, Any]:
     if not line:
         raise CommandError("the daemon closed the connection without an answer")
-    answer = json.loads(line)
-    if not answer["ok"]:
-        raise CommandError(answer["error"])
-    data: dict[str, Any] = answer["data"]
-    return data
+    reply: dict[str, Any] = json.loads(line)
+    if not reply["ok"]:
+        raise CommandError(reply["error"])
+    return reply

@@ -1,41 +1,51 @@
-"""The daemon's end of the control socket: a port, because watchers see what other ports see."""
+"""The daemon's end of the control socket."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import queue
 import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from edged.core import Health, OutputState, Report, Result, Snapshot
+from edged.commands import (
+    REQUEST_BYTES,
+    Asker,
+    Command,
+    Parser,
+    Reply,
+    Request,
+    Watch,
+    name_of,
+)
+from edged.core import Health, OutputState, Report, Result
 from edged.errors import CommandError, ConfigError, EdgedError
-from edged.mailbox import Answer, Command, Mailbox
+from edged.mailbox import Mailbox
+from edged.messages import device as device_messages
+from edged.messages import events, results
+from edged.messages.message import Message, Moment
+from edged.messages.replies import RequestId
 
 log = logging.getLogger(__name__)
 
-REQUEST_LIMIT_BYTES = 4096
 CLIENTS_LIMIT = 16
 ANSWER_TIMEOUT_S = 10.0
 WATCH_BACKLOG = 64
 """Reports that may wait for a slow watcher; older ones are dropped."""
 
-COMMANDS = frozenset({"snapshot", "pause", "resume", "wake", "status", "set-output", "reload"})
-
 
 class ControlSocket:
     """Answers requests, each client in a thread of its own."""
 
-    def __init__(self, path: Path, mailbox: Mailbox) -> None:
+    def __init__(self, path: Path, device: str, mailbox: Mailbox) -> None:
         self.path = path
+        self._device = device
         self._mailbox = mailbox
+        self._parser = Parser(Asker.SOCKET)
         self._listener: socket.socket | None = None
         self._watchers: set[queue.Queue[Report | None]] = set()
         self._clients = threading.Semaphore(CLIENTS_LIMIT)
@@ -107,53 +117,69 @@ class ControlSocket:
         try:
             with client:
                 client.settimeout(ANSWER_TIMEOUT_S)
-                try:
-                    self._answer(client)
-                except EdgedError as error:
-                    _send(client, {"ok": False, "error": str(error)})
+                self._answer(client, _received(client))
         except OSError:
             # The client is gone; nobody is left to be told.
             return
         finally:
             self._clients.release()
 
-    def _answer(self, client: socket.socket) -> None:
-        name, arguments = _request(client)
-        if name == "watch":
-            self._watch(client)
-            return
-        if name not in COMMANDS:
-            raise CommandError(f"unknown command {name!r}; known: {', '.join(sorted(COMMANDS))}")
-        answers: queue.Queue[Answer] = queue.Queue(1)
-        command = Command(name, arguments, asked_by="the control socket", reply=answers.put_nowait)
-        self._mailbox.post(command)
+    def _answer(self, client: socket.socket, line: bytes) -> None:
+        request: str | None = None
+        request_id: RequestId = None
+        picture = b""
         try:
-            answer = answers.get(timeout=ANSWER_TIMEOUT_S)
+            command = self._parser.parse(line)
+            request, request_id = name_of(type(command)), command.id
+            if isinstance(command, Watch):
+                self._watch(client, request_id)
+                return
+            reply = self._asked(command)
+            if reply.result is not None:
+                from edged.imaging.snapshot import snapshot_jpeg
+
+                picture = snapshot_jpeg(reply.result)
+        except EdgedError as error:
+            reply = Reply(error=str(error))
+        message = reply.message(self._now(), request, request_id, jpeg_bytes=len(picture))
+        client.sendall(message.json() + b"\n" + picture)
+
+    def _asked(self, command: Command) -> Reply:
+        replies: queue.Queue[Reply] = queue.Queue(1)
+        self._mailbox.post(Request(command, Asker.SOCKET.value, replies.put_nowait))
+        try:
+            return replies.get(timeout=ANSWER_TIMEOUT_S)
         except queue.Empty:
             raise CommandError(
-                f"the daemon did not answer {name!r} within {ANSWER_TIMEOUT_S:.0f} s"
+                f"the daemon did not answer within {ANSWER_TIMEOUT_S:.0f} s"
             ) from None
-        if answer.error is not None:
-            raise CommandError(answer.error)
-        if answer.result is None:
-            _send(client, {"ok": True, "data": dict(answer.data)})
-            return
-        from edged.imaging.snapshot import snapshot_jpeg
 
-        picture = snapshot_jpeg(answer.result)
-        data = {**described(answer.result), "jpeg_bytes": len(picture)}
-        _send(client, {"ok": True, "data": data})
-        client.sendall(picture)
-
-    def _watch(self, client: socket.socket) -> None:
+    def _watch(self, client: socket.socket, request_id: RequestId) -> None:
         watcher: queue.Queue[Report | None] = queue.Queue(WATCH_BACKLOG)
         self._watchers.add(watcher)
         try:
-            _send(client, {"ok": True, "data": {}})
+            _send(client, Reply().message(self._now(), name_of(Watch), request_id))
             while (report := watcher.get()) is not None:
-                _send(client, described(report))
+                for message in described(report, self._now()):
+                    _send(client, message)
         finally:
             self._watchers.discard(watcher)
+
+    def _now(self) -> Moment:
+        return Moment.now(self._device, time.monotonic, time.time)
+
+
+def described(report: Report, at: Moment, top: int = 3) -> Iterator[Message]:
+    """The messages that a report makes, as over MQTT. Of a picture there is none."""
+    match report:
+        case Result():
+            for event in report.events:
+                yield events.event(event, at)
+            yield results.classification(report, top, at)
+        case Health():
+            yield device_messages.health(report, at)
+        case OutputState():
+            yield device_messages.output(report, at)
 
 
 def _offer(watcher: queue.Queue[Report | None], report: Report | None) -> None:
@@ -166,69 +192,18 @@ def _offer(watcher: queue.Queue[Report | None], report: Report | None) -> None:
             watcher.put_nowait(report)
 
 
-def _request(client: socket.socket) -> tuple[str, Mapping[str, object]]:
+def _received(client: socket.socket) -> bytes:
+    """One line, or what came before the client shut its end."""
     line = b""
     while not line.endswith(b"\n"):
-        chunk = client.recv(REQUEST_LIMIT_BYTES)
+        chunk = client.recv(REQUEST_BYTES)
         if not chunk:
             break
         line += chunk
-        if len(line) > REQUEST_LIMIT_BYTES:
-            raise CommandError(f"a request is longer than {REQUEST_LIMIT_BYTES} bytes")
-    try:
-        request = json.loads(line)
-        name, arguments = request["command"], request.get("arguments", {})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        name = arguments = None
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        raise CommandError('a request is one line of JSON: {"command": NAME, "arguments": {...}}')
-    return name, arguments
+        if len(line) > REQUEST_BYTES:
+            break
+    return line
 
 
-def _send(client: socket.socket, message: Mapping[str, object]) -> None:
-    client.sendall(json.dumps(message, ensure_ascii=False).encode() + b"\n")
-
-
-def described(report: Report) -> dict[str, Any]:
-    """A report as plain values for JSON; monotonic times in seconds, scores rounded."""
-    match report:
-        case Result():
-            return {
-                "type": "result",
-                "frame": report.frame.number,
-                "captured_s": round(report.frame.captured_s, 6),
-                "scene": report.scene.name,
-                "results": ranked(report),
-                "rules": {
-                    state.rule: {"active": state.active, "score": round(state.score, 4)}
-                    for state in report.scene.rules
-                },
-                "events": [
-                    {
-                        "rule": event.rule,
-                        "active": event.active,
-                        "score": round(event.score, 4),
-                        "onset_s": round(event.onset_s, 6),
-                        "decided_s": round(event.decided_s, 6),
-                    }
-                    for event in report.events
-                ],
-                "timings_ms": {
-                    stage: round(duration_s * 1e3, 3)
-                    for stage, duration_s in report.prediction.stages_s.items()
-                },
-            }
-        case Health():
-            return {"type": "health", **msgspec.structs.asdict(report)}
-        case Snapshot():
-            return {"type": "snapshot", "asked_by": report.asked_by}
-        case OutputState():
-            return {"type": "output", "name": report.name, "value": report.value}
-
-
-def ranked(result: Result, count: int = 3) -> list[dict[str, object]]:
-    """The best classes of a result as plain values."""
-    return [
-        {"label": best.label, "index": best.index, "score": round(best.score, 4)}
-        for best in result.prediction.top(count)
-    ]
+def _send(client: socket.socket, message: Message) -> None:
+    client.sendall(message.json() + b"\n")

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from edged.commands import Asker, Reply, Request, open_to
 from edged.config.schema import InputConfig
-from edged.mailbox import Answer, Command, Mailbox
+from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import pin_errors
 
 logger = logging.getLogger(__name__)
 
 
 class GpioInputs:
-    """Watches the input pins; each activation leaves a command in the mailbox.
+    """Watches the input pins; each activation leaves a request in the mailbox.
 
     The pin factory's thread calls, at the edge that the chip saw; nothing is polled.
     """
@@ -62,13 +63,13 @@ class GpioInputs:
 
     def _asker(self, config: InputConfig) -> Callable[[], None]:
         who = f"input {config.name}"
-        arguments = {"publish": True} if config.action == "snapshot" else {}
+        command = open_to(Asker.INPUT)[config.action]()
 
-        def log_refusal(answer: Answer) -> None:
-            if answer.error is not None:
-                logger.warning("%s: %s: %s", who, config.action, answer.error)
+        def log_refusal(reply: Reply) -> None:
+            if reply.error is not None:
+                logger.warning("%s: %s: %s", who, config.action, reply.error)
 
         def ask() -> None:
-            self._mailbox.post(Command(config.action, arguments, who, log_refusal))
+            self._mailbox.post(Request(command, who, log_refusal, publish=True))
 
         return ask

@@ -82,8 +82,11 @@ class Actuator:
         except self._errors as error:
             raise PortError(f'output "{self._output.name}": {error}; check the chip') from error
 
-    def leave(self, value: float) -> None:
-        """Go to the level of ``on_exit``, where `value` is the present one, and let go."""
+    def leave(self, value: float) -> float:
+        """Go to the level of ``on_exit``, where `value` is the present one, and let go.
+
+        The value that the output is left at. PortError if the chip refuses.
+        """
         wanted = self._output.on_exit
         if wanted == "keep":
             wanted = value
@@ -91,8 +94,10 @@ class Actuator:
             if self._output.device == "servo":
                 # A servo that gets no pulses stays where it is.
                 self._device.value = None
-            else:
-                self.put(float(full(self._output, 0.0 if wanted == "off" else wanted)))
+                return value
+            left = float(full(self._output, 0.0 if wanted == "off" else wanted))
+            self.put(left)
+            return left
         finally:
             self._device.close()
 

@@ -1,4 +1,4 @@
-"""Outputs as a port: a rule's decision becomes a level in the loop's thread, at once."""
+"""Pins as a port: a rule's decision becomes a level in the loop's thread, at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from edged.config.schema import OutputConfig
+from edged.config.schema import InputConfig, OutputConfig
 from edged.core import OutputState, Report, Result, RuleState
 from edged.errors import CommandError, PortError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import nearest
-from edged.ports.gpio.outputs import Actuator, Drive, check
+from edged.ports.gpio.inputs import GpioInputs
+from edged.ports.gpio.outputs import Actuator, Drive
 
 logger = logging.getLogger(__name__)
 
@@ -32,29 +33,33 @@ class _Output(msgspec.Struct):
     actuator: Actuator
     drive: Drive
     value: float
-    unreported: bool = True
     failed: bool = False
 
 
 class GpioPort:
-    """Drives the outputs by rules and by hand.
+    """Drives the outputs by rules and by hand, and passes on what the inputs ask for.
 
     One thread ends pulses and changes the phases of blinks; one lock keeps it and the loop apart,
-    held for the microseconds of a few pin levels. Each change is left in the mailbox as an
-    `OutputState`.
+    held for the microseconds of a few pin levels.
     """
 
     def __init__(
         self,
         factory: Any,
         outputs: Sequence[OutputConfig],
+        inputs: Sequence[InputConfig],
         mailbox: Mailbox,
+        tell: Callable[[OutputState], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`factory` is that of `edged.ports.gpio.factory.open_factory`; None drives nothing."""
+        """`factory` is that of `edged.ports.gpio.factory.open_factory`; None drives nothing.
+
+        `tell` hears of each change of an output, in the thread that made it; it must not block.
+        """
         self._factory = factory
         self._configs = outputs
-        self._mailbox = mailbox
+        self._inputs = GpioInputs(factory, inputs, mailbox)
+        self._tell = tell
         self._clock = clock
         self._outputs: list[_Output] = []
         self._positions: dict[str, int | None] = {}
@@ -65,9 +70,7 @@ class GpioPort:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> GpioPort:
-        """Open all pins at their initial values. ConfigError if one cannot be used."""
-        for config in self._configs:
-            check(config)
+        """Open all pins, outputs at their initial values. ConfigError if one cannot be used."""
         if self._factory is None:
             if self._configs:
                 logger.info('[gpio] factory = "none": %d outputs stay off', len(self._configs))
@@ -78,6 +81,7 @@ class GpioPort:
                 value = actuator.shown(config.initial)
                 opened.callback(actuator.leave, value)
                 self._outputs.append(_Output(config, actuator, Drive(config, value), value))
+            opened.enter_context(self._inputs)
             opened.pop_all()
         if self._outputs:
             self.advance()
@@ -86,7 +90,11 @@ class GpioPort:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Every output goes to its ``on_exit`` level and is let go."""
+        self.release()
+
+    def release(self) -> None:
+        """Every output goes to its ``on_exit`` level and is let go. May be called again."""
+        self._inputs.__exit__()
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -94,10 +102,18 @@ class GpioPort:
             self._thread.join(JOIN_S)
         for output in self._outputs:
             try:
-                output.actuator.leave(output.value)
+                value = output.actuator.leave(output.value)
             except PortError as error:
                 logger.error("%s", error)
+            else:
+                self._tell(OutputState(output.config.name, value, self._clock()))
         self._outputs.clear()
+
+    def tell_all(self) -> None:
+        """Tell every output's value again: somebody has come who has not heard it."""
+        with self._changed:
+            for output in self._outputs:
+                self._tell(OutputState(output.config.name, output.value, self._clock()))
 
     def write(self, report: Report) -> None:
         """Drive the outputs by a result's rules and events; other reports do nothing here."""
@@ -163,9 +179,8 @@ class GpioPort:
             wanted = output.drive.value
             if wanted != output.value or output.failed:
                 self._put(output, wanted)
-            if output.unreported:
-                state = OutputState(output.config.name, output.value, now_s)
-                output.unreported = not self._mailbox.post(state)
+                if not output.failed:
+                    self._tell(OutputState(output.config.name, output.value, now_s))
         # Waking the thread for nothing would make it compete with the loop for the interpreter.
         if self._next_s(now_s) < self._wake_s:
             self._changed.notify()
@@ -188,7 +203,6 @@ class GpioPort:
             logger.info('output "%s" answers again', output.config.name)
         output.failed = False
         output.value = value
-        output.unreported = True
 
     def _state(self, rules: Sequence[RuleState], name: str) -> RuleState | None:
         """What the rule of this name holds: by its place, since there may be thousands."""

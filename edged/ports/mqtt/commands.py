@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edged.commands import Asker, Command, Parser, Reply, Request, SetOutput, name_of
 from edged.errors import CommandError
-from edged.mailbox import Answer, Command, Mailbox
-from edged.ports.mqtt.payloads import COMMAND_NAMES, CommandId, CommandPayload
+from edged.mailbox import Mailbox
+from edged.messages.replies import RequestId
 from edged.ports.mqtt.topics import Topics
 
 if TYPE_CHECKING:
@@ -18,28 +19,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COMMAND_BYTES = 4096
-"""A longer command is refused unread."""
-
 CORRELATION_BYTES = 1024
 """Longer correlation data is not given back."""
 
 SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 
-_decoder = msgspec.json.Decoder(CommandPayload)
 
-
-class Asker(msgspec.Struct, frozen=True):
-    """Who waits for a reply: where, and what must come back with it."""
+class Return(msgspec.Struct, frozen=True):
+    """Where a reply goes, and what must come back with it."""
 
     topic: str
     correlation: bytes | None
     request: str | None = None
-    id: CommandId = None
+    id: RequestId = None
 
 
 class Commands:
-    """Turns messages into commands in the mailbox, and answers what it cannot turn.
+    """Turns messages into requests in the mailbox, and answers what it cannot turn.
 
     ``reply`` publishes an answer; it is called from the network's thread or the loop's, and must
     not block.
@@ -50,12 +46,13 @@ class Commands:
         topics: Topics,
         outputs: frozenset[str],
         mailbox: Mailbox,
-        reply: Callable[[Asker, Answer], None],
+        reply: Callable[[Return, Reply], None],
     ) -> None:
         self._topics = topics
         self._outputs = outputs
         self._mailbox = mailbox
         self._reply = reply
+        self._parser = Parser(Asker.MQTT)
 
     def take(self, message: MQTTMessage) -> None:
         """One message on a subscribed topic. A retained one is stale, and ignored."""
@@ -66,57 +63,40 @@ class Commands:
             topic = message.topic
         except UnicodeDecodeError:
             return
-        asker = self._asker(message)
+        where = self._return(message)
         try:
             if topic == self._topics.command:
-                command = _command(bytes(message.payload))
-                asker = Asker(asker.topic, asker.correlation, command.command, command.id)
-                self._post(command.command, {"publish": True}, asker)
+                self._post(self._parser.parse(bytes(message.payload)), where)
             else:
-                asker = Asker(asker.topic, asker.correlation, "set-output")
-                name = self._topics.output_of(topic)
-                if name not in self._outputs:
-                    raise CommandError("there is no output of this name")
-                value = _value(bytes(message.payload))
-                self._post("set-output", {"name": name, "value": value}, asker)
+                where = msgspec.structs.replace(where, request=name_of(SetOutput))
+                self._post(self._set_output(topic, bytes(message.payload)), where)
         except CommandError as error:
-            self._reply(asker, Answer(error=str(error)))
+            self._reply(where, Reply(error=str(error)))
 
-    def _post(self, name: str, arguments: dict[str, object], asker: Asker) -> None:
-        def answered(answer: Answer) -> None:
+    def _post(self, command: Command, where: Return) -> None:
+        where = msgspec.structs.replace(where, request=name_of(type(command)), id=command.id)
+
+        def answered(reply: Reply) -> None:
             # An output that was set says so on its own topic; only a refusal needs a reply.
-            if name != "set-output" or answer.error is not None:
-                self._reply(asker, answer)
+            if not isinstance(command, SetOutput) or reply.error is not None:
+                self._reply(where, reply)
 
-        self._mailbox.post(
-            Command(name, arguments if name in ("snapshot", "set-output") else {}, "MQTT", answered)
-        )
+        self._mailbox.post(Request(command, Asker.MQTT.value, answered, publish=True))
 
-    def _asker(self, message: MQTTMessage) -> Asker:
+    def _set_output(self, topic: str, payload: bytes) -> SetOutput:
+        name = self._topics.output_of(topic)
+        if name is None or name not in self._outputs:
+            raise CommandError("there is no output of this name")
+        return SetOutput(name=name, value=_value(payload))
+
+    def _return(self, message: MQTTMessage) -> Return:
         topic = getattr(message.properties, "ResponseTopic", None)
         correlation = getattr(message.properties, "CorrelationData", None)
         if topic is None or not self._topics.may_be_answered_at(topic):
             topic = self._topics.reply
         if correlation is not None and len(correlation) > CORRELATION_BYTES:
             correlation = None
-        return Asker(topic, correlation)
-
-
-def _command(payload: bytes) -> CommandPayload:
-    """A command from JSON or from a bare word. CommandError."""
-    if len(payload) > COMMAND_BYTES:
-        raise CommandError(f"a command has at most {COMMAND_BYTES} bytes")
-    word = payload.strip().lower().decode("ascii", "replace")
-    if word in COMMAND_NAMES:
-        return CommandPayload(command=word)  # type: ignore[arg-type]
-    try:
-        return _decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        raise CommandError(f"not a command: {_one_line(error)}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandError(
-            f"neither JSON nor one of {', '.join(COMMAND_NAMES)}: {_one_line(error)}"
-        ) from error
+        return Return(topic, correlation)
 
 
 def _value(payload: bytes) -> float:
@@ -132,7 +112,3 @@ def _value(payload: bytes) -> float:
         if 0.0 <= value <= 1.0:
             return value
     raise CommandError("an output is set with ON, OFF or a number from 0 to 1")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

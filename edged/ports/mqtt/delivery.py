@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from edged.errors import PortError
-from edged.ports.mqtt.payloads import replayed
+from edged.messages.events import replayed
 from edged.spool import Spool, Stored
 
 log = logging.getLogger(__name__)

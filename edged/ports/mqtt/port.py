@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -12,15 +10,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from edged import __version__, paths
+from edged import paths
+from edged.commands import Reply
 from edged.config.schema import MqttConfig, SpoolConfig
 from edged.core import Event, Health, OutputState, Report, Result, Snapshot
 from edged.errors import EdgedError
-from edged.mailbox import Answer, Mailbox
-from edged.ports.mqtt import payloads
-from edged.ports.mqtt.commands import Asker, Commands
+from edged.mailbox import Mailbox
+from edged.messages import device as device_messages
+from edged.messages import events, results
+from edged.messages.message import Moment
+from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Callbacks, Connection
 from edged.ports.mqtt.delivery import Delivery
+from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics
 from edged.spool import Spool
 
@@ -94,10 +96,7 @@ class MqttPort:
         )
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
         self._closing = False
-        self._run = os.urandom(8).hex()
-        self._event_numbers = itertools.count(1)
-        self._retained: dict[str, bytes] = {}
-        self._retained_due: deque[str] = deque()
+        self._retained = Retained()
         self._state_key: object = None
         self._classification_due_s = 0.0
         self._image_due_s = 0.0
@@ -150,31 +149,25 @@ class MqttPort:
                 self._write_when_due(report)
                 self._connection.first_done()
             case OutputState():
-                payload = payloads.output(self._device, report, self._wall_offset_s()).json()
-                self._retain(self._topics.output_state(report.name), payload)
+                output = device_messages.output(report, self._now())
+                self._retain(self._topics.output_state(report.name), output.json())
             case Snapshot():
                 self._hand_over_image(report.result)
             case Health():
                 self._hand_over(report)
 
     def _left_to_do(self) -> bool:
-        return bool(self._retained_due or self._reports or self._images)
+        return bool(self._retained or self._reports or self._images)
 
     def _event(self, event: Event) -> bytes:
-        identity = f"{self._run}-{next(self._event_numbers)}"
-        now_s = self._clock()
-        return payloads.event(
-            self._device, event, identity, now_s, self._wall_offset_s(now_s)
-        ).json()
+        return events.event(event, self._now()).json()
 
     def _write_state(self, result: Result) -> None:
         scene = result.scene
         key = (scene.name, scene.active)
         if key != self._state_key:
             self._state_key = key
-            now_s = self._clock()
-            state = payloads.state(self._device, result, now_s, self._wall_offset_s(now_s))
-            self._retain(self._topics.state, state.json())
+            self._retain(self._topics.state, results.state(result, self._now()).json())
 
     def _write_when_due(self, result: Result) -> None:
         if not self._connection.up:
@@ -207,14 +200,11 @@ class MqttPort:
         self._work_due.set()
 
     def _retain(self, topic: str, payload: bytes) -> None:
-        self._retained[topic] = payload
-        if topic not in self._retained_due:
-            self._retained_due.append(topic)
+        self._retained.put(topic, payload)
         self._work_due.set()
 
     def _connected(self, window: int) -> None:
-        # The broker may have been born anew, without what it was to retain.
-        self._retained_due.extend(list(self._retained))
+        self._retained.send_again()
         self._delivery.connected(window)
 
     def _publish_event(self, payload: bytes) -> int | None:
@@ -236,31 +226,19 @@ class MqttPort:
         if sent is not None:
             unsent.append(sent)
 
-    def _reply(self, asker: Asker, answer: Answer) -> None:
-        now_s = self._clock()
-        wall_offset_s = self._wall_offset_s(now_s)
-        reply = payloads.ReplyPayload(
-            device=self._device,
-            time=payloads.utc(now_s, wall_offset_s),
-            request=asker.request,
-            id=asker.id,
-            ok=answer.error is None,
-            error=answer.error,
-            data=dict(answer.data),
-            classification=None
-            if answer.result is None
-            else self._classification(answer.result, now_s, wall_offset_s),
+    def _reply(self, where: Return, reply: Reply) -> None:
+        message = reply.message(
+            self._now(), where.request, where.id, top=self._mqtt.classification_top
         )
-        self._connection.publish(asker.topic, reply.json(), 1, correlation=asker.correlation)
+        self._connection.publish(where.topic, message.json(), 1, correlation=where.correlation)
 
     def _work(self) -> None:
         wait_s: float | None = None
         while not self._closing:
             self._work_due.wait(wait_s)
             self._work_due.clear()
-            while self._retained_due:
-                topic = self._retained_due.popleft()
-                self._connection.publish(topic, self._retained[topic], retain=True)
+            for topic, payload in self._retained.take():
+                self._connection.publish(topic, payload, retain=True)
             wait_s = self._delivery.work()
             while self._reports:
                 self._publish_report(self._reports.popleft())
@@ -269,26 +247,18 @@ class MqttPort:
         self._delivery.close()
 
     def _publish_report(self, report: Report) -> None:
-        now_s = self._clock()
         if isinstance(report, Health):
-            health = payloads.health(
-                self._device,
+            health = device_messages.health(
                 report,
-                __version__,
-                self._delivery.dropped,
-                self._skipped,
-                self._wall_offset_s(),
+                self._now(),
+                events_dropped=self._delivery.dropped,
+                messages_dropped=self._skipped,
             )
             self._publish_newest(self._topics.health, health.json())
         elif isinstance(report, Result):
-            classified = self._classification(report, now_s, self._wall_offset_s(now_s))
+            top = self._mqtt.classification_top
+            classified = results.classification(report, top, self._now())
             self._publish_newest(self._topics.classification, classified.json())
-
-    def _classification(
-        self, result: Result, now_s: float, wall_offset_s: float
-    ) -> payloads.ClassificationPayload:
-        top = self._mqtt.classification_top
-        return payloads.classification(self._device, result, top, now_s, wall_offset_s)
 
     def _publish_image(self, result: Result) -> None:
         from edged.imaging.snapshot import snapshot_jpeg
@@ -302,8 +272,8 @@ class MqttPort:
             return
         self._publish_newest(self._topics.image, picture)
 
-    def _wall_offset_s(self, now_s: float | None = None) -> float:
-        return self._wall_clock() - (self._clock() if now_s is None else now_s)
+    def _now(self) -> Moment:
+        return Moment.now(self._device, self._clock, self._wall_clock)
 
 
 def spool_path(spool: SpoolConfig, device: str) -> Path:

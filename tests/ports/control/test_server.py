@@ -9,44 +9,61 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from edged.commands import REQUEST_BYTES, Reply, Request, name_of
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
-from edged.mailbox import Answer, Command, Mailbox
+from edged.mailbox import Mailbox
+from edged.messages.replies import StatusAnswer
 from edged.ports.control.client import ControlClient
-from edged.ports.control.server import REQUEST_LIMIT_BYTES, ControlSocket
+from edged.ports.control.server import ControlSocket
 
 
 def seen(number: int = 1, full: bool = False) -> Result:
     pixels = np.full((48, 64, 3), 200, np.uint8)
     frame = Frame(
-        pixels, number, 12.5, (lambda: np.zeros((96, 128, 3), np.uint8)) if full else None
+        pixels, number, 12.5, 0.0, (lambda: np.zeros((96, 128, 3), np.uint8)) if full else None
     )
-    prediction = Prediction(np.array([0.25, 0.75], np.float32), ("dog", "cat"), {"invoke": 0.003})
+    prediction = Prediction(
+        np.array([0.25, 0.75], np.float32), ("dog", "cat"), {"invoke": 0.003}, "m"
+    )
     scene = Scene("cat", (RuleState("cat", True, 0.75, 12.0),), ("cat",))
     return Result(frame, prediction, scene, (Event("cat", True, 0.75, 12.0, 12.5, number),))
+
+
+STATUS = StatusAnswer(
+    scene="cat",
+    rules={},
+    camera="still",
+    camera_error=None,
+    model="m",
+    frames=3,
+    dropped=0,
+    paused=False,
+    idle=False,
+)
 
 
 class Loop(threading.Thread):
     """Stands for the daemon's loop: answers what comes into the mailbox."""
 
-    def __init__(self, mailbox: Mailbox, answer: Answer) -> None:
+    def __init__(self, mailbox: Mailbox, reply: Reply) -> None:
         super().__init__(daemon=True)
         self.mailbox = mailbox
-        self.answer = answer
-        self.commands: list[Command] = []
+        self.reply = reply
+        self.requests: list[Request[Any]] = []
         self.done = threading.Event()
 
     def run(self) -> None:
         while not self.done.wait(0.002):
-            for item in self.mailbox.take():
-                if isinstance(item, Command):
-                    self.commands.append(item)
-                    item.reply(self.answer)
+            for request in (*self.mailbox.take(), *self.mailbox.take_snapshots()):
+                self.requests.append(request)
+                request.reply(self.reply)
 
 
 @pytest.fixture
@@ -61,13 +78,13 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 def control(path: Path, mailbox: Mailbox) -> Iterator[ControlSocket]:
-    with ControlSocket(path, mailbox) as opened:
+    with ControlSocket(path, "porch", mailbox) as opened:
         yield opened
 
 
 @pytest.fixture
 def loop(mailbox: Mailbox) -> Iterator[Loop]:
-    thread = Loop(mailbox, Answer(data={"scene": "cat"}))
+    thread = Loop(mailbox, Reply(data=STATUS))
     thread.start()
     yield thread
     thread.done.set()
@@ -87,15 +104,17 @@ def raw(path: Path, request: bytes) -> dict[str, object]:
 def test_a_command_reaches_the_loop_and_its_answer_comes_back(
     control: ControlSocket, path: Path, loop: Loop
 ) -> None:
-    data, rest = ControlClient(path).ask("status")
-    assert (data, rest) == ({"scene": "cat"}, b"")
-    assert [command.name for command in loop.commands] == ["status"]
+    reply, rest = ControlClient(path).ask("status", id="a-1")
+    assert (reply["type"], reply["device"], reply["request"]) == ("reply", "porch", "status")
+    assert (reply["id"], reply["ok"], rest) == ("a-1", True, b"")
+    assert reply["data"]["scene"] == "cat"
+    assert [name_of(type(request.command)) for request in loop.requests] == ["status"]
 
 
 def test_a_refusal_is_raised_with_the_reason(
     control: ControlSocket, path: Path, loop: Loop
 ) -> None:
-    loop.answer = Answer(error="paused already")
+    loop.reply = Reply(error="paused already")
     with pytest.raises(CommandError, match=r"^paused already$"):
         ControlClient(path).ask("pause")
 
@@ -103,9 +122,9 @@ def test_a_refusal_is_raised_with_the_reason(
 def test_a_snapshot_comes_as_a_picture_at_full_size_and_what_is_on_it(
     control: ControlSocket, path: Path, loop: Loop
 ) -> None:
-    loop.answer = Answer(result=seen(full=True))
-    data, picture = ControlClient(path).ask("snapshot")
-    assert data["results"][0] == {"label": "cat", "index": 1, "score": 0.75}
+    loop.reply = Reply(result=seen(full=True))
+    reply, picture = ControlClient(path).ask("snapshot")
+    assert reply["classification"]["results"][0] == {"label": "cat", "index": 1, "score": 0.75}
     image = Image.open(io.BytesIO(picture))
     assert (image.format, image.size) == ("JPEG", (128, 96))
 
@@ -118,7 +137,7 @@ def test_a_watcher_gets_each_report_as_it_comes(control: ControlSocket, path: Pa
     def follow() -> None:
         for report in reports:
             received.append(report)
-            if len(received) == 2:
+            if len(received) == 3:
                 arrived.set()
 
     follower = threading.Thread(target=follow, daemon=True)
@@ -127,9 +146,10 @@ def test_a_watcher_gets_each_report_as_it_comes(control: ControlSocket, path: Pa
     while not arrived.wait(0.01):
         control.write(seen(number=5))
         control.write(OutputState("lamp", 1.0, 0.0))
-    first = received[0]
-    assert (first["type"], first["frame"], first["scene"]) == ("result", 5, "cat")
-    assert received[1] == {"type": "output", "name": "lamp", "value": 1.0}
+    event, classification, output = received
+    assert (event["type"], event["rule"], event["active"]) == ("event", "cat", True)
+    assert (classification["type"], classification["frame"]) == ("classification", 5)
+    assert (output["type"], output["output"], output["value"]) == ("output", "lamp", 1.0)
 
 
 def test_a_watcher_that_does_not_read_does_not_hold_up_the_loop(
@@ -139,7 +159,7 @@ def test_a_watcher_that_does_not_read_does_not_hold_up_the_loop(
         sleeper.settimeout(20)
         sleeper.connect(str(path))
         sleeper.sendall(b'{"command": "watch"}\n')
-        assert json.loads(sleeper.recv(100))["ok"] is True
+        assert json.loads(sleeper.recv(4096))["ok"] is True
         for number in range(5000):
             control.write(seen(number))
 
@@ -148,32 +168,32 @@ def test_a_watcher_that_does_not_read_does_not_hold_up_the_loop(
     "request_line",
     [
         b"\n",
-        b"status\n",
+        b"stop\n",
         b"[1]\n",
         b'{"command": 3}\n',
-        b'{"command": "status", "arguments": [1]}\n',
+        b'{"command": "set-output", "name": "lamp", "value": "on"}\n',
+        b'{"command": "set-output", "name": "lamp", "value": 2}\n',
+        b'{"command": "status", "id": [1]}\n',
         b"[" * 3000 + b"\n",
         b"\xff\xfe\n",
     ],
 )
-def test_nonsense_is_answered_with_the_form_of_a_request(
+def test_nonsense_is_answered_with_what_can_be_asked(
     control: ControlSocket, path: Path, request_line: bytes
 ) -> None:
     answer = raw(path, request_line)
     assert answer["ok"] is False
-    assert "one line of JSON" in str(answer["error"])
+    assert "commands: snapshot, pause, " in str(answer["error"])
+    assert "\n" not in str(answer["error"])
 
 
 def test_an_endless_request_is_refused(control: ControlSocket, path: Path) -> None:
-    answer = raw(path, b"x" * (REQUEST_LIMIT_BYTES + 1))
-    assert answer == {
-        "ok": False,
-        "error": f"a request is longer than {REQUEST_LIMIT_BYTES} bytes",
-    }
+    answer = raw(path, b"x" * (REQUEST_BYTES + 1))
+    assert answer["error"] == f"a request has at most {REQUEST_BYTES} bytes"
 
 
 def test_stopping_the_daemon_is_not_for_the_socket(control: ControlSocket, path: Path) -> None:
-    with pytest.raises(CommandError, match="unknown command 'stop'; known: pause"):
+    with pytest.raises(CommandError, match=r"not a command: .*stop.*; commands: snapshot"):
         ControlClient(path).ask("stop")
 
 
@@ -185,14 +205,14 @@ def test_a_second_daemon_on_the_same_socket_is_refused(
     control: ControlSocket, path: Path, mailbox: Mailbox
 ) -> None:
     with pytest.raises(ConfigError, match="another edged answers here already"):
-        ControlSocket(path, mailbox).__enter__()
+        ControlSocket(path, "porch", mailbox).__enter__()
 
 
 def test_what_a_killed_daemon_left_behind_is_taken_over(path: Path, mailbox: Mailbox) -> None:
     path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    with ControlSocket(path, mailbox):
+    with ControlSocket(path, "porch", mailbox):
         answer = raw(path, b'{"command": "dance"}\n')
     assert answer["ok"] is False
     assert not path.exists()
@@ -201,4 +221,4 @@ def test_what_a_killed_daemon_left_behind_is_taken_over(path: Path, mailbox: Mai
 def test_a_place_that_is_forbidden_is_one_clear_line(tmp_path: Path, mailbox: Mailbox) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot listen here: .*; set control\.socket"):
-        ControlSocket(tmp_path / "file" / "edged.sock", mailbox).__enter__()
+        ControlSocket(tmp_path / "file" / "edged.sock", "porch", mailbox).__enter__()

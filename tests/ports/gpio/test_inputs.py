@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from edged.commands import TakeSnapshot, name_of
 from edged.config.schema import GpioConfig, InputConfig
 from edged.errors import ConfigError
 from edged.mailbox import Mailbox
@@ -21,7 +22,9 @@ def button(**options) -> InputConfig:
 
 
 def asked(mailbox: Mailbox) -> list[str]:
-    return [command.name for command in mailbox.take()]
+    """The names of the commands that were asked for."""
+    requests = [*mailbox.take(), *mailbox.take_snapshots()]
+    return [name_of(type(request.command)) for request in requests]
 
 
 def test_a_pressed_button_asks_for_a_snapshot(mock_pins) -> None:
@@ -30,12 +33,11 @@ def test_a_pressed_button_asks_for_a_snapshot(mock_pins) -> None:
     with GpioInputs(mock_pins, [button()], mailbox):
         assert pin.pull == "up"
         pin.drive_low()
-        (command,) = mailbox.take()
-        assert command.name == "snapshot"
-        assert command.arguments == {"publish": True}
-        assert command.asked_by == "input door"
+        (request,) = mailbox.take_snapshots()
+        assert (request.command, request.asked_by) == (TakeSnapshot(), "input door")
+        assert request.publish
         pin.drive_high()
-        assert mailbox.take() == []
+        assert asked(mailbox) == []
         pin.drive_low()
         assert asked(mailbox) == ["snapshot"]
 
@@ -69,7 +71,7 @@ def test_the_active_level_is_independent_of_the_pull(mock_pins, pull, active_hig
         if level == "low":
             rest, active = active, rest
         rest()
-        mailbox.take()
+        asked(mailbox)
         active()
         assert asked(mailbox) == ["snapshot"]
 
@@ -80,7 +82,7 @@ def test_nothing_is_asked_after_closing(mock_pins) -> None:
     with GpioInputs(mock_pins, [button()], mailbox):
         pass
     pin.drive_low()
-    assert mailbox.take() == []
+    assert asked(mailbox) == []
 
 
 def test_an_edge_of_a_chip_becomes_a_command(board: FakeChip) -> None:

@@ -114,7 +114,7 @@ def test_an_output_is_let_go_at_its_level(lgpio, pins, device, active_high) -> N
             active_high=active_high,
             on_exit=on_exit,
         )
-        with GpioPort(pins, [config], Mailbox()) as port:
+        with GpioPort(pins, [config], (), Mailbox(), print) as port:
             port.set("lamp", 1.0)
             assert lgpio.level(17) == (OUTPUT, active_high)
         assert lgpio.level(17) == (FREE, level)
@@ -124,7 +124,7 @@ def test_an_output_is_let_go_at_its_level(lgpio, pins, device, active_high) -> N
 def test_an_active_low_output_is_never_on_before_it_should_be(lgpio, pins, device) -> None:
     lgpio.history[17] = [(INPUT, 1)]
     config = OutputConfig(name="lamp", pin=17, device=device, action="manual", active_high=False)
-    with GpioPort(pins, [config], Mailbox()):
+    with GpioPort(pins, [config], (), Mailbox(), print):
         assert {level for _, level in lgpio.history[17]} == {1}
 
 
@@ -139,7 +139,7 @@ def test_a_busy_pin_is_one_line(lgpio, pins) -> None:
     config = OutputConfig(name="lamp", pin=17, action="manual")
     with (
         pytest.raises(ConfigError, match=r'output "lamp": pin "17": .*GPIO busy'),
-        GpioPort(pins, [config], Mailbox()),
+        GpioPort(pins, [config], (), Mailbox(), print),
     ):
         raise AssertionError("the pin was taken")
 

@@ -11,7 +11,7 @@ from edged.ports.gpio.outputs import Drive, check
 
 
 def event(active: bool = True, rule: str = "cat") -> Event:
-    return Event(rule=rule, active=active, score=0.9, onset_s=0.0, decided_s=0.0, number=1)
+    return Event(rule=rule, active=active, score=0.9, onset_s=0.0, decided_s=0.0, frame=1)
 
 
 def drive(**options) -> Drive:

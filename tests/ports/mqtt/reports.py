@@ -23,26 +23,29 @@ def result(
     at_s = time.monotonic() if captured_s is None else captured_s
     return Result(
         Frame(np.full((48, 64, 3), 90, np.uint8), number, at_s),
-        Prediction(np.array([0.1, 0.7, 0.15, 0.05], np.float32), LABELS, {"invoke": 0.0123}),
+        Prediction(np.array([0.1, 0.7, 0.15, 0.05], np.float32), LABELS, {"invoke": 0.0123}, "m"),
         Scene(
             scene,
             (RuleState("cat", active, 0.7, at_s - 0.2),),
             ("cat",) if active else (),
         ),
         events,
+        {"decode": 0.001, "invoke": 0.0123, "decide": 0.0001},
+        at_s + 0.02,
     )
 
 
 def event(number: int = 1, *, active: bool = True) -> Event:
     """The rule ``cat`` changes at frame `number`."""
     now_s = time.monotonic()
-    return Event("cat", active, 0.7, now_s - 0.2, now_s, number)
+    return Event("cat", active, 0.7, now_s - 0.2, now_s, frame=number, number=number)
 
 
 def health() -> Health:
     """A healthy board of which not everything is known."""
     return Health(
         at_s=time.monotonic(),
+        version="0.1.0",
         uptime_s=12.5,
         fps=29.97,
         frames=370,

@@ -11,9 +11,10 @@ from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from edged.commands import REQUEST_BYTES, Reply, Request, SetOutput, name_of
 from edged.config.schema import MqttConfig
-from edged.mailbox import CAPACITY, Answer, Command, Mailbox
-from edged.ports.mqtt.commands import COMMAND_BYTES, Asker, Commands
+from edged.mailbox import CONTROLS, Mailbox
+from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.topics import Topics
 
 
@@ -22,7 +23,7 @@ class Device:
 
     def __init__(self) -> None:
         self.mailbox = Mailbox()
-        self.answers: list[tuple[Asker, Answer]] = []
+        self.answers: list[tuple[Return, Reply]] = []
         self.commands = Commands(
             Topics(MqttConfig(), "porch"),
             frozenset({"lamp"}),
@@ -39,8 +40,8 @@ class Device:
                 setattr(message.properties, name, value)
         self.commands.take(message)
 
-    def posted(self) -> list[Command]:
-        return [item for item in self.mailbox.take() if isinstance(item, Command)]
+    def posted(self) -> list[Request[Any]]:
+        return [*self.mailbox.take(), *self.mailbox.take_snapshots()]
 
     def refusal(self) -> str:
         ((_, answer),) = self.answers
@@ -65,17 +66,20 @@ def device() -> Device:
 )
 def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) -> None:
     device.tell(payload)
-    (command,) = device.posted()
-    assert command.name == name
+    (request,) = device.posted()
+    assert name_of(type(request.command)) == name
     assert device.answers == []
 
 
 @pytest.mark.parametrize(
     ("payload", "told"),
     [
-        (b"", "neither JSON nor one of"),
-        (b"reboot", "neither JSON nor one of"),
+        (b"", "neither JSON nor a command"),
+        (b"reboot", "neither JSON nor a command"),
         (b'{"command": "stop"}', "not a command"),
+        (b'{"command": "reload"}', "not a command"),
+        (b'{"command": "watch"}', "not a command"),
+        (b'{"command": "set-output", "name": "lamp", "value": 1}', "not a command"),
         (b'{"command": ["pause"]}', "not a command"),
         (b'{"id": 1}', "not a command"),
         (b'{"command": "pause", "id": {"deep": 1}}', "not a command"),
@@ -85,7 +89,7 @@ def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) 
         (b"[" * 4000, "not a command"),
         (b'{"command": "pause", "x": ' + b"[" * 4000, "neither JSON"),
         (b"\xff\xfe\x00", "neither JSON"),
-        (b'{"command": "pause", "pad": "' + b"x" * COMMAND_BYTES + b'"}', "at most 4096 bytes"),
+        (b'{"command": "pause", "pad": "' + b"x" * REQUEST_BYTES + b'"}', "at most 4096 bytes"),
     ],
 )
 def test_anything_else_is_refused_with_one_line(device: Device, payload: bytes, told: str) -> None:
@@ -108,8 +112,8 @@ def test_no_bytes_do_more_than_be_refused(payload: bytes) -> None:
 )
 def test_an_output_takes_a_word_or_a_number(device: Device, payload: bytes, value: float) -> None:
     device.tell(payload, "output/lamp/set")
-    (command,) = device.posted()
-    assert (command.name, command.arguments) == ("set-output", {"name": "lamp", "value": value})
+    (request,) = device.posted()
+    assert request.command == SetOutput(name="lamp", value=value)
 
 
 @pytest.mark.parametrize(
@@ -137,17 +141,17 @@ def test_an_output_that_was_set_is_not_answered_but_a_failure_is(device: Device)
     device.tell(b"ON", "output/lamp/set")
     device.tell(b"OFF", "output/lamp/set")
     done, failed = device.posted()
-    done.reply(Answer())
+    done.reply(Reply())
     assert device.answers == []
-    failed.reply(Answer(error="the pin is busy"))
+    failed.reply(Reply(error="the pin is busy"))
     assert device.refusal() == "the pin is busy"
 
 
 def test_the_answer_goes_where_the_asker_said_with_its_correlation_and_id(device: Device) -> None:
     device.tell(b'{"command": "status", "id": "q"}', ResponseTopic="me/1", CorrelationData=b"\x07")
-    (command,) = device.posted()
-    command.reply(Answer())
-    assert device.answers == [(Asker("me/1", b"\x07", "status", "q"), Answer())]
+    (request,) = device.posted()
+    request.reply(Reply())
+    assert device.answers == [(Return("me/1", b"\x07", "status", "q"), Reply())]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def test_too_long_correlation_data_is_not_given_back(device: Device) -> None:
 
 
 def test_a_flood_is_refused_and_not_kept(device: Device) -> None:
-    for _ in range(CAPACITY + 5):
+    for _ in range(CONTROLS + 5):
         device.tell(b"pause")
-    assert len(device.posted()) == CAPACITY
+    assert len(device.posted()) == CONTROLS
     assert len(device.answers) == 5

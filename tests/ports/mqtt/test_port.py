@@ -17,9 +17,10 @@ from typing import Any, Protocol
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from edged.commands import Reply, Request, Resume, SetOutput, TakeSnapshot
 from edged.config.schema import MqttConfig, SpoolConfig
 from edged.core import OutputState, Snapshot
-from edged.mailbox import Answer, Command, Mailbox
+from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from tests.mosquitto import (
     MQTT_5,
@@ -50,7 +51,7 @@ def mqtt_to(broker: Broker, **options: Any) -> MqttConfig:
     return MqttConfig(**{**defaults, **options})
 
 
-class MakeSink(Protocol):
+class MakePort(Protocol):
     def __call__(self, **options: Any) -> MqttPort: ...
 
 
@@ -60,7 +61,7 @@ def mailbox() -> Mailbox:
 
 
 @pytest.fixture
-def make_sink(broker: Broker, mailbox: Mailbox, tmp_path: Path) -> Iterator[MakeSink]:
+def make_port(broker: Broker, mailbox: Mailbox, tmp_path: Path) -> Iterator[MakePort]:
     """Makes an entered and connected port of the device ``porch``; exits it after the test."""
     entered: list[MqttPort] = []
 
@@ -126,10 +127,10 @@ def test_the_broker_says_offline_for_a_process_that_was_killed(
 
 @VERSIONS
 def test_an_event_comes_once_with_qos_1_and_says_when(
-    broker: Broker, make_sink: MakeSink, version: str
+    broker: Broker, make_port: MakePort, version: str
 ) -> None:
     with Listener(broker.port, "edged/porch/event") as listener:
-        port = make_sink(protocol=version)
+        port = make_port(protocol=version)
         before_s = time.time()
         port.write(result(7, events=(event(7),)))
         port.write(result(8))
@@ -149,10 +150,10 @@ def test_an_event_comes_once_with_qos_1_and_says_when(
 
 
 def test_the_state_is_retained_and_told_when_the_scene_or_a_rule_changes(
-    broker: Broker, make_sink: MakeSink
+    broker: Broker, make_port: MakePort
 ) -> None:
     with Listener(broker.port, "edged/porch/state") as listener:
-        port = make_sink()
+        port = make_port()
         for number, scene, active in [
             (1, "cat", True),
             (2, "cat", True),
@@ -170,9 +171,9 @@ def test_the_state_is_retained_and_told_when_the_scene_or_a_rule_changes(
 
 
 def test_a_broker_that_lost_its_memory_is_told_the_state_again(
-    broker: Broker, make_sink: MakeSink
+    broker: Broker, make_port: MakePort
 ) -> None:
-    port = make_sink()
+    port = make_port()
     port.write(result(5))
     port.write(OutputState("lamp", 1.0, time.monotonic()))
     broker.stop()
@@ -187,10 +188,10 @@ def test_a_broker_that_lost_its_memory_is_told_the_state_again(
 
 
 def test_classifications_come_at_their_rate_and_best_first(
-    broker: Broker, make_sink: MakeSink
+    broker: Broker, make_port: MakePort
 ) -> None:
     with Listener(broker.port, "edged/porch/classification") as listener:
-        port = make_sink(classification_hz=2.0, classification_top=2)
+        port = make_port(classification_hz=2.0, classification_top=2)
         told = []
         for number in range(31):
             port.write(result(number, captured_s=1000.0 + number * 0.1))
@@ -204,33 +205,33 @@ def test_classifications_come_at_their_rate_and_best_first(
 
 
 @needs_mosquitto("the sender's QoS")
-def test_a_classification_may_get_lost(broker: Broker, make_sink: MakeSink) -> None:
+def test_a_classification_may_get_lost(broker: Broker, make_port: MakePort) -> None:
     with Listener(broker.port, "edged/porch/classification") as listener:
-        make_sink().write(result())
+        make_port().write(result())
         assert listener.next().qos == 0
 
 
-def test_no_classification_is_sent_at_rate_0(broker: Broker, make_sink: MakeSink) -> None:
+def test_no_classification_is_sent_at_rate_0(broker: Broker, make_port: MakePort) -> None:
     with Listener(broker.port, "edged/porch/classification", "edged/porch/health") as listener:
-        port = make_sink(classification_hz=0.0)
+        port = make_port(classification_hz=0.0)
         port.write(result())
         port.write(health())
         assert listener.next().topic == "edged/porch/health"
 
 
 def test_health_tells_stage_times_memory_temperature_and_rate(
-    broker: Broker, make_sink: MakeSink
+    broker: Broker, make_port: MakePort
 ) -> None:
     with Listener(broker.port, "edged/porch/health") as listener:
-        make_sink().write(health())
+        make_port().write(health())
         said = read(listener.next())
     assert said["stages_ms"] == {"invoke": {"p50": 12.1, "p99": 14.9}}
     assert (said["fps"], said["memory_mb"], said["temperature_c"]) == (29.97, 81.2, None)
 
 
-def test_an_output_tells_its_value(broker: Broker, make_sink: MakeSink) -> None:
+def test_an_output_tells_its_value(broker: Broker, make_port: MakePort) -> None:
     with Listener(broker.port, "edged/porch/output/lamp/state") as listener:
-        make_sink().write(OutputState("lamp", 0.25, time.monotonic()))
+        make_port().write(OutputState("lamp", 0.25, time.monotonic()))
         listener.next()
         with Listener(broker.port, "edged/porch/output/lamp/state") as late:
             message = late.next()
@@ -238,10 +239,10 @@ def test_an_output_tells_its_value(broker: Broker, make_sink: MakeSink) -> None:
     assert (read(message)["on"], read(message)["value"]) == (True, 0.25)
 
 
-def test_no_picture_leaves_unless_it_was_asked_for(broker: Broker, make_sink: MakeSink) -> None:
+def test_no_picture_leaves_unless_it_was_asked_for(broker: Broker, make_port: MakePort) -> None:
     pytest.importorskip("edged.imaging.picture")
     with Listener(broker.port, "edged/porch/image") as listener:
-        port = make_sink()
+        port = make_port()
         port.write(result(1, events=(event(),)))
         port.write(Snapshot(result(2), "a test"))
         assert bytes(listener.next().payload[:3]) == b"\xff\xd8\xff"
@@ -251,11 +252,11 @@ def test_no_picture_leaves_unless_it_was_asked_for(broker: Broker, make_sink: Ma
 
 @pytest.mark.parametrize(("when", "count"), [("event", 1), ("interval", 2)])
 def test_pictures_come_with_events_or_at_an_interval_where_configured(
-    broker: Broker, make_sink: MakeSink, when: str, count: int
+    broker: Broker, make_port: MakePort, when: str, count: int
 ) -> None:
     pytest.importorskip("edged.imaging.picture")
     with Listener(broker.port, "edged/porch/image") as listener:
-        port = make_sink(image=when, image_s=5.0)
+        port = make_port(image=when, image_s=5.0)
         for number in range(10):
             events = (event(),) if number == 3 else ()
             port.write(result(number, events=events, captured_s=1000.0 + number))
@@ -345,15 +346,15 @@ def test_a_wrong_address_is_one_line_and_stops_nothing(
 
 @VERSIONS
 def test_a_command_reaches_the_mailbox_and_its_answer_the_asker(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink, version: str
+    broker: Broker, mailbox: Mailbox, make_port: MakePort, version: str
 ) -> None:
     protocol = V5 if version == "5" else V311
-    make_sink(protocol=version)
+    make_port(protocol=version)
     with Listener(broker.port, "edged/porch/command/reply", protocol=protocol) as listener:
         listener.send("edged/porch/command", '{"command": "snapshot", "id": "x-1"}')
-        command = _posted(mailbox)
-        assert (command.name, command.arguments) == ("snapshot", {"publish": True})
-        command.reply(Answer(result=result(4)))
+        request = _posted(mailbox)
+        assert (request.command, request.publish) == (TakeSnapshot(id="x-1"), True)
+        request.reply(Reply(result=result(4)))
         said = read(listener.next())
     assert (said["request"], said["id"], said["ok"]) == ("snapshot", "x-1", True)
     assert said["classification"]["results"][0]["label"] == "tabby"
@@ -361,14 +362,14 @@ def test_a_command_reaches_the_mailbox_and_its_answer_the_asker(
 
 @MQTT_5
 def test_mqtt_5_askers_name_where_to_reply_and_get_their_correlation_back(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink
+    broker: Broker, mailbox: Mailbox, make_port: MakePort
 ) -> None:
-    make_sink(protocol="5")
+    make_port(protocol="5")
     with Listener(broker.port, "asker/1", protocol=V5) as listener:
         listener.send(
             "edged/porch/command", "pause", response_topic="asker/1", correlation=b"\x00\x01"
         )
-        _posted(mailbox).reply(Answer())
+        _posted(mailbox).reply(Reply())
         message = listener.next()
     assert getattr(message.properties, "CorrelationData", None) == b"\x00\x01"
     assert (read(message)["request"], read(message)["ok"]) == ("pause", True)
@@ -380,46 +381,45 @@ def test_mqtt_5_askers_name_where_to_reply_and_get_their_correlation_back(
     ["edged/porch/command", "edged/garage/command", "edged", "$SYS/x"],
 )
 def test_an_answer_never_goes_where_it_could_do_something(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink, elsewhere: str
+    broker: Broker, mailbox: Mailbox, make_port: MakePort, elsewhere: str
 ) -> None:
-    make_sink(protocol="5")
+    make_port(protocol="5")
     with Listener(broker.port, "edged/porch/command/reply", protocol=V5) as listener:
         listener.send("edged/porch/command", "resume", response_topic=elsewhere)
-        _posted(mailbox).reply(Answer())
+        _posted(mailbox).reply(Reply())
         assert read(listener.next())["request"] == "resume"
     assert mailbox.take() == []
 
 
 def test_a_retained_command_does_not_act(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink
+    broker: Broker, mailbox: Mailbox, make_port: MakePort
 ) -> None:
     with Listener(broker.port) as sender:
         sender.send("edged/porch/command", "pause", retain=True)
-        make_sink(protocol="3.1.1")
+        make_port(protocol="3.1.1")
         sender.send("edged/porch/command", "resume")
-        assert _posted(mailbox).name == "resume"
+        assert _posted(mailbox).command == Resume()
 
 
 @needs_mosquitto("sessions of anonymous clients")
 def test_a_command_sent_while_the_device_was_away_waits_in_its_session(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink
+    broker: Broker, mailbox: Mailbox, make_port: MakePort
 ) -> None:
-    port = make_sink()
+    port = make_port()
     port.__exit__()
     with Listener(broker.port) as sender:
         sender.send("edged/porch/command", "snapshot")
-    make_sink()
-    assert _posted(mailbox).name == "snapshot"
+    make_port()
+    assert _posted(mailbox).command == TakeSnapshot()
 
 
 def test_an_output_is_set_and_a_wrong_value_is_answered(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink
+    broker: Broker, mailbox: Mailbox, make_port: MakePort
 ) -> None:
-    make_sink()
+    make_port()
     with Listener(broker.port, "edged/porch/command/reply") as listener:
         listener.send("edged/porch/output/lamp/set", "ON")
-        command = _posted(mailbox)
-        assert (command.name, command.arguments) == ("set-output", {"name": "lamp", "value": 1.0})
+        assert _posted(mailbox).command == SetOutput(name="lamp", value=1.0)
         listener.send("edged/porch/output/lamp/set", "2")
         assert "0 to 1" in read(listener.next())["error"]
         listener.send("edged/porch/output/heater/set", "ON")
@@ -428,9 +428,9 @@ def test_an_output_is_set_and_a_wrong_value_is_answered(
 
 
 def test_commands_can_be_switched_off(
-    broker: Broker, mailbox: Mailbox, make_sink: MakeSink
+    broker: Broker, mailbox: Mailbox, make_port: MakePort
 ) -> None:
-    port = make_sink(commands=False)
+    port = make_port(commands=False)
     with Listener(broker.port, "edged/porch/event") as listener:
         listener.send("edged/porch/command", "pause")
         port.write(result(events=(event(),)))
@@ -438,14 +438,14 @@ def test_commands_can_be_switched_off(
     assert mailbox.take() == []
 
 
-def _posted(mailbox: Mailbox) -> Command:
+def _posted(mailbox: Mailbox) -> Request[Any]:
     taken: list[Any] = []
 
     def arrived() -> bool:
-        taken.extend(mailbox.take())
+        taken.extend([*mailbox.take(), *mailbox.take_snapshots()])
         return bool(taken)
 
     wait_until(arrived)
-    (command,) = taken
-    assert isinstance(command, Command)
-    return command
+    (request,) = taken
+    assert isinstance(request, Request)
+    return request

@@ -11,37 +11,39 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from edged import schemas
+from edged.commands import Reply
 from edged.core import OutputState
-from edged.ports.mqtt import payloads
-from edged.schemas.__main__ import generate
+from edged.messages import device, events, results, schemas
+from edged.messages.events import GapMessage
+from edged.messages.message import Moment, encoded
+from edged.messages.results import PictureMessage, milliseconds, ranked
+from edged.messages.schemas.__main__ import NAMES, SAID, generate
 from tests.ports.mqtt.reports import event, health, result
 
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "mqtt.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "mqtt.md"
 
-OFFSET_S = time.time() - time.monotonic()
+AT = Moment.now("porch", time.monotonic, time.time)
 
 
 def made(name: str) -> dict[str, Any]:
     """One message as it leaves."""
-    now_s = time.monotonic()
-    classified = payloads.classification("porch", result(), 3, now_s, OFFSET_S)
-    messages = {
-        "state": payloads.state("porch", result(), now_s, OFFSET_S),
-        "event": payloads.event("porch", event(), "a-1", now_s, OFFSET_S),
-        "classification": classified,
-        "health": payloads.health("porch", health(), "0.1.0", 0, 2, OFFSET_S),
-        "output": payloads.output("porch", OutputState("lamp", 1.0, now_s), OFFSET_S),
-        "reply": payloads.ReplyPayload(
-            device="porch",
-            time=payloads.utc(now_s, OFFSET_S),
-            request="snapshot",
-            id=3,
-            ok=True,
-            classification=classified,
+    seen = result()
+    messages: dict[str, Any] = {
+        "state": results.state(seen, AT),
+        "event": events.event(event(), AT),
+        "gap": GapMessage(device="porch", time=AT.time, first=3, last=5, reason="full"),
+        "classification": results.classification(seen, 3, AT),
+        "picture": PictureMessage(
+            path="cat.jpg",
+            model="m",
+            results=ranked(seen.prediction, 2),
+            stages_ms=milliseconds(seen.stages_s),
         ),
+        "health": device.health(health(), AT, messages_dropped=2),
+        "output": device.output(OutputState("lamp", 1.0, AT.now_s), AT),
+        "reply": Reply(result=seen).message(AT, "snapshot", 3),
     }
-    decoded: dict[str, Any] = json.loads(messages[name].json())
+    decoded: dict[str, Any] = json.loads(encoded(messages[name]))
     return decoded
 
 
@@ -51,13 +53,13 @@ def validator(name: str) -> Draft202012Validator:
     )
 
 
-OUTGOING = pytest.mark.parametrize("name", sorted(set(payloads.PAYLOADS) - {"command"}))
+OUTGOING = pytest.mark.parametrize("name", sorted(SAID))
 
 
-@pytest.mark.parametrize("name", sorted(payloads.PAYLOADS))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_schema_in_the_package_is_that_of_the_type(name: str) -> None:
     Draft202012Validator.check_schema(schemas.load(name))
-    assert schemas.load(name) == generate(name), "run: python -m edged.schemas"
+    assert schemas.load(name) == generate(name), "run: python -m edged.messages.schemas"
 
 
 @OUTGOING
@@ -71,8 +73,9 @@ def test_a_message_without_any_one_field_or_with_a_wrong_one_is_not(name: str) -
     for field in message:
         without = {key: value for key, value in message.items() if key != field}
         assert not validator(name).is_valid(without), field
-    for field, wrong in [("schema", 2), ("device", 5), ("time", 12.5)]:
-        assert not validator(name).is_valid({**message, field: wrong})
+    for field, wrong in [("schema", 2), ("device", 5), ("time", 12.5), ("path", 1)]:
+        if field in message:
+            assert not validator(name).is_valid({**message, field: wrong})
 
 
 def test_a_score_beyond_1_is_not_an_event() -> None:
@@ -90,19 +93,19 @@ def test_a_reply_can_never_be_taken_for_a_command() -> None:
 
 
 def test_a_score_that_rounding_pushed_out_of_range_is_brought_back() -> None:
-    told = payloads.output("porch", OutputState("lamp", 1.0000001, 0.0), OFFSET_S)
+    told = device.output(OutputState("lamp", 1.0000001, 0.0), AT)
     assert told.value == 1.0
 
 
 def test_replaying_marks_an_event_and_changes_nothing_else() -> None:
-    original = payloads.event("porch", event(), "a-1", 0.0, OFFSET_S).json()
-    again = json.loads(payloads.replayed(original))
+    original = events.event(event(), AT).json()
+    again = json.loads(events.replayed(original))
     assert again == {**json.loads(original), "replayed": True}
     validator("event").validate(again)
 
 
 def test_replaying_keeps_the_fields_of_another_version() -> None:
-    assert json.loads(payloads.replayed(b'{"schema": 7, "new": [1]}')) == {
+    assert json.loads(events.replayed(b'{"schema": 7, "new": [1]}')) == {
         "schema": 7,
         "new": [1],
         "replayed": True,
@@ -116,7 +119,7 @@ def examples() -> list[tuple[str, str]]:
 
 
 def test_the_documentation_shows_every_message() -> None:
-    assert {name for name, _ in examples()} == set(payloads.PAYLOADS)
+    assert {name for name, _ in examples()} == set(NAMES)
 
 
 @pytest.mark.parametrize(("name", "example"), examples())

@@ -1,7 +1,7 @@
-"""The JSON Schema (2020-12) of every MQTT message, as files in the package.
+"""The JSON Schema (2020-12) of every message, as files in the package.
 
-The files are made from the types in `edged.ports.mqtt.payloads` by ``python -m edged.schemas``,
-and a test keeps the two equal.
+The files are made from the types by ``python -m edged.messages.schemas``, and a test keeps the two
+equal.
 """
 
 from __future__ import annotations

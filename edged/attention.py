@@ -1,0 +1,68 @@
+"""Whether frames are classified: paused by somebody, or idle for want of a wake."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from edged.commands import Request
+from edged.core import Result
+from edged.messages.replies import AttentionAnswer
+
+log = logging.getLogger(__name__)
+
+
+class Attention:
+    """The loop's thread only.
+
+    ``wake_s`` is how long a wake lasts before the loop idles; 0 means always awake. It may be
+    changed at any time and counts from the last wake.
+    """
+
+    def __init__(self, wake_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.wake_s = wake_s
+        self.paused = False
+        self._clock = clock
+        self._woken_s = clock()
+
+    @property
+    def awake(self) -> bool:
+        """Whether frames are classified at present."""
+        return not self.paused and not self.idle
+
+    @property
+    def idle(self) -> bool:
+        """Whether no wake has come for so long that frames are left unclassified."""
+        return self.wake_s > 0 and self._clock() >= self._woken_s + self.wake_s
+
+    def keep_awake(self, result: Result) -> None:
+        """A frame in which something happens, or a rule holds, counts as a wake."""
+        # Falling asleep while a rule holds would leave its output on until somebody moves.
+        if self.wake_s > 0 and (result.events or result.scene.active):
+            self._woken_s = self._clock()
+
+    def pause(self, request: Request[Any]) -> AttentionAnswer:
+        """Classify nothing until `resume`."""
+        if not self.paused:
+            log.info("paused by %s", request.asked_by)
+        self.paused = True
+        return self._answer()
+
+    def resume(self, request: Request[Any]) -> AttentionAnswer:
+        """Go on, and awake."""
+        if self.paused:
+            log.info("resumed by %s", request.asked_by)
+        self.paused = False
+        return self.wake(request)
+
+    def wake(self, request: Request[Any]) -> AttentionAnswer:
+        """Classify again for ``wake_s``."""
+        if self.idle:
+            log.info("woken by %s", request.asked_by)
+        self._woken_s = self._clock()
+        return self._answer()
+
+    def _answer(self) -> AttentionAnswer:
+        return AttentionAnswer(paused=self.paused, idle=self.idle)

@@ -1,0 +1,43 @@
+"""``edged pause``, ``resume``, ``wake``, ``reload``, ``set-output``, ``status``: of the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from edged.cli.daemon_socket import configured, running_daemon
+from edged.commands import Command, fields_of, name_of
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the running daemon for the command, and print what it answers."""
+    kind: type[Command] = arguments.kind
+    fields = {field: getattr(arguments, field) for field in fields_of(kind)}
+    with running_daemon(configured(arguments)) as daemon:
+        reply, _ = daemon.ask(name_of(kind), **fields)
+    if arguments.json:
+        print(json.dumps(reply, ensure_ascii=False))
+        return 0
+    for name, value in reply["data"].items():
+        if name != "type":
+            _print(name, value)
+    return 0
+
+
+def _print(name: str, value: object) -> None:
+    if isinstance(value, dict):
+        for key, detail in value.items():
+            print(f"{name}.{key}: {_words(detail)}")
+    else:
+        print(f"{name}: {_words(value)}")
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(detail)}" for key, detail in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)

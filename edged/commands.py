@@ -1,0 +1,255 @@
+"""What can be asked of the daemon, by whom, and what is answered: one table.
+
+MQTT, the control socket, the inputs and the command line take their commands from here. Each is a
+struct; in JSON ``command`` says which: ``{"command": "set-output", "name": "lamp", "value": 1}``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edged.core import Result
+from edged.errors import CommandError, EdgedError
+from edged.messages.message import Moment, Score
+from edged.messages.replies import (
+    Answer,
+    AnyAnswer,
+    AttentionAnswer,
+    OutputAnswer,
+    ReloadAnswer,
+    ReplyMessage,
+    RequestId,
+    StatusAnswer,
+)
+from edged.messages.results import ClassificationMessage, classification
+
+log = logging.getLogger(__name__)
+
+REQUEST_BYTES = 4096
+"""A longer request is refused unread."""
+
+
+class Asker(Enum):
+    """Where a command comes from."""
+
+    SIGNAL = "a signal"
+    INPUT = "an input"
+    MQTT = "MQTT"
+    SOCKET = "the control socket"
+
+
+class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unknown_fields=False):
+    """Base of all commands."""
+
+    id: Annotated[RequestId, Meta(description="given back in the reply")] = None
+
+
+class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
+    """Take one picture and say what is on it."""
+
+
+class Pause(Command, frozen=True, kw_only=True, tag="pause"):
+    """Classify nothing until `resume`; outputs keep their level."""
+
+
+class Resume(Command, frozen=True, kw_only=True, tag="resume"):
+    """Go on classifying after `pause`."""
+
+
+class Wake(Command, frozen=True, kw_only=True, tag="wake"):
+    """Classify for `idle.after_s` seconds again."""
+
+
+class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
+    """Say how the daemon is."""
+
+
+class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
+    """Set an output by hand, until its rule changes."""
+
+    name: Annotated[str, Meta(description="the output's name")]
+    value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
+
+
+class Reload(Command, frozen=True, kw_only=True, tag="reload"):
+    """Read the configuration again and take over what can change while edged runs."""
+
+
+class Watch(Command, frozen=True, kw_only=True, tag="watch"):
+    """Follow what the daemon sees. The socket carries it out, and no request reaches the loop."""
+
+
+class Entry(NamedTuple):
+    """A row of the table: who may ask for a command, and the form of its answer.
+
+    None stands for messages without end.
+    """
+
+    askers: frozenset[Asker]
+    answer: type[Answer | ClassificationMessage] | None
+
+
+_ANYBODY = frozenset({Asker.INPUT, Asker.MQTT, Asker.SOCKET})
+
+COMMANDS: Mapping[type[Command], Entry] = {
+    TakeSnapshot: Entry(_ANYBODY, ClassificationMessage),
+    Pause: Entry(_ANYBODY, AttentionAnswer),
+    Resume: Entry(_ANYBODY, AttentionAnswer),
+    Wake: Entry(_ANYBODY, AttentionAnswer),
+    TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
+    # Over MQTT an output has a topic of its own.
+    SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
+    Reload: Entry(frozenset({Asker.SIGNAL, Asker.SOCKET}), ReloadAnswer),
+    Watch: Entry(frozenset({Asker.SOCKET}), None),
+}
+"""To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""
+
+
+class Reply(Struct, frozen=True):
+    """What became of a request: ``error`` is None where it was carried out.
+
+    A snapshot's ``result`` is the frame that it was answered with.
+    """
+
+    error: str | None = None
+    data: AnyAnswer | None = None
+    result: Result | None = None
+
+    def message(
+        self,
+        at: Moment,
+        request: str | None,
+        request_id: RequestId = None,
+        *,
+        top: int = 3,
+        jpeg_bytes: int = 0,
+    ) -> ReplyMessage:
+        """As it leaves; `request` names the command, `top` is how many classes are told."""
+        result = self.result
+        return ReplyMessage(
+            device=at.device,
+            time=at.time,
+            request=request,
+            id=request_id,
+            ok=self.error is None,
+            error=self.error,
+            data=self.data,
+            classification=None if result is None else classification(result, top, at),
+            jpeg_bytes=jpeg_bytes,
+        )
+
+
+def _nobody_listens(reply: Reply) -> None:
+    del reply
+
+
+C = TypeVar("C", bound=Command)
+
+
+class Request(Struct, Generic[C], frozen=True):
+    """A command, who asks for it, and where the reply goes.
+
+    ``asked_by`` is for the log. ``reply`` is called exactly once, from any thread, and must not
+    block. ``publish`` asks that a snapshot be told to all ports, too.
+    """
+
+    command: C
+    asked_by: str = "edged"
+    reply: Callable[[Reply], None] = _nobody_listens
+    publish: bool = False
+
+
+Later: TypeAlias = None
+"""What a handler returns that will reply itself."""
+
+Handlers: TypeAlias = Mapping[type[Command], Callable[[Any], "AnyAnswer | Later"]]
+"""By kind of command, what carries out a request for it. CommandError and others refuse."""
+
+
+def name_of(command: type[Command]) -> str:
+    """The name under which it is asked for."""
+    tag = command.__struct_config__.tag
+    return str(tag)
+
+
+def fields_of(command: type[Command]) -> dict[str, type]:
+    """What it needs to be told, and the plain type of each: text or a number."""
+    return {
+        field.name: _plain(field.type)
+        for field in msgspec.structs.fields(command)
+        if field.name not in Command.__struct_fields__
+    }
+
+
+def does(command: type[Command]) -> str:
+    """The first sentence of what is said of it."""
+    text = command.__doc__ or ""
+    return " ".join(text.split()).partition(". ")[0].rstrip(".")
+
+
+def open_to(asker: Asker) -> dict[str, type[Command]]:
+    """The commands that `asker` may ask for, by name, in the order of the table."""
+    return {name_of(kind): kind for kind, entry in COMMANDS.items() if asker in entry.askers}
+
+
+def union(kinds: Iterable[type[Command]]) -> Any:
+    """The type that is any of `kinds`, for a decoder or a schema."""
+    return reduce(or_, kinds)
+
+
+class Parser:
+    """Turns what strangers send into a command. One for each asker."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._allowed = open_to(asker)
+        self._decoder = msgspec.json.Decoder(union(self._allowed.values()))
+
+    def parse(self, payload: bytes) -> Command:
+        """A command from JSON, or from its bare name where it needs no more. CommandError."""
+        if len(payload) > REQUEST_BYTES:
+            raise CommandError(f"a request has at most {REQUEST_BYTES} bytes")
+        word = payload.strip().lower().decode("ascii", "replace")
+        try:
+            if word in self._allowed:
+                return msgspec.convert({"command": word}, self._allowed[word])
+            command: Command = self._decoder.decode(payload)
+        except msgspec.ValidationError as error:
+            raise CommandError(f"not a command: {_one_line(error)}; {self._known()}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise CommandError(
+                f"neither JSON nor a command's name: {_one_line(error)}; {self._known()}"
+            ) from error
+        return command
+
+    def _known(self) -> str:
+        return f"commands: {', '.join(self._allowed)}"
+
+
+def carry_out(request: Request[Any], handlers: Handlers) -> None:
+    """Do what is asked, and reply."""
+    kind = type(request.command)
+    try:
+        answer = handlers[kind](request)
+    except EdgedError as error:
+        log.warning("%s, asked by %s: %s", name_of(kind), request.asked_by, error)
+        request.reply(Reply(error=str(error)))
+        return
+    if answer is not None:
+        request.reply(Reply(data=answer))
+
+
+def _plain(kind: Any) -> type:
+    plain: type = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return plain
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

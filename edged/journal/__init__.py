@@ -1,0 +1,16 @@
+"""Events: numbered, kept on disk, and read by each consumer from where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from edged.core import Event
+
+
+class Recorder(Protocol):
+    """Gives events their numbers and keeps them."""
+
+    def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """The same events with their numbers. Called in the loop's thread; microseconds."""
+        ...

@@ -1,0 +1,96 @@
+"""How the device is: its health and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from edged.core import Health, OutputState
+from edged.messages.message import Count, Message, Moment, Score, bounded
+
+
+class StageTimes(Struct, frozen=True, kw_only=True):
+    """How long a stage takes."""
+
+    p50: Annotated[float, Meta(description="median, milliseconds")]
+    p99: Annotated[float, Meta(description="99th percentile, milliseconds")]
+
+
+class HealthMessage(Message, frozen=True, kw_only=True):
+    """How the daemon itself is."""
+
+    version: str
+    uptime_s: float
+    fps: float
+    frames: Count
+    dropped: Annotated[Count, Meta(description="frames that came and were not used")]
+    camera: str
+    camera_error: str | None
+    paused: bool
+    idle: bool
+    model: str
+    memory_mb: Annotated[float, Meta(description="resident set size")]
+    temperature_c: float | None
+    throttled: bool | None
+    stages_ms: Annotated[
+        dict[str, StageTimes], Meta(description="by stage, over the time since the last message")
+    ]
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    messages_dropped: Annotated[
+        Count, Meta(description="pictures, classifications and health reports skipped")
+    ]
+
+
+class OutputMessage(Message, frozen=True, kw_only=True):
+    """An output has changed its value."""
+
+    output: str
+    on: bool
+    value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
+
+
+def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, StageTimes]:
+    """The summaries of the stages as messages say them."""
+    return {
+        stage: StageTimes(p50=round(p50, 3), p99=round(p99, 3))
+        for stage, (p50, p99) in stages_ms.items()
+    }
+
+
+def health(
+    report: Health, at: Moment, *, events_dropped: int = 0, messages_dropped: int = 0
+) -> HealthMessage:
+    """The daemon's health, with what a port has to add."""
+    return HealthMessage(
+        device=at.device,
+        time=at.utc(report.at_s),
+        version=report.version,
+        uptime_s=round(report.uptime_s, 1),
+        fps=round(report.fps, 2),
+        frames=report.frames,
+        dropped=report.dropped,
+        camera=report.camera,
+        camera_error=report.camera_error,
+        paused=report.paused,
+        idle=report.idle,
+        model=report.model,
+        memory_mb=round(report.memory_mb, 1),
+        temperature_c=report.temperature_c,
+        throttled=report.throttled,
+        stages_ms=stages(report.stages_ms),
+        events_dropped=events_dropped,
+        messages_dropped=messages_dropped,
+    )
+
+
+def output(report: OutputState, at: Moment) -> OutputMessage:
+    """An output's value."""
+    return OutputMessage(
+        device=at.device,
+        time=at.utc(report.at_s),
+        output=report.name,
+        on=report.value > 0.0,
+        value=bounded(report.value),
+    )

@@ -1,0 +1,74 @@
+"""What all messages share: who says it, when, and in which version of its form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+SchemaVersion: TypeAlias = Literal[1]
+"""Grows when a field goes or changes its meaning; a new field does not change it."""
+
+Score: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Milliseconds: TypeAlias = Annotated[dict[str, float], Meta(description="stage to milliseconds")]
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def encoded(document: object) -> bytes:
+    """A message, or any part of one, as UTF-8 JSON in one line."""
+    return _encoder.encode(document)
+
+
+def _type_of(struct_name: str) -> str:
+    return struct_name.removesuffix("Message").lower()
+
+
+class Message(Struct, frozen=True, kw_only=True, tag_field="type", tag=_type_of):
+    """Base of all messages of a device. ``type`` in the JSON says which one it is."""
+
+    schema: SchemaVersion = 1
+    device: Annotated[str, Meta(description="the device's name in its configuration")]
+    time: Annotated[datetime, Meta(description="when the message was made, UTC", tz=True)]
+
+    def json(self) -> bytes:
+        """As UTF-8 JSON."""
+        return encoded(self)
+
+
+class Moment(NamedTuple):
+    """A device at a moment: what turns monotonic times into dates.
+
+    ``offset_s`` is wall-clock seconds minus monotonic seconds.
+    """
+
+    device: str
+    now_s: float
+    offset_s: float
+
+    @classmethod
+    def now(
+        cls, device: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> Moment:
+        """The present moment by both clocks."""
+        now_s = clock()
+        return cls(device, now_s, wall_clock() - now_s)
+
+    @property
+    def time(self) -> datetime:
+        """This moment's date."""
+        return self.utc(self.now_s)
+
+    def utc(self, monotonic_s: float) -> datetime:
+        """The date of a monotonic time."""
+        return datetime.fromtimestamp(monotonic_s + self.offset_s, timezone.utc)
+
+
+def bounded(score: float) -> float:
+    """A score as it is written: four digits, in 0..1."""
+    # A mean of float32 values may leave 0..1 by one bit, and the schema holds us to the range.
+    return min(1.0, max(0.0, round(float(score), 4)))

@@ -1,0 +1,81 @@
+"""What is answered to a command. What may be asked is in `edged.commands`."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+from edged.messages.message import Count, Message
+from edged.messages.results import ClassificationMessage, RuleState
+
+RequestId: TypeAlias = (
+    Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
+)
+
+
+def _type_of(struct_name: str) -> str:
+    return struct_name.removesuffix("Answer").lower()
+
+
+class Answer(Struct, frozen=True, kw_only=True, tag_field="type", tag=_type_of):
+    """Base of what a command answers with."""
+
+
+class AttentionAnswer(Answer, frozen=True, kw_only=True):
+    """Whether frames are classified now."""
+
+    paused: bool
+    idle: bool
+
+
+class OutputAnswer(Answer, frozen=True, kw_only=True):
+    """An output was set by hand."""
+
+    name: str
+    value: float
+
+
+class ReloadAnswer(Answer, frozen=True, kw_only=True):
+    """The configuration was read again, and what could be taken over was."""
+
+    model: str
+    restart_for: Annotated[
+        list[str], Meta(description="changed options that hold only after a restart")
+    ]
+
+
+class StatusAnswer(Answer, frozen=True, kw_only=True):
+    """How the daemon is at this moment."""
+
+    scene: str | None
+    rules: dict[str, RuleState]
+    camera: str
+    camera_error: str | None
+    model: str
+    frames: Count
+    dropped: Count
+    paused: bool
+    idle: bool
+
+
+AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer
+
+
+class ReplyMessage(Message, frozen=True, kw_only=True):
+    """What became of a command.
+
+    It has no field ``command``, so a reply can never be taken for one.
+    """
+
+    request: Annotated[str | None, Meta(description="the command, null if it was not understood")]
+    id: Annotated[RequestId, Meta(description="the request's own")] = None
+    ok: bool
+    error: str | None = None
+    data: AnyAnswer | None = None
+    classification: Annotated[
+        ClassificationMessage | None, Meta(description="of a snapshot: what is on it")
+    ] = None
+    jpeg_bytes: Annotated[
+        Count, Meta(description="bytes of JPEG that follow, on the control socket alone")
+    ] = 0

@@ -1,0 +1,108 @@
+"""What is on a picture: the model's classes, the scene, and the state of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from edged.core import Prediction, Result, Scene
+from edged.messages.message import Count, Message, Milliseconds, Moment, Score, bounded
+
+
+class RankedClass(Struct, frozen=True, kw_only=True):
+    """One class of a prediction."""
+
+    label: str
+    index: Count
+    score: Score
+
+
+class RuleState(Struct, frozen=True, kw_only=True):
+    """What a rule holds to be true."""
+
+    active: bool
+    score: Annotated[Score, Meta(description="smoothed score")]
+    since: Annotated[datetime, Meta(description="onset of this state, UTC", tz=True)]
+
+
+class StateMessage(Message, frozen=True, kw_only=True):
+    """What is really there; made when the scene or a rule changes."""
+
+    scene: Annotated[
+        str | None,
+        Meta(description="best active rule, best label, nothing or unknown; null: undecided yet"),
+    ]
+    frame: Count
+    rules: dict[str, RuleState]
+
+
+class ClassificationMessage(Message, frozen=True, kw_only=True):
+    """What the model said of one frame, best class first."""
+
+    captured: Annotated[datetime, Meta(description="capture time of the frame, UTC", tz=True)]
+    frame: Count
+    scene: str | None
+    model: str
+    results: list[RankedClass]
+    stages_ms: Milliseconds
+
+
+class PictureMessage(Struct, frozen=True, kw_only=True, tag_field="type", tag="picture"):
+    """What the model said of a picture in a file, or why it could not be read."""
+
+    path: str
+    model: str
+    results: list[RankedClass] = []
+    stages_ms: Milliseconds = {}
+    error: str | None = None
+
+
+def ranked(prediction: Prediction, count: int) -> list[RankedClass]:
+    """The `count` best classes, best first."""
+    return [
+        RankedClass(label=best.label, index=best.index, score=bounded(best.score))
+        for best in prediction.top(count)
+    ]
+
+
+def milliseconds(stages_s: Mapping[str, float]) -> dict[str, float]:
+    """Durations as messages say them."""
+    return {stage: round(duration_s * 1e3, 3) for stage, duration_s in stages_s.items()}
+
+
+def rules(scene: Scene, at: Moment) -> dict[str, RuleState]:
+    """What every rule holds."""
+    return {
+        rule.rule: RuleState(
+            active=rule.active, score=bounded(rule.score), since=at.utc(rule.since_s)
+        )
+        for rule in scene.rules
+    }
+
+
+def state(result: Result, at: Moment) -> StateMessage:
+    """The scene and every rule at a frame."""
+    return StateMessage(
+        device=at.device,
+        time=at.time,
+        scene=result.scene.name,
+        frame=result.frame.number,
+        rules=rules(result.scene, at),
+    )
+
+
+def classification(result: Result, top: int, at: Moment) -> ClassificationMessage:
+    """The `top` best classes of a frame."""
+    return ClassificationMessage(
+        device=at.device,
+        time=at.time,
+        captured=at.utc(result.frame.captured_s),
+        frame=result.frame.number,
+        scene=result.scene.name,
+        model=result.prediction.model,
+        results=ranked(result.prediction, top),
+        stages_ms=milliseconds(result.stages_s),
+    )

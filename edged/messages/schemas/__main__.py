@@ -1,0 +1,62 @@
+"""Write the schemas anew from the types."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from edged.commands import COMMANDS, union
+from edged.messages.device import HealthMessage, OutputMessage
+from edged.messages.events import EventMessage, GapMessage
+from edged.messages.replies import ReplyMessage
+from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
+from edged.messages.schemas import path
+
+SAID: Mapping[str, type[msgspec.Struct]] = {
+    "state": StateMessage,
+    "event": EventMessage,
+    "gap": GapMessage,
+    "classification": ClassificationMessage,
+    "picture": PictureMessage,
+    "health": HealthMessage,
+    "output": OutputMessage,
+    "reply": ReplyMessage,
+}
+"""What leaves, by the name in the schemas' file names."""
+
+NAMES = (*SAID, "command")
+"""All of them; a command is what comes in."""
+
+
+def generate(name: str) -> dict[str, Any]:
+    """The schema of the message `name`, from its type.
+
+    The type is the document itself and not a reference into it, so that a person sees it first.
+    """
+    kind: Any = SAID[name] if name in SAID else union(COMMANDS)
+    (schema,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        if name in SAID:
+            # What leaves has every field, also one that holds its default.
+            definition["required"] = list(definition["properties"])
+            for field in definition["properties"].values():
+                field.pop("default", None)
+        if "description" in definition:
+            # Python before 3.13 keeps the indentation of docstrings.
+            definition["description"] = inspect.cleandoc(definition["description"])
+    own = definitions.pop(kind.__name__) if name in SAID else schema
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **own,
+        **({"$defs": definitions} if definitions else {}),
+    }
+
+
+if __name__ == "__main__":
+    for name in NAMES:
+        text = json.dumps(generate(name), indent=2, ensure_ascii=False)
+        path(name).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,101 @@
+"""All that depends on the model, in one object that is replaced whole."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from edged.core import UNDECIDED, Classifier, Frame, Prediction, Result
+from edged.perception.rules import Decider
+
+log = logging.getLogger(__name__)
+
+
+class Perception:
+    """A model and the rules over its labels: a frame goes in, what is really there comes out.
+
+    A context manager that owns the classifier. It may be made in any thread; `classify` and
+    `decide` are the loop's.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        decider: Decider,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`decider` holds rules over the labels of `classifier`."""
+        self._classifier = classifier
+        self._decider = decider
+        self._clock = clock
+        self._tells_endless = False
+        self.scene = UNDECIDED
+        """As of the last frame that was decided on."""
+
+    def __enter__(self) -> Perception:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._classifier.__exit__(*exception)
+
+    @property
+    def model(self) -> str:
+        """The model's name, for people."""
+        return self._classifier.name
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """One label per class."""
+        return self._classifier.labels
+
+    @property
+    def wanted_px(self) -> tuple[int, int]:
+        """(height, width) of a frame that has all that the model can see."""
+        return self._classifier.input_px
+
+    def with_rules(self, decider: Decider) -> Perception:
+        """The same model under other rules. It has one owner: this, or what succeeds it."""
+        return Perception(self._classifier, decider, self._clock)
+
+    def succeed(self, old: Perception) -> None:
+        """Take over what `old` holds to be true, before the first frame; `old` is let go.
+
+        Where the labels are others, the scene is undecided until that frame.
+        """
+        self._decider.succeed(old._decider)
+        if list(self.labels) == list(old.labels):
+            self.scene = old.scene
+        if self._classifier is not old._classifier:
+            old.__exit__()
+
+    def classify(self, frame: Frame) -> Result:
+        """What the model says of a frame. Decides nothing: the scene stays as it was."""
+        prediction = self._classify(frame)
+        stages_s = {"decode": frame.decode_s, **prediction.stages_s}
+        return Result(frame, prediction, self.scene, (), stages_s, self._clock())
+
+    def decide(self, frame: Frame) -> Result:
+        """What a frame makes true."""
+        prediction = self._classify(frame)
+        classified_s = self._clock()
+        self.scene, events = self._decider.decide(prediction.scores, frame.captured_s, frame.number)
+        decided_s = self._clock()
+        stages_s = {
+            "decode": frame.decode_s,
+            **prediction.stages_s,
+            "decide": decided_s - classified_s,
+        }
+        return Result(frame, prediction, self.scene, events, stages_s, decided_s)
+
+    def _classify(self, frame: Frame) -> Prediction:
+        prediction = self._classifier.classify(frame.pixels)
+        if prediction.finite == self._tells_endless:
+            self._tells_endless = not prediction.finite
+            if self._tells_endless:
+                log.error(
+                    "model %s: its output holds numbers that are not finite, which count as 0; "
+                    "export it again, or use another",
+                    self.model,
+                )
+        return prediction

@@ -1,0 +1,116 @@
+"""A configuration read again while edged runs: made ready beside the loop, taken over in it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from edged import build
+from edged.commands import Command, Reload, Reply, Request
+from edged.config.reload import reloadable
+from edged.config.schema import Config
+from edged.errors import CommandError, EdgedError
+from edged.mailbox import Mailbox
+from edged.notify import Notifier
+from edged.perception.perception import Perception
+
+log = logging.getLogger(__name__)
+
+REQUESTS = 16
+"""Who may wait for a reload that does not end."""
+
+
+class InForce(NamedTuple):
+    """What the daemon runs with: a configuration, what was made of it, and of which files."""
+
+    config: Config
+    perception: Perception
+    stamp: tuple[int, ...]
+
+
+class Prepared(NamedTuple):
+    """What a reload has made ready, and the changed options that hold only after a restart."""
+
+    next: InForce
+    restart_for: list[str]
+
+
+class TakeOver(Command, frozen=True, kw_only=True, tag="take-over"):
+    """Put in what a reload has made ready: the second half of `Reload`, for the loop alone."""
+
+    prepared: Prepared
+
+
+class Reloader:
+    """Makes ready what a configuration says now, in a thread of its own.
+
+    Reading a file, the quarantine and loading a model take from milliseconds to seconds, and a
+    file may never answer: the loop goes on meanwhile, and can be stopped. One reload at a time;
+    who asks during one is answered with the next, which sees all that was written before.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Config],
+        in_force: Callable[[], InForce],
+        mailbox: Mailbox,
+        notifier: Notifier,
+    ) -> None:
+        """`read` gives the wanted configuration, `in_force` what it is to succeed."""
+        self._read = read
+        self._in_force = in_force
+        self._mailbox = mailbox
+        self._notifier = notifier
+        self._lock = threading.Lock()
+        self._asked: list[Request[Reload]] = []
+        self._thread: threading.Thread | None = None
+
+    def begin(self, request: Request[Reload]) -> None:
+        """Start, or start again when the present one is done. CommandError while too many wait."""
+        with self._lock:
+            if len(self._asked) >= REQUESTS:
+                raise CommandError("a reload is under way and does not end; is its file there?")
+            self._asked.append(request)
+            if self._thread is None:
+                self._notifier.reloading()
+                self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while asked := self._next():
+            reply = self._reload(asked[0].asked_by)
+            for request in asked:
+                request.reply(reply)
+
+    def _next(self) -> list[Request[Reload]]:
+        with self._lock:
+            asked, self._asked = self._asked, []
+            if not asked:
+                self._thread = None
+                self._notifier.ready()
+        return asked
+
+    def _reload(self, asked_by: str) -> Reply:
+        try:
+            prepared = prepare(self._in_force(), self._read())
+        except EdgedError as error:
+            for line in str(error).splitlines():
+                log.error("reload: %s", line)
+            log.error("reload, asked by %s: refused; everything stays as it was", asked_by)
+            return Reply(error=str(error))
+        replies: queue.Queue[Reply] = queue.Queue(1)
+        command = TakeOver(prepared=prepared)
+        self._mailbox.post(Request(command, asked_by, replies.put_nowait), bounded=False)
+        return replies.get()
+
+
+def prepare(old: InForce, wanted: Config) -> Prepared:
+    """What is to succeed `old`. ModelError, ConfigError: nothing has changed."""
+    config, restart_for = reloadable(old.config, wanted)
+    model = build.admitted(config)
+    same_model = config.model == old.config.model and model.stamp == old.stamp
+    perception = build.perception(config, model, old.perception if same_model else None)
+    return Prepared(InForce(config, perception, model.stamp), restart_for)

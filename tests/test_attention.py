@@ -1,0 +1,89 @@
+"""Whether frames are classified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edged.attention import Attention
+from edged.commands import Pause, Request, Resume, Wake
+from edged.core import Result
+from tests.ports.mqtt.reports import event, result
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_without_an_idle_time_it_is_always_awake(clock: Clock) -> None:
+    attention = Attention(0.0, clock)
+    clock.now_s = 1e9
+    assert attention.awake
+    assert not attention.idle
+
+
+def test_it_idles_when_no_wake_has_come_for_so_long_and_a_wake_ends_that(clock: Clock) -> None:
+    attention = Attention(2.0, clock)
+    clock.now_s = 1.9
+    assert attention.awake
+    clock.now_s = 2.0
+    assert (attention.awake, attention.idle) == (False, True)
+    answer = attention.wake(Request(Wake()))
+    assert (answer.idle, attention.awake) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "awake"),
+    [
+        (result(active=True), True),
+        (result(active=False, events=(event(active=False),)), True),
+        (result(active=False), False),
+    ],
+)
+def test_what_happens_keeps_it_awake(clock: Clock, seen: Result, awake: bool) -> None:
+    attention = Attention(2.0, clock)
+    clock.now_s = 1.5
+    attention.keep_awake(seen)
+    clock.now_s = 3.0
+    assert attention.awake is awake
+
+
+def test_a_changed_idle_time_counts_from_the_last_wake(clock: Clock) -> None:
+    attention = Attention(2.0, clock)
+    clock.now_s = 3.0
+    attention.wake_s = 5.0
+    assert attention.awake
+    clock.now_s = 5.0
+    assert attention.idle
+
+
+def test_a_pause_lasts_until_the_resume_which_wakes_too(clock: Clock) -> None:
+    attention = Attention(2.0, clock)
+    request: Request[Any] = Request(Pause())
+    assert attention.pause(request).paused
+    assert not attention.awake
+    clock.now_s = 10.0
+    answer = attention.resume(Request(Resume()))
+    assert (answer.paused, answer.idle) == (False, False)
+    assert attention.awake
+
+
+def test_who_paused_and_resumed_is_in_the_log_once(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    attention = Attention(0.0, clock)
+    for _ in range(2):
+        attention.pause(Request(Pause(), "input door"))
+    for _ in range(2):
+        attention.resume(Request(Resume(), "MQTT"))
+    assert caplog.messages == ["paused by input door", "resumed by MQTT"]
