@@ -79,12 +79,10 @@ def test_a_file_that_cannot_be_read_is_told_and_the_rest_go_on(
     paths = [str(pictures), str(pictures / "absent.png")]
     assert main(["classify", "--json", *model, *paths]) == 1
     by_name = {Path(document["path"]).name: document for document in documents(capsys)}
-    assert set(by_name["a-broken.bmp"]) == set(by_name["absent.png"]) == {
-            "type", "path", "model", "results", "stages_ms", "error"
-        }
-        assert by_name["absent.png"]["results"] == []
-    assert "results" in by_name["a.bmp"]
-    assert "results" in by_name["b.bmp"]
+    assert set(by_name["a-broken.bmp"]) == set(by_name["a.bmp"])
+    assert by_name["a.bmp"]["results"]
+    assert by_name["b.bmp"]["error"] is None
+    assert by_name["absent.png"]["results"] == []
     for name in ("a-broken.bmp", "a-empty.jpg", "absent.png"):
         assert name in by_name[name]["error"]
         assert "\n" not in by_name[name]["error"]
