@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from edged import build
 from edged.commands import Command, Reload, Reply, Request
 from edged.config.reload import reloadable
 from edged.config.schema import Config
-from edged.errors import CommandError, EdgedError
+from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.notify import Notifier
 from edged.perception.perception import Perception
@@ -21,6 +22,12 @@ log = logging.getLogger(__name__)
 
 REQUESTS = 16
 """Who may wait for a reload that does not end."""
+
+SETTLED_S = 0.1
+"""A file that says the same after this time is taken for whole: half of one may be right, too."""
+
+SETTLING = 50
+"""How often it may say something else."""
 
 
 class InForce(NamedTuple):
@@ -93,9 +100,19 @@ class Reloader:
                 self._notifier.ready()
         return asked
 
+    def _settled(self) -> Config:
+        """The configuration when nobody writes it any more. ConfigError."""
+        wanted = self._read()
+        for _ in range(SETTLING):
+            time.sleep(SETTLED_S)
+            before, wanted = wanted, self._read()
+            if wanted == before:
+                return wanted
+        raise ConfigError("the configuration changes all the time; reload when it is written")
+
     def _reload(self, asked_by: str) -> Reply:
         try:
-            prepared = prepare(self._in_force(), self._read())
+            prepared = prepare(self._in_force(), self._settled())
         except EdgedError as error:
             for line in str(error).splitlines():
                 log.error("reload: %s", line)

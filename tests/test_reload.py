@@ -1,0 +1,194 @@
+"""A configuration read again: made ready in a thread, refused whole, taken over in the loop."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edged import build, reload
+from edged.commands import Reload, Reply, Request
+from edged.config.load import load
+from edged.config.schema import Config
+from edged.errors import CommandError, ConfigError
+from edged.mailbox import Mailbox
+from edged.messages.replies import ReloadAnswer
+from edged.notify import Notifier
+from edged.reload import REQUESTS, InForce, Reloader, TakeOver, prepare
+from tests.mosquitto import LIMIT_S, wait_until
+
+CAT = 'rule=[{name="cat", labels=["cat"]}]'
+
+
+class Told(Notifier):
+    """What systemd was told."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.states: list[str] = []
+
+    def reloading(self) -> None:
+        self.states.append("reloading")
+
+    def ready(self) -> None:
+        self.states.append("ready")
+
+
+@pytest.fixture(autouse=True)
+def no_wait_for_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reload, "SETTLED_S", 0.0)
+
+
+@pytest.fixture
+def in_force() -> Iterator[InForce]:
+    config = load(None, [CAT, "model.threads=1"])
+    model = build.admitted(config)
+    perception = build.perception(config, model)
+    with perception:
+        yield InForce(config, perception, model.stamp)
+
+
+class Desk:
+    """A reloader, and a loop that takes over what it makes ready."""
+
+    def __init__(self, in_force: InForce, read: Callable[[], Config]) -> None:
+        self.mailbox = Mailbox()
+        self.notifier = Told()
+        self.replies: queue.Queue[Reply] = queue.Queue()
+        self.reloader = Reloader(read, lambda: in_force, self.mailbox, self.notifier)
+
+    def ask(self) -> None:
+        self.reloader.begin(Request(Reload(), "a test", self.replies.put))
+
+    def prepared(self) -> Request[TakeOver]:
+        taken: list[Request[Any]] = []
+
+        def come() -> bool:
+            taken.extend(self.mailbox.take())
+            return bool(taken)
+
+        wait_until(come)
+        (request,) = taken
+        assert isinstance(request.command, TakeOver)
+        return request
+
+
+def test_what_is_ready_waits_for_the_loop_and_its_reply_goes_to_who_asked(
+    in_force: InForce,
+) -> None:
+    desk = Desk(in_force, lambda: load(None, [CAT, "model.threads=1", "rule.cat.enter=0.9"]))
+    desk.ask()
+    request = desk.prepared()
+    assert desk.notifier.states == ["reloading"]
+    assert request.command.prepared.next.config.rule[0].enter == 0.9
+    request.reply(Reply(data=ReloadAnswer(model="m", restart_for=[])))
+    assert desk.replies.get(timeout=LIMIT_S).error is None
+    wait_until(lambda: desk.notifier.states == ["reloading", "ready"])
+
+
+def test_what_is_wrong_is_refused_and_nothing_reaches_the_loop(in_force: InForce) -> None:
+    desk = Desk(in_force, lambda: load(None, ["decide.enter=2"]))
+    desk.ask()
+    assert "decide.enter" in str(desk.replies.get(timeout=LIMIT_S).error)
+    assert desk.mailbox.take() == []
+    wait_until(lambda: desk.notifier.states == ["reloading", "ready"])
+
+
+def test_who_asks_during_a_reload_is_answered_with_the_next(in_force: InForce) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+    wanted = [0.7]
+
+    def read() -> Config:
+        enter = wanted[0]
+        reading.set()
+        assert go_on.wait(LIMIT_S)
+        return load(None, [CAT, "model.threads=1", f"rule.cat.enter={enter}"])
+
+    desk = Desk(in_force, read)
+    desk.ask()
+    assert reading.wait(LIMIT_S)
+    wanted[0] = 0.8
+    desk.ask()
+    desk.ask()
+    go_on.set()
+    first = desk.prepared()
+    # Settled: what the first reload saw was written over while it read.
+    assert first.command.prepared.next.config.rule[0].enter == 0.8
+    first.reply(Reply())
+    desk.replies.get(timeout=LIMIT_S)
+    desk.prepared().reply(Reply(error="a second answer"))
+    late = [desk.replies.get(timeout=LIMIT_S).error for _ in range(2)]
+    assert late == ["a second answer"] * 2
+    wait_until(lambda: desk.notifier.states[-1] == "ready")
+    assert desk.notifier.states.count("reloading") == 1
+
+
+def test_a_file_that_never_answers_leaves_the_loop_alone_and_is_told(in_force: InForce) -> None:
+    go_on = threading.Event()
+
+    def read() -> Config:
+        go_on.wait(LIMIT_S)
+        raise ConfigError("at last")
+
+    desk = Desk(in_force, read)
+    desk.ask()
+    wait_until(lambda: not desk.reloader._asked)
+    for _ in range(REQUESTS):
+        desk.ask()
+    with pytest.raises(CommandError, match="a reload is under way"):
+        desk.ask()
+    go_on.set()
+
+
+def test_a_file_that_changes_all_the_time_is_refused(in_force: InForce) -> None:
+    numbers = iter(range(1, 1000))
+    desk = Desk(in_force, lambda: load(None, [f"mqtt.image_quality={next(numbers) % 90 + 1}"]))
+    desk.ask()
+    assert "changes all the time" in str(desk.replies.get(timeout=LIMIT_S).error)
+
+
+def test_other_rules_keep_the_model_that_is_loaded(in_force: InForce) -> None:
+    wanted = load(None, [CAT, "model.threads=1", "rule.cat.enter=0.9"])
+    prepared = prepare(in_force, wanted)
+    assert prepared.next.perception._classifier is in_force.perception._classifier
+    assert prepared.restart_for == []
+
+
+def test_another_model_is_loaded_beside_the_one_that_is_in_force(in_force: InForce) -> None:
+    prepared = prepare(in_force, load(None, [CAT, "model.threads=2"]))
+    with prepared.next.perception:
+        assert prepared.next.perception._classifier is not in_force.perception._classifier
+        assert prepared.next.config.model.threads == 2
+
+
+def test_a_model_file_that_was_replaced_is_loaded_again(tmp_path: Path) -> None:
+    from edged.paths import bundled_model
+
+    path = tmp_path / "model.tflite"
+    path.write_bytes(bundled_model().read_bytes())
+    config = load(None, [CAT, f"model.path={path}", "model.threads=1"])
+    model = build.admitted(config)
+    with build.perception(config, model) as perception:
+        old = InForce(config, perception, model.stamp)
+        assert prepare(old, config).next.perception._classifier is perception._classifier
+        other = tmp_path / "new"
+        other.write_bytes(bundled_model().read_bytes())
+        other.replace(path)
+        with prepare(old, config).next.perception as new:
+            assert new._classifier is not perception._classifier
+
+
+def test_what_holds_only_after_a_restart_is_named(in_force: InForce) -> None:
+    wanted = load(None, [CAT, "model.threads=1", "camera.fps=5"])
+    prepared = prepare(in_force, wanted)
+    assert prepared.restart_for == ["camera.fps"]
+    assert prepared.next.config.camera.fps == in_force.config.camera.fps
+
+
+def test_a_label_that_the_model_has_not_is_refused(in_force: InForce) -> None:
+    with pytest.raises(ConfigError, match="dragon"):
+        prepare(in_force, load(None, ['rule=[{name="x", labels=["dragon"]}]', "model.threads=1"]))
