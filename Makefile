@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models model bench bench-environments bench-guard install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models model bench bench-arm bench-environments bench-guard install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -70,8 +70,18 @@ bench-environments:
 	-$(MAKE) build/bench/tflite-runtime/stamp
 	-$(MAKE) build/bench/tensorflow/stamp
 
-bench: $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
+# First of all what cannot be made: one line says what to install.
+NEEDS = need-arm need-bench need-bench-arm need-board need-model
+.PHONY: $(NEEDS)
+$(NEEDS): need-%:
+	@tests/need $*
+
+bench: need-bench $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-arm: need-bench-arm ## instructions on the boards' own cores into docs/benchmarks.md; needs root; ARGS=--check compares
+	$(MAKE) -f benchmarks/arm/image.mk build/arm/disk.ext4
+	$(PYTHON) -m benchmarks.arm $(ARGS)
 
 bench-guard: $(VENV)/test.stamp ## fail where a ratio to the bare invoke is clearly worse than the committed one
 	$(BIN)/python -m benchmarks.guard $(ARGS)
@@ -85,19 +95,20 @@ $(TRAIN)/stamp: models/requirements-train.txt
 	$(TRAIN)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
-model: $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="--epochs 60"
+model: need-model $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="--epochs 60"
 	$(TRAIN)/bin/python -m models.recipe train $(ARGS)
 
 fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
 
-arm: ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
+arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
 	tests/arm/run $(ARGS)
 
-board: $(VENV)/test.stamp ## edged on an emulated computer: real kernel, systemd, cameras, pins; needs root
+board: need-board $(VENV)/test.stamp ## edged on an emulated computer: real kernel, systemd, cameras, pins; needs root
 	$(MAKE) -f tests/board/image.mk build/board/disk.ext4
 	$(BIN)/python -m tests.board --out docs/reports/board.md
+	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
 
 include docs/reports/reports.mk
 

@@ -1,5 +1,5 @@
 # The root of a small Debian for 64-bit Arm, fetched once for tests/arm/run.
-# Wants root, mmdebstrap, arch-test, qemu-user-static; `rm -r build/arm` forgets everything.
+# Wants what tests/need says of arm; `rm -r build/arm` forgets everything.
 
 arm = tests/arm
 out = build/arm

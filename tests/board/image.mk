@@ -1,6 +1,6 @@
 # The disk of a small Debian computer with edged installed, for `python -m tests.board`.
 # Debian and its kernel are fetched once; edged is installed anew when its sources change.
-# Wants root, mmdebstrap, e2fsprogs; `rm -r build/board` forgets everything.
+# Wants what tests/need says of board; `rm -r build/board` forgets everything.
 
 board = tests/board
 out = build/board
@@ -10,7 +10,7 @@ suite = bookworm
 edged_sources := $(shell git ls-files -co --exclude-standard -- Makefile pyproject.toml setup.py \
 	constraints.txt README.md LICENSE edged models config systemd docs/systemd.md)
 
-$(out)/disk.ext4: $(out)/gpio-sim.stamp $(edged_sources) $(board)/install $(wildcard $(board)/guest/*)
+$(out)/disk.ext4: $(out)/gpio-sim.stamp $(edged_sources) $(board)/install tests/checkout $(wildcard $(board)/guest/*)
 	$(board)/install $(root) $(out)/pip-cache
 	rm -f $@.new
 	mke2fs -q -t ext4 -d $(root) $@.new 3000M
