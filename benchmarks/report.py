@@ -5,28 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from benchmarks.arm import report as arm
 from benchmarks.results import Part, Row, Table
 from benchmarks.svg import draw
 
 HEAD = """\
 # Benchmarks
 
-This file is written by `make bench`; what helped and what did not is in
-[performance.md](performance.md). Everything below was measured in one run on one machine, warmed
-up, in turns with the bare invoke that it is compared with. **Absolute times are not promises**:
-ratios to the floor of the same run are. p50/p90/p99 are percentiles.
-"""
-
-ARM = """\
-## Arm
-
-Not measured here. On a Raspberry Pi or a Jetson, `edged bench --report` prints the row for this
-table and a JSON document; please send both.
-
-| board | model | invoke p50 | frame → decision p50 | source |
-|---|---|---|---|---|
-| Raspberry Pi 4 (64-bit) | MobileNetV2 1.0 224 int8 | 17 ms | - | XNNPACK's README; not ours |
-| Raspberry Pi 3+ | MobileNetV2 1.0 224 int8 | 30 ms | - | XNNPACK's README; not ours |
+This file is written by `make bench`, its last section by `make bench-arm`; what helped and what
+did not is in [performance.md](performance.md). Everything before that section was measured in one
+run on one machine, warmed up, in turns with the bare invoke that it is compared with. **Absolute
+times are not promises**: ratios to the floor of the same run are. p50/p90/p99 are percentiles.
 """
 
 
@@ -52,7 +41,7 @@ def write(folder: Path, machine: dict[str, str], parts: dict[str, Part], took_s:
                 if shown:
                     lines += [f"{name}, {plot.y} by {plot.x}: {values}", ""]
         lines += [line for note in part.notes for line in (note, "")]
-    lines.append(ARM)
+    lines.append(arm.section(arm.load()))
     (folder / "benchmarks.md").write_text("\n".join(lines))
     document = {
         "machine": machine,
