@@ -173,6 +173,7 @@ def _decide(decider: Decider, row: Scores, numbers: Iterator[int]) -> None:
 
 def processes() -> Figures:
     """Whole processes, whose files are in memory already."""
+    runtime = "import numpy, ai_edge_litert.interpreter"
     python, edged = sys.executable, str(Path(sys.executable).with_name("edged"))
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "picture.jpg"
@@ -180,11 +181,7 @@ def processes() -> Figures:
         commands = {
             "python -c pass": (python, "-c", "pass"),
             "import numpy": (python, "-c", "import numpy"),
-            "import numpy and the runtime": (
-                python,
-                "-c",
-                "import numpy, ai_edge_litert.interpreter",
-            ),
+            "import numpy and the runtime": (python, "-c", runtime),
             "edged version": (edged, "version"),
             "edged classify": (edged, "classify", "--threads", "1", str(picture)),
         }

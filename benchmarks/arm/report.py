@@ -144,7 +144,7 @@ row for this table and a JSON document; please send both.
 
 
 def load(path: Path = COMMITTED) -> dict[str, Any]:
-    """What is committed. OSError where nothing is."""
+    """What is committed: ``about``, ``absent`` and ``features``, and ``cores`` with figures."""
     document: dict[str, Any] = json.loads(path.read_text())
     return document
 
