@@ -71,7 +71,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # First of all what cannot be made: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-model
+NEEDS = need-arm need-bench need-bench-arm need-board need-model need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*

@@ -12,7 +12,7 @@ from benchmarks.arm import MARK
 QEMU = "qemu-system-aarch64"
 
 LIMIT_S = 1800.0
-"""It takes two to four minutes alone; a machine that has other work takes longer."""
+"""It takes a minute or two; on a machine that has other work, longer."""
 
 
 def cores() -> frozenset[str]:

@@ -30,7 +30,7 @@ report-evaluation: $(VENV)/run.stamp ## measure the bundled model and those of .
 	$(BIN)/python -m edged.evaluation $(REPORTS)/bundled.json > $(REPORTS)/bundled.md
 	$(BIN)/python -m edged.evaluation $(CLASSIFIERS:%=$(REPORTS)/%.json) > $(REPORTS)/imagenet.md
 
-report-quantization: $(TENSORFLOW)/stamp ## five versions of the bundled model side by side (needs its checkpoint)
+report-quantization: need-report-quantization $(TENSORFLOW)/stamp ## five versions of the bundled model side by side (needs its checkpoint)
 	$(TENSORFLOW)/bin/python -m models.recipe.export --run $(RUN)
 	rm -rf $(RUN)/edged-cifar10-tflite
 	$(TENSORFLOW)/bin/python -m edged models quantize $(RUN)/edged-cifar10 --mean 128 --std 128 \
@@ -39,5 +39,5 @@ report-quantization: $(TENSORFLOW)/stamp ## five versions of the bundled model s
 	mv $(REPORTS)/.part $(REPORTS)/quantization.json
 	$(TENSORFLOW)/bin/python -m edged.evaluation $(REPORTS)/quantization.json > $(REPORTS)/quantization.md
 
-reference: $(TENSORFLOW)/stamp ## the daemon's path against TensorFlow and Pillow, on 491 pictures
+reference: need-reference $(TENSORFLOW)/stamp ## the daemon's path against TensorFlow and Pillow, on 491 pictures
 	$(TENSORFLOW)/bin/python -m pytest tests/evaluation/test_reference.py -rA $(ARGS)
