@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import msgspec
 import pytest
 import yaml
 
@@ -103,12 +102,6 @@ def test_the_first_rule_of_the_readme_is_right(
 def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
-
-
-def test_the_json_of_the_command_line_page_is_json() -> None:
-    (text,) = blocks(ROOT / "docs" / "cli.md", "json")
-    document = msgspec.json.decode(text)
-    assert set(document) == {"path", "results", "model", "timings_ms"}
 
 
 def test_the_figures_of_the_readme_are_those_of_the_last_benchmark() -> None:

@@ -22,18 +22,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from edged.decide import Decider
+from edged.scores import look_up
 
 from benchmarks import material
 from benchmarks.arm import MARK
 from edged.config.schema import DecideConfig, ModelConfig, RuleConfig
 from edged.core import Pixels, Scores
-from edged.decide import Decider
 from edged.imaging.picture import decode_jpeg, jpeg
 from edged.imaging.resample import resample
 from edged.imaging.yuv import nv12_to_rgb, yuyv_to_rgb
 from edged.inference.tflite import load
 from edged.native import kernels
-from edged.scores import look_up
 
 WARM = 2
 RUNS = 7

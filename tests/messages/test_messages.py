@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from edged import build
 from edged.commands import Reply
-from edged.core import OutputState
+from edged.config.load import load
+from edged.core import Frame, OutputState
+from edged.imaging.picture import read_picture
 from edged.messages import device, events, results, schemas
 from edged.messages.events import GapMessage
 from edged.messages.message import Moment, encoded
@@ -20,8 +23,9 @@ from edged.messages.results import PictureMessage, milliseconds, ranked
 from edged.messages.schemas.__main__ import NAMES, SAID, generate
 from tests.ports.mqtt.reports import event, health, result
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "mqtt.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs"
 
+PICTURES = Path(__file__).parents[1] / "pictures"
 AT = Moment.now("porch", time.monotonic, time.time)
 
 
@@ -114,12 +118,21 @@ def test_replaying_keeps_the_fields_of_another_version() -> None:
 
 def examples() -> list[tuple[str, str]]:
     """Each fenced JSON block of the documentation, with the schema that it names before it."""
-    text = DOCUMENTATION.read_text(encoding="utf-8")
+    text = "".join((DOCUMENTATION / page).read_text("utf-8") for page in ("mqtt.md", "cli.md"))
     return re.findall(r"<!-- schema: (\w+) -->\s*```json\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_documentation_shows_every_message() -> None:
     assert {name for name, _ in examples()} == set(NAMES)
+
+
+def test_the_stages_in_the_documentation_are_those_of_a_real_frame() -> None:
+    shown = {name: json.loads(example) for name, example in examples()}
+    with build.perception(load(None)) as perception:
+        pixels = read_picture(PICTURES / "cat.jpg")
+        stages = list(perception.decide(Frame(pixels, 1, 0.0)).stages_s)
+    assert list(shown["classification"]["stages_ms"]) == stages
+    assert list(shown["health"]["stages_ms"]) == [*stages, "latency"]
 
 
 @pytest.mark.parametrize(("name", "example"), examples())
