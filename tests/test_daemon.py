@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,9 @@ import pytest
 from PIL import Image
 
 from edged.daemon import Daemon
+from edged.ports.gpio import factory
+from edged.ports.gpio.mock_pins import MockPins
+from edged.ports.mqtt.connection import Connection
 from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
 
 __all__ = ["broker", "brokers"]
@@ -253,6 +257,91 @@ def test_a_reload_takes_over_new_rules_and_refuses_wrong_ones(daemon: Running) -
             assert time.monotonic() < give_up_s
 
 
+def refuse_reload(daemon: Running, says: str) -> None:
+    done = daemon.edged("reload")
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_no_whole_configuration_is_refused_and_rules_stay(daemon: Running) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    command_line = daemon.config.with_name("as-it-was.toml")
+    command_line.write_text(daemon.config.read_text())
+    running = Running(command_line)
+    daemon.config.write_text("")
+    refuse_reload(running, "nothing is set in it")
+    daemon.config.unlink()
+    os.mkfifo(daemon.config)
+    refuse_reload(running, "no regular file")
+    status = json.loads(running.edged("status", "--json").stdout)["data"]
+    assert list(status["rules"]) == ["cat"]
+    assert daemon.stop() == 0
+
+
+def test_the_command_line_changes_what_the_running_daemon_does(daemon: Running) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    assert "paused: yes" in daemon.edged("pause").stdout
+    frames = json.loads(daemon.edged("status", "--json").stdout)["data"]["frames"]
+    with Listener(port_of(daemon.config), "edged/test/output/bell/state") as listener:
+        assert json.loads(listener.next().payload)["value"] == 0
+        assert daemon.edged("set-output", "bell", "1").returncode == 0
+        assert json.loads(listener.next().payload)["value"] == 1
+    wrong = daemon.edged("set-output", "bel", "1")
+    assert (wrong.returncode, wrong.stderr) == (
+        1,
+        'edged: no output is named "bel"; did you mean "bell"?\n',
+    )
+    assert json.loads(daemon.edged("status", "--json").stdout)["data"]["frames"] == frames
+    assert "paused: no" in daemon.edged("resume").stdout
+    assert daemon.edged("wake").returncode == 0
+    assert "restart_for: -" in daemon.edged("reload").stdout
+
+
+class Outage:
+    """A broker that answers CONNECT, and then nothing."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._connections: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            self._connections.append(connection)
+            connection.recv(4096)
+            # CONNACK of MQTT 5: accepted, no properties.
+            connection.sendall(b"\x20\x03\x00\x00\x00")
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = MockPins()
+    monkeypatch.setitem(factory.FACTORIES, "mock", lambda _gpio: pins)
+    lamp, broker = pins.pin(17), Outage()
+    daemon = Daemon(
+        config, [f"mqtt.port={broker.port}", "mqtt.protocol=5", "output.lamp.initial=1"]
+    )
+    ended: list[str] = []
+
+    class Farewell(Connection):
+        def stop(self) -> None:
+            ended.append(f"farewell, lamp {lamp.state:g}")
+            super().stop()
+
+    monkeypatch.setattr("edged.ports.mqtt.port.Connection", Farewell)
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    wait_until(lambda: (config.parent / "edged.sock").exists())
+    daemon._ports.gpio.set("lamp", 1.0)  # type: ignore[union-attr]
+    assert lamp.state == 1
+    daemon.stop("a test")
+    thread.join(LIMIT_S)
+    assert ended == ["farewell, lamp 0"]
+
+
 def test_pictures_that_come_later_are_seen(config: Path, pictures: Path) -> None:
     for picture in list(pictures.iterdir()):
         picture.rename(config.parent / picture.name)
@@ -349,9 +438,7 @@ def test_why_it_cannot_run_is_json_too_where_asked(config: Path) -> None:
 
 
 def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path) -> None:
-    from socket import AF_UNIX, SOCK_DGRAM, socket
-
-    with socket(AF_UNIX, SOCK_DGRAM) as systemd:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(config.parent / "notify"))
         systemd.settimeout(LIMIT_S)
         environment = {

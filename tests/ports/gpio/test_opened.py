@@ -1,0 +1,79 @@
+"""What a daemon has opened counts at its end, whatever the configuration says by then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edged.cli import main
+from edged.config.schema import GpioConfig, OutputConfig
+from edged.errors import ConfigError
+from edged.paths import opened_outputs
+from edged.ports.gpio import opened
+from edged.ports.gpio.opened import OpenedOutputs
+from tests.ports.gpio.fake_gpiod import FakeChip
+
+RELAY = OutputConfig(name="relay", pin="RELAY", action="manual")
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    path = tmp_path / "edged.toml"
+    path.write_text('[[output]]\nname = "relay"\npin = "RELAY"\naction = "manual"\n')
+    return path
+
+
+def safe_outputs(config: Path) -> int:
+    return main(["safe-outputs", "--config", str(config)])
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "outputs.json"
+    assert opened.read(path) is None
+    wanted = OpenedOutputs(GpioConfig(chip="pinctrl"), [RELAY])
+    opened.write(path, wanted)
+    assert opened.read(path) == wanted
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"gpio": {}, "outputs": [{"pin": 3}]}', b"\xff"])
+def test_a_damaged_file_is_one_line_that_names_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"outputs\.json: cannot be read: ") as told:
+        opened.read(path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_place_that_cannot_be_written_is_one_line_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="make its directory writable"):
+        opened.write(tmp_path / "file" / "outputs.json", OpenedOutputs(GpioConfig(), [RELAY]))
+
+
+@pytest.mark.parametrize(
+    "edited",
+    ["", "[[output]]\nname = 'relay", '[[output]]\nname = "lamp"\npin = "LAMP"\naction="manual"'],
+    ids=["removed", "a typo", "another"],
+)
+def test_an_output_that_was_opened_goes_safe_whatever_was_written_since(
+    board: FakeChip, config: Path, edited: str
+) -> None:
+    board["RELAY"].level = board["LAMP"].level = 1
+    opened.write(opened_outputs(config), OpenedOutputs(GpioConfig(), [RELAY]))
+    config.write_text(edited)
+    assert safe_outputs(config) == 0
+    assert (board["RELAY"].level, board["LAMP"].level) == (0, 1)
+
+
+def test_where_nothing_was_opened_the_configuration_counts(board: FakeChip, config: Path) -> None:
+    board["RELAY"].level = 1
+    assert safe_outputs(config) == 0
+    assert board["RELAY"].level == 0
+
+
+def test_each_configuration_has_a_place_of_its_own(config: Path) -> None:
+    other = opened_outputs(config.with_name("other.toml"))
+    assert len({opened_outputs(config), other, opened_outputs(None)}) == 3
+    assert opened_outputs(config) == opened_outputs(Path(str(config)))

@@ -1,0 +1,139 @@
+"""The one table of what can be asked, by whom, and what is answered."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from edged import commands
+from edged.cli.parser import make_parser
+from edged.commands import (
+    COMMANDS,
+    REQUEST_BYTES,
+    Asker,
+    Command,
+    Parser,
+    Pause,
+    Reply,
+    Request,
+    SetOutput,
+    carry_out,
+    does,
+    fields_of,
+    name_of,
+    open_to,
+)
+from edged.config.schema import InputConfig
+from edged.errors import CommandError, EdgedError
+from edged.messages.message import Moment
+from edged.messages.replies import AttentionAnswer
+from tests.ports.mqtt.reports import result
+
+AT = Moment("porch", 10.0, 1e9)
+
+
+def test_every_command_has_a_name_of_its_own_and_says_what_it_does() -> None:
+    names = [name_of(kind) for kind in COMMANDS]
+    assert len(set(names)) == len(names)
+    assert all(does(kind)[0].isupper() and "." not in does(kind)[-1] for kind in COMMANDS)
+
+
+def test_who_may_ask_for_what() -> None:
+    asked = {asker: set(open_to(asker)) for asker in Asker}
+    everybody = {"snapshot", "pause", "resume", "wake"}
+    assert asked[Asker.INPUT] == everybody
+    assert asked[Asker.MQTT] == everybody | {"status"}
+    assert asked[Asker.SIGNAL] == {"reload"}
+    assert asked[Asker.SOCKET] == everybody | {"status", "set-output", "reload", "watch"}
+
+
+def test_the_command_line_has_every_command_of_the_control_socket() -> None:
+    (choices,) = (action.choices for action in make_parser()._actions if action.choices)
+    assert choices is not None
+    assert set(open_to(Asker.SOCKET)) <= set(choices)
+
+
+def test_what_a_command_needs_is_asked_for_on_the_command_line() -> None:
+    arguments = make_parser().parse_args(["set-output", "lamp", "0.5"])
+    assert (arguments.name, arguments.value) == ("lamp", 0.5)
+    assert fields_of(SetOutput) == {"name": str, "value": float}
+    assert fields_of(Pause) == {}
+
+
+@pytest.mark.parametrize("payload", [b"pause", b" Pause\n", b'{"command": "pause"}'])
+def test_a_name_or_json_is_a_command(payload: bytes) -> None:
+    assert Parser(Asker.MQTT).parse(payload) == Pause()
+
+
+def test_the_fields_and_the_id_come_from_json() -> None:
+    payload = b'{"command": "set-output", "name": "lamp", "value": 1, "id": 7, "more": []}'
+    assert Parser(Asker.SOCKET).parse(payload) == SetOutput(name="lamp", value=1.0, id=7)
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (b"set-output", "not a command: .*name"),
+        (b'{"command": "set-output", "name": "lamp", "value": 1.5}', "not a command: .*1.0"),
+        (b'{"command": "dance"}', "not a command: .*dance"),
+        (b"dance", "neither JSON nor a command's name: .*; commands: snapshot, pause"),
+        (b"x" * (REQUEST_BYTES + 1), f"at most {REQUEST_BYTES} bytes"),
+    ],
+)
+def test_anything_else_is_refused_with_what_can_be_asked(payload: bytes, told: str) -> None:
+    with pytest.raises(CommandError, match=told):
+        Parser(Asker.SOCKET).parse(payload)
+
+
+def test_what_only_others_may_ask_is_no_command() -> None:
+    with pytest.raises(CommandError, match="not a command"):
+        Parser(Asker.MQTT).parse(b'{"command": "reload"}')
+
+
+def asked(command: Command, handler: Any) -> list[Reply]:
+    replies: list[Reply] = []
+    carry_out(Request(command, "a test", replies.append), {type(command): handler})
+    return replies
+
+
+def test_a_request_is_replied_to_with_what_its_handler_answers() -> None:
+    answer = AttentionAnswer(paused=True, idle=False)
+    assert asked(Pause(), lambda _request: answer) == [Reply(data=answer)]
+
+
+def test_a_handler_that_replies_later_is_not_replied_for() -> None:
+    assert asked(Pause(), lambda _request: None) == []
+
+
+def test_a_refusal_is_replied_and_logged_with_who_asked(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(request: Request[Pause]) -> None:
+        raise CommandError("not now")
+
+    with caplog.at_level(logging.WARNING):
+        assert asked(Pause(), refuse) == [Reply(error="not now")]
+    assert caplog.messages == ["pause, asked by a test: not now"]
+
+
+def test_a_bug_is_not_taken_for_a_refusal() -> None:
+    def bug(request: Request[Pause]) -> None:
+        raise ZeroDivisionError
+
+    assert not issubclass(ZeroDivisionError, EdgedError)
+    with pytest.raises(ZeroDivisionError):
+        asked(Pause(), bug)
+
+
+def test_a_reply_as_it_leaves() -> None:
+    seen = Reply(result=result(4)).message(AT, "snapshot", "a3", top=2, jpeg_bytes=5)
+    assert (seen.request, seen.id, seen.ok, seen.jpeg_bytes) == ("snapshot", "a3", True, 5)
+    assert seen.classification is not None
+    assert [best.label for best in seen.classification.results] == ["tabby", "goldfish"]
+    refused = Reply(error="no").message(AT, None)
+    assert (refused.ok, refused.error, refused.classification) == (False, "no", None)
+
+
+def test_inputs_may_ask_for_what_the_table_lets_them() -> None:
+    assert InputConfig(name="door", pin=1).action in open_to(Asker.INPUT)
+    assert commands.TakeSnapshot in open_to(Asker.INPUT).values()
