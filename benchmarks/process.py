@@ -167,7 +167,7 @@ def start(folder: Path, port: int) -> Part:
         "process start → first classification, over the bare script",
         ratio,
         "",
-        1.5,
+        1.8,
         f"{np.median(whole_s) * 1e3:.0f} ms over {np.median(bare_s) * 1e3:.0f} ms, medians of "
         f"{ROUNDS}; without MQTT and GPIO {np.median(alone_s) / np.median(bare_s):.2f}",
     )

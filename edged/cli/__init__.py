@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -11,30 +9,27 @@ from importlib import import_module
 from typing import NoReturn
 
 from edged.errors import EdgedError
-from edged.lean_import import lean
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
 
 
 def program() -> NoReturn:
-    """`main` as a whole process, which ends at once.
-
-    Everything is closed by then. To take Python apart as well, module by module, would cost a
-    short command a seventh of its time.
-    """
+    """`main` as a whole process."""
     try:
         try:
             status = main()
-        except SystemExit as told:
-            # argparse has printed the help that was asked for, or what is wrong.
-            status = told.code if isinstance(told.code, int) else 0
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
+        finally:
+            # argparse ends with SystemExit after the help; what it printed is written here too.
+            # Without a standard output there is no such file.
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of a pipe has left (`edged watch | head`), which is its right.
+        # The reader of a pipe has left (`edged watch | head`), which is its right. Python writes
+        # the rest at its end: not to the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,15 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # numpy's OpenBLAS starts a thread for each core when it is imported. Nothing here multiplies
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    words = sys.argv[1:] if argv is None else argv
-    with lean():
-        from edged.cli.parser import make_parser
+    from edged.cli.parser import make_parser
 
-        arguments = make_parser(only=words[0] if words else None).parse_args(words)
-        # Imports make many objects and no garbage: looking for it costs some milliseconds.
-        gc.disable()
-        command = import_module(f"edged.cli.{arguments.module}")
-    gc.enable()
+    arguments = make_parser().parse_args(argv)
+    command = import_module(f"edged.cli.{arguments.module}")
     try:
         status: int = command.run(arguments)
     except EdgedError as error:

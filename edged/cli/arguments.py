@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-from functools import cache
 from pathlib import Path
 
 EXIT_STATUSES = """\
@@ -19,24 +17,8 @@ exit status:
 """
 
 
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help with its lines as they are written, as wide as the terminal.
-
-    argparse makes a formatter for every argument that a parser gets, and each would import shutil
-    to ask the terminal anew: half of the time that the whole grammar takes.
-    """
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_width())
-
-
-@cache
-def _width() -> int:
-    try:
-        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
-    except (ValueError, OSError):
-        columns = 0
-    return (columns or 80) - 2
+Formatter = argparse.RawDescriptionHelpFormatter
+"""Help with its lines as they are written."""
 
 
 def command(

@@ -69,6 +69,35 @@ def test_a_reader_that_leaves_a_pipe_is_no_error(argument: str) -> None:
     assert (left.returncode, left.stderr) == (0, b"")
 
 
+def test_without_a_standard_output_a_command_ends_as_ever() -> None:
+    left = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m edged version >&-', sys.executable],
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    assert (left.returncode, left.stderr) == (0, b"")
+
+
+def test_an_error_is_logged_with_its_way_through_the_code_when_no_file_can_be_opened() -> None:
+    code = (
+        "import resource\n"
+        "from edged.cli import main\n"
+        "main(['run', '--set', 'camera.fps=0'])\n"
+        "import logging\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "try:\n"
+        "    1 / 0\n"
+        "except ZeroDivisionError:\n"
+        "    logging.exception('here')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    ).stderr
+    assert "Traceback (most recent call last)" in said
+    assert "ZeroDivisionError: division by zero" in said
+
+
 @pytest.mark.parametrize("command", ["status", "watch"])
 def test_without_a_daemon_the_socket_is_named(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

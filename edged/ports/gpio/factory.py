@@ -12,7 +12,6 @@ from typing import Any, Literal
 from edged.config.nearest import nearest as config_nearest
 from edged.config.schema import GpioConfig
 from edged.errors import ConfigError
-from edged.lean_import import lean
 from edged.ports.gpio.chips import device_paths, find_chips, select_chip
 
 logger = logging.getLogger(__name__)
@@ -97,15 +96,14 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
     if kind == "none":
         yield None
         return
-    with lean():
-        from gpiozero import GPIOZeroError
+    from gpiozero import GPIOZeroError
 
-        try:
-            factory = FACTORIES[kind](gpio)
-        except (GPIOZeroError, OSError) as error:
-            raise ConfigError(
-                f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
-            ) from error
+    try:
+        factory = FACTORIES[kind](gpio)
+    except (GPIOZeroError, OSError) as error:
+        raise ConfigError(
+            f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
+        ) from error
     try:
         yield factory
     finally:
