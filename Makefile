@@ -135,7 +135,7 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion,report]'
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)

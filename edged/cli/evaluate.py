@@ -28,6 +28,8 @@ from edged.inference import tflite
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints Markdown, or JSON; the pictures are looked at on the way."""
+    if arguments.html:
+        report.check()
     model = ModelConfig(
         path=str(arguments.model), labels=arguments.labels, runtime=arguments.runtime
     )

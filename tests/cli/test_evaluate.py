@@ -37,6 +37,16 @@ def test_evaluate_prints_markdown_and_writes_page_and_golden_outputs(
     assert len(json.loads(golden.read_text())["pictures"]) == 6
 
 
+def test_without_jinja2_a_page_is_refused_before_anything_is_measured(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", {}.get)
+    options = ["--data", "/nowhere", "--html", str(tmp_path / "report.html")]
+    assert main(["models", "evaluate", str(model), *options]) == 78
+    said = capsys.readouterr().err
+    assert said == "edged: --html needs jinja2: pip install 'edged[report]'\n"
+
+
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
