@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 
+from edged.backoff import backoff_s
 from edged.cameras.orient import needed_px, orient
 from edged.cameras.source import Capture, ScalingSource, Source
 from edged.config.schema import CameraConfig
@@ -22,16 +22,6 @@ CLOSE_LIMIT_S = 2.0
 
 class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
     """A finite source has delivered all that it has: do not open it again."""
-
-
-def backoff_s(failures: int, least_s: float, most_s: float, chance: float) -> float:
-    """Seconds to wait after the `failures`-th failure in a row; `chance` in 0..1 is the jitter.
-
-    The limit doubles from `least_s` to `most_s`, and the wait lies in its upper half: many
-    devices that lost the same network camera must not come back in step.
-    """
-    limit_s = min(most_s, least_s * 2.0 ** min(failures - 1, 60))
-    return max(min(least_s, most_s), limit_s * (0.5 + 0.5 * chance))
 
 
 class NewestFrame:
@@ -154,12 +144,7 @@ class NewestFrame:
                 failures += 1
                 self._tell_loss(str(error))
                 self._closing.wait(
-                    backoff_s(
-                        failures,
-                        self._camera.retry_min_s,
-                        self._camera.retry_max_s,
-                        random.random(),  # noqa: S311
-                    )
+                    backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
                 )
 
     def _say_enough(self, source: ScalingSource | None) -> None:

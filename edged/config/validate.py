@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, Unio
 
 import msgspec
 
-from edged.config.nearest import nearest
+from edged.config.nearest import did_you_mean, nearest
 from edged.config.toml import KeyPath, TomlSyntaxError, parse, value_text
 
 T = TypeVar("T")
@@ -207,13 +207,9 @@ def _meant(value: object, kind: Any) -> str:
 
 def _unknown(key: str, struct: type) -> str:
     known = fields(struct)
-    elsewhere = [table for table in _tables_with(key) if table]
-    if (found := nearest(key, known)) is not None:
-        meant = f"; did you mean {found}?"
-    elif elsewhere:
+    meant = did_you_mean(key, known)
+    if not meant and (elsewhere := [table for table in _tables_with(key) if table]):
         meant = f"; {key} belongs to {' and '.join(elsewhere)}"
-    else:
-        meant = ""
     return f"unknown key{meant}; allowed here: {', '.join(known)}"
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from edged.cameras import newest
-from edged.cameras.newest import NewestFrame, SourceEnded, backoff_s
+from edged.cameras.newest import NewestFrame, SourceEnded
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Camera, Pixels
@@ -320,27 +320,3 @@ def test_closing_interrupts_the_wait_before_the_next_attempt() -> None:
     with camera_over(absent, config=patient) as camera:
         eventually(lambda: camera.error == "not there")
     assert not camera._thread.is_alive()
-
-
-@pytest.mark.parametrize(
-    ("failures", "chance", "expected_s"),
-    [
-        (1, 1.0, 0.5),
-        (1, 0.0, 0.5),
-        (2, 1.0, 1.0),
-        (2, 0.0, 0.5),
-        (4, 1.0, 4.0),
-        (4, 0.0, 2.0),
-        (9, 1.0, 30.0),
-        (9, 0.0, 15.0),
-        (100_000, 1.0, 30.0),
-    ],
-)
-def test_the_wait_doubles_between_its_limits(
-    failures: int, chance: float, expected_s: float
-) -> None:
-    assert backoff_s(failures, 0.5, 30.0, chance) == expected_s
-
-
-def test_a_least_wait_above_the_most_keeps_to_the_most() -> None:
-    assert backoff_s(1, 60.0, 30.0, 1.0) == 30.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from edged.config.nearest import nearest as config_nearest
+from edged.config.nearest import did_you_mean
 from edged.config.schema import GpioConfig
 from edged.errors import ConfigError
 from edged.ports.gpio.chips import device_paths, find_chips, select_chip
@@ -110,12 +110,6 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
         factory.close()
 
 
-def nearest(wanted: str, known: Iterable[str]) -> str:
-    """``; did you mean "..."?`` for the name most like `wanted`; empty if none is."""
-    found = config_nearest(wanted, known)
-    return f'; did you mean "{found}"?' if found else ""
-
-
 @contextmanager
 def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
     """Around the making of a device on a pin: ConfigError with a line that says what to do.
@@ -151,7 +145,7 @@ def _check(factory: Any, place: str, pin: int | str) -> None:
         if "gpio" in info.interfaces
     ]
     names = [name for info in gpios for name in info.names if isinstance(name, str)]
-    advice = nearest(pin, names) if isinstance(pin, str) else ""
+    advice = did_you_mean(pin, names) if isinstance(pin, str) else ""
     if not advice:
         last = max(
             (name for info in gpios for name in info.names if isinstance(name, int)), default=0

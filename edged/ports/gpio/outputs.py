@@ -7,11 +7,8 @@ from typing import Any
 
 from edged.config.schema import OutputConfig
 from edged.core import Event
-from edged.errors import ConfigError, PortError
+from edged.errors import PortError
 from edged.ports.gpio.factory import pin_errors
-
-SHORTEST_BLINK_S = 0.02
-"""Each change of an output is reported; faster than this is PWM, not a message."""
 
 
 def full(output: OutputConfig, value: float) -> bool:
@@ -20,21 +17,6 @@ def full(output: OutputConfig, value: float) -> bool:
     A duty cycle needs somebody who switches: where nobody does, only a full one is on.
     """
     return value >= 1.0 if output.device == "pwm" else value >= 0.5
-
-
-def check(output: OutputConfig) -> None:
-    """ConfigError if the options of an output do not go together."""
-    problem = ""
-    if output.action != "manual" and not output.rule:
-        problem = f'action "{output.action}" needs a rule; name one, or write action = "manual"'
-    elif output.action == "score" and output.device not in ("pwm", "servo"):
-        problem = f'action "score" needs device "pwm" or "servo", not "{output.device}"'
-    elif output.device == "servo" and not output.active_high:
-        problem = "a servo has no active_high = false; remove it"
-    elif output.action == "blink" and min(output.blink_on_s, output.blink_off_s) < SHORTEST_BLINK_S:
-        problem = f"blink_on_s and blink_off_s must be {SHORTEST_BLINK_S} or more"
-    if problem:
-        raise ConfigError(f'output "{output.name}": {problem}')
 
 
 class Actuator:

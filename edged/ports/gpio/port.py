@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
+from edged.config.nearest import did_you_mean
 from edged.config.schema import InputConfig, OutputConfig
 from edged.core import OutputState, Report, Result, RuleState
 from edged.errors import CommandError, PortError
 from edged.mailbox import Mailbox
-from edged.ports.gpio.factory import nearest
 from edged.ports.gpio.inputs import GpioInputs
 from edged.ports.gpio.outputs import Actuator, Drive
 
@@ -147,7 +147,7 @@ class GpioPort:
         if self._factory is None:
             raise CommandError(f'output "{name}" is not driven: [gpio] factory = "none"')
         known = [output.config.name for output in self._outputs]
-        advice = nearest(name, known) or f"; there are: {', '.join(known)}"
+        advice = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
         raise CommandError(f'no output is named "{name}"{advice}')
 
     def advance(self) -> float | None:

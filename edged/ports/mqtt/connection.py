@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import socket
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edged.backoff import backoff_s
 from edged.config.schema import MqttConfig
 from edged.errors import PortError
 from edged.ports.mqtt import credentials
@@ -72,7 +72,6 @@ class Connection:
         availability: str,
         subscriptions: Sequence[str],
         callbacks: Callbacks,
-        jitter: Callable[[float, float], float] = random.uniform,
         *,
         head_start_s: float = 0.0,
     ) -> None:
@@ -81,7 +80,6 @@ class Connection:
         self._availability = availability
         self._subscriptions = subscriptions
         self._callbacks = callbacks
-        self._jitter = jitter
         self._head_start_s = head_start_s
         self._first_done = threading.Event()
         # The embedded broker leaves a greeting in MQTT 5 without an answer.
@@ -147,10 +145,8 @@ class Connection:
                 self._tell_problem(str(error))
             if time.monotonic() - began_s > STABLE_S:
                 failures = 0
-            longest_s = min(self._mqtt.retry_max_s, self._mqtt.retry_min_s * 2.0**failures)
-            failures = min(failures + 1, 30)
-            # Half of it by chance: a thousand devices must not come back in one moment.
-            self._stopping.wait(self._jitter(longest_s / 2, longest_s))
+            failures += 1
+            self._stopping.wait(backoff_s(failures, self._mqtt.retry_min_s, self._mqtt.retry_max_s))
 
     def _live_once(self) -> None:
         """One connection from its first packet to its last. PortError says why it failed."""

@@ -11,21 +11,11 @@ SECRET_BYTES = 65535
 
 
 def check(mqtt: MqttConfig) -> None:
-    """ConfigError for what can never work: a file that is not there, an option that needs another.
+    """ConfigError for a file that is not there.
 
     A file that cannot be read may become readable, so that is found at connecting.
     """
-    if not mqtt.host:
-        raise ConfigError("mqtt.host is empty; name the broker's host")
-    if mqtt.username and mqtt.username_file:
-        raise ConfigError("mqtt.username and mqtt.username_file are both set; keep one")
-    if mqtt.password_file and not (mqtt.username or mqtt.username_file):
-        raise ConfigError("mqtt.password_file is set without a user; set mqtt.username too")
     tls = mqtt.tls
-    if not tls.enabled and (tls.ca_file or tls.cert_file or tls.key_file):
-        raise ConfigError("mqtt.tls names files, but mqtt.tls.enabled is false; set it to true")
-    if tls.key_file and not tls.cert_file:
-        raise ConfigError("mqtt.tls.key_file is set without mqtt.tls.cert_file; set both")
     files = {
         "mqtt.username_file": mqtt.username_file,
         "mqtt.password_file": mqtt.password_file,

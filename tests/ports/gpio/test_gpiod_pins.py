@@ -153,8 +153,7 @@ def test_an_unknown_line_names_the_chip_and_the_nearest_line(board: FakeChip) ->
     ):
         raise AssertionError("the pin was taken")
     assert str(raised.value) == (
-        'output "lamp": pin "RELAI": no such line on gpiochip0 (pinctrl-test); '
-        'did you mean "RELAY"?'
+        'output "lamp": pin "RELAI": no such line on gpiochip0 (pinctrl-test); did you mean RELAY?'
     )
 
 

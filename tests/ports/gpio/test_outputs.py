@@ -6,8 +6,7 @@ import pytest
 
 from edged.config.schema import OutputConfig
 from edged.core import Event
-from edged.errors import ConfigError
-from edged.ports.gpio.outputs import Drive, check
+from edged.ports.gpio.outputs import Drive
 
 
 def event(active: bool = True, rule: str = "cat") -> Event:
@@ -128,17 +127,3 @@ def test_a_manual_output_follows_no_rule() -> None:
     lamp.hold(1.0)
     lamp.follow(False, 0.0, [event(False)], 1.0)
     assert lamp.value == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"rule": ""}, 'output "lamp": action "while" needs a rule'),
-        ({"action": "score", "device": "led"}, 'needs device "pwm" or "servo", not "led"'),
-        ({"device": "servo", "active_high": False}, "a servo has no active_high"),
-        ({"action": "blink", "blink_on_s": 0.001}, "must be 0.02 or more"),
-    ],
-)
-def test_options_that_do_not_go_together_are_refused(options, message) -> None:
-    with pytest.raises(ConfigError, match=message):
-        check(OutputConfig(**({"name": "lamp", "pin": 17, "rule": "cat"} | options)))

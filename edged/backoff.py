@@ -1,0 +1,18 @@
+"""How long to wait before what has failed is tried again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+
+def backoff_s(
+    failures: int, least_s: float, most_s: float, draw: Callable[[], float] = random.random
+) -> float:
+    """Seconds to wait after the `failures`-th failure in a row; `draw` gives a chance in 0..1.
+
+    The limit doubles from twice `least_s` up to `most_s`, and the wait lies in its upper half: a
+    thousand devices that lost the same broker or network camera must not come back in one moment.
+    """
+    limit_s = min(most_s, least_s * 2.0 ** min(failures, 60))
+    return max(min(least_s, most_s), limit_s * (0.5 + 0.5 * draw()))
