@@ -24,15 +24,15 @@ from edged.evaluation import (
 from edged.evaluation.dataset import classes_of, open_dataset
 from edged.files import write_atomically
 from edged.inference import tflite
+from edged.models import library
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints Markdown, or JSON; the pictures are looked at on the way."""
     if arguments.html:
         report.check()
-    model = ModelConfig(
-        path=str(arguments.model), labels=arguments.labels, runtime=arguments.runtime
-    )
+    path = str(library.resolve(arguments.model))
+    model = ModelConfig(path=path, labels=arguments.labels, runtime=arguments.runtime)
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
     classifier = tflite.load(model)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from edged.cli.arguments import add_json, command, positive
-from edged.errors import EdgedError
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +49,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate = command(actions, "evaluate", "evaluate", "measure a model on labelled pictures")
-    evaluate.add_argument("model", type=_model, metavar="MODEL", help="a name, or a .tflite file")
+    evaluate.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
     _add_data(evaluate)
     evaluate.add_argument("--labels", default="", metavar="L", help="label file")
     _add_runtime(evaluate)
@@ -69,8 +68,8 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     add_json(evaluate)
 
     compare = command(actions, "compare", "compare", "bless a new model if it is good enough")
-    compare.add_argument("new", type=_model, metavar="NEW", help="a name, or a .tflite file")
-    compare.add_argument("old", type=_model, metavar="OLD", help="the model that it replaces")
+    compare.add_argument("new", metavar="NEW", help="a name, or a .tflite file")
+    compare.add_argument("old", metavar="OLD", help="the model that it replaces")
     _add_data(compare)
     compare.add_argument(
         "--gate", type=Path, required=True, metavar="gate.toml", help="what must hold"
@@ -131,15 +130,3 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a directory of models, before the usual ones; may be given again",
     )
-
-
-def _model(text: str) -> Path:
-    if "/" in text or text.endswith(".tflite"):
-        return Path(text)
-    # A name is looked up in the catalog, which other commands need not wait for.
-    from edged.models import library
-
-    try:
-        return library.resolve(text)
-    except EdgedError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

@@ -12,7 +12,7 @@ from edged.config.toml import KeyPath, TomlSyntaxError, cut, parse
 from edged.config.validate import accepts, fields, is_table, table_of
 
 PREFIX = "EDGED_"
-NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS"})
+NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS", "EDGED_MODELS"})
 """Variables that say something else to edged."""
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from edged.config.schema import Config
 from edged.config.toml import KeyPath
+from edged.models.naming import is_name
 
 _Table = TypeVar("_Table", bound=msgspec.Struct)
 
@@ -39,16 +40,12 @@ def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) 
     for path in PATHS:
         if path == ("camera", "source") and config.camera.kind not in ("directory", "video"):
             continue
-        if path == ("model", "path") and _names_a_model(config.model.path):
-            continue
         outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
-        config = _replaced(config, path, Path.cwd() if folder is None or outside else folder)
+        start = Path.cwd() if folder is None or outside else folder
+        if path == ("model", "path") and is_name(config.model.path, start):
+            continue
+        config = _replaced(config, path, start)
     return config
-
-
-def _names_a_model(value: str) -> bool:
-    """Whether it is the name of a fetched model, which is looked up where such models lie."""
-    return "/" not in value and not Path(value).suffix
 
 
 def _replaced(table: _Table, path: tuple[str, ...], start: Path) -> _Table:

@@ -19,6 +19,7 @@ from edged import __version__, paths
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.files import write_atomically
+from edged.models.naming import is_name
 
 if TYPE_CHECKING:
     from edged.models.quarantine import Verdict
@@ -52,7 +53,7 @@ def admit(
     """
     if not model.path:
         return model
-    if "/" not in model.path and not Path(model.path).is_file():
+    if is_name(model.path):
         # The catalog need not be read for what is a file.
         from edged.models import library
 

@@ -15,6 +15,7 @@ from edged.errors import ModelError
 from edged.files import write_atomically
 from edged.models import catalog, library, pins
 from edged.models.catalog import Labels, Model
+from edged.models.naming import SUFFIX
 from edged.models.transfer import Progress, TransferError, download, forget
 
 MAX_BYTES = 512 << 20
@@ -37,7 +38,7 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
     if model is None:
         library.resolve(name)
         raise ModelError(f"{name} is not in the catalog: there is nowhere to fetch it from")
-    target = directory / f"{name}{library.SUFFIX}"
+    target = directory / f"{name}{SUFFIX}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _alone(directory):

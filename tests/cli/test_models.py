@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from edged.cli import main
 from edged.cli import models as command
 from edged.models import catalog
+from tests.evaluation.conftest import paint
 from tests.inference.builder import colours
 
 SMALL = "mobilenet_v1_0.25_128_quant"
@@ -172,11 +175,58 @@ def test_the_words_of_the_other_commands_are_known(words: str) -> None:
     assert arguments.module == words.split()[0]
 
 
-def test_models_to_compare_may_be_names(here: Path) -> None:
-    from edged.cli.parser import make_parser
+@pytest.fixture
+def named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is called colours_1.0_quant, and a working directory for each command."""
+    monkeypatch.chdir(here.parent)
+    monkeypatch.setenv("XDG_STATE_HOME", str(here.parent))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(here.parent))
+    colours(here / "colours_1.0_quant.tflite")
+    (here / "colours_1.0_quant.txt").write_text("red\ngreen\nblue\n")
+    paint(Path("pictures/red/1.png"), (255, 0, 0))
+    Path("gate.toml").write_text("[overall]\ntop1_min = 1.0\n")
+    Path("edged.toml").write_text(
+        '[model]\npath = "colours_1.0_quant"\n[mqtt]\nenabled = false\n'
+        '[camera]\nkind = "directory"\nsource = "pictures/red"\n'
+    )
 
-    colours(here / "mine.tflite")
-    words = "models compare mine edged-cifar10-int8 --data d --gate g"
-    assert make_parser().parse_args(words.split()).new == here / "mine.tflite"
-    with pytest.raises(SystemExit):
-        make_parser().parse_args(["models", "evaluate", "absent", "--data", "d"])
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "check-config --config edged.toml",
+        "snapshot --config edged.toml",
+        "bench --config edged.toml --warmup 1 --runs 1",
+        "bench --model colours_1.0_quant --warmup 1 --runs 1",
+        "classify --model colours_1.0_quant pictures",
+        "models info colours_1.0_quant",
+        "models verify colours_1.0_quant",
+        "models evaluate colours_1.0_quant --data pictures",
+        "models compare colours_1.0_quant colours_1.0_quant --data pictures --gate gate.toml",
+    ],
+)
+@pytest.mark.usefixtures("named")
+def test_a_model_goes_by_its_name_everywhere(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (main(words.split()), capsys.readouterr().err.count("edged:")) == (0, 0)
+
+
+@pytest.mark.usefixtures("named")
+def test_the_daemon_finds_a_model_by_its_name() -> None:
+    command = [sys.executable, "-m", "edged", "run", "--config", "edged.toml"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stderr is not None
+        loaded = next((line for line in daemon.stderr if "/colours_1.0_quant.tflite:" in line), "")
+        daemon.terminate()
+        rest = daemon.stderr.read()
+    assert "3 classes" in loaded
+    assert daemon.returncode == 0, rest
+
+
+def test_a_name_that_nobody_has_is_one_line(here: Path, capsys: Any) -> None:
+    for words in ("evaluate nobody --data d", "compare nobody nobody --data d --gate g"):
+        assert main(["models", *words.split()]) == 65
+        assert capsys.readouterr().err.startswith("edged: no model is called nobody")
+    assert main(["classify", "--model", "nobody", "x.png"]) == 65
+    assert main(["classify", "--model", "n" * 300, "x.png"]) == 65

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -185,6 +186,18 @@ def test_set_wins_over_the_environment_and_that_over_the_file(
     assert config.camera.height_px == 240
     assert config.mqtt.host == "broker.local"
     assert config.mqtt.tls.enabled
+
+
+def test_no_variable_that_edged_has_is_taken_for_a_wrong_option() -> None:
+    root = Path(__file__).parent.parent.parent
+    places = [*root.glob("edged/**/*.py"), *root.glob("docs/*.md"), *root.glob("systemd/*")]
+    named = {
+        name
+        for place in [*places, root / "README.md", root / "Makefile"]
+        for name in re.findall(r"EDGED_[A-Z]+(?!\w)", place.read_text())
+    }
+    assert {"EDGED_MODELS", "EDGED_KERNELS", "EDGED_DEVICE"} <= named
+    load(None, [], dict.fromkeys(named, "x"))
 
 
 def test_a_value_needs_no_quotes_where_the_option_is_text() -> None:

@@ -32,9 +32,21 @@ def test_what_is_overridden_starts_at_the_working_directory(
     assert config.model.path == str(file.parent / "here" / "m.tflite")
 
 
-def test_a_bare_name_is_a_fetched_model_and_stays(file: Path) -> None:
-    file.write_text('[model]\npath = "mobilenet_v2"\n')
-    assert load(file).model.path == "mobilenet_v2"
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v2_1.0_224_quant"])
+def test_a_bare_name_is_a_fetched_model_and_stays(file: Path, name: str) -> None:
+    file.write_text(f'[model]\npath = "{name}"\n')
+    assert load(file).model.path == name
+
+
+def test_a_file_that_is_there_is_meant_whatever_it_is_called(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file.parent / "model").touch()
+    (file.parent / "here").mkdir()
+    monkeypatch.chdir(file.parent / "here")
+    file.write_text('[model]\npath = "model"\n')
+    assert load(file).model.path == str(file.parent / "model")
+    assert load(file, ["model.path=model"]).model.path == "model"
 
 
 def test_credentials_and_addresses_are_no_files(file: Path) -> None:
