@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 from edged.config.schema import Config
+from edged.errors import ConfigError
+
+SERVICE = Path("/run/edged")
+"""The runtime directory that the systemd units ask for."""
 
 
 def runtime_directory() -> Path:
@@ -32,11 +36,28 @@ def opened_outputs(configuration: Path | None) -> Path:
 
 
 def state_directory() -> Path:
-    """For what must survive a restart: ``$STATE_DIRECTORY``, else under the user's state home."""
+    """For what must survive a restart: ``$STATE_DIRECTORY``, else under the user's state home.
+
+    ConfigError where there is neither.
+    """
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "edged"
+    if given := os.environ.get("XDG_STATE_HOME"):
+        return Path(given) / "edged"
+    if (own := home()) is None:
+        raise ConfigError(
+            f"user {os.getuid()} has no home directory to keep edged's state in: "
+            "set the environment variable XDG_STATE_HOME or HOME"
+        )
+    return own / ".local" / "state" / "edged"
+
+
+def home() -> Path | None:
+    """The user's home directory; None where this user has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def bundled_model() -> Path:
@@ -62,5 +83,16 @@ def control_socket(config: Config) -> Path:
 
 def running_socket(config: Config) -> Path:
     """Where a client looks for that daemon: where its own would be, else at the service's."""
-    own, service = control_socket(config), Path("/run/edged") / f"{config.device}.sock"
-    return service if not own.exists() and service.exists() else own
+    own, service = control_socket(config), SERVICE / f"{config.device}.sock"
+    return service if not _may_exist(own) and _may_exist(service) else own
+
+
+def _may_exist(path: Path) -> bool:
+    """Whether it is there, or lies where this user may not look."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

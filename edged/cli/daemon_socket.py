@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edged import access
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.errors import CameraError
@@ -21,7 +22,7 @@ def configured(arguments: argparse.Namespace) -> Config:
 
 @contextmanager
 def running_daemon(config: Config) -> Iterator[ControlClient]:
-    """A client of the daemon's socket; CameraError's status with a hint where none answers."""
+    """A client of the daemon's socket; DaemonError, with what to do, where it cannot be used."""
     path = running_socket(config)
     try:
         yield ControlClient(path)
@@ -31,10 +32,14 @@ def running_daemon(config: Config) -> Iterator[ControlClient]:
             "or name its configuration with --config"
         ) from error
     except PermissionError as error:
-        raise DaemonAbsentError(
-            f"{path}: not permitted; add yourself to the daemon's group"
-        ) from error
+        raise DaemonError(f"{path}: not permitted; {access.advice(path, os.W_OK)}") from error
+    except (ConnectionResetError, TimeoutError) as error:
+        raise DaemonError(f"{path}: the daemon does not answer; look at its log") from error
 
 
-class DaemonAbsentError(CameraError):
+class DaemonError(CameraError):
+    """The daemon cannot be asked."""
+
+
+class DaemonAbsentError(DaemonError):
     """Nobody answers at the socket."""

@@ -13,6 +13,7 @@ from typing import Any
 from edged.config.schema import ModelConfig
 from edged.errors import EdgedError, ModelError
 from edged.models import catalog, facts, library, quarantine
+from edged.models.naming import is_name
 from edged.models.transfer import Progress
 
 
@@ -23,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    for line in library.closed(arguments.directories):
+        print(f"edged: {line}", file=sys.stderr)
     for row in facts.everything(arguments.directories):
         if arguments.json:
             _print(row)
@@ -42,8 +45,8 @@ def _state(row: dict[str, Any]) -> str:
 
 def _info(arguments: argparse.Namespace) -> int:
     name, directories = arguments.model, arguments.directories
-    entry = catalog.load().find(name if library.is_name(name) else Path(name).stem)
-    if entry is not None and library.is_name(name) and library.find(name, directories) is None:
+    entry = catalog.load().find(name if is_name(name) else Path(name).stem)
+    if entry is not None and is_name(name) and library.find(name, directories) is None:
         path = None
     else:
         path = library.resolve(name, directories)

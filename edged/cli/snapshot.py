@@ -7,11 +7,9 @@ import json
 import time
 from typing import Any
 
-from edged.cli.daemon_socket import configured
+from edged.cli.daemon_socket import DaemonAbsentError, configured, running_daemon
 from edged.config.schema import Config
 from edged.errors import CameraError
-from edged.paths import running_socket
-from edged.ports.control.client import ControlClient
 
 TOP = 3
 """Classes that are told."""
@@ -21,9 +19,10 @@ def run(arguments: argparse.Namespace) -> int:
     """From the running daemon where one answers, else with the camera of our own."""
     config = configured(arguments)
     try:
-        reply, picture = ControlClient(running_socket(config)).ask("snapshot")
+        with running_daemon(config) as daemon:
+            reply, picture = daemon.ask("snapshot")
         seen = reply["classification"]
-    except (FileNotFoundError, ConnectionRefusedError):
+    except DaemonAbsentError:
         seen, picture = _own_snapshot(config)
     if arguments.out is not None:
         from edged.files import write_atomically

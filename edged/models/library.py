@@ -10,19 +10,19 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edged import paths
+from edged import access, paths
 from edged.config.nearest import did_you_mean
 from edged.errors import ModelError
 from edged.models import catalog
+from edged.models.naming import SUFFIX, is_name
 
 SYSTEM = Path("/var/lib/edged/models")
-SUFFIX = ".tflite"
 
 
 def directories(given: Sequence[Path] = ()) -> list[Path]:
     """Where models are searched, whether it exists or not."""
     named = [Path(name) for name in os.environ.get("EDGED_MODELS", "").split(":") if name]
-    return list(dict.fromkeys([*given, *named, _own(), SYSTEM]))
+    return list(dict.fromkeys([*given, *named, *_own(), SYSTEM]))
 
 
 def destination(given: Sequence[Path] = ()) -> Path:
@@ -31,12 +31,26 @@ def destination(given: Sequence[Path] = ()) -> Path:
     Root fetches for the daemon, which cannot see into root's home.
     """
     first = directories(given)[0]
-    return SYSTEM if first == _own() and os.geteuid() == 0 else first
+    return SYSTEM if [first] == _own() and os.geteuid() == 0 else first
 
 
-def _own() -> Path:
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(home) / "edged" / "models"
+def _own() -> list[Path]:
+    """The user's own; none where the user has no home."""
+    if given := os.environ.get("XDG_DATA_HOME"):
+        return [Path(given) / "edged" / "models"]
+    home = paths.home()
+    return [] if home is None else [home / ".local" / "share" / "edged" / "models"]
+
+
+def closed(given: Sequence[Path] = ()) -> Iterator[str]:
+    """A line for each directory that this user may not read, with what to do."""
+    for directory in directories(given):
+        try:
+            os.scandir(directory).close()
+        except PermissionError:
+            yield access.advice(directory, os.R_OK | os.X_OK)
+        except OSError:
+            pass
 
 
 def bundled() -> Path:
@@ -49,7 +63,8 @@ def find(name: str, given: Sequence[Path] = ()) -> Path | None:
     if name == bundled().stem:
         return bundled()
     files = (directory / f"{name}{SUFFIX}" for directory in directories(given))
-    return next((file for file in files if file.is_file()), None)
+    # isfile() of os takes names that no file can have, and folders that may not be looked into.
+    return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113
 
 
 def files(given: Sequence[Path] = ()) -> Iterator[Path]:
@@ -60,11 +75,6 @@ def files(given: Sequence[Path] = ()) -> Iterator[Path]:
             if path.stem not in seen and path.is_file():
                 seen.add(path.stem)
                 yield path
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` names a model rather than a file; a file that is there is meant as one."""
-    return "/" not in text and not text.endswith(SUFFIX) and not Path(text).is_file()
 
 
 def resolve(text: str, given: Sequence[Path] = ()) -> Path:
@@ -80,6 +90,8 @@ def resolve(text: str, given: Sequence[Path] = ()) -> Path:
         raise ModelError(f"model {text} is not here yet: `edged models fetch {text}`")
     known = [model.name for model in catalog.load().model]
     known += [path.stem for path in files(given)]
+    unread = "".join(f"; {line}" for line in closed(given))
     raise ModelError(
-        f"no model is called {text}{did_you_mean(text, known)}: `edged models list` shows all"
+        f"no model is called {text}{did_you_mean(text, known)}: "
+        f"`edged models list` shows all{unread}"
     )

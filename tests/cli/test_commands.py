@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,9 @@ import pytest
 from edged import __version__
 from edged.cli import main
 from edged.cli.parser import make_parser
+from tests.strangers import UID, as_stranger, commons
+
+__all__ = ["commons"]
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "cli.md"
 
@@ -102,9 +107,67 @@ def test_an_error_is_logged_with_its_way_through_the_code_when_no_file_can_be_op
 def test_without_a_daemon_the_socket_is_named(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    socket = tmp_path / "edged.sock"
-    assert main([command, "--set", f"control.socket={socket}"]) == 69
-    assert f"edged: {socket}: no daemon answers here" in capsys.readouterr().err
+    path = tmp_path / "edged.sock"
+    assert main([command, "--set", f"control.socket={path}"]) == 69
+    assert f"edged: {path}: no daemon answers here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "snapshot"])
+@pytest.mark.parametrize("folder_mode", [0o750, 0o755])
+def test_a_user_outside_of_the_daemons_group_is_told_how_to_come_in(
+    command: str, folder_mode: int, commons: Path
+) -> None:
+    place = commons / "run"
+    place.mkdir()
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(place / "edged.sock"))
+        for path, mode in ((place, folder_mode), (place / "edged.sock", 0o660)):
+            os.chown(path, 0, 1)
+            path.chmod(mode)
+        said = as_stranger(
+            "import edged.access, edged.paths\n"
+            "from pathlib import Path\n"
+            "from edged.cli import main\n"
+            "edged.paths.SERVICE = Path(sys.argv[2])\n"
+            # Fails as root too, as nobody listens, and imports all on the way.
+            "sys.stderr = open(os.devnull, 'w')\n"
+            "main(['status'])\n"
+            f"import edged.cli.{command}\n"
+            "sys.stderr = sys.stdout",
+            "sys.exit(main([sys.argv[1]]))",
+            command,
+            str(place),
+        )
+    closed = place if folder_mode == 0o750 else place / "edged.sock"
+    group = grp.getgrgid(1).gr_name
+    assert said == (
+        69,
+        f"edged: {place}/edged.sock: not permitted; {closed} is for group {group}: "
+        f"`sudo usermod -aG {group} {UID}`, then log in again\n",
+    )
+
+
+def test_models_that_a_user_may_not_see_are_spoken_of(commons: Path) -> None:
+    place = commons / "models"
+    place.mkdir()
+    os.chown(place, 0, 1)
+    place.chmod(0o750)
+    status, said = as_stranger(
+        "os.environ['EDGED_MODELS'] = sys.argv[1]\n"
+        "import difflib\n"
+        "from edged.cli import main\n"
+        "sys.stderr = sys.stdout\n"
+        "main(['models', 'list'])\n"
+        "main(['models', 'info', 'nobody'])\n"
+        "print('---')",
+        "main(['models', 'list'])\nsys.exit(main(['models', 'info', 'nobody']))",
+        str(place),
+    )
+    lines = said.partition("---\n")[2].splitlines()
+    assert status == 65
+    assert lines[0].startswith(f"edged: {place} is for group {grp.getgrgid(1).gr_name}: ")
+    assert lines[-1].startswith("edged: no model is called nobody")
+    assert f"; {place} is for group" in lines[-1]
 
 
 def test_importing_edged_brings_nothing_heavy() -> None:

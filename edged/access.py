@@ -1,0 +1,34 @@
+"""What stands in a user's way to a file, and how to come past it."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def advice(path: Path, mode: int) -> str:
+    """Which part of `path` refuses this user the access `mode` (as of `os.access`), and what to do.
+
+    For example: /run/edged is for group edged: `sudo usermod -aG edged ann`, then log in again.
+    OSError if it is not there.
+    """
+    path = path.absolute()
+    place = next((folder for folder in path.parents[::-1] if not os.access(folder, os.X_OK)), path)
+    found = place.stat()
+    needed = (mode if place == path else os.X_OK) << 3
+    if found.st_mode & needed == needed and found.st_gid:
+        group, user = _name(grp.getgrgid, found.st_gid), _name(pwd.getpwuid, os.getuid())
+        return f"{place} is for group {group}: `sudo usermod -aG {group} {user}`, then log in again"
+    owner = _name(pwd.getpwuid, found.st_uid)
+    return f"{place} is for user {owner}: `sudo -u {owner} edged ...`"
+
+
+def _name(look_up: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)
