@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from edged import access
 from edged.config import check, validate
 from edged.config.overrides import apply
 from edged.config.paths import rooted
@@ -24,12 +27,15 @@ def load(
     path: Path | None,
     overrides: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    *,
+    may_be_empty: bool = True,
 ) -> Config:
     """The configuration of `path` (None: all defaults), under the environment, under ``--set``.
 
     `overrides` are ``KEY=VALUE`` texts such as ``camera.fps=10``; of `environment`, variables such
     as ``EDGED_CAMERA__FPS`` count. Relative file names become absolute: those written in the file
-    start at the file's folder, the others at the working directory.
+    start at the file's folder, the others at the working directory. A file that sets nothing is
+    wrong unless it `may_be_empty`: while edged runs it is more likely one that is being written.
 
     ConfigError with a line for each problem, of the form
     ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
@@ -40,6 +46,11 @@ def load(
         raw = parse(text)
     except TomlSyntaxError as error:
         raise ConfigError(f"{_place(name, error.line)}{error}") from error
+    if path is not None and not raw and not may_be_empty:
+        raise ConfigError(
+            f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
+            "the defaults"
+        )
     origins, lines = apply(raw, overrides, environment or {})
     config = validate.converted(raw, Config)
     found = validate.problems(raw, Config) if config is None else check.problems(config)
@@ -56,13 +67,21 @@ def load(
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_opened_at_once) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise ConfigError(f"{path}: no regular file; write the configuration into one")
             content = file.read(FILE_LIMIT_BYTES + 1)
+            after = os.fstat(file.fileno())
+    except PermissionError as error:
+        raise ConfigError(f"{path}: not permitted; {access.advice(path, os.R_OK)}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: cannot be read: {reason}") from error
     if len(content) > FILE_LIMIT_BYTES:
         raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; not a configuration")
+    if (len(content), before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ConfigError(f"{path}: changed while it was read; try again when it is written")
     try:
         # Some editors put a byte order mark in front; TOML has none.
         return content.decode("utf-8-sig")
@@ -72,6 +91,11 @@ def _read(path: Path) -> str:
             f"{_place(path.name, line)}not UTF-8 text (byte {content[error.start]:#04x}); "
             "save the file as UTF-8"
         ) from error
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    # Else a FIFO that nobody writes to is waited for, and a terminal becomes ours.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from edged.config.load import FILE_LIMIT_BYTES, PROBLEMS_LIMIT, load
 from edged.config.schema import Config
 from edged.errors import ConfigError
+from tests.strangers import UID, as_stranger, commons
+
+__all__ = ["commons"]
 
 Refused = Callable[..., list[str]]
 
@@ -153,6 +157,71 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load(tmp_path / "absent.toml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         load(tmp_path)
+
+
+def test_a_file_that_this_user_may_not_read_says_who_may(commons: Path) -> None:
+    path = commons / "edged.toml"
+    path.touch()
+    os.chown(path, 0, 54321)
+    path.chmod(0o640)
+    status, said = as_stranger(
+        "from pathlib import Path\n"
+        "from edged.config.load import load\n"
+        "from edged.errors import ConfigError",
+        "try:\n    load(Path(sys.argv[1]))\nexcept ConfigError as error:\n    print(error)",
+        str(path),
+    )
+    assert (status, said) == (
+        0,
+        f"{path}: not permitted; {path} is for group 54321: "
+        f"`sudo usermod -aG 54321 {UID}`, then log in again\n",
+    )
+
+
+def zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, zeros])
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "edged.toml"
+    make(path)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "no regular file" in str(caught.value) or "Is a directory" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# [camera]\n#fps = 5\n"])
+def test_a_file_that_sets_nothing_is_refused_where_it_may_not_be_empty(
+    written: Callable[[str | bytes], Path], text: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"edged\.toml: nothing is set in it; write it whole"):
+        load(written(text), ["camera.fps=5"], may_be_empty=False)
+
+
+def test_a_file_that_sets_something_is_not_empty(written: Callable[[str | bytes], Path]) -> None:
+    assert load(written("[camera]\nfps = 5"), may_be_empty=False).camera.fps == 5
+    assert load(None, may_be_empty=False) == load(None)
+
+
+def test_a_file_that_is_written_meanwhile_is_refused(
+    written: Callable[[str | bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written("[camera]\nfps = 5\n")
+    look = os.fstat
+
+    def look_and_write(descriptor: int) -> os.stat_result:
+        seen = look(descriptor)
+        with path.open("a") as file:
+            file.write("width_px = 320\n")
+        return seen
+
+    monkeypatch.setattr(os, "fstat", look_and_write)
+    with pytest.raises(ConfigError, match="changed while it was read"):
+        load(path)
 
 
 def test_a_message_stays_short_whatever_the_file_says(refused: Refused) -> None:
