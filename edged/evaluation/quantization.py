@@ -27,7 +27,7 @@ from edged.evaluation.document import Evaluation
 from edged.imaging.picture import decode_picture
 from edged.imaging.resample import resample
 from edged.inference import tflite
-from edged.inference.runtimes import one_line, quiet
+from edged.inference.runtimes import one_line
 
 VARIANTS = ("float32", "float16", "dynamic-range", "int8", "int8-float-io")
 CALIBRATION_PICTURES = 300
@@ -86,8 +86,7 @@ def tensorflow_converter(path: Path) -> Convert:
             "pip install 'edged[tensorflow]'"
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
-        import tensorflow as tf
+    import tensorflow as tf
 
     def opened() -> Any:
         if is_keras:
@@ -98,10 +97,9 @@ def tensorflow_converter(path: Path) -> Convert:
 
     def convert(variant: str, inputs: Sequence[Floats]) -> bytes:
         try:
-            with quiet():
-                converter = opened()
-                _set_up(tf, converter, variant, inputs)
-                return bytes(converter.convert())
+            converter = opened()
+            _set_up(tf, converter, variant, inputs)
+            return bytes(converter.convert())
         except Exception as error:
             # Keras and the converter raise nearly anything for what they cannot read.
             raise ModelError(

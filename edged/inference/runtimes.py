@@ -6,13 +6,11 @@ is imported from.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import os
 import re
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,9 +51,6 @@ _KINDS = {
 }
 """By the name in ``model.runtime``, in the order that "auto" tries them."""
 
-_CHATTER = (b"INFO: ", b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
-"""How lines of no use begin: of TFLite's log, of absl's, and absl's about itself."""
-
 
 def choose(name: str) -> Runtime:
     """The runtime that ``model.runtime`` names, or the first one installed for "auto".
@@ -75,12 +70,15 @@ def _imported(name: str) -> Runtime:
     kind = _KINDS[name]
     if importlib.util.find_spec(kind.package) is None:
         raise ModelError(f"model.runtime {name} is not installed: {kind.install}")
-    # Read by TensorFlow when it is imported: nothing below a warning.
+    # Read by TensorFlow when it is imported: nothing below a warning. What the runtimes write to
+    # standard error all the same stays: no setting of theirs silences it, and to turn the file
+    # descriptor aside would take the stack of a crash with it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # For developers: that TensorFlow's interpreter will move elsewhere.
+    warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
     try:
-        with quiet():
-            package = importlib.import_module(kind.package)
-            module = importlib.import_module(kind.interpreter)
+        package = importlib.import_module(kind.package)
+        module = importlib.import_module(kind.interpreter)
     except (ImportError, AttributeError) as error:
         raise ModelError(
             f"model.runtime {name} cannot be imported ({one_line(error)}): "
@@ -113,16 +111,15 @@ def open_interpreter(runtime: Runtime, path: Path, model: ModelConfig, threads: 
     delegates = [_delegate(runtime, model)] if model.delegate else []
     resolvers = runtime.module.OpResolverType
     try:
-        with quiet():
-            interpreter = runtime.module.Interpreter(
-                model_path=str(path),
-                num_threads=threads,
-                experimental_delegates=delegates,
-                experimental_op_resolver_type=(
-                    resolvers.AUTO if model.xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-                ),
-            )
-            interpreter.allocate_tensors()
+        interpreter = runtime.module.Interpreter(
+            model_path=str(path),
+            num_threads=threads,
+            experimental_delegates=delegates,
+            experimental_op_resolver_type=(
+                resolvers.AUTO if model.xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            ),
+        )
+        interpreter.allocate_tensors()
     # ValueError is also that of a tensor's name which is not UTF-8.
     except (RuntimeError, ValueError) as error:
         raise _refused(path, runtime, one_line(error)) from error
@@ -201,31 +198,3 @@ def one_line(error: BaseException) -> str:
     """The message of a foreign error, short, printable and on one line."""
     words = " ".join(str(error).split())
     return "".join(filter(str.isprintable, words))[:300] or type(error).__name__
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps a runtime's own chatter off standard error; all other lines come afterwards.
-
-    It is printed by native code that no setting silences, so the file descriptor itself is turned
-    aside, for all threads: only while a runtime is imported and a model opened. TensorFlow's
-    warning that its interpreter will move elsewhere is for developers, and goes too.
-    """
-    # In memory, and not a file: quarantine may write none.
-    with os.fdopen(os.memfd_create("stderr"), "w+b") as aside, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
-        try:
-            original = os.dup(2)
-        except OSError:
-            yield
-            return
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(original, 2)
-            aside.seek(0)
-            kept = [line for line in aside if not line.startswith(_CHATTER)]
-            with contextlib.suppress(OSError):
-                os.write(original, b"".join(kept))
-            os.close(original)

@@ -57,8 +57,6 @@ def examine(order: Order, modules: list[Path]) -> Verdict:
 
     What neither the model's checks nor a lack of memory explains is raised, as it would be later.
     """
-    # It writes to a temporary file, which is out of reach; standard error is not a person's here.
-    runtimes.quiet = contextlib.nullcontext  # type: ignore[assignment]
     confine.limit(order.memory_bytes, order.cpu_s)
     confined = confine.landlock([*_files(order.model), *modules, *map(Path, _CPU_FACTS)])
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -188,23 +189,43 @@ def test_a_delegate_without_its_device_says_so_on_one_line(delegate: Path, tmp_p
     assert "no device is connected" in refusal(path, delegate=str(delegate))
 
 
-def test_standard_error_stays_clean_but_for_what_is_no_chatter(tmp_path: Path) -> None:
+def test_a_crash_while_a_model_loads_leaves_its_stack_on_standard_error() -> None:
+    program = (
+        "import os; from pathlib import Path; from types import SimpleNamespace\n"
+        "from edged.config.schema import ModelConfig\n"
+        "from edged.inference import runtimes\n"
+        "def crash(**options): os.abort()\n"
+        "module = SimpleNamespace(OpResolverType=SimpleNamespace(AUTO=0), Interpreter=crash)\n"
+        "runtimes.open_interpreter(runtimes.Runtime('', module), Path('m'), ModelConfig(), 1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in done.stderr
+    assert "in open_interpreter" in done.stderr
+
+
+def test_importing_and_opening_say_nothing_but_what_the_runtime_says(tmp_path: Path) -> None:
     path = builder.colours(tmp_path / "model.tflite")
     program = (
-        "import os, sys; from pathlib import Path\n"
+        "import sys; from pathlib import Path\n"
         "from edged.config.schema import ModelConfig\n"
         "from edged.inference import runtimes\n"
         "runtime = runtimes.choose('auto')\n"
         "runtimes.open_interpreter(runtime, Path(sys.argv[1]), ModelConfig(), 1).invoke()\n"
-        "with runtimes.quiet():\n"
-        "    os.write(2, b'INFO: a delegate\\nERROR: a loss\\n')\n"
-        "os.write(2, b'INFO: mine\\n')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, path],
+        [sys.executable, "-W", "error", "-c", program, path],
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
     )
-    assert done.stderr == "ERROR: a loss\nINFO: mine\n"
+    assert set(done.stderr.splitlines()) <= {
+        "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+    }
