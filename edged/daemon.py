@@ -46,7 +46,7 @@ class Daemon:
         self._path = path
         self._trace_path = trace
         self._overrides = overrides
-        self._config = self._read()
+        self._config = load(path, overrides, os.environ)
         self._mailbox = Mailbox()
         self._notifier = notifier or Notifier()
         self._bug: BaseException | None = None
@@ -93,7 +93,7 @@ class Daemon:
         self._in_force = InForce(config, perception, model.stamp)
         stack.callback(lambda: self._in_force.perception.__exit__())
         self._attention = attention = Attention(config.idle.after_s)
-        reloader = Reloader(self._read, lambda: self._in_force, self._mailbox, self._notifier)
+        reloader = Reloader(self._read_again, lambda: self._in_force, self._mailbox, self._notifier)
         self._pipeline = Pipeline(
             camera,
             perception,
@@ -114,8 +114,8 @@ class Daemon:
             watchdog=Watchdog(self._notifier),
         )
 
-    def _read(self) -> Config:
-        return load(self._path, self._overrides, os.environ)
+    def _read_again(self) -> Config:
+        return load(self._path, self._overrides, os.environ, may_be_empty=False)
 
     def _traced(self, ports: list[Port], stack: ExitStack) -> Sequence[Port]:
         if self._trace_path is None:

@@ -22,18 +22,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from edged.decide import Decider
-from edged.scores import look_up
 
 from benchmarks import material
 from benchmarks.arm import MARK
 from edged.config.schema import DecideConfig, ModelConfig, RuleConfig
-from edged.core import Pixels, Scores
+from edged.core import Frame, Pixels, Scores
 from edged.imaging.picture import decode_jpeg, jpeg
 from edged.imaging.resample import resample
 from edged.imaging.yuv import nv12_to_rgb, yuyv_to_rgb
 from edged.inference.tflite import load
 from edged.native import kernels
+from edged.perception.filter import look_up
+from edged.perception.perception import Perception
+from edged.perception.rules import Decider
 
 WARM = 2
 RUNS = 7
@@ -57,9 +58,10 @@ class Subject:
     def __init__(self, model: Path, labels: str) -> None:
         self._classifier = load(ModelConfig(path=str(model), labels=labels, threads=1))
         rule = RuleConfig(name="seen", labels=[self._classifier.labels[1]])
-        self._decider = Decider([rule], DecideConfig(), self._classifier.labels)
+        decider = Decider([rule], DecideConfig(), self._classifier.labels)
+        self._perception = Perception(self._classifier, decider)
         self._number = 0
-        self.wanted_px = (self._classifier.input_height_px, self._classifier.input_width_px)
+        self.wanted_px = self._perception.wanted_px
 
     def invoke(self) -> None:
         self._classifier.invoke()
@@ -68,17 +70,10 @@ class Subject:
         self._number += 1
         began_s = time.perf_counter()
         pixels = decode()
-        decoded_s = time.perf_counter()
-        prediction = self._classifier.classify(pixels)
-        classified_s = time.perf_counter()
-        self._decider.decide(prediction.scores, self._number * FRAME_S, self._number)
-        ended_s = time.perf_counter()
-        stages_s = {
-            "decode": decoded_s - began_s,
-            **prediction.stages_s,
-            "decide": ended_s - classified_s,
-        }
-        return Taken(stages_s, ended_s - began_s)
+        decode_s = time.perf_counter() - began_s
+        frame = Frame(pixels, self._number, self._number * FRAME_S, decode_s)
+        result = self._perception.decide(frame)
+        return Taken(dict(result.stages_s), time.perf_counter() - began_s)
 
 
 def frames() -> Figures:
