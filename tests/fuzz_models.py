@@ -89,7 +89,7 @@ def main() -> int:
 def load_and_run(path: Path, labels: Path) -> None:
     """Once on noise, once on black; what makes it fail by then is for the daemon's loop to bear."""
     classifier = tflite.load(ModelConfig(path=str(path), labels=str(labels), threads=THREADS))
-    shape = (classifier.input_height_px, classifier.input_width_px, 3)
+    shape = (*classifier.input_px, 3)
     for picture in (np.random.default_rng(0).integers(0, 256, shape, np.uint8), np.zeros(shape)):
         classifier.classify(picture.astype(np.uint8))
     classifier.close()

@@ -290,7 +290,7 @@ def test_the_command_line_changes_what_the_running_daemon_does(daemon: Running) 
     wrong = daemon.edged("set-output", "bel", "1")
     assert (wrong.returncode, wrong.stderr) == (
         1,
-        'edged: no output is named "bel"; did you mean "bell"?\n',
+        'edged: no output is named "bel"; did you mean bell?\n',
     )
     assert json.loads(daemon.edged("status", "--json").stdout)["data"]["frames"] == frames
     assert "paused: no" in daemon.edged("resume").stdout

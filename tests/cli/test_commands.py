@@ -132,7 +132,7 @@ def test_a_user_outside_of_the_daemons_group_is_told_how_to_come_in(
             # Fails as root too, as nobody listens, and imports all on the way.
             "sys.stderr = open(os.devnull, 'w')\n"
             "main(['status'])\n"
-            f"import edged.cli.{command}\n"
+            "import edged.cli.ask, edged.cli.snapshot, edged.cli.watch\n"
             "sys.stderr = sys.stdout",
             "sys.exit(main([sys.argv[1]]))",
             command,

@@ -130,7 +130,7 @@ def test_the_accuracy_over_the_sample_of_imagenet_is_kept(shared_data: Path) -> 
 @pytest.mark.parametrize("name", [IMAGENET[0], "tf2_mobilenet_v2_1.0_224_ptq"])
 def test_scores_are_those_of_the_bare_runtime_to_the_last_bit(shared_data: Path, name: str) -> None:
     classifier = published(shared_data, name, "imagenet")
-    size = (classifier.input_width_px, classifier.input_height_px)
+    size = classifier.input_px[::-1]
     image = Image.open(shared_data / "images" / "resized_cat.bmp").convert("RGB").resize(size)
     pixels = np.asarray(image)
     runtime = runtimes.choose("auto")
@@ -187,8 +187,7 @@ def echoed(path: Path, pixels: Pixels, fit: str = "stretch", **options: Any) -> 
     """What arrives in the input tensor, as real values."""
     labels = path.with_name("pixels.txt")
     classifier = load(path, fit, labels=str(labels), **options)
-    classifier.classify(pixels)
-    return classifier.features()
+    return classifier.classify(pixels).features
 
 
 @pytest.fixture
@@ -273,13 +272,13 @@ def test_scores_are_the_callers_own(tmp_path: Path, names: str) -> None:
     assert first.scores.dtype == np.float32
     assert set(first.stages_s) == {"resize", "tensor", "invoke", "scores"}
     assert min(first.stages_s.values()) >= 0.0
-    classifier.close()
+    with classifier as entered:
+        assert entered is classifier
 
 
 def test_a_model_without_a_second_output_has_no_features(tmp_path: Path, names: str) -> None:
     classifier = load(builder.colours(tmp_path / "model.tflite"), labels=names)
-    classifier.classify(plain(RED))
-    assert classifier.features() is None
+    assert classifier.classify(plain(RED)).features is None
 
 
 def test_what_was_loaded_is_told_and_logged_once(
@@ -290,7 +289,7 @@ def test_what_was_loaded_is_told_and_logged_once(
         classifier = load(path, labels=names, threads=2, xnnpack=False)
     assert classifier.name == "colours"
     assert classifier.path == path
-    assert (classifier.input_height_px, classifier.input_width_px) == (7, 5)
+    assert classifier.input_px == (7, 5)
     assert classifier.threads == 2
     assert classifier.delegated == 0.0
     assert classifier.runtime == runtimes.choose("auto").title
@@ -334,8 +333,7 @@ def two_outputs(path: Path, sizes: list[int], names: dict[int, str]) -> Path:
 def test_scores_are_told_from_features_by_name(tmp_path: Path, names: str) -> None:
     path = two_outputs(tmp_path / "model.tflite", [3, 3], {0: "features", 1: "scores"})
     classifier = load(path, labels=names)
-    classifier.classify(plain(RED))
-    features = classifier.features()
+    features = classifier.classify(plain(RED)).features
     assert features is not None
     assert features.tolist() == [0.0, 0.5, 1.0]
 
@@ -343,10 +341,10 @@ def test_scores_are_told_from_features_by_name(tmp_path: Path, names: str) -> No
 def test_scores_are_told_from_features_by_the_number_of_labels(tmp_path: Path, names: str) -> None:
     path = two_outputs(tmp_path / "model.tflite", [8, 3], {})
     classifier = load(path, labels=names)
-    assert classifier.classify(plain(RED)).scores.shape == (3,)
-    features = classifier.features()
-    assert features is not None
-    assert features.shape == (8,)
+    prediction = classifier.classify(plain(RED))
+    assert prediction.scores.shape == (3,)
+    assert prediction.features is not None
+    assert prediction.features.shape == (8,)
 
 
 def test_outputs_that_nothing_tells_apart_are_refused(tmp_path: Path, names: str) -> None:

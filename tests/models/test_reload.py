@@ -68,7 +68,8 @@ class Running:
 
     def ask(self, command: str) -> dict[str, object]:
         """The answer's data; EdgedError with the daemon's refusal."""
-        data, _ = ControlClient(self._folder / "edged.sock").ask(command)
+        reply, _ = ControlClient(self._folder / "edged.sock").ask(command)
+        data: dict[str, object] = reply["data"]
         return data
 
     def answers(self) -> bool:
