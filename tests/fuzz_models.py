@@ -92,7 +92,7 @@ def load_and_run(path: Path, labels: Path) -> None:
     shape = (*classifier.input_px, 3)
     for picture in (np.random.default_rng(0).integers(0, 256, shape, np.uint8), np.zeros(shape)):
         classifier.classify(picture.astype(np.uint8))
-    classifier.close()
+    classifier.__exit__()
 
 
 def _end(verdict: Verdict) -> str:
