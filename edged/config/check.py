@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from edged.commands import Asker, open_to
 from edged.config.nearest import did_you_mean, listed
 from edged.config.schema import (
     Config,
@@ -32,6 +33,7 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _model(config)
     yield from _rules(config)
     yield from _outputs(config)
+    yield from _inputs(config)
     yield from _pins(config)
     yield from _idle(config)
     yield from _mqtt(config.mqtt)
@@ -118,6 +120,16 @@ def _outputs(config: Config) -> Iterator[Problem]:
         yield from _actuator(path, output)
 
 
+def _inputs(config: Config) -> Iterator[Problem]:
+    yield from _repeated("input", (given.name for given in config.input))
+    allowed = open_to(Asker.INPUT)
+    for position, given in enumerate(config.input):
+        if given.action not in allowed:
+            message = f"expected one of {', '.join(map(shown, allowed))}"
+            message += did_you_mean(given.action, allowed)
+            yield Problem(("input", position, "action"), given.action, message)
+
+
 def _actuator(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
     if output.device == "servo":
         if not output.active_high:
@@ -137,7 +149,6 @@ def _actuator(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
 
 
 def _pins(config: Config) -> Iterator[Problem]:
-    yield from _repeated("input", (given.name for given in config.input))
     users: dict[int | str, str] = {}
     devices: list[tuple[str, int, OutputConfig | InputConfig]] = [
         *(("output", position, output) for position, output in enumerate(config.output)),

@@ -122,7 +122,7 @@ class InputConfig(Section, frozen=True):
     pull: Literal["up", "down", "none"] = "up"
     active_high: bool = False
     bounce_s: Seconds = 0.05
-    action: Literal["snapshot", "wake", "pause", "resume"] = "snapshot"
+    action: str = "snapshot"
 
 
 class IdleConfig(Section, frozen=True):

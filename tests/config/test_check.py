@@ -170,3 +170,11 @@ def test_what_fits_is_accepted(tmp_path: Path, text: str) -> None:
     path = tmp_path / "edged.toml"
     path.write_text(text)
     load(path)
+
+
+def test_an_input_asks_for_what_an_input_may(tmp_path: Path) -> None:
+    text = '[[input]]\nname = "door"\npin = 22\naction = "snapshoot"\n'
+    assert said(tmp_path, text) == [
+        'edged.toml:4: input[0].action = "snapshoot" (input "door"): expected one of "snapshot", '
+        '"pause", "resume", "wake"; did you mean snapshot?'
+    ]
