@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 from edged.config.schema import Config
@@ -29,10 +30,8 @@ def opened_outputs(configuration: Path | None) -> Path:
 
     Found without reading the configuration, which may be wrong by then.
     """
-    import hashlib
-
-    name = str(configuration.absolute()) if configuration else ""
-    return runtime_directory() / f"outputs-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+    name = os.fsencode(configuration.absolute()) if configuration else b""
+    return runtime_directory() / f"outputs-{zlib.crc32(name):08x}.json"
 
 
 def state_directory() -> Path:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
+from edged.inference import chatter
 
 
 class Runtime(NamedTuple):
@@ -70,15 +71,15 @@ def _imported(name: str) -> Runtime:
     kind = _KINDS[name]
     if importlib.util.find_spec(kind.package) is None:
         raise ModelError(f"model.runtime {name} is not installed: {kind.install}")
-    # Read by TensorFlow when it is imported: nothing below a warning. What the runtimes write to
-    # standard error all the same stays: no setting of theirs silences it, and to turn the file
-    # descriptor aside would take the stack of a crash with it.
+    # Read by TensorFlow when it is imported: nothing below a warning. No setting of a runtime
+    # silences all of it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # For developers: that TensorFlow's interpreter will move elsewhere.
     warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
     try:
-        package = importlib.import_module(kind.package)
-        module = importlib.import_module(kind.interpreter)
+        with chatter.dropped():
+            package = importlib.import_module(kind.package)
+            module = importlib.import_module(kind.interpreter)
     except (ImportError, AttributeError) as error:
         raise ModelError(
             f"model.runtime {name} cannot be imported ({one_line(error)}): "
@@ -111,15 +112,16 @@ def open_interpreter(runtime: Runtime, path: Path, model: ModelConfig, threads: 
     delegates = [_delegate(runtime, model)] if model.delegate else []
     resolvers = runtime.module.OpResolverType
     try:
-        interpreter = runtime.module.Interpreter(
-            model_path=str(path),
-            num_threads=threads,
-            experimental_delegates=delegates,
-            experimental_op_resolver_type=(
-                resolvers.AUTO if model.xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            ),
-        )
-        interpreter.allocate_tensors()
+        with chatter.dropped():
+            interpreter = runtime.module.Interpreter(
+                model_path=str(path),
+                num_threads=threads,
+                experimental_delegates=delegates,
+                experimental_op_resolver_type=(
+                    resolvers.AUTO if model.xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+                ),
+            )
+            interpreter.allocate_tensors()
     # ValueError is also that of a tensor's name which is not UTF-8.
     except (RuntimeError, ValueError) as error:
         raise _refused(path, runtime, one_line(error)) from error

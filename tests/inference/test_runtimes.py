@@ -210,7 +210,7 @@ def test_a_crash_while_a_model_loads_leaves_its_stack_on_standard_error() -> Non
     assert "in open_interpreter" in done.stderr
 
 
-def test_importing_and_opening_say_nothing_but_what_the_runtime_says(tmp_path: Path) -> None:
+def test_importing_opening_and_running_a_model_say_nothing(tmp_path: Path) -> None:
     path = builder.colours(tmp_path / "model.tflite")
     program = (
         "import sys; from pathlib import Path\n"
@@ -226,6 +226,4 @@ def test_importing_and_opening_say_nothing_but_what_the_runtime_says(tmp_path: P
         check=True,
         cwd=Path(__file__).parents[2],
     )
-    assert set(done.stderr.splitlines()) <= {
-        "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
-    }
+    assert done.stderr == ""
