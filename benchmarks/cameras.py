@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import material
-from benchmarks.process import Child, Daemon, configuration, settings
+from benchmarks import configuration
+from benchmarks.process import Child, Daemon
 from benchmarks.results import Part, Plot, Row, Times
 from edged.trace import LIGHT
 
@@ -58,7 +58,7 @@ def _instances(folder: Path, texts: Sequence[str], stack: ExitStack) -> list[Chi
 
 
 def _one_process(folder: Path, texts: Sequence[str], stack: ExitStack) -> list[Child]:
-    paths = [configuration(folder, f"camera{n}", text) for n, text in enumerate(texts)]
+    paths = [configuration.write(folder, f"camera{n}", text) for n, text in enumerate(texts)]
     command = [sys.executable, "-m", "benchmarks.shared_process", *map(str, paths)]
     one = Child(command, folder / "notify", len(paths))
     stack.callback(one.stop)
@@ -72,9 +72,8 @@ WAYS: dict[str, Callable[[Path, Sequence[str], ExitStack], list[Child]]] = {
 
 
 def _texts(folder: Path, port: int, count: int) -> list[str]:
-    model, labels = material.reference()
     return [
-        settings(folder, port, model, labels, FPS + number * APART_HZ, 17 + number)
+        configuration.sensor(folder, port, fps=FPS + number * APART_HZ, pin=17 + number)
         for number in range(count)
     ]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import material
+from benchmarks.configuration import lamp
 from benchmarks.results import Part, Plot, Table, Times
-from benchmarks.rig import LAMP, Rig, rig, still
-from edged.core import Pixels
+from benchmarks.rig import Decode, Rig, rig, still
 from edged.imaging.picture import decode_jpeg
 
 WARM = 30
@@ -17,7 +17,7 @@ RUNS = 400
 
 
 class Compared(NamedTuple):
-    """The floor, and frames up to their decision and until the loop is done with them."""
+    """The floor, frames up to their decision and until the loop is done with them, and stages."""
 
     floor: Times
     decision: Times
@@ -25,7 +25,7 @@ class Compared(NamedTuple):
     stages: dict[str, Times]
 
 
-def compare(bench: Rig, decode: Callable[[], Pixels], runs: int = RUNS) -> Compared:
+def compare(bench: Rig, decode: Decode, runs: int = RUNS) -> Compared:
     """Floor and frames, taken in turns."""
     floor_s, decision_s, whole_s = [], [], []
     stages_s: dict[str, list[float]] = {}
@@ -37,19 +37,11 @@ def compare(bench: Rig, decode: Callable[[], Pixels], runs: int = RUNS) -> Compa
         floor_s.append(bare_s)
         decision_s.append(taken.decision_s)
         whole_s.append(taken.whole_s)
-        for stage, duration_s in taken.result.prediction.stages_s.items():
+        for stage, duration_s in taken.result.stages_s.items():
             stages_s.setdefault(stage, []).append(duration_s)
     stages = {stage: Times.of_seconds(values) for stage, values in stages_s.items()}
     floor, decision, whole = map(Times.of_seconds, (floor_s, decision_s, whole_s))
     return Compared(floor, decision, whole, stages)
-
-
-def lamp_for(model: Path, pin: int = 17) -> str:
-    """A rule on labels that the model has, and an output on `pin`."""
-    labels = (
-        '"tabby", "Egyptian cat", "tiger cat"' if model == material.PER_CHANNEL else '"cat", "dog"'
-    )
-    return LAMP.format(labels=labels, enter=0.5, exit=0.3, pin=pin)
 
 
 def measure(folder: Path, port: int) -> Part:
@@ -57,15 +49,13 @@ def measure(folder: Path, port: int) -> Part:
     part = Part("Frame to decision")
     lines = []
     model, labels = material.reference()
-    jpeg_data = material.full_hd_jpeg()
-    vga = material.picture(640, 480)
-    with rig(folder, model, labels, port, text=lamp_for(model)) as bench:
-        exact = material.picture(*bench.input_px)
-        size_px = bench.input_px[::-1]
-        cases: dict[str, Callable[[], Pixels]] = {
-            "640×480 RGB": lambda: vga,
-            "RGB of the model's size": lambda: exact,
-            "1920×1080 JPEG": lambda: decode_jpeg(jpeg_data, "bench", size_px),
+    vga = still(material.picture(640, 480))
+    with rig(folder, model, labels, port, text=lamp(model)) as bench:
+        height_px, width_px = bench.input_px
+        cases: dict[str, Decode] = {
+            "640×480 RGB": vga,
+            "RGB of the model's size": still(material.picture(width_px, height_px)),
+            "1920×1080 JPEG": partial(decode_jpeg, material.full_hd_jpeg(), "bench"),
         }
         for what, decode in cases.items():
             found = compare(bench, decode)
@@ -84,8 +74,8 @@ def measure(folder: Path, port: int) -> Part:
                 part.figures["exact_ratio_p50"] = p50
                 part.judge(f"{what} → decision over the invoke, p50", p50, "", 1.03)
     bundled = material.bundled()
-    with rig(folder, bundled, "", port, text=lamp_for(bundled)) as bench:
-        found = compare(bench, lambda: vga, 2 * RUNS)
+    with rig(folder, bundled, "", port, text=lamp(bundled)) as bench:
+        found = compare(bench, vga, 2 * RUNS)
         floor = found.floor
         lines.append(_line(f"{bundled.stem}, 640×480 RGB", found))
         more_ms = found.decision.p50 - floor.p50
@@ -103,9 +93,9 @@ def measure(folder: Path, port: int) -> Part:
     part.tables.append(Table("Alternating, all ports open, one thread", head, lines))
     part.notes.append(
         "The floor is `set_tensor`, `invoke`, `get_tensor` on the same interpreter. A decision is "
-        "resize, invoke, scores and the rules; the loop is done when every port has the frame too "
-        "(pins, MQTT, control socket, log). All share the caches: each invoke evicts what Python "
-        "and the resize had there."
+        "decode, resize, invoke, scores and the rules; the loop is done when every port has the "
+        "frame too (pins, MQTT, control socket, log). All share the caches: each invoke evicts "
+        "what Python and the resize had there."
     )
     return part
 
@@ -115,7 +105,7 @@ def sizes(folder: Path) -> Part:
     part = Part("Size of the frame")
     model, labels = material.reference()
     curves: dict[str, list[tuple[float, float]]] = {"above the invoke": [], "resize": []}
-    with rig(folder, model, labels, text=lamp_for(model)) as bench:
+    with rig(folder, model, labels, text=lamp(model)) as bench:
         for width_px, height_px in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160)):
             pixels = material.picture(width_px, height_px)
             found = compare(bench, still(pixels), 100)

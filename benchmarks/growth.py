@@ -9,10 +9,13 @@ import numpy as np
 
 from benchmarks import material
 from benchmarks.broker import Listener
+from benchmarks.configuration import lamp
+from benchmarks.frame import compare
 from benchmarks.results import Part, Plot, Times
 from benchmarks.rig import rig, still
 from edged.config.schema import DecideConfig, MqttConfig, RuleConfig, SpoolConfig
 from edged.core import Prediction
+from edged.health import memory_mb
 from edged.mailbox import Mailbox
 from edged.perception.rules import Decider
 from edged.ports.mqtt import MqttPort
@@ -28,7 +31,7 @@ def rules(folder: Path, port: int) -> Part:
     names = Path(labels).read_text().splitlines() if labels else ["cat", "dog"]
     distinct = [name for name in dict.fromkeys(names) if names.count(name) == 1]
     quoted = [name.replace("'", "") for name in distinct if "'" not in name]
-    pixels = material.two_scenes()[1]
+    unseen = still(material.two_scenes()[1])
     points = []
     for count in (1, 10, 100, 300, 1000):
         text = "".join(
@@ -36,14 +39,8 @@ def rules(folder: Path, port: int) -> Part:
             for n in range(count)
         )
         with rig(folder, model, labels, port, text=text) as bench:
-            floor_s, whole_s = [], []
-            for number in range(RUNS // 3 + 10):
-                bare_s, took_s = bench.floor_s(), bench.frame(lambda: pixels).whole_s
-                if number >= 10:
-                    floor_s.append(bare_s)
-                    whole_s.append(took_s)
-        above_ms = Times.of_seconds(whole_s).p50 - Times.of_seconds(floor_s).p50
-        points.append((float(count), above_ms))
+            found = compare(bench, unseen, RUNS // 3)
+        points.append((float(count), found.whole.p50 - found.floor.p50))
     part.plots.append(
         Plot("rules", "A frame above its invoke, by rules", "rules", "ms", {"p50": points}, True)
     )
@@ -129,17 +126,13 @@ def spool(folder: Path, port: int) -> Part:
 
 def endurance(folder: Path, port: int, frames: int = 100_000) -> Part:
     """Many frames with every port open: does memory grow?"""
-    from benchmarks.frame import lamp_for
-    from edged.health import memory_mb
-
     part = Part(f"{frames:,} frames")
     bundled = material.bundled()
-    scenes = [material.sized(scene) for scene in material.two_scenes()]
+    scenes = [still(scene) for scene in material.two_scenes()]
     memory: list[tuple[float, float]] = []
-    with rig(folder, bundled, "", port, text=lamp_for(bundled)) as bench:
+    with rig(folder, bundled, "", port, text=lamp(bundled)) as bench:
         for number in range(frames):
-            pixels = scenes[number // 50 % 2]
-            bench.frame(still(pixels))
+            bench.frame(scenes[number // 50 % 2])
             if number % (frames // 100) == 0:
                 memory.append((float(number), memory_mb()))
     settled = [(at, mb) for at, mb in memory if at >= frames * 0.2]

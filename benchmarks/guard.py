@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +20,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks import material
-from benchmarks.frame import compare, lamp_for
-from benchmarks.rig import rig
-from edged.core import Pixels
+from benchmarks.configuration import lamp
+from benchmarks.frame import compare
+from benchmarks.rig import Decode, rig, still
 from edged.imaging.picture import decode_jpeg
 
 COMMITTED = material.ROOT / "docs" / "benchmarks-guard.json"
@@ -43,17 +42,15 @@ def shares(slower: float = 0.0) -> dict[str, list[float]]:
     """
     found: dict[str, list[float]] = {}
     bundled = material.bundled()
-    vga, data = material.picture(640, 480), material.full_hd_jpeg()
+    vga = still(material.picture(640, 480))
+    full_hd = partial(decode_jpeg, material.full_hd_jpeg(), "guard")
     with tempfile.TemporaryDirectory(prefix="edged-guard-") as folder:
         many = "".join(
             f"[[rule]]\nname = 'rule{n}'\nlabels = ['cat']\nenter = 1.0\n" for n in range(1000)
         )
-        for rules, text in (("", lamp_for(bundled)), (", 1000 rules", many)):
+        both: dict[str, Decode] = {"frame": vga, "JPEG": full_hd}
+        for text, cases in ((lamp(bundled), both), (many, {"frame, 1000 rules": vga})):
             with rig(Path(folder), bundled, text=text) as bench:
-                size_px = bench.input_px[::-1]
-                cases: dict[str, Callable[[], Pixels]] = {f"frame{rules}": lambda: vga}
-                if not rules:
-                    cases["JPEG"] = partial(decode_jpeg, data, "guard", size_px)
                 for _ in range(REPEATS):
                     for name, decode in cases.items():
                         found_here = compare(bench, decode, RUNS)

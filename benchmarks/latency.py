@@ -10,29 +10,31 @@ import json
 import random
 import threading
 import time
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks import material
 from benchmarks.broker import Listener
-from benchmarks.frame import lamp_for
+from benchmarks.configuration import lamp
 from benchmarks.results import Part, Plot, Times
-from benchmarks.rig import Rig, rig
+from benchmarks.rig import Rig, rig, still
 from edged.cameras.newest import NewestFrame, SourceEnded
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
-from edged.core import Frame, Pixels, Result
-from edged.mailbox import Command
-from edged.pipeline import Pipeline
+from edged.core import Pixels
+from edged.ports.gpio.mock_pins import MockPin
 
 CHANGES = 250
+SECONDS_A_RATE = 3
 
 
 class StampedSource:
-    """Frames at a fixed rate; the picture changes at moments between them.
+    """Frames at a fixed rate, whose picture changes at moments between them; it ends after those.
 
-    Those are spread evenly over the time of a frame, in an order by chance: a percentile is then
+    They are spread evenly over the time of a frame, in an order by chance: a percentile is then
     that of every moment, and not of the moments that a few hundred draws happened to hit.
     """
 
@@ -46,7 +48,7 @@ class StampedSource:
         self._period_s = 1.0 / fps
         self._changes = changes
         self._frames_each = frames_each
-        self._places = [(place + 0.5) / changes for place in range(changes)] or [0.5]
+        self._places = [(place + 0.5) / changes for place in range(changes)]
         random.Random(0).shuffle(self._places)  # noqa: S311 (no secret)
 
     def __enter__(self) -> StampedSource:
@@ -70,25 +72,7 @@ class StampedSource:
             self.changed_s.append(self._change_s)
             place = self._places[len(self.changed_s) % len(self._places)]
             self._change_s = self._due_s + (self._frames_each - 1 + place) * self._period_s
-        pixels = self._pictures[len(self.changed_s) % 2]
-        return Capture(captured_s, lambda: pixels)
-
-
-class Stamped(Pipeline):
-    """Notes when each event was decided."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.decided_s: list[float] = []
-        self.ages_s: list[float] = []
-
-    def look(self, frame: Frame, began_s: float) -> Result:
-        result = super().look(frame, began_s)
-        now_s = time.monotonic()
-        self.ages_s.append(now_s - frame.captured_s)
-        if result.events:
-            self.decided_s.append(now_s)
-        return result
+        return Capture(captured_s, still(self._pictures[len(self.changed_s) % 2]))
 
 
 def measure(folder: Path, port: int) -> Part:
@@ -96,29 +80,19 @@ def measure(folder: Path, port: int) -> Part:
     fps = 30.0
     model, labels = material.reference()
     source = StampedSource(material.two_scenes()[::-1], fps, CHANGES, 5)
-    pins: list[float] = []
-    watched = _watch_pins(pins)
-    listener = Listener(port, "edged/edged/event")
+    camera = _camera(source)
+    listener = Listener(port, "edged/bench/event")
     with (
-        watched,
-        rig(
-            folder,
-            model,
-            labels,
-            port,
-            text=lamp_for(model),
-            camera=lambda _: NewestFrame(lambda: source, CameraConfig()),
-            pipeline_type=Stamped,
-        ) as bench,
+        _watched_pins() as pins,
+        rig(folder, model, labels, port, text=lamp(model), camera=camera, keep=None) as bench,
     ):
         at_once = Times.of_seconds(bench.floor_s() for _ in range(50))
         paced = Times.of_seconds(_paced_floor_s(bench, 1 / fps) for _ in range(50))
         pins.clear()
-        _run_to_end(bench.pipeline)
+        _run_to_end(bench, camera)
         time.sleep(0.3)
     heard = listener.stop()
-    assert isinstance(bench.pipeline, Stamped)
-    decided_s = bench.pipeline.decided_s
+    decided_s = [result.decided_s for result in bench.results if result.events]
     part = Part("Light, decision, pin, subscriber")
     messages_s = [at_s for at_s, payload in heard if not json.loads(payload)["replayed"]]
     count = min(len(decided_s), len(pins), len(messages_s), len(source.changed_s))
@@ -165,21 +139,13 @@ def rates(folder: Path) -> Part:
     used: list[tuple[float, float]] = []
     scenes = material.two_scenes()
     for fps in (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0):
-        source = StampedSource(scenes, fps, 0, round(fps))
-        camera = NewestFrame(partial(_entered_for, source, 4.0), CameraConfig())
-        with rig(
-            folder,
-            model,
-            labels,
-            text=lamp_for(model),
-            camera=partial(_given, camera),
-            pipeline_type=Stamped,
-        ) as bench:
+        source = StampedSource(scenes, fps, SECONDS_A_RATE, round(fps))
+        camera = _camera(source)
+        with rig(folder, model, labels, text=lamp(model), camera=camera, keep=None) as bench:
             for _ in range(10):
                 bench.floor_s()
-            _run_to_end(bench.pipeline)
-            assert isinstance(bench.pipeline, Stamped)
-            seen = bench.pipeline.ages_s
+            _run_to_end(bench, camera)
+        seen = [result.decided_s - result.frame.captured_s for result in bench.results]
         ages.append((fps, Times.of_seconds(seen).p50))
         used.append((fps, len(seen) / max(len(seen) + camera.dropped, 1) * fps))
     part.plots += [
@@ -197,37 +163,20 @@ def rates(folder: Path) -> Part:
     return part
 
 
-def _given(camera: NewestFrame, size_px: tuple[int, int]) -> NewestFrame:
-    del size_px
-    return camera
+def _camera(source: StampedSource) -> NewestFrame:
+    return NewestFrame(lambda: source, CameraConfig())
 
 
-def _entered_for(source: StampedSource, seconds: float) -> StampedSource:
-    end_s = time.monotonic() + seconds
-    plain = source.grab
-
-    def grab() -> Capture:
-        if time.monotonic() > end_s:
-            raise SourceEnded("stamped: ended")
-        return plain()
-
-    source._changes = 10**9
-    source.grab = grab  # type: ignore[method-assign]
-    return source
-
-
-def _run_to_end(pipeline: Pipeline) -> None:
-    camera: Any = pipeline.camera
-
+def _run_to_end(bench: Rig, camera: NewestFrame) -> None:
     def stop() -> None:
         while not camera.ended:
             time.sleep(0.05)
         time.sleep(0.2)
-        pipeline.mailbox.post(Command("stop", asked_by="bench"))
+        bench.pipeline.mailbox.stop("the camera has ended")
 
     waiter = threading.Thread(target=stop, daemon=True)
     waiter.start()
-    pipeline.run()
+    bench.pipeline.run()
     waiter.join()
 
 
@@ -244,26 +193,17 @@ def _between(starts_s: list[float], ends_s: list[float]) -> list[float]:
     return found
 
 
-class _watch_pins:  # noqa: N801 (used as a function)
-    """Notes when a level at the mock chip changes."""
+@contextmanager
+def _watched_pins() -> Iterator[list[float]]:
+    """When a level at the mock chip changed."""
+    changed_s: list[float] = []
+    plain = MockPin._change_state
 
-    def __init__(self, changed_s: list[float]) -> None:
-        self._changed_s = changed_s
+    def change(pin: MockPin, value: Any) -> Any:
+        changed = plain(pin, value)
+        if changed:
+            changed_s.append(time.monotonic())
+        return changed
 
-    def __enter__(self) -> None:
-        from edged.ports.gpio.mock_pins import MockPin
-
-        self._plain = plain = MockPin._change_state
-
-        def change(pin: Any, value: Any) -> Any:
-            changed = plain(pin, value)
-            if changed:
-                self._changed_s.append(time.monotonic())
-            return changed
-
-        MockPin._change_state = change
-
-    def __exit__(self, *exception: object) -> None:
-        from edged.ports.gpio.mock_pins import MockPin
-
-        MockPin._change_state = self._plain
+    with patch.object(MockPin, "_change_state", change):
+        yield changed_s

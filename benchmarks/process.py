@@ -8,20 +8,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from benchmarks import material
-from benchmarks.frame import lamp_for
+from benchmarks import configuration, material
 from benchmarks.results import Part, Row, Table, Times
 from edged.ports.control.client import ControlClient
 
 ROUNDS = 12
+IDLE_FPS = 10.0
 PUBLISHED_WARM_MS = 316.0
 PUBLISHED_COLD_MS = 1260.0
 """Published for a serverless TensorFlow.js action that classifies one picture with MobileNet."""
@@ -87,25 +90,10 @@ class Daemon(Child):
     """``edged run`` as a child, with more `options` where they are given."""
 
     def __init__(self, folder: Path, name: str, text: str, options: Sequence[str] = ()) -> None:
-        self.config = configuration(folder, name, text)
-        self.socket = socket_of(self.config)
+        self.config = configuration.write(folder, name, text)
+        self.socket = configuration.socket_of(self.config)
         command = [EDGED, "run", "--config", str(self.config), *options]
         super().__init__(command, self.config.with_suffix(".notify"))
-
-
-def configuration(folder: Path, name: str, text: str) -> Path:
-    """The written file of a device with control socket and spool of its own beside it."""
-    path = folder / f"{name}.toml"
-    path.write_text(
-        f'device = "{name}"\n[control]\nsocket = {str(socket_of(path))!r}\n'
-        f"[spool]\npath = {str(path.with_suffix('.db'))!r}\n{text}"
-    )
-    return path
-
-
-def socket_of(configuration: Path) -> Path:
-    """Where the device of a `configuration` listens for commands."""
-    return configuration.with_suffix(".sock")
 
 
 @contextmanager
@@ -119,31 +107,12 @@ def daemon(folder: Path, name: str, text: str, overrides: Sequence[str] = ()) ->
         running.stop()
 
 
-def settings(
-    folder: Path, port: int, model: Path, labels: str, fps: float = 30.0, pin: int = 17
-) -> str:
-    """A camera of one still picture, a lamp on a mock pin, MQTT."""
-    pictures = folder / "still"
-    if not pictures.exists():
-        from edged.imaging.picture import jpeg
-
-        pictures.mkdir()
-        (pictures / "still.jpg").write_bytes(jpeg(material.two_scenes()[0], 85))
-    return (
-        f'[camera]\nkind = "directory"\nsource = {str(pictures)!r}\nfps = {fps}\n'
-        f"[model]\npath = {str(model)!r}\nlabels = {labels!r}\nthreads = 1\n"
-        f'[gpio]\nfactory = "mock"\n'
-        f"[mqtt]\nenabled = {str(bool(port)).lower()}\nhost = '127.0.0.1'\nport = {port}\n"
-        f"{lamp_for(model, pin)}"
-    )
-
-
 def start(folder: Path, port: int) -> Part:
     """Process start to the first classification, and memory, beside the bare script."""
     part = Part("Start and memory")
     model, labels = material.reference()
-    text = settings(folder, port, model, labels)
-    alone = settings(folder, 0, model, labels).partition("[[rule]]")[0]
+    text = configuration.sensor(folder, port)
+    alone = configuration.still(folder) + configuration.model(model, labels)
     bare_s, whole_s, alone_s, bare_mb, whole_mb, alone_mb = [], [], [], [], [], []
     for number in range(ROUNDS + 1):
         took_s, memory_mb, _ = bare("litert", model)
@@ -217,8 +186,7 @@ def bare(
 def commands(folder: Path, port: int) -> Part:
     """``edged snapshot`` against the running daemon."""
     part = Part("Commands")
-    model, labels = material.reference()
-    with daemon(folder, "commands", settings(folder, port, model, labels)) as running:
+    with daemon(folder, "commands", configuration.sensor(folder, port)) as running:
         time.sleep(1.0)
         took_s = [
             _run(["snapshot", "--config", str(running.config), "--out", str(folder / "s.jpg")])[0]
@@ -241,7 +209,9 @@ def files(folder: Path) -> Part:
     if labels:
         options += ["--labels", labels]
     took_s, usage, output = _run(["classify", *options, str(pictures)])
-    answers = [json.loads(line)["timings_ms"] for line in output.splitlines()]
+    answers = [json.loads(line)["stages_ms"] for line in output.splitlines()]
+    for answer in answers:
+        answer["total"] = sum(answer.values())
     lines = []
     for stage in answers[0]:
         values = [answer[stage] for answer in answers]
@@ -298,13 +268,11 @@ def files(folder: Path) -> Part:
 def idle(folder: Path, port: int) -> Part:
     """CPU at ten frames a second, and while nothing moves before the sensor."""
     part = Part("CPU at 10 frames a second, and idle")
-    model, labels = material.reference()
-    text = settings(folder, port, model, labels, fps=10.0)
-    # A rule that holds keeps the loop awake: the still scene is one without it.
-    still = text.replace("enter = 0.5", "enter = 1.0")
+    # A rule that holds keeps the loop awake: here none ever does.
+    text = configuration.sensor(folder, port, fps=IDLE_FPS, enter=1.0)
     shares = {}
     for name, overrides in (("awake", []), ("gated", ["idle.after_s=0.5"])):
-        with daemon(folder, name, still, overrides) as running:
+        with daemon(folder, name, text, overrides) as running:
             time.sleep(2.0)
             before_s, began_s = running.cpu_s(), time.monotonic()
             time.sleep(10.0)
@@ -326,21 +294,24 @@ def _wake_lag(path: Path) -> int:
     """How many frames came after a wake before the first that was classified."""
     time.sleep(1.2)
     client = ControlClient(path)
-    watcher = client.watch()
-    # The generator connects with its first step, so a thread must wait in it.
-    import threading
+    if not client.ask("status")[0]["data"]["idle"]:
+        raise RuntimeError("the daemon does not idle")
+    messages = client.watch()
+    captured: list[datetime] = []
 
-    first: list[dict[str, Any]] = []
-    waiter = threading.Thread(
-        target=lambda: first.append(next(r for r in watcher if r["type"] == "result")), daemon=True
-    )
+    def wait() -> None:
+        first = next(message for message in messages if message["type"] == "classification")
+        captured.append(msgspec.convert(first["captured"], datetime))
+
+    # It connects with the first message that it waits for.
+    waiter = threading.Thread(target=wait, daemon=True)
     waiter.start()
     time.sleep(0.3)
-    woken_s = time.monotonic()
+    woken = datetime.now(timezone.utc)
     client.ask("wake")
     waiter.join(LIMIT_S)
-    lag_s = first[0]["captured_s"] - woken_s
-    return max(0, int(lag_s / 0.1))
+    lag_s = (captured[0] - woken).total_seconds()
+    return max(0, int(lag_s * IDLE_FPS))
 
 
 def _memory(pid: int) -> tuple[float, float]:

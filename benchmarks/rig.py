@@ -1,71 +1,84 @@
-"""edged's own parts in this process, with every port open, and a frame that comes when told."""
+"""edged's own parts in this process, with every port open, and a frame when it is called for."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
+from benchmarks import configuration
 from edged import build
-from edged.cameras.source import Capture
+from edged.attention import Attention
 from edged.config.load import load
-from edged.core import Camera, Frame, Pixels, Result
+from edged.core import Camera, Frame, Pixels, Report, Result
+from edged.daemon import Unrecorded
+from edged.health import Vitals
 from edged.inference.tflite import TfliteClassifier
 from edged.mailbox import Mailbox
 from edged.notify import Notifier
+from edged.perception.perception import Perception
+from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
+from edged.ports.mqtt import MqttPort
+from edged.watchdog import Watchdog
 
-LAMP = """
-[[rule]]
-name = "seen"
-labels = [{labels}]
-combine = "sum"
-smoothing_s = 0.0
-enter = {enter}
-exit = {exit}
+CONNECTING_LIMIT_S = 10.0
 
-[[output]]
-name = "lamp"
-pin = {pin}
-rule = "seen"
-"""
+Decode: TypeAlias = Callable[[tuple[int, int] | None], Pixels]
+"""Makes the pixels of a frame, as that of `edged.cameras.source.Capture` does."""
 
 
-class StillCamera:
-    """Delivers nothing: frames are handed to the pipeline directly."""
+class OnDemandCamera:
+    """Each read makes a frame at once, by the ``decode`` that was given last."""
 
     name = "bench"
     dropped = 0
     error = None
 
     def __init__(self) -> None:
-        self._frame: Frame | None = None
+        self.decode: Decode
+        self._number = 0
 
-    def __enter__(self) -> StillCamera:
+    def __enter__(self) -> OnDemandCamera:
         return self
 
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def hand_over(self, frame: Frame) -> None:
-        """The next that is read."""
-        self._frame = frame
-
     def read(self, timeout_s: float, wanted_px: tuple[int, int] | None) -> Frame | None:
-        """What was handed over; None after the whole time where nothing was."""
-        del wanted_px
-        frame, self._frame = self._frame, None
-        if frame is None:
-            time.sleep(timeout_s)
-        return frame
+        """The next frame; there always is one."""
+        del timeout_s
+        self._number += 1
+        captured_s = time.monotonic()
+        pixels = self.decode(wanted_px)
+        return Frame(pixels, self._number, captured_s, time.monotonic() - captured_s)
 
     def skip(self, timeout_s: float) -> bool:
-        """False, after the whole time."""
-        time.sleep(timeout_s)
-        return False
+        """As `read`, undecoded."""
+        del timeout_s
+        self._number += 1
+        return True
+
+
+class Results(deque[Result]):
+    """A port that keeps the newest results."""
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def write(self, report: Report) -> None:
+        """Other reports are left out."""
+        if isinstance(report, Result):
+            self.append(report)
 
 
 class Taken(NamedTuple):
@@ -77,52 +90,48 @@ class Taken(NamedTuple):
 
 
 class Rig:
-    """A pipeline with its parts."""
+    """A pipeline, the ``results`` that it has told its ports, and the bare invoke of its model."""
 
-    def __init__(self, pipeline: Pipeline, ports: build.Ports, mailbox: Mailbox) -> None:
+    def __init__(self, pipeline: Pipeline, classifier: TfliteClassifier, results: Results) -> None:
         self.pipeline = pipeline
-        self.ports = ports
-        self.mailbox = mailbox
-        assert isinstance(pipeline.classifier, TfliteClassifier)
-        self.classifier = pipeline.classifier
-        interpreter = self.classifier._interpreter
+        self.results = results
+        # The floor has to be that of the same interpreter, which the classifier keeps to itself.
+        interpreter = classifier._interpreter
         self._invoke = interpreter.invoke
         self._set, self._get = interpreter.set_tensor, interpreter.get_tensor
-        given = interpreter.get_input_details()[0]["index"]
-        self._given, self._made = given, interpreter.get_output_details()[0]["index"]
-        self._pixels = interpreter.get_tensor(given)
-        self._number = 0
+        self._given, self._made = classifier.image.tensor.index, classifier.scores.tensor.index
+        self._pixels = interpreter.get_tensor(self._given)
 
     @property
     def input_px(self) -> tuple[int, int]:
-        """Width and height of the model's input."""
-        return self.classifier.input_width_px, self.classifier.input_height_px
+        """Height and width of the model's input."""
+        return self.pipeline.perception.wanted_px
 
     def floor_s(self) -> float:
         """Seconds of set_tensor, invoke and get_tensor."""
-        began_s = time.perf_counter()
+        began_s = time.monotonic()
         self._set(self._given, self._pixels)
         self._invoke()
         self._get(self._made)
-        return time.perf_counter() - began_s
+        return time.monotonic() - began_s
 
-    def frame(self, decode: Callable[[], Pixels]) -> Taken:
-        """What a frame takes, with all that the loop does."""
-        pipeline = self.pipeline
-        self._number += 1
-        began_s = time.perf_counter()
-        frame = Frame(decode(), self._number, time.monotonic())
-        result = pipeline.look(frame, frame.captured_s)
-        decided_s = time.perf_counter()
-        pipeline.tell(result)
-        pipeline.beat(delivering=True)
-        pipeline.obey()
-        return Taken(decided_s - began_s, time.perf_counter() - began_s, result)
+    def frame(self, decode: Decode) -> Taken:
+        """What a frame takes, with all that the loop does. Not with another camera."""
+        pipeline, camera = self.pipeline, self.pipeline.camera
+        assert isinstance(camera, OnDemandCamera)
+        camera.decode = decode
+        began_s = time.monotonic()
+        frame_came = pipeline.decide_on_next_frame()
+        pipeline.report_health(frame_came)
+        pipeline.carry_out_requests()
+        done_s = time.monotonic()
+        result = self.results[-1]
+        return Taken(result.decided_s - began_s, done_s - began_s, result)
 
 
-def still(pixels: Pixels) -> Callable[[], Pixels]:
+def still(pixels: Pixels) -> Decode:
     """Decodes to `pixels` at once."""
-    return lambda: pixels
+    return lambda _wanted_px: pixels
 
 
 @contextmanager
@@ -133,56 +142,47 @@ def rig(
     port: int = 0,
     *,
     text: str = "",
-    overrides: Sequence[str] = (),
-    camera: Callable[[tuple[int, int]], Camera] | None = None,
-    pipeline_type: type[Pipeline] = Pipeline,
+    camera: Camera | None = None,
+    keep: int | None = 1,
 ) -> Iterator[Rig]:
-    """A pipeline of all ports: mock pins, MQTT where there is a `port`, control socket, log."""
+    """A pipeline of all ports: mock pins, MQTT where there is a `port`, control socket, log.
+
+    Frames come with `Rig.frame`, or from a `camera`. The newest `keep` results are kept; None keeps
+    all.
+    """
     logging.getLogger().handlers[:] = [logging.NullHandler()]
-    config_file = folder / "edged.toml"
-    config_file.write_text(
-        f"[model]\npath = {str(model)!r}\nlabels = {labels!r}\nthreads = 1\n"
-        f'[gpio]\nfactory = "mock"\n'
-        f"[mqtt]\nenabled = {str(bool(port)).lower()}\nhost = '127.0.0.1'\nport = {port}\n"
-        f"[spool]\npath = {str(folder / 'events.db')!r}\n"
-        f"[control]\nsocket = {str(folder / 'control.sock')!r}\n{text}"
-    )
-    config = load(config_file, overrides, {})
+    text = configuration.model(model, labels, port) + text
+    config = load(configuration.write(folder, "bench", text))
     mailbox = Mailbox()
     with ExitStack() as stack:
-        ports = build.ports(config, mailbox, stack, live=False)
+        ports = build.Ports(stack)
+        ports.open_pins(config, mailbox, folder / "outputs.json")
+        ports.open_others(config, mailbox, live=False)
         classifier = build.classifier(config)
-        stack.callback(classifier.close)
-        wanted_px = classifier.input_px
-        pipeline = pipeline_type(
-            stack.enter_context(camera(wanted_px) if camera else StillCamera()),
-            classifier,
-            build.decider(config, classifier.labels),
-            ports.all,
+        perception = Perception(classifier, Decider(config.rule, config.decide, classifier.labels))
+        results = Results(maxlen=keep)
+        pipeline = Pipeline(
+            stack.enter_context(camera or OnDemandCamera()),
+            stack.enter_context(perception),
+            Unrecorded(),
+            [*ports.all, results],
             mailbox,
-            notifier=Notifier({}),
-            wake_s=config.idle.after_s,
-            health_s=0.0,
+            {},
+            attention=Attention(),
+            vitals=Vitals(time.monotonic()),
+            watchdog=Watchdog(Notifier({})),
         )
-        made = Rig(pipeline, ports, mailbox)
+        made = Rig(pipeline, classifier, results)
         if ports.mqtt is not None and camera is None:
-            made.frame(lambda: _black(wanted_px))
+            # It connects when the first frame is through.
+            made.frame(still(np.zeros((*made.input_px, 3), np.uint8)))
             _wait_until_connected(ports.mqtt)
         yield made
 
 
-def _black(size_px: tuple[int, int]) -> Pixels:
-    import numpy as np
-
-    return np.zeros((*size_px, 3), np.uint8)
-
-
-def _wait_until_connected(mqtt: Any) -> None:
-    give_up_s = time.monotonic() + 10.0
+def _wait_until_connected(mqtt: MqttPort) -> None:
+    give_up_s = time.monotonic() + CONNECTING_LIMIT_S
     while not mqtt.live:
         if time.monotonic() > give_up_s:
             raise RuntimeError("the broker is not reached")
         time.sleep(0.02)
-
-
-__all__ = ["LAMP", "Capture", "Rig", "StillCamera", "Taken", "rig", "still"]

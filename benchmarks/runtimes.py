@@ -6,13 +6,14 @@ import io
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import material, process
-from benchmarks.frame import lamp_for
+from benchmarks.configuration import lamp
 from benchmarks.results import Part, Table, Times
 from benchmarks.rig import rig
 from edged.imaging.picture import decode_jpeg
@@ -140,11 +141,11 @@ def scripts(folder: Path, port: int) -> Part:
         return interpreter
 
     kept = opened()
-    with rig(folder, model, labels, port, text=lamp_for(model)) as bench:
-        size_px = bench.input_px[::-1]
+    with rig(folder, model, labels, port, text=lamp(model)) as bench:
+        decode = partial(decode_jpeg, data, "bench")
         ways: dict[str, Callable[[], object]] = {
             "bare invoke": bench.floor_s,
-            "edged: all ports": lambda: bench.frame(lambda: decode_jpeg(data, "bench", size_px)),
+            "edged: all ports": lambda: bench.frame(decode),
             "script, one interpreter": lambda: script(kept),
             "script, an interpreter per frame": lambda: script(opened()),
         }

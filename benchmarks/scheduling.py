@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import material
-from benchmarks.frame import lamp_for
+from benchmarks.configuration import lamp
 from benchmarks.process import LIMIT_S, environment
 from benchmarks.results import Part, Row, Table, Times
 from benchmarks.rig import rig, still
@@ -212,7 +212,7 @@ def _frames(folder: Path) -> Taken:
     picture = still(material.picture(640, 480))
     taken = Taken([], [])
     pace = Pace(FPS)
-    with rig(folder, model, labels, text=lamp_for(model)) as bench:
+    with rig(folder, model, labels, text=lamp(model)) as bench:
         for number in range(WARM + FRAMES):
             due_s = pace.wait()
             awake_s = time.monotonic() - due_s

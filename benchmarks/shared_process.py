@@ -51,7 +51,7 @@ class Camera:
     def start(self) -> None:
         """Returns when its first frame has been classified.
 
-        Imports, and what edged sets aside for their time, are no matter for two threads at once.
+        Imports are no matter for two threads at once.
         """
         self._thread.start()
         if not self._first_frame.come.wait(START_LIMIT_S):
