@@ -62,7 +62,9 @@ class Child:
             began_s = time.perf_counter()
             self.process = subprocess.Popen(
                 command,
-                env=environment(NOTIFY_SOCKET=str(notify_path)),
+                env=environment(
+                    NOTIFY_SOCKET=str(notify_path), RUNTIME_DIRECTORY=str(notify_path.parent)
+                ),
                 stderr=subprocess.DEVNULL,
             )
             for _ in range(cameras):

@@ -15,7 +15,6 @@ from pathlib import Path
 # As edged's own command line has it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from edged import logs
 from edged.daemon import Daemon
 from edged.notify import Notifier
 
@@ -66,7 +65,6 @@ class Camera:
 def main() -> None:
     # Blocked in every thread, so that it waits for the main one to ask.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    logs.start("info", "text")
     cameras = [Camera(Path(configuration)) for configuration in sys.argv[1:]]
     for camera in cameras:
         camera.start()
