@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models model bench bench-arm bench-environments bench-guard install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -82,9 +82,6 @@ bench: need-bench $(VENV)/test.stamp bench-environments ## measure everything in
 bench-arm: need-bench-arm ## instructions on the boards' own cores into docs/benchmarks.md; needs root; ARGS=--check compares
 	$(MAKE) -f benchmarks/arm/image.mk build/arm/disk.ext4
 	$(PYTHON) -m benchmarks.arm $(ARGS)
-
-bench-guard: $(VENV)/test.stamp ## fail where a ratio to the bare invoke is clearly worse than the committed one
-	$(BIN)/python -m benchmarks.guard $(ARGS)
 
 format: $(VENV)/test.stamp ## put the code in the style that `make lint` asks for
 	$(BIN)/ruff check --fix .

@@ -121,9 +121,7 @@ class Rig:
         assert isinstance(camera, OnDemandCamera)
         camera.decode = decode
         began_s = time.monotonic()
-        frame_came = pipeline.decide_on_next_frame()
-        pipeline.report_health(frame_came)
-        pipeline.carry_out_requests()
+        pipeline.turn()
         done_s = time.monotonic()
         result = self.results[-1]
         return Taken(result.decided_s - began_s, done_s - began_s, result)

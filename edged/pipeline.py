@@ -24,8 +24,7 @@ TICK_S = 0.05
 class Pipeline:
     """Carries each frame from the camera to every port, and does what waits in the mailbox.
 
-    ``perception`` may be replaced between two frames, by a handler. ``handlers`` carry out the
-    requests.
+    ``handlers`` carry out the requests; one may replace ``perception``, between two frames.
     """
 
     def __init__(
@@ -55,16 +54,20 @@ class Pipeline:
         self.snapshots = Snapshots(mailbox)
 
     def run(self) -> None:
-        """Until the mailbox says stop; every line is a verb of what edged does."""
+        """Until the mailbox says stop."""
         while self.mailbox.stopping is None:
-            self.carry_out_requests()
-            if self.attention.awake:
-                frame_came = self.decide_on_next_frame()
-            elif self.snapshots.wanted:
-                frame_came = self.classify_next_frame()
-            else:
-                frame_came = self.camera.skip(TICK_S)
-            self.report_health(frame_came)
+            self.turn()
+
+    def turn(self) -> None:
+        """Once around: every line is a verb of what edged does."""
+        self.carry_out_requests()
+        if self.attention.awake:
+            frame_came = self.decide_on_next_frame()
+        elif self.snapshots.wanted:
+            frame_came = self.classify_next_frame()
+        else:
+            frame_came = self.camera.skip(TICK_S)
+        self.report_health(frame_came)
 
     def decide_on_next_frame(self) -> bool:
         """What the next frame makes true reaches the journal and every port."""
@@ -80,11 +83,9 @@ class Pipeline:
 
     def classify_next_frame(self) -> bool:
         """Who wants a picture gets it; nothing is decided, for the loop is paused or idle."""
-        frame = self.next_frame()
-        if frame is None:
-            return False
-        self.snapshots.answer(self.perception.classify(frame), self.tell)
-        return True
+        if frame := self.next_frame():
+            self.snapshots.answer(self.perception.classify(frame), self.tell)
+        return frame is not None
 
     def next_frame(self) -> Frame | None:
         """The newest frame, as large as the model needs it; None where none comes in time."""
@@ -102,7 +103,7 @@ class Pipeline:
             port.write(report)
 
     def carry_out_requests(self) -> None:
-        """What was asked since the last frame."""
+        """What was asked since the last turn."""
         for request in self.mailbox.take():
             carry_out(request, self.handlers)
 
