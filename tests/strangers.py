@@ -33,7 +33,14 @@ def as_stranger(before: str, code: str, *arguments: str) -> tuple[int, str]:
     where a stranger has no way to. `arguments` are in ``sys.argv``.
     """
     drop = f"os.setgroups([]); os.setgid({UID}); os.setuid({UID})"
-    names = ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_DATA_HOME", "STATE_DIRECTORY", "HOME")
+    names = (
+        "RUNTIME_DIRECTORY",
+        "XDG_RUNTIME_DIR",
+        "XDG_STATE_HOME",
+        "XDG_DATA_HOME",
+        "STATE_DIRECTORY",
+        "HOME",
+    )
     environment = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run(
         [sys.executable, "-c", f"import os, sys\n{before}\n{drop}\n{code}", *arguments],
