@@ -30,8 +30,10 @@ setup(
             "edged.imaging._kernels",
             sources=[
                 "edged/imaging/_kernels.c",
+                "edged/imaging/_plan.c",
                 "edged/imaging/_resample.c",
-                "edged/imaging/_resample_vnni.c",
+                "edged/imaging/_resample_avx2.c",
+                "edged/imaging/_resample_neon.c",
                 "edged/imaging/_yuv.c",
             ],
             depends=["edged/imaging/_kernels.h", "edged/imaging/_resample.h"],

@@ -103,14 +103,6 @@ convert_any(const Conversion *c)
     convert_layout(c);
 }
 
-#ifdef AVX2
-AVX2 static void
-convert_avx2(const Conversion *c)
-{
-    convert_layout(c);
-}
-#endif
-
 static int
 prepare_conversion(Conversion *c, const Py_buffer *y, const Py_buffer *u, const Py_buffer *v,
                    const Py_buffer *out)
@@ -178,7 +170,7 @@ kernels_yuv_to_rgb(PyObject *module, PyObject *args)
     ready = ready && prepare_conversion(&c, &views[0], &views[1], &views[2], &views[3]);
     if (ready) {
         Py_BEGIN_ALLOW_THREADS
-        RUN(convert, &c);
+        convert_any(&c);
         Py_END_ALLOW_THREADS
     }
     free(c.first);

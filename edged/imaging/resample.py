@@ -2,8 +2,8 @@
 
 The filter is that of Pillow's ``Image.resize(size, BILINEAR, box)`` (a triangle that widens with
 the reduction; ``precompute_coeffs`` in Pillow's src/libImaging/Resample.c), so a model sees what
-it saw in training, without moire. The compiled kernel gives what Pillow gives, to the bit: a
-quantised model's best class may hang on a single level.
+it saw in training, without moire. The compiled kernel gives what Pillow gives to one level: it rounds
+once, and Pillow twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import PIL
 
 from edged.core import Pixels
 from edged.native import kernels
@@ -22,10 +21,9 @@ from edged.native import kernels
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 """What resizes: the compiled kernel, or Pillow where that is not there; see `native`."""
 
-_PILLOW_MAJOR = int(PIL.__version__.partition(".")[0])
-
-_PRECISION_BITS = 22
-"""Of the kernel's weights; Pillow's ``PRECISION_BITS``."""
+_ROW_BITS = 12
+_COLUMN_BITS = 14
+"""Weights of a row, and of a column, are in units of 2^-bits; _resample.h has the same numbers."""
 
 REDUCING_GAP = 2
 """Whatever makes a picture smaller before this resize leaves this many times the pixels wanted.
@@ -107,18 +105,17 @@ def _resample_native(
 
 
 class _Axis(NamedTuple):
-    """For each output: the first input, and the weights in units of 2^-22 (outputs, taps)."""
+    """For each output: the first input, and the weights (outputs, taps), which add up to a unit."""
 
     starts: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.int16]
 
 
 class _Plan(NamedTuple):
     """How a source of some shape and strides comes before the kernel, and what that does then.
 
     The kernel walks the source's memory forwards and row by row: a ``turned`` source is the
-    transposed problem with the passes in the other order, a ``mirrored`` one is read from its
-    end, one that is ``backwards`` has its channels so, and a ``scattered`` one must be copied.
+    transposed problem, a ``mirrored`` one is read from its end, one that is ``backwards`` has its channels so, and a ``scattered`` one must be copied.
     ``kernel`` is its own plan for what is left then; None for Pillow.
     """
 
@@ -161,10 +158,8 @@ def _plan(
         raise ValueError(f"box {box} is empty or outside of {width}x{height}")
     if kernels is None:
         return _Plan(box, False, False, False, False, None)
-    rows_first = _rows_first(height, width, out_height, out_width)
     turned = abs(strides[0]) < abs(strides[1])
     if turned:
-        rows_first = not rows_first
         left, top, right, bottom = top, left, bottom, right
         shape, strides = _turned(shape), _turned(strides)
         out_shape, out_strides = _turned(out_shape), _turned(out_strides)
@@ -179,9 +174,8 @@ def _plan(
         strides,
         out_shape,
         out_strides,
-        *_axis(shape[1], out_shape[1], left, right, mirrored),
-        *_axis(shape[0], out_shape[0], top, bottom),
-        rows_first,
+        *_axis(shape[1], out_shape[1], left, right, _COLUMN_BITS, mirrored),
+        *_axis(shape[0], out_shape[0], top, bottom, _ROW_BITS),
     )
     return _Plan(box, turned, mirrored, backwards, scattered, kernel)
 
@@ -190,17 +184,10 @@ def _turned(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes[1], sizes[0], sizes[2]
 
 
-def _rows_first(height: int, width: int, out_height: int, out_width: int) -> bool:
-    """Which pass comes first; each of them rounds, so it decides a fifth of the values.
-
-    ``ImagingResampleInner`` of the Pillow that is installed: up to 12 always the columns, since
-    13 the rows where the height shrinks by more than twice as many pixels as the width.
-    """
-    return _PILLOW_MAJOR >= 13 and height - out_height > max(0, 2 * (width - out_width))
-
-
-def _axis(size_px: int, out_px: int, low: float, high: float, mirrored: bool = False) -> _Axis:
-    # As Pillow to the last bit: its box is of 32-bit floats, and it adds from the first tap on.
+def _axis(
+    size_px: int, out_px: int, low: float, high: float, bits: int, mirrored: bool = False
+) -> _Axis:
+    # As Pillow, whose box is of 32-bit floats; only the last step is not.
     first, last = np.float32(low), np.float32(high)
     scale = float(last - first) / out_px
     reach = max(scale, 1.0)
@@ -212,10 +199,10 @@ def _axis(size_px: int, out_px: int, low: float, high: float, mirrored: bool = F
     inputs = np.minimum(starts, size_px - taps) + np.arange(taps)
     distances = np.abs((inputs - centres[:, None] + 0.5) * (1.0 / reach))
     weights = np.where((inputs >= starts) & (inputs < ends), np.maximum(1.0 - distances, 0.0), 0.0)
-    totals = np.add.accumulate(weights, axis=1)[:, -1:]
-    units = (0.5 + weights / np.where(totals, totals, 1.0) * (1 << _PRECISION_BITS)).astype(
-        np.int32
-    )
+    sums = np.cumsum(weights, axis=1)
+    # What is rounded is the sum so far: so the units of an output add up to 2^bits.
+    rounded = np.rint(sums / sums[:, -1:] * (1 << bits)).astype(np.int16)
+    units = np.diff(rounded, axis=1, prepend=np.int16(0))
     used = np.flatnonzero(units.any(axis=0))
     units = units[:, used[0] : used[-1] + 1]
     firsts = inputs[:, used[0]]
