@@ -17,46 +17,31 @@ add_rows_of(uint16_t *restrict sums, const uint8_t *const *rows, const int16_t *
 {
     enum { LOW_BITS = ROW_BITS - SUM_BITS };
     const uint8_t *row[CHUNK];
-    uint8x16_t highs[CHUNK], lows[CHUNK];
+    uint8x8_t highs[CHUNK], lows[CHUNK];
     for (int k = 0; k < count; k++) {
         /* One alone weighs 2^12, and then there are no others: the low sums have room. */
         const int high = weights[k] >> LOW_BITS < 255 ? weights[k] >> LOW_BITS : 255;
-        highs[k] = vdupq_n_u8((uint8_t)high);
-        lows[k] = vdupq_n_u8((uint8_t)(weights[k] - (high << LOW_BITS)));
+        highs[k] = vdup_n_u8((uint8_t)high);
+        lows[k] = vdup_n_u8((uint8_t)(weights[k] - (high << LOW_BITS)));
         row[k] = rows[k];
     }
     for (ptrdiff_t i = 0; i < length; i += SPAN) {
         uint16x8_t high[4], low[4];
         for (int k = 0; k < count; k++) {
-            const uint8x16x2_t bytes = vld1q_u8_x2(row[k]);
+            const uint8x8x4_t bytes = vld1_u8_x4(row[k]);
             row[k] += SPAN;
-            for (int half = 0; half < 2; half++) {
-                const uint8x16_t value = bytes.val[half];
-                uint16x8_t *const h = high + 2 * half, *const l = low + 2 * half;
-                if (k == 0) {
-                    h[0] = vmull_u8(vget_low_u8(value), vget_low_u8(highs[k]));
-                    h[1] = vmull_high_u8(value, highs[k]);
-                    l[0] = vmull_u8(vget_low_u8(value), vget_low_u8(lows[k]));
-                    l[1] = vmull_high_u8(value, lows[k]);
-                } else {
-                    h[0] = vmlal_u8(h[0], vget_low_u8(value), vget_low_u8(highs[k]));
-                    h[1] = vmlal_high_u8(h[1], value, highs[k]);
-                    l[0] = vmlal_u8(l[0], vget_low_u8(value), vget_low_u8(lows[k]));
-                    l[1] = vmlal_high_u8(l[1], value, lows[k]);
-                }
-            }
-        }
-        uint16x8x4_t sum;
-        for (int j = 0; j < 4; j++) {
-            sum.val[j] = vsraq_n_u16(high[j], low[j], LOW_BITS);
-        }
-        if (!first) {
-            const uint16x8x4_t before = vld1q_u16_x4(sums + i);
             for (int j = 0; j < 4; j++) {
-                sum.val[j] = vaddq_u16(sum.val[j], before.val[j]);
+                high[j] = k == 0 ? vmull_u8(bytes.val[j], highs[k])
+                                 : vmlal_u8(high[j], bytes.val[j], highs[k]);
+                low[j] = k == 0 ? vmull_u8(bytes.val[j], lows[k])
+                                : vmlal_u8(low[j], bytes.val[j], lows[k]);
             }
         }
-        vst1q_u16_x4(sums + i, sum);
+        for (int j = 0; j < 4; j++) {
+            uint16_t *const place = sums + i + 8 * j;
+            high[j] = vsraq_n_u16(high[j], low[j], LOW_BITS);
+            vst1q_u16(place, first ? high[j] : vaddq_u16(high[j], vld1q_u16(place)));
+        }
     }
 }
 
@@ -99,42 +84,57 @@ turn_back(uint8_t *restrict lines, const uint8_t *restrict turned, const ptrdiff
     }
 }
 
+/* A tap is a pixel of eight rows, `step` vectors long. */
 INLINE void
-add_tap(uint32x4_t *sums, const uint16_t *turned, const uint16x4_t weight)
+add_tap(uint32x4_t *sums, const uint16_t *tap, const uint16x4_t weights, const int lane)
 {
-    const uint16x8x3_t values = vld1q_u16_x3(turned);
+    const uint16x8x3_t values = vld1q_u16_x3(tap);
     for (int c = 0; c < 3; c++) {
-        sums[2 * c] = vmlal_u16(sums[2 * c], vget_low_u16(values.val[c]), weight);
-        sums[2 * c + 1] =
-            vmlal_high_u16(sums[2 * c + 1], values.val[c], vcombine_u16(weight, weight));
+        const uint16x8_t value = values.val[c];
+        sums[2 * c] = lane == 0 ? vmlal_lane_u16(sums[2 * c], vget_low_u16(value), weights, 0)
+                                : vmlal_lane_u16(sums[2 * c], vget_low_u16(value), weights, 1);
+        sums[2 * c + 1] = lane == 0 ? vmlal_high_lane_u16(sums[2 * c + 1], value, weights, 0)
+                                    : vmlal_high_lane_u16(sums[2 * c + 1], value, weights, 1);
+    }
+}
+
+/* `step` and mostly `pair_count` are constants where this inlines. */
+INLINE void
+add_taps(uint8_t *restrict levels, const uint16_t *restrict turned, const Resampling *r,
+         const ptrdiff_t step, const ptrdiff_t pair_count)
+{
+    enum { LEFT_BITS = COLUMN_BITS + SUM_BITS - 16 };
+    const ptrdiff_t *restrict offsets = r->offsets;
+    const uint32_t *restrict pairs = (const uint32_t *)r->pairs;
+    for (const uint8_t *const end = levels + 3 * BLOCK * r->columns.count; levels < end;) {
+        const uint16_t *tap = turned + BLOCK * *offsets++;
+        uint32x4_t sums[6] = {{0}};
+        for (ptrdiff_t k = 0; k < pair_count; k++, tap += 2 * BLOCK * step) {
+            const uint16x4_t weights = vreinterpret_u16_u32(vld1_dup_u32(pairs++));
+            add_tap(sums, tap, weights, 0);
+            add_tap(sums, tap + BLOCK * step, weights, 1);
+        }
+        for (int c = 0; c < 3; c++, levels += BLOCK) {
+            const uint16x8_t highs = vuzp2q_u16(vreinterpretq_u16_u32(sums[2 * c]),
+                                                vreinterpretq_u16_u32(sums[2 * c + 1]));
+            vst1_u8(levels, vrshrn_n_u16(highs, LEFT_BITS));
+        }
     }
 }
 
 static void
 columns_neon(const Resampling *r)
 {
-    enum { LEFT_BITS = COLUMN_BITS + SUM_BITS - 16 };
     uint16_t *const turned = (uint16_t *)r->scratch;
     uint8_t *const levels = r->scratch + BLOCK * r->sums_stride * (ptrdiff_t)sizeof *turned;
     turn(turned, r->sums, r->sums_stride, r->row_bytes);
-    const ptrdiff_t step = BLOCK * r->step;
-    const uint16_t *weights = (const uint16_t *)r->pairs;
-    uint8_t *level = levels;
-    for (ptrdiff_t x = 0; x < r->columns.count; x++, level += 3 * BLOCK) {
-        const uint16_t *tap = turned + BLOCK * r->offsets[x];
-        uint32x4_t sums[6] = {{0}};
-        for (ptrdiff_t k = r->pair_count; k > 0; k--, weights += 2, tap += 2 * step) {
-            const uint16x4x2_t pair = vld2_dup_u16(weights);
-            add_tap(sums, tap, pair.val[0]);
-            add_tap(sums, tap + step, pair.val[1]);
-        }
-        uint8x8x3_t pixel;
-        for (int c = 0; c < 3; c++) {
-            const uint16x8_t highs = vuzp2q_u16(vreinterpretq_u16_u32(sums[2 * c]),
-                                                vreinterpretq_u16_u32(sums[2 * c + 1]));
-            pixel.val[c] = vrshrn_n_u16(highs, LEFT_BITS);
-        }
-        vst1_u8_x3(level, pixel);
+    switch (r->step == 3 ? r->pair_count : 0) {
+        case 1: add_taps(levels, turned, r, 3, 1); break;
+        case 2: add_taps(levels, turned, r, 3, 2); break;
+        case 3: add_taps(levels, turned, r, 3, 3); break;
+        case 4: add_taps(levels, turned, r, 3, 4); break;
+        case 5: add_taps(levels, turned, r, 3, 5); break;
+        default: add_taps(levels, turned, r, r->step, r->pair_count);
     }
     turn_back(r->lines, levels, r->line_stride, 3 * r->columns.count);
 }
