@@ -34,7 +34,6 @@ setup(
                 "edged/imaging/_resample.c",
                 "edged/imaging/_resample_avx2.c",
                 "edged/imaging/_resample_neon.c",
-                "edged/imaging/_yuv.c",
             ],
             depends=["edged/imaging/_kernels.h", "edged/imaging/_resample.h"],
             extra_compile_args=["-std=gnu11", "-O3", "-g0", "-Wall", "-Wextra"],

@@ -36,9 +36,11 @@ static PyMethodDef methods[] = {
      "plan(shape, strides, out_shape, out_strides, column_starts, column_weights, row_starts, "
      "row_weights): for `resample`"},
     {"resample", kernels_resample, METH_VARARGS,
-     "resample(pixels, out, plan): False, and nothing done, where the plan is for another form"},
+     "resample(source, out, plan): False, and nothing done, where the plan is for another form"},
     {"use_vectors", use_vectors, METH_VARARGS, "use_vectors(wanted): the name of what is in use"},
-    {"yuv_to_rgb", kernels_yuv_to_rgb, METH_VARARGS, "yuv_to_rgb(y, u, v, out)"},
+    {"yuv_plan", kernels_yuv_plan, METH_VARARGS,
+     "yuv_plan(layout, size, stride, out_size, column_starts, column_weights, row_starts, "
+     "row_weights, chroma_row_starts, chroma_row_weights): for `resample` of a frame's bytes"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -17,13 +17,7 @@ extern const Way *kernels_way;
 
 /* The methods of the module. */
 PyObject *kernels_plan(PyObject *module, PyObject *args);
+PyObject *kernels_yuv_plan(PyObject *module, PyObject *args);
 PyObject *kernels_resample(PyObject *module, PyObject *args);
-PyObject *kernels_yuv_to_rgb(PyObject *module, PyObject *args);
-
-static inline int
-is_picture(const Py_buffer *view)
-{
-    return view->ndim == 3 && view->itemsize == 1 && view->shape[2] == 3;
-}
 
 #endif

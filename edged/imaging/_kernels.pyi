@@ -1,5 +1,6 @@
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Buffer
 
 class _Plan: ...
 
@@ -9,16 +10,21 @@ def plan(
     out_shape: tuple[int, ...],
     out_strides: tuple[int, ...],
     column_starts: npt.NDArray[np.int32],
-    column_weights: npt.NDArray[np.int32],
+    column_weights: npt.NDArray[np.int16],
     row_starts: npt.NDArray[np.int32],
-    row_weights: npt.NDArray[np.int32],
-    rows_first: bool,
+    row_weights: npt.NDArray[np.int16],
 ) -> _Plan: ...
-def resample(pixels: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], plan: _Plan) -> bool: ...
-def use_vectors(name: str) -> str: ...
-def yuv_to_rgb(
-    y: npt.NDArray[np.uint8],
-    u: npt.NDArray[np.uint8],
-    v: npt.NDArray[np.uint8],
-    out: npt.NDArray[np.uint8],
-) -> None: ...
+def yuv_plan(
+    layout: str,
+    size: tuple[int, int],
+    stride: int,
+    out_size: tuple[int, int],
+    column_starts: npt.NDArray[np.int32],
+    column_weights: npt.NDArray[np.int16],
+    row_starts: npt.NDArray[np.int32],
+    row_weights: npt.NDArray[np.int16],
+    chroma_row_starts: npt.NDArray[np.int32],
+    chroma_row_weights: npt.NDArray[np.int16],
+) -> _Plan: ...
+def resample(source: Buffer, out: npt.NDArray[np.uint8], plan: _Plan) -> bool: ...
+def use_vectors(wanted: bool) -> str: ...

@@ -44,39 +44,94 @@ columns_any(const Resampling *r)
     }
 }
 
-const Way way_any = {"any", 1, add_rows_any, columns_any};
-
-/* Row `y` of the output before the columns are done. */
-static void
-sum_rows(const Resampling *r, uint16_t *sums, const ptrdiff_t y)
+INLINE int
+times(const int value, const int factor)
 {
-    const int16_t *weights = r->rows.weights + y * r->rows.taps;
-    const uint8_t *row = r->pixels + r->rows.starts[y] * r->row_stride;
-    ptrdiff_t left = r->rows.taps;
+    return (value * factor + (1 << 14)) >> 15;
+}
+
+INLINE uint16_t
+mixed(const int luma, const int chroma)
+{
+    const int level = luma + chroma - BLACK;
+    return (uint16_t)(2 * (level < 0 ? 0 : level > MOST ? MOST : level));
+}
+
+static void
+mix_any(const Resampling *r, uint16_t *sums)
+{
+    const Yuv *const yuv = &r->yuv;
+    const uint16_t *y = r->yuv_sums;
+    for (ptrdiff_t i = 0; i < 2 * yuv->pairs; i++, y += yuv->y_step, sums += 3) {
+        const ptrdiff_t at = i / 2 * yuv->chroma_step;
+        const int u = 2 * r->yuv_sums[yuv->u_at + at] - (1 << 15);
+        const int v = 2 * r->yuv_sums[yuv->v_at + at] - (1 << 15);
+        const int luma = times(*y, Y_ALL);
+        sums[0] = mixed(luma, times(v, V_RED));
+        sums[1] = mixed(luma, times(u, U_GREEN) + times(v, V_GREEN));
+        sums[2] = mixed(luma, times(u, U_BLUE));
+    }
+}
+
+const Way way_any = {"any", 1, add_rows_any, columns_any, mix_any};
+
+/* Row `y` of the sums of a plane. */
+static void
+sum_rows(const Way *way, uint16_t *sums, const Plane *plane, const ptrdiff_t y)
+{
+    const int16_t *weights = plane->rows.weights + y * plane->rows.taps;
+    const uint8_t *row = plane->start + plane->rows.starts[y] * plane->row_stride;
+    ptrdiff_t left = plane->rows.taps;
     for (; left > 1 && weights[0] == 0; left--, weights++) {
-        row += r->row_stride;
+        row += plane->row_stride;
     }
     while (left > 1 && weights[left - 1] == 0) {
         left--;
     }
-    const ptrdiff_t whole = r->row_bytes / SPAN * SPAN, rest = r->row_bytes - whole;
+    const ptrdiff_t whole = plane->row_bytes / SPAN * SPAN, rest = plane->row_bytes - whole;
     for (int first = 1; left > 0; first = 0) {
         const int count = left < CHUNK ? (int)left : CHUNK;
         const uint8_t *rows[CHUNK];
-        for (int k = 0; k < count; k++, row += r->row_stride) {
+        for (int k = 0; k < count; k++, row += plane->row_stride) {
             rows[k] = row;
         }
-        r->way->add_rows(sums, rows, weights, count, whole, first);
+        way->add_rows(sums, rows, weights, count, whole, first);
         if (rest > 0) {
             /* Nothing behind the end of a row is read. */
             uint8_t ends[CHUNK][SPAN] = {{0}};
             for (int k = 0; k < count; k++) {
                 rows[k] = memcpy(ends[k], rows[k] + whole, (size_t)rest);
             }
-            r->way->add_rows(sums + whole, rows, weights, count, SPAN, first);
+            way->add_rows(sums + whole, rows, weights, count, SPAN, first);
         }
         left -= count;
         weights += count;
+    }
+}
+
+static void
+sum_planes(const Resampling *r, uint16_t *sums, const ptrdiff_t y)
+{
+    uint16_t *const target = r->yuv.pairs > 0 ? r->yuv_sums : sums;
+    for (int i = 0; i < r->plane_count; i++) {
+        sum_rows(r->way, target + r->planes[i].at, &r->planes[i], y);
+    }
+    if (r->yuv.pairs > 0) {
+        r->way->mix(r, sums);
+    }
+}
+
+/* What columns would give where each output is one input. */
+static void
+round_sums(const Resampling *r)
+{
+    const ptrdiff_t length = 3 * r->columns.count;
+    for (int j = 0; j < r->way->rows; j++) {
+        const uint16_t *restrict sums = r->sums + j * r->sums_stride;
+        uint8_t *restrict line = r->lines + j * r->line_stride;
+        for (ptrdiff_t i = 0; i < length; i++) {
+            line[i] = (uint8_t)((sums[i] + (1 << (SUM_BITS - 1))) >> SUM_BITS);
+        }
     }
 }
 
@@ -120,22 +175,27 @@ lines_bytes(const Resampling *r)
 size_t
 scratch_bytes(const Resampling *r)
 {
-    return 2 * (sums_bytes(r) + lines_bytes(r));
+    return 2 * (sums_bytes(r) + lines_bytes(r)) + (size_t)r->yuv_stride * sizeof *r->yuv_sums;
 }
 
 void
 resample(Resampling *r, uint8_t *block)
 {
     r->sums = (uint16_t *)block;
-    r->lines = block + sums_bytes(r);
+    r->yuv_sums = r->sums + BLOCK * r->sums_stride;
+    r->lines = (uint8_t *)(r->yuv_sums + r->yuv_stride);
     r->scratch = r->lines + lines_bytes(r);
-    for (ptrdiff_t y = 0; y < r->rows.count; y += r->way->rows) {
-        const ptrdiff_t left = r->rows.count - y;
+    for (ptrdiff_t y = 0; y < r->height; y += r->way->rows) {
+        const ptrdiff_t left = r->height - y;
         const int count = left < r->way->rows ? (int)left : r->way->rows;
         for (int j = 0; j < count; j++) {
-            sum_rows(r, r->sums + j * r->sums_stride, y + j);
+            sum_planes(r, r->sums + j * r->sums_stride, y + j);
         }
-        r->way->columns(r);
+        if (r->same_width) {
+            round_sums(r);
+        } else {
+            r->way->columns(r);
+        }
         for (int j = 0; j < count; j++) {
             put(r, r->lines + j * r->line_stride, y + j);
         }

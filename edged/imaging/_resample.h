@@ -1,12 +1,14 @@
 /* Antialiased resizing; edged/imaging/resample.py says which filter and makes the weights.
  *
- * Rows come first. A row of sums is the weighted sum of rows of the source, byte by byte and with 8
- * bits behind the point; a pixel of the result is the weighted sum of pixels of such a row, rounded
- * once. All is exact but for two roundings, so every way gives the same bytes:
+ * Rows come first. A row of sums is the weighted sum of rows of the source, byte by byte and with 7
+ * bits behind the point; a pixel of the result is the weighted sum of pixels of such a row. All is
+ * exact but for these two roundings, so every way gives the same bytes:
  *
- *     sum  = the sum over chunks of CHUNK taps of floor(weights * bytes / 2^4), weights in 2^-12
- *     byte = floor((weights * sums + 2^21) / 2^22),                             weights in 2^-14
- */
+ *     sum  = the sum over chunks of CHUNK taps of floor(weights * bytes / 2^5), weights in 2^-12
+ *     byte = floor((weights * sums + 2^20) / 2^21),                             weights in 2^-14
+ *
+ * Between the two, sums of Y, U and V become those of red, green and blue: fewer than there are
+ * pixels in the source. */
 
 #ifndef EDGED_RESAMPLE_H
 #define EDGED_RESAMPLE_H
@@ -19,11 +21,25 @@
 enum {
     ROW_BITS = 12,
     COLUMN_BITS = 14,
-    SUM_BITS = 8,
+    SUM_BITS = 7,
     CHUNK = 8,   /* rows added at once */
     SPAN = 32,   /* bytes of a row added at once */
     BLOCK = 8,   /* most rows of sums that become rows of pixels at once */
+    PAIRS = 8,   /* of pixels mixed at once */
     BEYOND = 16, /* sums behind a row's last that a way may read, and weigh with zero */
+};
+
+/* Of the mixture, whose levels have 6 bits behind the point, so that twice a level's range fits into
+ * 16 bits: the coefficients of edged/imaging/yuv.py in units of 2^-13, Y's in 2^-14; and what black,
+ * Y = 16, comes to. */
+enum {
+    Y_ALL = 19077,
+    V_RED = 13075,
+    U_GREEN = -3209,
+    V_GREEN = -6660,
+    U_BLUE = 16525,
+    BLACK = 1192,
+    MOST = 255 << 6,
 };
 
 /* For each of `count` outputs along an axis: the first input and the weights of `taps` inputs. */
@@ -33,20 +49,37 @@ typedef struct {
     ptrdiff_t count, taps, lowest, end;
 } Axis;
 
-/* The columns of the source from `columns.lowest` to `columns.end` are all that is read: a row
- * means these, `row_bytes` long. */
+/* Bytes of the source, of which the rows are added; their sums lie behind each other in a row. */
+typedef struct {
+    const uint8_t *start; /* first row; rows `row_stride` apart, of each of which `row_bytes` count */
+    ptrdiff_t row_stride, row_bytes;
+    Axis rows;
+    ptrdiff_t at; /* in a row of sums */
+} Plane;
+
+/* Where Y, U and V are in a row of sums, for each pixel and each pair of them. */
+typedef struct {
+    ptrdiff_t pairs; /* none: the sums are of red, green and blue already */
+    ptrdiff_t y_step, chroma_step, u_at, v_at;
+} Yuv;
+
 typedef struct Resampling {
     const struct Way *way;
-    const uint8_t *pixels; /* first row; rows `row_stride` bytes apart, pixels `step` (3 or 4) */
-    ptrdiff_t row_stride, step, row_bytes;
+    Plane planes[3];
+    int plane_count;
+    Yuv yuv;
     uint8_t *out;
-    ptrdiff_t out_row_stride, out_step, out_channel_stride;
-    Axis columns, rows;
-    const ptrdiff_t *offsets; /* of the first tap of each output in a row, in bytes */
+    ptrdiff_t height, out_row_stride, out_step, out_channel_stride;
+    Axis columns;
+    ptrdiff_t step, row_sums; /* sums of a pixel, 3 or 4, and of a row */
+    int same_width;
+    const ptrdiff_t *offsets; /* of the first tap of each output in a row of sums */
     const int16_t *pairs;     /* weights of the columns, an even number of taps for each */
     ptrdiff_t pair_count;
     uint16_t *sums; /* BLOCK rows, `sums_stride` apart */
     ptrdiff_t sums_stride;
+    uint16_t *yuv_sums; /* one row */
+    ptrdiff_t yuv_stride;
     uint8_t *lines; /* BLOCK finished rows of 3 bytes per pixel, `line_stride` apart */
     ptrdiff_t line_stride;
     uint8_t *scratch; /* as large as sums and lines together */
@@ -61,6 +94,9 @@ typedef struct Way {
     void (*add_rows)(uint16_t *sums, const uint8_t *const *rows, const int16_t *weights, int count,
                      ptrdiff_t length, int first);
     void (*columns)(const Resampling *r);
+    /* Makes a row of sums of red, green and blue from `yuv_sums`; of up to PAIRS more pairs than
+     * there are. Products are rounded: (a * b + 2^14) / 2^15. */
+    void (*mix)(const Resampling *r, uint16_t *sums);
 } Way;
 
 extern const Way way_any;

@@ -19,10 +19,8 @@ add_rows_of(uint16_t *restrict sums, const uint8_t *const *rows, const int16_t *
     const uint8_t *row[CHUNK];
     uint8x8_t highs[CHUNK], lows[CHUNK];
     for (int k = 0; k < count; k++) {
-        /* One alone weighs 2^12, and then there are no others: the low sums have room. */
-        const int high = weights[k] >> LOW_BITS < 255 ? weights[k] >> LOW_BITS : 255;
-        highs[k] = vdup_n_u8((uint8_t)high);
-        lows[k] = vdup_n_u8((uint8_t)(weights[k] - (high << LOW_BITS)));
+        highs[k] = vdup_n_u8((uint8_t)(weights[k] >> LOW_BITS));
+        lows[k] = vdup_n_u8((uint8_t)(weights[k] & ((1 << LOW_BITS) - 1)));
         row[k] = rows[k];
     }
     for (ptrdiff_t i = 0; i < length; i += SPAN) {
@@ -127,7 +125,7 @@ columns_neon(const Resampling *r)
 {
     uint16_t *const turned = (uint16_t *)r->scratch;
     uint8_t *const levels = r->scratch + BLOCK * r->sums_stride * (ptrdiff_t)sizeof *turned;
-    turn(turned, r->sums, r->sums_stride, r->row_bytes);
+    turn(turned, r->sums, r->sums_stride, r->row_sums);
     switch (r->step == 3 ? r->pair_count : 0) {
         case 1: add_taps(levels, turned, r, 3, 1); break;
         case 2: add_taps(levels, turned, r, 3, 2); break;
@@ -139,6 +137,74 @@ columns_neon(const Resampling *r)
     turn_back(r->lines, levels, r->line_stride, 3 * r->columns.count);
 }
 
-const Way way_neon = {"neon", BLOCK, add_rows_neon, columns_neon};
+INLINE int16x8_t
+chroma_of(const uint16x8_t sums)
+{
+    return vreinterpretq_s16_u16(veorq_u16(vshlq_n_u16(sums, 1), vdupq_n_u16(1 << 15)));
+}
+
+INLINE uint16x8_t
+mixed(const int16x8_t luma, const int16x8_t chroma)
+{
+    return vminq_u16(vqshluq_n_s16(vqaddq_s16(luma, chroma), 1), vdupq_n_u16(2 * MOST));
+}
+
+/* `y_step` and `chroma_step` are constants where this inlines. Y of even pixels and of odd ones is
+ * apart, so that U and V serve both as they are. */
+INLINE void
+mix_of(const Resampling *r, uint16_t *restrict sums, const ptrdiff_t y_step,
+       const ptrdiff_t chroma_step)
+{
+    const uint16_t *restrict y = r->yuv_sums;
+    const uint16_t *restrict u = y + r->yuv.u_at, *restrict v = y + r->yuv.v_at;
+    const int16x8_t black = vdupq_n_s16(BLACK);
+    for (ptrdiff_t pair = 0; pair < r->yuv.pairs; pair += PAIRS, sums += 6 * PAIRS) {
+        uint16x8_t luma[2], cb, cr;
+        if (y_step == 2) {
+            const uint16x8x4_t all = vld4q_u16(y);
+            luma[0] = all.val[0], cb = all.val[1], luma[1] = all.val[2], cr = all.val[3];
+        } else {
+            const uint16x8x2_t both = vld2q_u16(y);
+            luma[0] = both.val[0], luma[1] = both.val[1];
+            if (chroma_step == 2) {
+                const uint16x8x2_t pairs = vld2q_u16(u);
+                cb = pairs.val[0], cr = pairs.val[1];
+            } else {
+                cb = vld1q_u16(u), cr = vld1q_u16(v);
+            }
+        }
+        y += 2 * PAIRS * y_step, u += PAIRS * chroma_step, v += PAIRS * chroma_step;
+        const int16x8_t us = chroma_of(cb), vs = chroma_of(cr);
+        const int16x8_t green =
+            vaddq_s16(vqrdmulhq_n_s16(us, U_GREEN), vqrdmulhq_n_s16(vs, V_GREEN));
+        const int16x8_t chroma[3] = {vsubq_s16(vqrdmulhq_n_s16(vs, V_RED), black),
+                                     vsubq_s16(green, black),
+                                     vsubq_s16(vqrdmulhq_n_s16(us, U_BLUE), black)};
+        const int16x8_t even = vqrdmulhq_n_s16(vreinterpretq_s16_u16(luma[0]), Y_ALL);
+        const int16x8_t odd = vqrdmulhq_n_s16(vreinterpretq_s16_u16(luma[1]), Y_ALL);
+        uint16x8x3_t left, right;
+        for (int c = 0; c < 3; c++) {
+            const uint16x8_t first = mixed(even, chroma[c]), second = mixed(odd, chroma[c]);
+            left.val[c] = vzip1q_u16(first, second);
+            right.val[c] = vzip2q_u16(first, second);
+        }
+        vst3q_u16(sums, left);
+        vst3q_u16(sums + 3 * PAIRS, right);
+    }
+}
+
+static void
+mix_neon(const Resampling *r, uint16_t *sums)
+{
+    if (r->yuv.y_step == 2) {
+        mix_of(r, sums, 2, 4);
+    } else if (r->yuv.chroma_step == 2) {
+        mix_of(r, sums, 1, 2);
+    } else {
+        mix_of(r, sums, 1, 1);
+    }
+}
+
+const Way way_neon = {"neon", BLOCK, add_rows_neon, columns_neon, mix_neon};
 
 #endif

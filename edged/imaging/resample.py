@@ -21,8 +21,8 @@ from edged.native import kernels
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 """What resizes: the compiled kernel, or Pillow where that is not there; see `native`."""
 
-_ROW_BITS = 12
-_COLUMN_BITS = 14
+ROW_BITS = 12
+COLUMN_BITS = 14
 """Weights of a row, and of a column, are in units of 2^-bits; _resample.h has the same numbers."""
 
 REDUCING_GAP = 2
@@ -104,7 +104,7 @@ def _resample_native(
         raise ValueError(f"the plan of {pixels.shape} into {out.shape} does not fit them")
 
 
-class _Axis(NamedTuple):
+class Axis(NamedTuple):
     """For each output: the first input, and the weights (outputs, taps), which add up to a unit."""
 
     starts: npt.NDArray[np.int32]
@@ -174,8 +174,8 @@ def _plan(
         strides,
         out_shape,
         out_strides,
-        *_axis(shape[1], out_shape[1], left, right, _COLUMN_BITS, mirrored),
-        *_axis(shape[0], out_shape[0], top, bottom, _ROW_BITS),
+        *axis(shape[1], out_shape[1], left, right, COLUMN_BITS, mirrored),
+        *axis(shape[0], out_shape[0], top, bottom, ROW_BITS),
     )
     return _Plan(box, turned, mirrored, backwards, scattered, kernel)
 
@@ -184,9 +184,9 @@ def _turned(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes[1], sizes[0], sizes[2]
 
 
-def _axis(
+def axis(
     size_px: int, out_px: int, low: float, high: float, bits: int, mirrored: bool = False
-) -> _Axis:
+) -> Axis:
     # As Pillow, whose box is of 32-bit floats; only the last step is not.
     first, last = np.float32(low), np.float32(high)
     scale = float(last - first) / out_px
@@ -209,4 +209,4 @@ def _axis(
     if mirrored:
         units = units[:, ::-1]
         firsts = size_px - units.shape[1] - firsts
-    return _Axis(firsts.astype(np.int32), np.ascontiguousarray(units))
+    return Axis(firsts.astype(np.int32), np.ascontiguousarray(units))

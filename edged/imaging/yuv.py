@@ -3,34 +3,48 @@
 The encoding is ITU-R BT.601 with limited range (luma 16 to 235, chroma 16 to 240 around 128),
 which V4L2 has as the default for sRGB and SMPTE 170M cameras (Linux kernel, "Detailed Colorspace
 Descriptions"). Chroma of a pair or a square of pixels serves each of them as it is.
+
+Each function takes the bytes of a frame, its size and the length of a line of the first plane, and
+gives RGB of the same size, or of `size_px` (height, width), resized by the filter of `resample`. That
+is quicker than one after the other: rows are added before they become RGB, so a camera's frame costs
+little more than one that is RGB already. CameraError if a part of the frame is missing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edged.core import Pixels
 from edged.errors import CameraError
+from edged.imaging.resample import COLUMN_BITS, ROW_BITS, Axis, axis, resample
 from edged.native import kernels
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _Plane = npt.NDArray[np.uint8]
+_Size = tuple[int, int]
 
 
-def yuyv_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """Packed 4:2:2, bytes Y U Y V (V4L2 ``YUYV``). CameraError if a part is missing."""
+def yuyv_to_rgb(
+    data: Buffer, width_px: int, height_px: int, stride_bytes: int, size_px: _Size | None = None
+) -> Pixels:
+    """Packed 4:2:2, bytes Y U Y V (V4L2 ``YUYV``)."""
     pairs = (width_px + 1) // 2
     [rows] = _planes("YUYV", data, width_px, (height_px, stride_bytes, 4 * pairs))
-    return _rgb(rows[:, : 2 * width_px : 2], rows[:, 1 : 4 * pairs : 4], rows[:, 3 : 4 * pairs : 4])
+    y, u, v = rows[:, : 2 * width_px : 2], rows[:, 1 : 4 * pairs : 4], rows[:, 3 : 4 * pairs : 4]
+    return _rgb("YUYV", data, (y, u, v), stride_bytes, size_px)
 
 
-def nv12_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """4:2:0, a plane Y and a plane of pairs U V of the same stride. CameraError as above."""
+def nv12_to_rgb(
+    data: Buffer, width_px: int, height_px: int, stride_bytes: int, size_px: _Size | None = None
+) -> Pixels:
+    """4:2:0, a plane Y and a plane of pairs U V of the same stride."""
     pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
     y, uv = _planes(
         "NV12",
@@ -39,18 +53,18 @@ def nv12_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) 
         (height_px, stride_bytes, width_px),
         (chroma_rows, stride_bytes, 2 * pairs),
     )
-    return _rgb(y[:, :width_px], uv[:, : 2 * pairs : 2], uv[:, 1 : 2 * pairs : 2])
+    y, u, v = y[:, :width_px], uv[:, : 2 * pairs : 2], uv[:, 1 : 2 * pairs : 2]
+    return _rgb("NV12", data, (y, u, v), stride_bytes, size_px)
 
 
-def i420_to_rgb(data: Buffer, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """4:2:0 in planes Y, U, V (V4L2 ``YU12``, picamera2 ``YUV420``); U and V have half the stride.
-
-    CameraError as above.
-    """
+def i420_to_rgb(
+    data: Buffer, width_px: int, height_px: int, stride_bytes: int, size_px: _Size | None = None
+) -> Pixels:
+    """4:2:0 in planes Y, U, V (V4L2 ``YU12``, picamera2 ``YUV420``); U and V have half the stride."""
     pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
     chroma = (chroma_rows, stride_bytes // 2, pairs)
     y, u, v = _planes("YUV420", data, width_px, (height_px, stride_bytes, width_px), chroma, chroma)
-    return _rgb(y[:, :width_px], u[:, :pairs], v[:, :pairs])
+    return _rgb("I420", data, (y[:, :width_px], u[:, :pairs], v[:, :pairs]), stride_bytes, size_px)
 
 
 def _planes(
@@ -75,13 +89,53 @@ def _planes(
     return planes
 
 
-def _rgb(y: _Plane, u: _Plane, v: _Plane) -> Pixels:
-    out = np.empty((*y.shape, 3), np.uint8)
+def _rgb(
+    layout: str,
+    data: Buffer,
+    planes: tuple[_Plane, _Plane, _Plane],
+    stride_bytes: int,
+    size_px: _Size | None,
+) -> Pixels:
+    whole_px = planes[0].shape
+    out = np.empty((*(size_px or whole_px), 3), np.uint8)
     if kernels is None:
-        _rgb_numpy(y, u, v, out)
-    else:
-        kernels.yuv_to_rgb(y, u, v, out)
+        whole = out if size_px is None else np.empty((*whole_px, 3), np.uint8)
+        _rgb_numpy(*planes, whole)
+        if size_px is not None:
+            resample(whole, out)
+        return out
+    plan = _plan(kernels, layout, whole_px, stride_bytes, out.shape[:2])
+    if not kernels.resample(data, out, plan):
+        raise ValueError(f"the plan of a {layout} frame does not fit it")
     return out
+
+
+@lru_cache(maxsize=4)
+def _plan(
+    kernels: ModuleType, layout: str, whole_px: _Size, stride_bytes: int, size_px: _Size
+) -> Any:
+    (height, width), (out_height, out_width) = whole_px, size_px
+    rows = axis(height, out_height, 0.0, height, ROW_BITS)
+    return kernels.yuv_plan(
+        layout,
+        whole_px,
+        stride_bytes,
+        size_px,
+        *axis(width, out_width, 0.0, width, COLUMN_BITS),
+        *rows,
+        *_chroma_rows(rows, (height + 1) // 2),
+    )
+
+
+def _chroma_rows(rows: Axis, chroma_height: int) -> Axis:
+    """The rows of chroma, each of which serves two of luma."""
+    taps = rows.weights.shape[1]
+    pairs = min(taps // 2 + 1, chroma_height)
+    starts = np.minimum(rows.starts // 2, chroma_height - pairs)
+    places = (rows.starts[:, None] + np.arange(taps)) // 2 - starts[:, None]
+    weights = np.zeros((len(starts), pairs), np.int16)
+    np.add.at(weights, (np.arange(len(starts))[:, None], places), rows.weights)
+    return Axis(starts.astype(np.int32), weights)
 
 
 def _rgb_numpy(y: _Plane, u: _Plane, v: _Plane, out: Pixels) -> None:
