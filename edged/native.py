@@ -11,8 +11,8 @@ from contextlib import suppress
 from types import ModuleType
 
 kernels: ModuleType | None = None
-"""The loops over every pixel. The processor's widest vectors are used; ``avx2`` and ``any`` in the
-variable forbid the wider ones."""
+"""The loops over every pixel, with the vectors of 64-bit Arm (NEON) or AVX2 where the processor has
+them, and the same bytes without; ``any`` in the variable forbids them."""
 
 scores: ModuleType | None = None
 """The loops over every score."""
@@ -23,8 +23,8 @@ if _wanted != "pillow":
     with suppress(ImportError):
         from edged.imaging import _kernels
 
-        if _wanted in ("avx2", "any"):
-            _kernels.use_vectors(_wanted)
+        if _wanted == "any":
+            _kernels.use_vectors(False)
         kernels = _kernels
     with suppress(ImportError):
         from edged import _scores

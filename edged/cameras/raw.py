@@ -11,33 +11,45 @@ from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
 
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
 
 class Layout(NamedTuple):
     """How the bytes of an uncompressed frame become pixels.
 
     ``pixel_bytes`` is the share of one pixel in a line of the first plane, ``planes`` the size of
     all planes as a multiple of the first. ``convert`` takes (data, width_px, height_px,
-    stride_bytes).
+    stride_bytes, size_px) as `to_rgb` does.
     """
 
     pixel_bytes: int
     planes: float
-    convert: Callable[[bytes, int, int, int], Pixels]
+    convert: Callable[[bytes, int, int, int, Size | None], Pixels]
 
 
-def rgb(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """A view of lines of R, G, B bytes."""
+def rgb(
+    data: bytes, width_px: int, height_px: int, stride_bytes: int, size_px: Size | None = None
+) -> Pixels:
+    """A view of lines of R, G, B bytes, all of them."""
+    del size_px
     shape, strides = (height_px, width_px, 3), (stride_bytes, 3, 1)
     return np.ndarray(shape, np.uint8, data, strides=strides)
 
 
-def bgr(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """A view of lines of B, G, R bytes."""
+def bgr(
+    data: bytes, width_px: int, height_px: int, stride_bytes: int, size_px: Size | None = None
+) -> Pixels:
+    """A view of lines of B, G, R bytes, all of them."""
+    del size_px
     return rgb(data, width_px, height_px, stride_bytes)[..., ::-1]
 
 
-def grey(data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
-    """Lines of one byte a pixel, as RGB; contiguous."""
+def grey(
+    data: bytes, width_px: int, height_px: int, stride_bytes: int, size_px: Size | None = None
+) -> Pixels:
+    """Lines of one byte a pixel, all of them, as RGB; contiguous."""
+    del size_px
     luma = np.ndarray((height_px, width_px, 1), np.uint8, data, strides=(stride_bytes, 1, 1))
     return luma.repeat(3, axis=2)
 
@@ -53,13 +65,22 @@ FORMATS = {
 """The uncompressed formats that are read, by their FourCC, best first."""
 
 
-def to_rgb(fourcc: str, data: bytes, width_px: int, height_px: int, stride_bytes: int) -> Pixels:
+def to_rgb(
+    fourcc: str,
+    data: bytes,
+    width_px: int,
+    height_px: int,
+    stride_bytes: int,
+    size_px: Size | None = None,
+) -> Pixels:
     """The pixels of a frame in one of `FORMATS`; CameraError if a part of the data is missing.
 
     `stride_bytes` is the length of a line of the first plane; 0 where the driver does not tell.
+    With `size_px`, what is YUV is resized to it, which is quicker than to convert first. What is RGB
+    already stays whole: its resize costs the same later.
     """
     layout = FORMATS[fourcc]
     stride_bytes = max(stride_bytes, width_px * layout.pixel_bytes)
     if len(data) < stride_bytes * height_px * layout.planes:
         raise CameraError(f"a part of the {fourcc} frame is missing")
-    return layout.convert(data, width_px, height_px, stride_bytes)
+    return layout.convert(data, width_px, height_px, stride_bytes, size_px)

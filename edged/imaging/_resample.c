@@ -122,16 +122,11 @@ sum_planes(const Resampling *r, uint16_t *sums, const ptrdiff_t y)
 }
 
 /* What columns would give where each output is one input. */
-static void
-round_sums(const Resampling *r)
+INLINE void
+round_sums(uint8_t *restrict line, const uint16_t *restrict sums, const ptrdiff_t length)
 {
-    const ptrdiff_t length = 3 * r->columns.count;
-    for (int j = 0; j < r->way->rows; j++) {
-        const uint16_t *restrict sums = r->sums + j * r->sums_stride;
-        uint8_t *restrict line = r->lines + j * r->line_stride;
-        for (ptrdiff_t i = 0; i < length; i++) {
-            line[i] = (uint8_t)((sums[i] + (1 << (SUM_BITS - 1))) >> SUM_BITS);
-        }
+    for (ptrdiff_t i = 0; i < length; i++) {
+        line[i] = (uint8_t)((uint16_t)(sums[i] + (1 << (SUM_BITS - 1))) >> SUM_BITS);
     }
 }
 
@@ -191,13 +186,15 @@ resample(Resampling *r, uint8_t *block)
         for (int j = 0; j < count; j++) {
             sum_planes(r, r->sums + j * r->sums_stride, y + j);
         }
-        if (r->same_width) {
-            round_sums(r);
-        } else {
+        if (!r->same_width) {
             r->way->columns(r);
         }
         for (int j = 0; j < count; j++) {
-            put(r, r->lines + j * r->line_stride, y + j);
+            uint8_t *const line = r->lines + j * r->line_stride;
+            if (r->same_width) {
+                round_sums(line, r->sums + j * r->sums_stride, 3 * r->columns.count);
+            }
+            put(r, line, y + j);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 The filter is that of Pillow's ``Image.resize(size, BILINEAR, box)`` (a triangle that widens with
 the reduction; ``precompute_coeffs`` in Pillow's src/libImaging/Resample.c), so a model sees what
-it saw in training, without moire. The compiled kernel gives what Pillow gives to one level: it rounds
-once, and Pillow twice.
+it saw in training, without moire. The compiled kernel gives what Pillow gives, to one level: it
+rounds once, Pillow twice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 ROW_BITS = 12
 COLUMN_BITS = 14
 """Weights of a row, and of a column, are in units of 2^-bits; _resample.h has the same numbers."""
+
+MOST_REDUCTION = 100
+"""What is to shrink by more is left to Pillow: the kernel's weights would be too coarse."""
 
 REDUCING_GAP = 2
 """Whatever makes a picture smaller before this resize leaves this many times the pixels wanted.
@@ -62,7 +65,7 @@ class Resampler:
         if plan is not None and kernels is not None and kernels.resample(pixels, out, plan):
             return
         found = _plan_of(pixels, out, None)
-        self._kernel = found.kernel if found is not None and found.straight else None
+        self._kernel = None if found is None or not found.straight else found.kernel
         _resample(pixels, out, found)
 
 
@@ -75,7 +78,7 @@ def _plan_of(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None) -> _Pl
 def _resample(pixels: Pixels, out: npt.NDArray[np.uint8], plan: _Plan | None) -> None:
     if plan is None:
         out[...] = pixels
-    elif kernels is None:
+    elif kernels is None or plan.kernel is None:
         _resample_pillow(pixels, out, plan.box)
     else:
         _resample_native(kernels, pixels, out, plan)
@@ -115,8 +118,9 @@ class _Plan(NamedTuple):
     """How a source of some shape and strides comes before the kernel, and what that does then.
 
     The kernel walks the source's memory forwards and row by row: a ``turned`` source is the
-    transposed problem, a ``mirrored`` one is read from its end, one that is ``backwards`` has its channels so, and a ``scattered`` one must be copied.
-    ``kernel`` is its own plan for what is left then; None for Pillow.
+    transposed problem, a ``mirrored`` one is read from its end, one that is ``backwards`` has its
+    channels so, and a ``scattered`` one must be copied. ``kernel`` is its own plan for what is left
+    then; None for Pillow.
     """
 
     box: Box
@@ -156,7 +160,8 @@ def _plan(
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise ValueError(f"box {box} is empty or outside of {width}x{height}")
-    if kernels is None:
+    reduction = max((right - left) / out_width, (bottom - top) / out_height)
+    if kernels is None or reduction > MOST_REDUCTION:
         return _Plan(box, False, False, False, False, None)
     turned = abs(strides[0]) < abs(strides[1])
     if turned:
@@ -203,10 +208,14 @@ def axis(
     # What is rounded is the sum so far: so the units of an output add up to 2^bits.
     rounded = np.rint(sums / sums[:, -1:] * (1 << bits)).astype(np.int16)
     units = np.diff(rounded, axis=1, prepend=np.int16(0))
-    used = np.flatnonzero(units.any(axis=0))
-    units = units[:, used[0] : used[-1] + 1]
-    firsts = inputs[:, used[0]]
+    # Zeros at both ends go, as far as the others have as many.
+    used = units != 0
+    leading = used.argmax(axis=1)
+    kept = int((taps - used[:, ::-1].argmax(axis=1) - leading).max())
+    firsts = np.minimum(inputs[:, 0] + leading, size_px - kept)
+    places = (firsts - inputs[:, 0])[:, None] + np.arange(kept)
+    units = np.take_along_axis(np.pad(units, ((0, 0), (0, kept))), places, axis=1)
     if mirrored:
         units = units[:, ::-1]
-        firsts = size_px - units.shape[1] - firsts
+        firsts = size_px - kept - firsts
     return Axis(firsts.astype(np.int32), np.ascontiguousarray(units))

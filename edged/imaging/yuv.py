@@ -5,8 +5,8 @@ which V4L2 has as the default for sRGB and SMPTE 170M cameras (Linux kernel, "De
 Descriptions"). Chroma of a pair or a square of pixels serves each of them as it is.
 
 Each function takes the bytes of a frame, its size and the length of a line of the first plane, and
-gives RGB of the same size, or of `size_px` (height, width), resized by the filter of `resample`. That
-is quicker than one after the other: rows are added before they become RGB, so a camera's frame costs
+gives RGB of the same size, or of `size_px` (height, width), resized by the filter of `resample`.
+That is quicker than one after the other: rows are added before they become RGB, so a frame costs
 little more than one that is RGB already. CameraError if a part of the frame is missing.
 """
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from edged.core import Pixels
 from edged.errors import CameraError
-from edged.imaging.resample import COLUMN_BITS, ROW_BITS, Axis, axis, resample
+from edged.imaging.resample import COLUMN_BITS, MOST_REDUCTION, ROW_BITS, Axis, axis, resample
 from edged.native import kernels
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ def nv12_to_rgb(
 def i420_to_rgb(
     data: Buffer, width_px: int, height_px: int, stride_bytes: int, size_px: _Size | None = None
 ) -> Pixels:
-    """4:2:0 in planes Y, U, V (V4L2 ``YU12``, picamera2 ``YUV420``); U and V have half the stride."""
+    """4:2:0 in planes Y, U, V (V4L2 ``YU12``, picamera2 ``YUV420``).
+
+    U and V have half the stride.
+    """
     pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
     chroma = (chroma_rows, stride_bytes // 2, pairs)
     y, u, v = _planes("YUV420", data, width_px, (height_px, stride_bytes, width_px), chroma, chroma)
@@ -98,11 +101,11 @@ def _rgb(
 ) -> Pixels:
     whole_px = planes[0].shape
     out = np.empty((*(size_px or whole_px), 3), np.uint8)
+    if size_px is not None and (kernels is None or max(whole_px) > MOST_REDUCTION * min(size_px)):
+        resample(_rgb(layout, data, planes, stride_bytes, None), out)
+        return out
     if kernels is None:
-        whole = out if size_px is None else np.empty((*whole_px, 3), np.uint8)
-        _rgb_numpy(*planes, whole)
-        if size_px is not None:
-            resample(whole, out)
+        _rgb_numpy(*planes, out)
         return out
     plan = _plan(kernels, layout, whole_px, stride_bytes, out.shape[:2])
     if not kernels.resample(data, out, plan):

@@ -1,4 +1,4 @@
-"""The picture at the model's size is Pillow's, to the bit, however it lies in memory."""
+"""The picture at the model's size is Pillow's, to one level, however it lies in memory."""
 
 from __future__ import annotations
 
@@ -26,27 +26,43 @@ needs_native = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["vnni", "avx2", "any", "pillow"])
+@pytest.fixture(params=["vectors", "any", "pillow"])
 def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What resizes in this test: the kernel with vectors of each kind, and Pillow instead."""
+    """What resizes in this test: the kernel with vectors and without, and Pillow instead."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pillow":
             patch.setattr(module, "kernels", None)
             yield
-        elif kernels is None or kernels.use_vectors(request.param) != request.param:
-            pytest.skip(f"no {request.param} kernel here")
-        else:
-            # A plan is made for the vectors that were in use then.
-            module._plan.cache_clear()
-            yield
-            kernels.use_vectors("vnni")
-            module._plan.cache_clear()
+            return
+        if kernels is None:
+            pytest.skip("the extension _kernels is not built here")
+        used = kernels.use_vectors(request.param == "vectors")
+        if request.param == "vectors" and used == "any":
+            pytest.skip("this processor has no vectors that the kernel knows")
+        # A plan keeps the way that it was made with.
+        module._plan.cache_clear()
+        yield
+        kernels.use_vectors(True)
+        module._plan.cache_clear()
 
 
-def run_kernel(pixels: Pixels, out: Pixels, *how: Any) -> None:
+def run_kernel(pixels: Pixels, out: Pixels, *axes: Any) -> None:
     """The kernel with axes of our own instead of a filter's."""
-    plan = kernels.plan(pixels.shape, pixels.strides, out.shape, out.strides, *how)
+    plan = kernels.plan(pixels.shape, pixels.strides, out.shape, out.strides, *axes)
     assert kernels.resample(pixels, out, plan)
+
+
+def axes_of(size_px: int, out_px: int) -> tuple[Any, ...]:
+    """Columns and rows of a square that becomes another."""
+    return (
+        *module.axis(size_px, out_px, 0.0, size_px, module.COLUMN_BITS),
+        *module.axis(size_px, out_px, 0.0, size_px, module.ROW_BITS),
+    )
+
+
+def steps(pixels: Pixels, expected: Pixels) -> int:
+    """The most levels between the two."""
+    return int(np.abs(pixels.astype(int) - expected).max())
 
 
 sizes_px = st.integers(1, 90)
@@ -107,7 +123,7 @@ def boxes(draw: st.DrawFn, pixels: Pixels) -> Box:
 @pytest.mark.usefixtures("implementation")
 @settings(max_examples=150, deadline=None)
 @given(pixels=views(), out=outputs(), data=st.data())
-def test_every_view_box_and_size_gives_what_pillow_gives(
+def test_every_view_box_and_size_is_pillows_to_one_level(
     pixels: Pixels,
     out: npt.NDArray[np.uint8],
     data: st.DataObject,
@@ -116,7 +132,33 @@ def test_every_view_box_and_size_gives_what_pillow_gives(
 
     resample(pixels, out, box)
 
-    assert (out == by_pillow(pixels, *out.shape[:2], box)).all()
+    assert steps(out, by_pillow(pixels, *out.shape[:2], box)) <= 1
+
+
+@needs_native
+@settings(max_examples=150, deadline=None)
+@given(pixels=views(), out=outputs(), data=st.data())
+def test_every_way_gives_the_same_bytes(
+    pixels: Pixels, out: npt.NDArray[np.uint8], data: st.DataObject
+) -> None:
+    box = data.draw(boxes(pixels), label="box")
+    results = []
+
+    for vectors in (False, True):
+        kernels.use_vectors(vectors)
+        module._plan.cache_clear()
+        resample(pixels, out, box)
+        results.append(out.copy())
+
+    assert (results[0] == results[1]).all()
+
+
+@needs_native
+def test_vectors_can_be_forbidden() -> None:
+    best = kernels.use_vectors(True)
+
+    assert kernels.use_vectors(False) == "any"
+    assert kernels.use_vectors(True) == best
 
 
 @pytest.mark.usefixtures("implementation")
@@ -133,16 +175,19 @@ def test_every_view_box_and_size_gives_what_pillow_gives(
         ((480, 640), (480, 224)),
     ],
 )
-def test_sizes_of_cameras_and_models_give_what_pillow_gives(
-    source_px: tuple[int, int], out_px: tuple[int, int]
+@pytest.mark.parametrize("hard", [False, True], ids=["noise", "black and white"])
+def test_sizes_of_cameras_and_models_are_pillows_to_one_level(
+    source_px: tuple[int, int], out_px: tuple[int, int], hard: bool
 ) -> None:
     pixels = noise(*source_px)
+    if hard:
+        pixels = (pixels >> 7) * np.uint8(255)
     out = np.zeros((*out_px, 3), np.uint8)
     height, width = source_px
 
     resample(pixels, out, (0.0, 0.0, float(width), float(height)))
 
-    assert (out == by_pillow(pixels, *out_px)).all()
+    assert steps(out, by_pillow(pixels, *out_px)) <= 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -169,7 +214,7 @@ def test_a_plain_surface_keeps_its_level(
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("size_px", [(240, 320), (320, 240), (320, 330), (300, 224)])
-def test_a_turned_picture_is_resized_in_the_order_of_its_own_axes(
+def test_a_turned_picture_is_pillows_to_one_level(
     size_px: tuple[int, int], turns: int, mirrored: bool, channels: int
 ) -> None:
     pixels = np.rot90(noise(*size_px, channels)[..., :3], turns)[:, :: -1 if mirrored else 1]
@@ -177,26 +222,35 @@ def test_a_turned_picture_is_resized_in_the_order_of_its_own_axes(
 
     resample(pixels, out)
 
-    assert (out == by_pillow(pixels, 224, 224)).all()
+    assert steps(out, by_pillow(pixels, 224, 224)) <= 1
 
 
 @pytest.mark.parametrize(
-    ("size_px", "rows_first"),
-    [
-        ((480, 640), False),
-        ((640, 480), False),
-        ((737, 480), True),
-        ((736, 480), False),
-        ((225, 224), True),
-        ((224, 200), False),
-    ],
+    ("source_px", "out_px"),
+    [((480, 640), 224), ((1080, 1920), 224), ((480, 640), 32), ((540, 960), 64), ((32, 32), 224)],
 )
-def test_since_its_thirteenth_version_pillow_may_begin_with_the_rows(
-    monkeypatch: pytest.MonkeyPatch, size_px: tuple[int, int], rows_first: bool
+def test_rounded_weights_leave_no_room_for_two_levels(
+    source_px: tuple[int, int], out_px: int
 ) -> None:
-    assert module._rows_first(*size_px, 224, 224) == (rows_first and module._PILLOW_MAJOR >= 13)
-    monkeypatch.setattr(module, "_PILLOW_MAJOR", 12)
-    assert not module._rows_first(*size_px, 224, 224)
+    # Pillow's sums before their last rounding are wrong by half a level at most, which is what its
+    # first rounding may add; where ours are wrong by less than that, both round to neighbours.
+    half_range = 127.5
+
+    def most_wrong(size_px: int, bits: int) -> float:
+        starts, weights = module.axis(size_px, out_px, 0.0, size_px, bits)
+        scale = size_px / out_px
+        centres = (np.arange(out_px)[:, None] + 0.5) * scale
+        inputs = starts[:, None] + np.arange(weights.shape[1])
+        exact = np.maximum(1 - np.abs(inputs + 0.5 - centres) / max(scale, 1.0), 0)
+        exact /= exact.sum(axis=1, keepdims=True)
+        assert (weights.sum(axis=1) == 1 << bits).all()
+        return float(np.abs(weights / (1 << bits) - exact).sum(axis=1).max() * half_range)
+
+    chunks = -(-module.axis(source_px[0], out_px, 0.0, source_px[0], 12).weights.shape[1] // 8)
+    height, width = source_px
+    wrong = most_wrong(height, module.ROW_BITS) + most_wrong(width, module.COLUMN_BITS)
+
+    assert wrong + chunks / 128 < 0.49
 
 
 @pytest.mark.usefixtures("implementation")
@@ -210,7 +264,7 @@ def test_since_its_thirteenth_version_pillow_may_begin_with_the_rows(
     span=st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)).map(sorted),
     mirrored=st.booleans(),
 )
-def test_one_axis_of_any_length_is_pillows(
+def test_one_axis_of_any_length_is_pillows_to_one_level(
     size_px: int, out_px: int, span: tuple[float, float], mirrored: bool
 ) -> None:
     low, high = span[0] * size_px, span[1] * size_px
@@ -224,8 +278,8 @@ def test_one_axis_of_any_length_is_pillows(
     resample(row, across, (low, 0.0, high, 1.0))
     resample(column, down, (0.0, low, 1.0, high))
 
-    assert (across == by_pillow(row, 1, out_px, (low, 0.0, high, 1.0))).all()
-    assert (down == by_pillow(column, out_px, 1, (0.0, low, 1.0, high))).all()
+    assert steps(across, by_pillow(row, 1, out_px, (low, 0.0, high, 1.0))) <= 1
+    assert steps(down, by_pillow(column, out_px, 1, (0.0, low, 1.0, high))) <= 1
 
 
 def test_a_single_pixel_far_from_its_neighbours_is_resized() -> None:
@@ -297,19 +351,21 @@ def test_a_box_that_is_empty_or_outside_is_refused(box: Box) -> None:
         ([0], [1, 1], "do not fit"),
         ([0, 0], [1, 1, 1], "do not fit"),
         ([0, 0], [], "do not fit"),
+        ([0, 0], [2, 0, 1, 0], "add up to one"),
+        ([0, 0], [2, 0, 4, -2], "add up to one"),
     ],
 )
-def test_the_kernel_refuses_taps_that_leave_the_picture(
-    starts: list[int], weights: list[int], reason: str
+@pytest.mark.parametrize("of_rows", [False, True])
+def test_the_kernel_refuses_taps_and_weights_that_no_filter_has(
+    starts: list[int], weights: list[int], reason: str, of_rows: bool
 ) -> None:
-    good = module._axis(4, 2, 0.0, 4.0)
-    bad = (np.array(starts, np.int32), np.array(weights, np.int32))
-    out = np.zeros((2, 2, 3), np.uint8)
+    axes = list(axes_of(4, 2))
+    half = 1 << ((module.ROW_BITS if of_rows else module.COLUMN_BITS) - 1)
+    at = 2 if of_rows else 0
+    axes[at : at + 2] = np.array(starts, np.int32), np.array(weights, np.int16) * np.int16(half)
 
     with pytest.raises(ValueError, match=reason):
-        run_kernel(noise(4, 4), out, *bad, *good, False)
-    with pytest.raises(ValueError, match=reason):
-        run_kernel(noise(4, 4), out, *good, *bad, True)
+        run_kernel(noise(4, 4), np.zeros((2, 2, 3), np.uint8), *axes)
 
 
 @needs_native
@@ -318,17 +374,14 @@ def test_the_kernel_refuses_taps_that_leave_the_picture(
     [noise(4, 4)[:, ::-1], noise(4, 4)[:, ::2], noise(4, 4)[..., ::-1]],
 )
 def test_the_kernel_refuses_pixels_that_do_not_lie_in_rows(pixels: Pixels) -> None:
-    axis = module._axis(4, 2, 0.0, 4.0)
-
     with pytest.raises(ValueError, match="pixels"):
-        run_kernel(pixels, np.zeros((2, 2, 3), np.uint8), *axis, *axis, False)
+        run_kernel(pixels, np.zeros((2, 2, 3), np.uint8), *axes_of(4, 2))
 
 
 @needs_native
 def test_a_plan_serves_no_other_shape_or_stride() -> None:
-    axis = module._axis(4, 2, 0.0, 4.0)
     pixels, out = noise(4, 4), np.zeros((2, 2, 3), np.uint8)
-    plan = kernels.plan(pixels.shape, pixels.strides, out.shape, out.strides, *axis, *axis, False)
+    plan = kernels.plan(pixels.shape, pixels.strides, out.shape, out.strides, *axes_of(4, 2))
 
     for other in (noise(3, 4), noise(4, 5), noise(8, 4)[::2], noise(4, 4)[0], b"1234"):
         assert not kernels.resample(other, out, plan)
@@ -343,29 +396,18 @@ def test_a_plan_serves_no_other_shape_or_stride() -> None:
 
 
 @needs_native
-@pytest.mark.parametrize("rows_first", [False, True])
-@pytest.mark.parametrize("weight", [-(2**31), -1, 2**31 - 1])
-def test_the_kernel_survives_weights_and_windows_that_no_filter_has(
-    weight: int, rows_first: bool
-) -> None:
-    starts = np.array([37, 0, 20, 38, 1], np.int32)
-    weights = np.full((5, 2), weight, np.int32)
-    out = np.zeros((5, 5, 3), np.uint8)
-
-    run_kernel(noise(40, 40), out, starts, weights, starts, weights, rows_first)
-
-
-@needs_native
-@pytest.mark.parametrize("rows_first", [False, True])
-def test_windows_may_come_in_any_order(rows_first: bool) -> None:
+@pytest.mark.parametrize("vectors", [True, False])
+def test_windows_may_come_in_any_order(vectors: bool) -> None:
+    kernels.use_vectors(vectors)
     pixels = noise(40, 40)
-    rows, columns = module._axis(40, 30, 0.0, 40.0), module._axis(40, 30, 0.0, 40.0, True)
+    columns = module.axis(40, 30, 0.0, 40.0, module.COLUMN_BITS, mirrored=True)
+    rows = module.axis(40, 30, 0.0, 40.0, module.ROW_BITS)
     order = np.random.default_rng(0).permutation(30)
-    shuffled = rows.starts[order], rows.weights[order]
     out, expected = np.zeros((30, 30, 3), np.uint8), np.zeros((30, 30, 3), np.uint8)
 
-    run_kernel(pixels, expected, *columns, *rows, rows_first)
-    run_kernel(pixels, out, *columns, *shuffled, rows_first)
+    run_kernel(pixels, expected, *columns, *rows)
+    run_kernel(pixels, out, *columns, rows.starts[order], rows.weights[order])
+    kernels.use_vectors(True)
 
     assert (out == expected[order]).all()
 

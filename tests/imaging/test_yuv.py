@@ -1,18 +1,22 @@
-"""YUV frames become the RGB of BT.601's formula, to one level, also at odd sizes and strides."""
+"""YUV frames become the RGB of BT.601's formula, to one level, also at odd sizes and strides, and
+at the size of a model what that RGB becomes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging import yuv as module
+from edged.imaging.resample import COLUMN_BITS, ROW_BITS, axis
 from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
 from edged.native import kernels
 
@@ -20,9 +24,23 @@ Plane = npt.NDArray[np.uint8]
 needs_native = pytest.mark.skipif(
     kernels is None, reason="the extension _kernels is not built here"
 )
-with_and_without_kernels = pytest.mark.parametrize(
-    "native", [pytest.param(True, id="native", marks=needs_native), pytest.param(False, id="numpy")]
-)
+
+
+@pytest.fixture(params=["vectors", "any", "numpy"])
+def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What converts in this test: the kernel with vectors and without, and numpy instead."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setattr(module, "kernels", None)
+            yield
+            return
+        if kernels is None:
+            pytest.skip("the extension _kernels is not built here")
+        kernels.use_vectors(request.param == "vectors")
+        module._plan.cache_clear()
+        yield
+        kernels.use_vectors(True)
+        module._plan.cache_clear()
 
 
 def random_planes(height_px: int, width_px: int, chroma_rows: int) -> tuple[Plane, Plane, Plane]:
@@ -78,11 +96,11 @@ LAYOUTS = [
     pytest.param(nv12_to_rgb, nv12, 2, 2, id="NV12"),
     pytest.param(i420_to_rgb, i420, 2, 2, id="YUV420"),
 ]
-Convert = Callable[[bytes, int, int, int], Pixels]
+Convert = Callable[..., Pixels]
 Pack = Callable[[Plane, Plane, Plane, int], bytes]
 
 
-@with_and_without_kernels
+@pytest.mark.usefixtures("implementation")
 @pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
 @settings(max_examples=40, deadline=None)
 @given(height_px=st.integers(1, 20), width_px=st.integers(1, 150), padding=st.integers(0, 3))
@@ -91,7 +109,6 @@ def test_a_frame_is_converted_by_the_formula(
     pack: Pack,
     rows_per_chroma: int,
     pair_bytes: int,
-    native: bool,
     height_px: int,
     width_px: int,
     padding: int,
@@ -100,13 +117,76 @@ def test_a_frame_is_converted_by_the_formula(
     stride_bytes = (width_px + 1) // 2 * pair_bytes + 2 * padding
     data = pack(*planes, stride_bytes)
 
-    with pytest.MonkeyPatch.context() as patch:
-        if not native:
-            patch.setattr(module, "kernels", None)
-        pixels = convert(data, width_px, height_px, stride_bytes)
+    pixels = convert(data, width_px, height_px, stride_bytes)
 
     assert (pixels.dtype, pixels.shape) == (np.uint8, (height_px, width_px, 3))
     assert np.abs(pixels - by_formula(*planes)).max() <= 0.6
+
+
+def soft_planes(height_px: int, width_px: int, chroma_rows: int) -> tuple[Plane, Plane, Plane]:
+    """Colours that RGB has: only beyond them is it not the same to resize before or after."""
+    y, u, v = random_planes(height_px, width_px, chroma_rows)
+    return y // 4 + np.uint8(96), u // 8 + np.uint8(112), v // 8 + np.uint8(112)
+
+
+@pytest.mark.usefixtures("implementation")
+@pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
+@settings(max_examples=60, deadline=None)
+@example(height_px=480, width_px=640, out_height_px=224, out_width_px=224)
+@example(height_px=480, width_px=640, out_height_px=32, out_width_px=32)
+@example(height_px=1, width_px=300, out_height_px=40, out_width_px=1)
+@given(
+    height_px=st.integers(1, 90),
+    width_px=st.integers(1, 150),
+    out_height_px=st.integers(1, 60),
+    out_width_px=st.integers(1, 60),
+)
+def test_at_another_size_a_frame_is_what_its_rgb_becomes(
+    convert: Convert,
+    pack: Pack,
+    rows_per_chroma: int,
+    pair_bytes: int,
+    height_px: int,
+    width_px: int,
+    out_height_px: int,
+    out_width_px: int,
+) -> None:
+    planes = soft_planes(height_px, width_px, -(-height_px // rows_per_chroma))
+    stride_bytes = (width_px + 1) // 2 * pair_bytes
+    data = pack(*planes, stride_bytes)
+    whole = Image.fromarray(np.rint(by_formula(*planes)).astype(np.uint8))
+    expected = whole.resize((out_width_px, out_height_px), Image.Resampling.BILINEAR)
+
+    pixels = convert(data, width_px, height_px, stride_bytes, (out_height_px, out_width_px))
+
+    assert pixels.shape == (out_height_px, out_width_px, 3)
+    assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
+
+
+@needs_native
+@pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
+@pytest.mark.parametrize("size_px", [None, (224, 224), (32, 32), (50, 71)])
+@pytest.mark.parametrize(("height_px", "width_px"), [(480, 640), (37, 41)])
+def test_every_way_gives_the_same_bytes(
+    convert: Convert,
+    pack: Pack,
+    rows_per_chroma: int,
+    pair_bytes: int,
+    size_px: tuple[int, int] | None,
+    height_px: int,
+    width_px: int,
+) -> None:
+    planes = random_planes(height_px, width_px, -(-height_px // rows_per_chroma))
+    stride_bytes = (width_px + 1) // 2 * pair_bytes
+    data = pack(*planes, stride_bytes)
+    results = []
+
+    for vectors in (False, True):
+        kernels.use_vectors(vectors)
+        module._plan.cache_clear()
+        results.append(convert(data, width_px, height_px, stride_bytes, size_px))
+
+    assert (results[0] == results[1]).all()
 
 
 @pytest.mark.parametrize(
@@ -170,21 +250,54 @@ def test_any_buffer_will_do() -> None:
     assert (yuyv_to_rgb(memoryview(frame), 2, 1, 4) == yuyv_to_rgb(bytes(frame), 2, 1, 4)).all()
 
 
+def yuv_plan(
+    layout: str = "NV12",
+    size: tuple[int, int] = (4, 4),
+    stride: int = 4,
+    columns_px: int = 4,
+    chroma_px: int = 2,
+) -> Any:
+    """A plan for frames of 4x4 that become 2x2, or one with something wrong."""
+    return kernels.yuv_plan(
+        layout,
+        size,
+        stride,
+        (2, 2),
+        *axis(columns_px, 2, 0.0, columns_px, COLUMN_BITS),
+        *axis(4, 2, 0.0, 4.0, ROW_BITS),
+        *axis(chroma_px, 2, 0.0, chroma_px, ROW_BITS),
+    )
+
+
 @needs_native
 @pytest.mark.parametrize(
-    ("y", "u", "v", "out", "reason"),
+    ("wrong", "reason"),
     [
-        ((4, 4), (4, 1), (4, 2), (4, 4, 3), "do not fit"),
-        ((4, 4), (1, 2), (1, 2), (4, 4, 3), "do not fit"),
-        ((4, 4), (4, 2), (2, 2), (4, 4, 3), "do not fit"),
-        ((0, 4), (0, 2), (0, 2), (0, 4, 3), "do not fit"),
-        ((4, 4), (4, 2), (4, 2), (3, 4, 3), "out must be"),
-        ((4, 4), (4, 2), (4, 2), (4, 4, 4), "out must be"),
-        ((4, 4, 1), (4, 2), (4, 2), (4, 4, 3), "two dimensions"),
+        ({"layout": "NV21"}, "no such layout"),
+        ({"size": (0, 4)}, "no size"),
+        ({"size": (4, 0)}, "no size"),
+        ({"stride": 0}, "no size"),
+        ({"stride": 2**40}, "no size"),
+        ({"stride": 3}, "longer than the stride"),
+        ({"layout": "YUYV"}, "longer than the stride"),
+        ({"size": (3, 4)}, "outside of the picture"),
+        ({"columns_px": 9}, "outside of the picture"),
+        ({"chroma_px": 4}, "outside of the picture"),
     ],
 )
-def test_the_kernel_refuses_planes_that_do_not_fit(
-    y: tuple[int, ...], u: tuple[int, ...], v: tuple[int, ...], out: tuple[int, ...], reason: str
-) -> None:
+def test_the_kernel_refuses_planes_that_do_not_fit(wrong: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        kernels.yuv_to_rgb(*(np.zeros(shape, np.uint8) for shape in (y, u, v, out)))
+        yuv_plan(**wrong)
+
+
+@needs_native
+def test_a_plan_serves_no_frame_that_is_too_short() -> None:
+    out = np.zeros((2, 2, 3), np.uint8)
+    data = bytes(range(200, 224))
+
+    for short in (b"", data[:-1], np.frombuffer(data * 2, np.uint8)[::2]):
+        assert not kernels.resample(short, out, yuv_plan())
+    assert not out.any()
+    assert not kernels.resample(data, np.zeros((2, 3, 3), np.uint8), yuv_plan())
+    assert kernels.resample(data, out, yuv_plan())
+    assert out.any()
