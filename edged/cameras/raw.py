@@ -76,8 +76,8 @@ def to_rgb(
     """The pixels of a frame in one of `FORMATS`; CameraError if a part of the data is missing.
 
     `stride_bytes` is the length of a line of the first plane; 0 where the driver does not tell.
-    With `size_px`, what is YUV is resized to it, which is quicker than to convert first. What is RGB
-    already stays whole: its resize costs the same later.
+    With `size_px`, what is YUV is resized to it, which is quicker than to convert first. What is
+    RGB already stays whole: its resize costs the same later.
     """
     layout = FORMATS[fourcc]
     stride_bytes = max(stride_bytes, width_px * layout.pixel_bytes)

@@ -154,13 +154,17 @@ def test_at_another_size_a_frame_is_what_its_rgb_becomes(
     planes = soft_planes(height_px, width_px, -(-height_px // rows_per_chroma))
     stride_bytes = (width_px + 1) // 2 * pair_bytes
     data = pack(*planes, stride_bytes)
-    whole = Image.fromarray(np.rint(by_formula(*planes)).astype(np.uint8))
-    expected = whole.resize((out_width_px, out_height_px), Image.Resampling.BILINEAR)
+    channels = np.moveaxis(by_formula(*planes).astype(np.float32), 2, 0)
+    size_px = (out_width_px, out_height_px)
+    resized = [Image.fromarray(c).resize(size_px, Image.Resampling.BILINEAR) for c in channels]
+    expected = np.stack([np.asarray(channel) for channel in resized], axis=2)
+    # Without the kernel the levels are rounded before and after each pass, too.
+    most = 0.8 if module.kernels is not None else 1.8
 
     pixels = convert(data, width_px, height_px, stride_bytes, (out_height_px, out_width_px))
 
     assert pixels.shape == (out_height_px, out_width_px, 3)
-    assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
+    assert np.abs(pixels - expected).max() <= most
 
 
 @needs_native
