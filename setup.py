@@ -13,20 +13,6 @@ setup(
     include_package_data=False,
     ext_modules=[
         Extension(
-            "edged._scores",
-            sources=["edged/_scores.c"],
-            # No product and sum in one step: the values shall be those of numpy.
-            extra_compile_args=[
-                "-std=gnu11",
-                "-O3",
-                "-g0",
-                "-Wall",
-                "-Wextra",
-                "-ffp-contract=off",
-            ],
-            optional=True,
-        ),
-        Extension(
             "edged.imaging._kernels",
             sources=[
                 "edged/imaging/_kernels.c",

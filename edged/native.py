@@ -1,8 +1,4 @@
-"""Which compiled loops are there and wanted.
-
-Each is None where no compiler was there at the install, and where the environment variable
-``EDGED_KERNELS`` is ``pillow``: Pillow and numpy then do the same work, slower.
-"""
+"""Whether the compiled loops over every pixel are there and wanted."""
 
 from __future__ import annotations
 
@@ -11,11 +7,12 @@ from contextlib import suppress
 from types import ModuleType
 
 kernels: ModuleType | None = None
-"""The loops over every pixel, with the vectors of 64-bit Arm (NEON) or AVX2 where the processor has
-them, and the same bytes without; ``any`` in the variable forbids them."""
+"""With the vectors of 64-bit Arm (NEON), or AVX2 where the processor has it, and without: the same
+bytes; the environment variable ``EDGED_KERNELS`` set to ``any`` forbids vectors.
 
-scores: ModuleType | None = None
-"""The loops over every score."""
+None where no compiler was there at the install, and where the variable is ``pillow``: Pillow and
+numpy then do the same work, slower.
+"""
 
 _wanted = os.environ.get("EDGED_KERNELS")
 
@@ -26,7 +23,3 @@ if _wanted != "pillow":
         if _wanted == "any":
             _kernels.use_vectors(False)
         kernels = _kernels
-    with suppress(ImportError):
-        from edged import _scores
-
-        scores = _scores
