@@ -1,7 +1,7 @@
 /* What the loops over every pixel share with Python.
  *
- * Everything that comes from Python is checked against the buffers that it indexes: no arguments can
- * make these functions read or write outside of them. The GIL is free while they run.
+ * Everything that comes from Python is checked against the buffers that it indexes: no arguments
+ * can make these functions read or write outside of them. The GIL is free while they run.
  */
 
 #ifndef EDGED_KERNELS_H

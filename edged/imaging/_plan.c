@@ -90,7 +90,7 @@ rounded_up(const Py_ssize_t value, const Py_ssize_t step)
     return (value + step - 1) / step * step;
 }
 
-/* What the ways read of the columns, and the scratch; 0 with a Python error where memory is short. */
+/* What the ways read of the columns, and the scratch; 0 with an error where memory is short. */
 static int
 lay_out(Plan *plan)
 {

@@ -29,9 +29,9 @@ enum {
     BEYOND = 16, /* sums behind a row's last that a way may read, and weigh with zero */
 };
 
-/* Of the mixture, whose levels have 6 bits behind the point, so that twice a level's range fits into
- * 16 bits: the coefficients of edged/imaging/yuv.py in units of 2^-13, Y's in 2^-14; and what black,
- * Y = 16, comes to. */
+/* Of the mixture, whose levels have 6 bits behind the point, so that sums of them fit into 16 bits.
+ * The coefficients of edged/imaging/yuv.py are in units of 2^-13, that of Y in 2^-14; BLACK is what
+ * Y = 16 comes to. */
 enum {
     Y_ALL = 19077,
     V_RED = 13075,
@@ -51,8 +51,8 @@ typedef struct {
 
 /* Bytes of the source, of which the rows are added; their sums lie behind each other in a row. */
 typedef struct {
-    const uint8_t *start; /* first row; rows `row_stride` apart, of each of which `row_bytes` count */
-    ptrdiff_t row_stride, row_bytes;
+    const uint8_t *start; /* first row */
+    ptrdiff_t row_stride, row_bytes; /* from row to row, and what counts of one */
     Axis rows;
     ptrdiff_t at; /* in a row of sums */
 } Plane;

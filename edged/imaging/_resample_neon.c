@@ -1,8 +1,8 @@
 /* The way of 64-bit Arm, on every core from the Cortex-A53 on.
  *
  * Eight rows of sums are turned, so that the sums of a column lie together: then a tap of the
- * columns, as one of the rows, is a weight for a whole vector. The dot products of later cores would
- * save nothing: they want bytes in the order of the taps, and to bring them there costs as much. */
+ * columns, as one of the rows, is a weight for a whole vector. The dot products of later cores
+ * would save nothing: they want bytes in the order of the taps, which takes as much to bring about. */
 
 #ifdef __aarch64__
 

@@ -192,7 +192,11 @@ def _turned(sizes: tuple[int, ...]) -> tuple[int, ...]:
 def axis(
     size_px: int, out_px: int, low: float, high: float, bits: int, mirrored: bool = False
 ) -> Axis:
-    # As Pillow, whose box is of 32-bit floats; only the last step is not.
+    """How `size_px` inputs, from `low` to `high`, become `out_px` outputs; weights in 2^-bits.
+
+    `mirrored` is for inputs that lie in memory from the last to the first.
+    """
+    # As Pillow, whose box is of 32-bit floats, up to the weights; only they are rounded otherwise.
     first, last = np.float32(low), np.float32(high)
     scale = float(last - first) / out_px
     reach = max(scale, 1.0)
