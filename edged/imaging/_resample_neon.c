@@ -2,7 +2,7 @@
  *
  * Eight rows of sums are turned, so that the sums of a column lie together: then a tap of the
  * columns, as one of the rows, is a weight for a whole vector. The dot products of later cores
- * would save nothing: they want bytes in the order of the taps, which takes as much to bring about. */
+ * would save nothing: they want bytes in the order of the taps, which costs as much. */
 
 #ifdef __aarch64__
 
