@@ -227,7 +227,8 @@ class Camera(Protocol):
         """The newest frame not read before, waiting up to `timeout_s`; None if there is none.
 
         `wanted_px` is the (height, width) that is enough for who asks; None wants all pixels. What
-        is larger may be delivered smaller, never below twice that. Called from the loop's thread
+        is larger may be delivered smaller: not below twice that, or at just that where it is
+        resized as the model's input would be. Called from the loop's thread
         only. Decoding of compressed frames happens here, so a frame that nobody reads costs
         nothing.
         """

@@ -45,6 +45,19 @@ def needed_px(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> tuple[
     return upright if camera.rotate_deg in (0, 180) else (upright[1], upright[0])
 
 
+def exact_px(
+    camera: CameraConfig, size_px: tuple[int, int], least_px: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """`least_px` where a frame of `size_px` (height, width) may be resized to just that; else None.
+
+    It may where the model's input would be resized from the whole of it, and stretched: then this
+    is the same resize, only sooner.
+    """
+    whole = camera.fit == "stretch" and camera.region == (0.0, 0.0, 1.0, 1.0)
+    shrinks = least_px is not None and least_px[0] <= size_px[0] and least_px[1] <= size_px[1]
+    return least_px if whole and shrinks else None
+
+
 def reduced_px(size_px: tuple[int, int], least_px: tuple[int, int] | None) -> tuple[int, int]:
     """`size_px` (height, width) scaled down evenly to `REDUCING_GAP` times `least_px` at least."""
     if least_px is None:

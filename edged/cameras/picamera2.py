@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
-from edged.cameras.orient import reduced_px
+from edged.cameras.orient import exact_px, reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -94,7 +94,8 @@ class Picamera2Source:
         finally:
             # Every request that is not given back is a buffer less, until none is left to fill.
             request.release()
-        return Capture(captured_s, partial(self._pixels, self._streams, copies), "lores" in copies)
+        decode = partial(self._pixels, self._streams, copies)
+        return Capture(captured_s, decode, reduces=self._streams["main"]["format"] == "YUV420")
 
     def _choose(self, cameras: list[dict[str, Any]]) -> tuple[int, str]:
         """The number and the model of the camera that ``source`` names."""
@@ -164,8 +165,9 @@ class Picamera2Source:
         stream, data = streams[name], copies[name]
         width_px, height_px = stream["size"]
         fourcc = FOURCC[stream["format"]]
+        size_px = exact_px(self._camera, (height_px, width_px), least_px)
         try:
-            return to_rgb(fourcc, data, width_px, height_px, stream["stride"])
+            return to_rgb(fourcc, data, width_px, height_px, stream["stride"], size_px)
         except CameraError as error:
             raise CameraError(f"{self.name}: {error}; check its cable") from error
 

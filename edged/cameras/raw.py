@@ -20,12 +20,13 @@ class Layout(NamedTuple):
 
     ``pixel_bytes`` is the share of one pixel in a line of the first plane, ``planes`` the size of
     all planes as a multiple of the first. ``convert`` takes (data, width_px, height_px,
-    stride_bytes, size_px) as `to_rgb` does.
+    stride_bytes, size_px) as `to_rgb` does, and ``reduces`` to the size that it is given.
     """
 
     pixel_bytes: int
     planes: float
     convert: Callable[[bytes, int, int, int, Size | None], Pixels]
+    reduces: bool
 
 
 def rgb(
@@ -55,12 +56,12 @@ def grey(
 
 
 FORMATS = {
-    "YUYV": Layout(2, 1.0, yuyv_to_rgb),
-    "NV12": Layout(1, 1.5, nv12_to_rgb),
-    "YU12": Layout(1, 1.5, i420_to_rgb),
-    "RGB3": Layout(3, 1.0, rgb),
-    "BGR3": Layout(3, 1.0, bgr),
-    "GREY": Layout(1, 1.0, grey),
+    "YUYV": Layout(2, 1.0, yuyv_to_rgb, True),
+    "NV12": Layout(1, 1.5, nv12_to_rgb, True),
+    "YU12": Layout(1, 1.5, i420_to_rgb, True),
+    "RGB3": Layout(3, 1.0, rgb, False),
+    "BGR3": Layout(3, 1.0, bgr, False),
+    "GREY": Layout(1, 1.0, grey, False),
 }
 """The uncompressed formats that are read, by their FourCC, best first."""
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edged.cameras.orient import exact_px
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -172,7 +173,8 @@ class V4l2Source:
         if monotonic and 0.0 <= captured_s - frame.timestamp <= self._camera.timeout_s:
             captured_s = frame.timestamp
         if self._fourcc not in JPEG_FORMATS:
-            return Capture(captured_s, partial(self._raw, frame.data))
+            reduces = FORMATS[self._fourcc].reduces
+            return Capture(captured_s, partial(self._raw, frame.data), reduces)
         return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True)
 
     def _jpeg(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
@@ -183,10 +185,10 @@ class V4l2Source:
             raise CameraError(f"{self.name}: damaged JPEG frame; check the cable") from error
 
     def _raw(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
-        del least_px
         form = self._format
+        size_px = exact_px(self._camera, (form.height, form.width), least_px)
         try:
-            return to_rgb(self._fourcc, data, form.width, form.height, form.bytes_per_line)
+            return to_rgb(self._fourcc, data, form.width, form.height, form.bytes_per_line, size_px)
         except CameraError as error:
             raise CameraError(f"{self.name}: {error}; check the cable") from error
 

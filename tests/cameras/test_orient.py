@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.cameras.orient import needed_px, orient, reduced_px
+from edged.cameras.orient import exact_px, needed_px, orient, reduced_px
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 
@@ -103,3 +103,23 @@ def test_a_frame_shrinks_evenly_to_twice_what_both_sides_need(
     size_px: tuple[int, int], least_px: tuple[int, int], expected_px: tuple[int, int]
 ) -> None:
     assert reduced_px(size_px, least_px) == expected_px
+
+
+@pytest.mark.parametrize(
+    ("options", "least_px", "expected_px"),
+    [
+        ({}, (96, 96), (96, 96)),
+        ({"rotate_deg": 90, "flip": "both"}, (96, 64), (96, 64)),
+        ({}, (480, 640), (480, 640)),
+        ({}, (481, 640), None),
+        ({}, None, None),
+        ({"fit": "crop"}, (96, 96), None),
+        ({"region": (0.0, 0.0, 0.5, 1.0)}, (96, 96), None),
+    ],
+)
+def test_a_frame_is_resized_at_once_only_where_the_model_would_resize_all_of_it(
+    options: dict[str, Any],
+    least_px: tuple[int, int] | None,
+    expected_px: tuple[int, int] | None,
+) -> None:
+    assert exact_px(CameraConfig(**options), (480, 640), least_px) == expected_px

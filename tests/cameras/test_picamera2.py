@@ -51,7 +51,7 @@ def test_the_camera_itself_makes_the_small_picture_for_the_model(
         streams = library.opened[-1].streams
     assert streams["lores"]["size"] == (128, 96)
     reduced = shot.decode((48, 48))
-    assert reduced.shape == (96, 128, 3)
+    assert reduced.shape == (48, 48, 3)
     assert_colour(reduced, library.scene, 3)
     assert shot.reduces
     full = shot.decode(None)
@@ -64,7 +64,7 @@ def test_the_camera_itself_makes_the_small_picture_for_the_model(
 def test_every_size_is_one_that_the_camera_takes(
     library: type[Picamera2], wanted_px: tuple[int, int], size_px: tuple[int, int]
 ) -> None:
-    camera = config(height_px=size_px[0], width_px=size_px[1])
+    camera = config(height_px=size_px[0], width_px=size_px[1], fit="crop")
     with Picamera2Source(camera) as source:
         source.least_px = wanted_px
         pixels = source.grab().decode(wanted_px)
@@ -81,10 +81,13 @@ def test_another_model_gets_streams_of_its_own_size_and_older_frames_keep_theirs
         before = source.grab()
         source.least_px = (48, 48)
         after = source.grab()
-        assert source.grab().decode((48, 48)).shape == (96, 128, 3)
+        streams = library.opened[-1].streams
     assert len(library.opened) == 1
-    assert before.decode((16, 16)).shape == (32, 44, 3)
-    assert after.decode((48, 48)).shape == (96, 128, 3)
+    assert streams["lores"]["size"] == (128, 96)
+    assert before.decode((16, 16)).shape == (16, 16, 3)
+    assert after.decode((48, 48)).shape == (48, 48, 3)
+    # Too small for the new model: it comes as it is.
+    assert before.decode((48, 48)).shape == (32, 44, 3)
     assert_colour(before.decode((16, 16)), library.scene, 3)
 
 
@@ -180,13 +183,13 @@ def test_without_picamera2_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_a_silent_camera_is_closed_and_opened_again(library: type[Picamera2]) -> None:
     camera = config(retry_min_s=0.001, retry_max_s=0.002)
     with NewestFrame(lambda: Picamera2Source(camera), camera, (48, 48)) as newest:
-        assert next_frame(newest, (48, 48)).pixels.shape == (96, 128, 3)
+        assert next_frame(newest, (48, 48)).pixels.shape == (48, 48, 3)
         library.stopped_sensor = True
         eventually(lambda: newest.error is not None and "no frame" in newest.error)
         eventually(lambda: len(library.opened) > 2)
         library.stopped_sensor = False
         eventually(lambda: newest.error is None)
-        assert next_frame(newest, (48, 48)).pixels.shape == (96, 128, 3)
+        assert next_frame(newest, (48, 48)).pixels.shape == (48, 48, 3)
     eventually(lambda: not library.owned)
 
 

@@ -71,7 +71,8 @@ def test_the_first_camera_delivers_rgb_with_the_drivers_time_stamp(kernel: FakeK
     assert pixels.shape == (16, 32, 3)
     assert pixels.dtype == np.uint8
     assert pixels.std() == 0.0
-    assert not shot.reduces
+    assert shot.reduces
+    assert shot.decode((8, 24)).shape == (8, 24, 3)
     assert camera.fps == 15.0
 
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.core import Scores
-from edged.perception import filter as module
 from edged.perception.filter import Filter, Groups, look_up
 
 score = st.floats(0, 1, width=32)
