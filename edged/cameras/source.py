@@ -19,9 +19,9 @@ class Capture(NamedTuple):
     ``captured_s`` is ``time.monotonic()`` seconds of the capture (the driver's own time stamp where
     there is one). ``decode`` makes RGB pixels of the whole frame. Where it ``reduces``, it makes
     fewer of the (height, width) that it is given: `edged.imaging.resample.REDUCING_GAP` times as
-    many at least, or just as many (`edged.cameras.orient.exact_px`); of None it makes all. It must not depend on a buffer that the device
-    reuses: the loop's thread calls it first, and any thread may later, for all pixels.
-    CameraError when the data is damaged.
+    many at least, or just as many (`edged.cameras.orient.exact_px`); of None it makes all. It must
+    not depend on a buffer that the device reuses: the loop's thread calls it first, and any thread
+    may later, for all pixels. CameraError when the data is damaged.
     """
 
     captured_s: float
