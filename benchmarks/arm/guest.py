@@ -1,4 +1,4 @@
-"""What edged's parts take by this machine's clock: ``python -m benchmarks.arm.guest [PART]``.
+"""What edged's parts take by this machine's clock: ``python -m benchmarks.arm.guest``.
 
 Prints one line, `MARK` and a JSON object of figures. A name is a path of what and how; a figure is
 in milliseconds, which are millions of instructions where the clock counts those.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -124,17 +123,25 @@ def _by_pillow(pixels: Pixels, out: Pixels) -> None:
 
 
 def conversions() -> Figures:
-    """Cameras' uncompressed frames to RGB, in instructions a pixel."""
-    width_px, height_px = 640, 480
+    """Cameras' uncompressed frames, in instructions a pixel.
+
+    To the model's picture, above what the resize of RGB takes; and to all pixels of RGB.
+    """
+    width_px, height_px, size_px = 640, 480, (224, 224)
     levels = np.random.default_rng(0).integers(0, 256, 2 * width_px * height_px, np.uint8)
     yuyv, nv12 = levels.tobytes(), levels[: width_px * height_px * 3 // 2].tobytes()
-    per_pixel = 1e6 / (width_px * height_px)
-    return {
-        "pixel/YUYV": per_pixel
-        * _median_ms(lambda: yuyv_to_rgb(yuyv, width_px, height_px, 2 * width_px)),
-        "pixel/NV12": per_pixel
-        * _median_ms(lambda: nv12_to_rgb(nv12, width_px, height_px, width_px)),
-    }
+    rgb, out = material.picture(width_px, height_px), np.empty((*size_px, 3), np.uint8)
+    resize_ms = _median_ms(partial(resample, rgb, out))
+    found: Figures = {}
+    for layout, to_rgb in (
+        ("YUYV", partial(yuyv_to_rgb, yuyv, width_px, height_px, 2 * width_px)),
+        ("NV12", partial(nv12_to_rgb, nv12, width_px, height_px, width_px)),
+    ):
+        per_pixel = 1e6 / (width_px * height_px)
+        above_ms = _median_ms(partial(to_rgb, size_px)) - resize_ms
+        found[f"pixel/{layout} → 224, above RGB"] = per_pixel * above_ms
+        found[f"pixel/{layout}, all of it"] = per_pixel * _median_ms(to_rgb)
+    return found
 
 
 def scores() -> Figures:
@@ -191,13 +198,7 @@ def _run(command: tuple[str, ...]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-PARTS: dict[str, Callable[[], Figures]] = {
-    "frames": frames,
-    "resizes": resizes,
-    "conversions": conversions,
-    "scores": scores,
-    "processes": processes,
-}
+PARTS: tuple[Callable[[], Figures], ...] = (frames, resizes, conversions, scores, processes)
 
 
 def _ms(work: Callable[[], object]) -> float:
@@ -215,25 +216,11 @@ def _features() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("Features")), "")
 
 
-def figures_of(part: str, kernels: str) -> Figures:
-    """A part in a process of its own, with ``EDGED_KERNELS`` so."""
-    command = [sys.executable, "-m", "benchmarks.arm.guest", part]
-    environment = {**os.environ, "EDGED_KERNELS": kernels}
-    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    found: Figures = json.loads(ran.stdout.partition(MARK)[2])
-    return found
-
-
-def main(part: str = "") -> None:
-    """All that there is to say, or the figures of one part."""
-    if part:
-        print(MARK + json.dumps(PARTS[part]()), flush=True)
-        return
+def main() -> None:
+    """All that there is to say."""
     found: Figures = {}
-    for measure in PARTS.values():
+    for measure in PARTS:
         found.update(measure())
-    without = figures_of("scores", "pillow")
-    found.update({f"{name}, not compiled": figure for name, figure in without.items()})
     about = {"kernel": platform.release(), "python": platform.python_version()}
     said = {
         "about": {**about, **{name: version(name) for name in ("ai-edge-litert", "numpy")}},
@@ -245,4 +232,4 @@ def main(part: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -19,6 +19,7 @@ def dropped() -> Iterator[None]:
     The file descriptor stays as it is: a crash leaves its stack there, and Python and all that
     writes to the descriptor itself are not touched. C's `stderr` is a variable that may be set
     (The GNU C Library, 12.2 Standard Streams); with another C library everything is let through.
+    No library may be loaded meanwhile: C++ would keep what `stderr` is then for its own `cerr`.
     """
     if "CS_GNU_LIBC_VERSION" not in os.confstr_names:
         yield

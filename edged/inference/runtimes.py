@@ -71,15 +71,13 @@ def _imported(name: str) -> Runtime:
     kind = _KINDS[name]
     if importlib.util.find_spec(kind.package) is None:
         raise ModelError(f"model.runtime {name} is not installed: {kind.install}")
-    # Read by TensorFlow when it is imported: nothing below a warning. No setting of a runtime
-    # silences all of it.
+    # Read by TensorFlow when it is imported: nothing below a warning.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # For developers: that TensorFlow's interpreter will move elsewhere.
     warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
     try:
-        with chatter.dropped():
-            package = importlib.import_module(kind.package)
-            module = importlib.import_module(kind.interpreter)
+        package = importlib.import_module(kind.package)
+        module = importlib.import_module(kind.interpreter)
     except (ImportError, AttributeError) as error:
         raise ModelError(
             f"model.runtime {name} cannot be imported ({one_line(error)}): "

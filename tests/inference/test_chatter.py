@@ -52,3 +52,20 @@ def test_it_is_given_back_when_loading_fails() -> None:
         "say(b'INFO: after\\n')\n"
     )
     assert said(code) == "ERROR: refused\nINFO: after\n"
+
+
+def test_no_library_is_loaded_while_the_stream_is_another() -> None:
+    code = (
+        "import importlib\n"
+        "from edged.inference import runtimes\n"
+        "def stderr(): return ctypes.c_void_p.in_dll(libc, 'stderr').value\n"
+        "own, load = stderr(), importlib.import_module\n"
+        "def watched(name):\n"
+        "    print(name, stderr() == own, file=sys.stderr)\n"
+        "    return load(name)\n"
+        "importlib.import_module = watched\n"
+        "runtimes.choose('auto')\n"
+    )
+    lines = said(code).splitlines()
+    assert lines
+    assert all(line.endswith(" True") for line in lines)
