@@ -16,12 +16,15 @@ from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
 from edged.inference import tflite
 from edged.messages.message import encoded
 from edged.messages.results import PictureMessage, milliseconds, ranked
-from edged.models import library
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Each picture, in the order given; folders are searched through and sorted by name."""
-    model = str(library.resolve(arguments.model)) if arguments.model else ""
+    model = ""
+    if arguments.model:
+        from edged.models import library
+
+        model = str(library.resolve(arguments.model))
     classifier = tflite.load(
         ModelConfig(path=model, labels=arguments.labels, threads=arguments.threads)
     )

@@ -19,12 +19,8 @@ from edged.cli.arguments import (
 from edged.commands import Asker, does, fields_of, open_to
 
 
-def make_parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The whole grammar, or that of one command; nothing heavy is imported for it.
-
-    `only` is what stands first on a command line: the grammar of the other commands is then left
-    out, which is most of its time. Where it is no command's name, nothing is left out.
-    """
+def make_parser() -> argparse.ArgumentParser:
+    """The whole grammar; nothing heavy is imported for it."""
     parser = argparse.ArgumentParser(
         prog="edged",
         description="A vision sensor that stands on its own: camera frames in, "
@@ -33,8 +29,7 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
         formatter_class=Formatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in [only] if only in COMMANDS else COMMANDS:
-        module, does, add_arguments = COMMANDS[name]
+    for name, (module, does, add_arguments) in COMMANDS.items():
         add_arguments(command(commands, name, module, does))
     return parser
 
