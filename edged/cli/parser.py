@@ -29,8 +29,8 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=Formatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (module, does, add_arguments) in COMMANDS.items():
-        add_arguments(command(commands, name, module, does))
+    for name, of in COMMANDS.items():
+        of.add_arguments(command(commands, name, of.module, of.does))
     return parser
 
 
