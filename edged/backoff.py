@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Callable
 
 
+def chance() -> float:
+    """A number in 0..1 from the kernel, for which nothing is imported and no file opened."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
 def backoff_s(
-    failures: int, least_s: float, most_s: float, draw: Callable[[], float] = random.random
+    failures: int, least_s: float, most_s: float, draw: Callable[[], float] = chance
 ) -> float:
     """Seconds to wait after the `failures`-th failure in a row; `draw` gives a chance in 0..1.
 

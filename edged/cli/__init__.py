@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # numpy's OpenBLAS starts a thread for each core when it is imported. Nothing here multiplies
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from edged.cli.parser import make_parser
+    from edged.cli.parser import parse
 
-    arguments = make_parser().parse_args(argv)
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     command = import_module(f"edged.cli.{arguments.module}")
     try:
         status: int = command.run(arguments)

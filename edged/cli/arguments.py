@@ -25,15 +25,16 @@ def command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, module: str, does: str
 ) -> argparse.ArgumentParser:
     """The parser of the command `name`, which `module` of this package carries out."""
-    parser = commands.add_parser(
-        name,
-        help=does,
-        description=does[0].upper() + does[1:] + ".",
-        epilog=EXIT_STATUSES,
-        formatter_class=Formatter,
-    )
-    parser.set_defaults(module=module)
+    parser = commands.add_parser(name, help=does, formatter_class=Formatter)
+    describe(parser, module, does)
     return parser
+
+
+def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
+    """Say what a command's `parser` is for, and which `module` of this package carries it out."""
+    parser.description = does[0].upper() + does[1:] + "."
+    parser.epilog = EXIT_STATUSES
+    parser.set_defaults(module=module)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
