@@ -293,10 +293,10 @@ class Checks:
         assert {"garden.sock", "porch.sock"} <= set(sockets), sockets
         seen = []
         for number, name in enumerate(("garden", "porch")):
-            status = json.loads(
+            status = _data(
                 self.machine.tell(
                     f"edged status --json --config /etc/edged/{name}.toml --set device={name}"
-                ).splitlines()[-1]
+                )
             )
             assert f"/dev/video{number}" in status["camera"], status
             topic = self.machine.tell(
@@ -377,17 +377,15 @@ class Checks:
         return pid
 
     def _status(self) -> dict[str, Any]:
-        said = self.machine.tell("edged status --json --config /etc/edged/edged.toml")
-        status: dict[str, Any] = json.loads(said.splitlines()[-1])
-        return status
+        return _data(self.machine.tell("edged status --json --config /etc/edged/edged.toml"))
 
     def _status_when(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        said = self.machine.wait(
-            "edged status --json --config /etc/edged/edged.toml",
-            lambda said: wanted(json.loads(said.splitlines()[-1])),
+        return _data(
+            self.machine.wait(
+                "edged status --json --config /etc/edged/edged.toml",
+                lambda said: wanted(_data(said)),
+            )
         )
-        status: dict[str, Any] = json.loads(said.splitlines()[-1])
-        return status
 
     def _show(self, pattern: int) -> None:
         self.machine.tell(f"v4l2-ctl -d /dev/video0 -c test_pattern={pattern}; sleep 1")
@@ -419,3 +417,9 @@ class Checks:
         assert int(now["NRestarts"]) == restarts + 1, now
         off_s, on_s = (int(change[1]) / 1000 for change in changes)
         return f"off after {off_s:.1f} s, a new daemon's outputs after {on_s:.1f} s, active"
+
+
+def _data(said: str) -> dict[str, Any]:
+    """What the daemon's reply holds, which is the last line of what was `said`."""
+    data: dict[str, Any] = json.loads(said.splitlines()[-1])["data"]
+    return data
