@@ -42,7 +42,7 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "cameras": cameras.measure,
     "sizes": lambda folder, _port: frame.sizes(folder),
     "rates": lambda folder, _port: latency.rates(folder),
-    "spool": growth.spool,
+    "journal": growth.journal,
     "scheduling": lambda folder, _port: scheduling.measure(folder),
 }
 

@@ -169,7 +169,7 @@ def _compare(part: Part, costs: dict[str, list[Cost]]) -> None:
     )
     part.notes += [
         "Instances are `edged run`, one for each camera. In one process each camera is the same "
-        "daemon in a thread, with an interpreter, rules, capture thread, MQTT connection, spool, "
+        "daemon in a thread, with an interpreter, rules, capture thread, MQTT connection, journal, "
         "control socket and output of its own; Python with its lock and its garbage collection, "
         "the libraries, the log and the signals are there once. A camera is one still JPEG at "
         f"{FPS:g} frames a second, each further one {APART_HZ:g} more, so that within the "

@@ -24,11 +24,11 @@ rule = "seen"
 
 
 def write(folder: Path, device: str, text: str) -> Path:
-    """The file of a `device` with control socket and spool of its own beside it."""
+    """The file of a `device` with control socket and journal of its own beside it."""
     path = folder / f"{device}.toml"
     path.write_text(
         f'device = "{device}"\n[control]\nsocket = {str(socket_of(path))!r}\n'
-        f"[spool]\npath = {str(path.with_suffix('.db'))!r}\n{text}"
+        f"[journal]\npath = {str(path.with_suffix('.db'))!r}\n{text}"
     )
     return path
 

@@ -17,9 +17,9 @@ from edged import build
 from edged.attention import Attention
 from edged.config.load import load
 from edged.core import Camera, Frame, Pixels, Report, Result
-from edged.daemon import Unrecorded
 from edged.health import Vitals
 from edged.inference.tflite import TfliteClassifier
+from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.notify import Notifier
 from edged.perception.perception import Perception
@@ -155,14 +155,15 @@ def rig(
     with ExitStack() as stack:
         ports = build.Ports(stack)
         ports.open_pins(config, mailbox, folder / "outputs.json")
-        ports.open_others(config, mailbox, live=False)
+        journal = stack.enter_context(Journal(config.device, config.journal))
+        ports.open_others(config, journal, mailbox, live=False)
         classifier = build.classifier(config)
         perception = Perception(classifier, Decider(config.rule, config.decide, classifier.labels))
         results = Results(maxlen=keep)
         pipeline = Pipeline(
             stack.enter_context(camera or OnDemandCamera()),
             stack.enter_context(perception),
-            Unrecorded(),
+            journal,
             [*ports.all, results],
             mailbox,
             {},

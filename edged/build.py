@@ -16,6 +16,7 @@ from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
 from edged.errors import CommandError
+from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
 from edged.perception.perception import Perception
@@ -177,10 +178,12 @@ class Ports:
         self.gpio = GpioPort(factory, config.output, config.input, mailbox, self._output_changed)
         self.all.append(self._stack.enter_context(self.gpio))
 
-    def open_others(self, config: Config, mailbox: Mailbox, *, live: bool) -> None:
+    def open_others(
+        self, config: Config, journal: Journal, mailbox: Mailbox, *, live: bool
+    ) -> None:
         """All that is not pins."""
         if config.mqtt.enabled:
-            self._open_mqtt(config, mailbox)
+            self._open_mqtt(config, journal, mailbox)
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -210,7 +213,7 @@ class Ports:
         if self.mqtt is not None:
             self.mqtt.reconfigure(config.mqtt)
 
-    def _open_mqtt(self, config: Config, mailbox: Mailbox) -> None:
+    def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort
 
         if config.mqtt.embedded:
@@ -221,7 +224,7 @@ class Ports:
         self.mqtt = MqttPort(
             config.device,
             config.mqtt,
-            config.spool,
+            journal,
             mailbox,
             outputs=[output.name for output in config.output],
             head_start_s=FIRST_PICTURE_S,

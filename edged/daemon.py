@@ -20,8 +20,9 @@ from edged.attention import Attention
 from edged.commands import Request
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.core import Event, Port
+from edged.core import Port
 from edged.health import Vitals
+from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages.message import Moment
 from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
@@ -71,8 +72,10 @@ class Daemon:
             self._ports = ports = build.Ports(stack)
             try:
                 ports.open_pins(config, self._mailbox, paths.opened_outputs(self._path))
-                ports.open_others(config, self._mailbox, live=style == "live")
-                self._build(config, stack)
+                # Closed after the ports, whose cursors it writes.
+                journal = stack.enter_context(Journal(config.device, config.journal))
+                ports.open_others(config, journal, self._mailbox, live=style == "live")
+                self._build(config, journal, stack)
                 gc.freeze()
                 gc.enable()
                 self._pipeline.run()
@@ -85,7 +88,7 @@ class Daemon:
             raise self._bug
         log.info("stopped")
 
-    def _build(self, config: Config, stack: ExitStack) -> None:
+    def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -97,7 +100,7 @@ class Daemon:
         self._pipeline = Pipeline(
             camera,
             perception,
-            Unrecorded(),
+            journal,
             self._traced(self._ports.all, stack),
             self._mailbox,
             {
@@ -185,21 +188,6 @@ class Daemon:
         if restart_for:
             log.warning("restart edged for the new %s to hold", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
-
-
-class Unrecorded:
-    """Numbers without a journal."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
-        """See `edged.journal.Recorder`."""
-        from msgspec.structs import replace
-
-        first = self._last + 1
-        self._last += len(events)
-        return tuple(replace(e, number=n) for n, e in enumerate(events, first))
 
 
 def log_style(configured: str) -> str:

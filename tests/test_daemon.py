@@ -71,7 +71,7 @@ protocol = "{protocol}"
 classification_hz = 100.0
 health_s = 0.2
 
-[spool]
+[journal]
 path = "{folder}/events.sqlite"
 
 [control]

@@ -98,6 +98,23 @@ def _command_of(name: str) -> _Command:
     return _Command("ask", said[0].lower() + said[1:], add)
 
 
+def _events(parser: argparse.ArgumentParser) -> None:
+    from edged.cli.events import since
+
+    add_config(parser)
+    parser.add_argument(
+        "--since",
+        type=since,
+        metavar="T",
+        help="from this time on: 10m, 2h or 1d ago, 12:30, 2026-05-01, 2026-05-01T12:30",
+    )
+    parser.add_argument(
+        "--rule", action="append", metavar="R", help="only this rule's; may be given again"
+    )
+    parser.add_argument("--follow", action="store_true", help="go on with what comes")
+    add_json(parser)
+
+
 def _check_config(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--show", action="store_true", help="print every option as it is in effect")
@@ -152,6 +169,7 @@ COMMANDS = {
     "classify": _Command("classify", "classify pictures in files", _classify),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
+    "events": _Command("events", "tell the events in the journal", _events),
     "check-config": _Command(
         "check_config", "say what is wrong with a configuration", _check_config
     ),

@@ -25,7 +25,7 @@ PATHS = (
     ("mqtt", "tls", "ca_file"),
     ("mqtt", "tls", "cert_file"),
     ("mqtt", "tls", "key_file"),
-    ("spool", "path"),
+    ("journal", "path"),
     ("control", "socket"),
 )
 """The options that name a file or a folder."""

@@ -171,11 +171,13 @@ class MqttConfig(Section, frozen=True):
     commands: bool = True
 
 
-class SpoolConfig(Section, frozen=True):
-    """``[spool]``: where events wait for the broker."""
+class JournalConfig(Section, frozen=True):
+    """``[journal]``: events on disk, numbered, until every port has them and longer."""
 
     path: str = ""
     max_events: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
+    max_bytes: Annotated[int, Meta(ge=4096, le=1 << 40)] = 64 << 20
+    sync_s: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.05
 
 
 class ControlConfig(Section, frozen=True):
@@ -205,6 +207,6 @@ class Config(Section, frozen=True):
     input: list[InputConfig] = []
     idle: IdleConfig = IdleConfig()
     mqtt: MqttConfig = MqttConfig()
-    spool: SpoolConfig = SpoolConfig()
+    journal: JournalConfig = JournalConfig()
     control: ControlConfig = ControlConfig()
     log: LogConfig = LogConfig()

@@ -367,7 +367,7 @@ def test_file_names_start_at_the_file_that_says_them(
         ca_file = "ca.pem"
         """
     )
-    config = load(path, ["spool.path=spool.db"])
+    config = load(path, ["journal.path=journal.db"])
     assert config.camera.source == str(tmp_path / "pictures")
     assert config.model.path == "/home/somebody/model.tflite"
     assert config.model.labels == "/srv/labels.txt"
@@ -376,7 +376,7 @@ def test_file_names_start_at_the_file_that_says_them(
     assert config.mqtt.password_file == str(tmp_path / "secrets/password")
     assert config.mqtt.tls.ca_file == str(tmp_path / "ca.pem")
     assert config.mqtt.tls.cert_file == ""
-    assert config.spool.path == str(Path.cwd() / "spool.db")
+    assert config.journal.path == str(Path.cwd() / "journal.db")
 
 
 @pytest.mark.parametrize(

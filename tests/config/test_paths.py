@@ -15,10 +15,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_what_the_file_names_starts_at_its_folder(file: Path) -> None:
-    file.write_text('[model]\npath = "m.tflite"\n[spool]\npath = "events"\n')
+    file.write_text('[model]\npath = "m.tflite"\n[journal]\npath = "events"\n')
     config = load(file)
     assert config.model.path == str(file.parent / "m.tflite")
-    assert config.spool.path == str(file.parent / "events")
+    assert config.journal.path == str(file.parent / "events")
 
 
 def test_what_is_overridden_starts_at_the_working_directory(

@@ -7,24 +7,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from edged import paths
 from edged.commands import Reply
-from edged.config.schema import MqttConfig, SpoolConfig
-from edged.core import Event, Health, OutputState, Report, Result, Snapshot
+from edged.config.schema import MqttConfig
+from edged.core import Health, OutputState, Report, Result, Snapshot
 from edged.errors import EdgedError
+from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
-from edged.messages import events, results
+from edged.messages import results
 from edged.messages.message import Moment
 from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Callbacks, Connection
 from edged.ports.mqtt.delivery import Delivery
 from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics
-from edged.spool import Spool
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessageInfo
@@ -47,16 +45,16 @@ class MqttPort:
     """Publishes reports under ``<prefix>/<device>``; docs/mqtt.md describes every message.
 
     Threads of its own: the connection's (and within it the network library's), and a worker for
-    all that takes longer: the disk, pictures, and every message that nobody waits for. Only events
-    go from `write` straight to the network's thread. Entering starts the threads and waits
-    for nothing: neither the broker nor the disk delays the start.
+    all that takes longer: pictures, what the journal holds of events, and every message that nobody
+    waits for. Only new events go from `write` straight to the network's thread. Entering starts the
+    threads and waits for nothing: neither the broker nor the disk delays the start.
     """
 
     def __init__(
         self,
         device: str,
         mqtt: MqttConfig,
-        spool: SpoolConfig,
+        journal: Journal,
         mailbox: Mailbox,
         outputs: Sequence[str] = (),
         *,
@@ -89,10 +87,7 @@ class MqttPort:
         )
         self._work_due = threading.Event()
         self._delivery = Delivery(
-            Spool(spool_path(spool, device), spool.max_events) if spool.max_events else None,
-            self._publish_event,
-            self._work_due.set,
-            clock,
+            journal.consumer("mqtt", self._work_due.set), self._publish_event, self._work_due.set
         )
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
         self._closing = False
@@ -111,7 +106,7 @@ class MqttPort:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Wait shortly for acknowledgements, say ``offline``, keep the rest on disk."""
+        """Wait shortly for acknowledgements, say ``offline``."""
         give_up_s = time.monotonic() + FAREWELL_S
         while self._connection.up and time.monotonic() < give_up_s:
             if self._delivery.settled() and not self._left_to_do():
@@ -144,7 +139,7 @@ class MqttPort:
         match report:
             case Result():
                 for event in report.events:
-                    self._delivery.put(self._event(event))
+                    self._delivery.put(event.number)
                 self._write_state(report)
                 self._write_when_due(report)
                 self._connection.first_done()
@@ -158,9 +153,6 @@ class MqttPort:
 
     def _left_to_do(self) -> bool:
         return bool(self._retained or self._reports or self._images)
-
-    def _event(self, event: Event) -> bytes:
-        return events.event(event, self._now()).json()
 
     def _write_state(self, result: Result) -> None:
         scene = result.scene
@@ -233,18 +225,16 @@ class MqttPort:
         self._connection.publish(where.topic, message.json(), 1, correlation=where.correlation)
 
     def _work(self) -> None:
-        wait_s: float | None = None
         while not self._closing:
-            self._work_due.wait(wait_s)
+            self._work_due.wait()
             self._work_due.clear()
             for topic, payload in self._retained.take():
                 self._connection.publish(topic, payload, retain=True)
-            wait_s = self._delivery.work()
+            self._delivery.work()
             while self._reports:
                 self._publish_report(self._reports.popleft())
             while self._images:
                 self._publish_image(self._images.popleft())
-        self._delivery.close()
 
     def _publish_report(self, report: Report) -> None:
         if isinstance(report, Health):
@@ -274,11 +264,6 @@ class MqttPort:
 
     def _now(self) -> Moment:
         return Moment.now(self._device, self._clock, self._wall_clock)
-
-
-def spool_path(spool: SpoolConfig, device: str) -> Path:
-    """Where the events of `device` wait."""
-    return Path(spool.path) if spool.path else paths.state_directory() / f"events-{device}.db"
 
 
 def _next_due_s(due_s: float, period_s: float, now_s: float) -> float:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from edged.config.schema import MqttConfig, SpoolConfig, TlsConfig
+from edged.config.schema import MqttConfig, TlsConfig
 from edged.errors import ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from tests.mosquitto import VERSIONS, Broker, brokers, free_port, needs_mosquitto, wait_until
+from tests.ports.mqtt.recorded import RecordedPort
 
 __all__ = ["brokers"]
 
@@ -31,8 +32,7 @@ PASSWORDS = needs_mosquitto("passwords")
 def opened(tmp_path: Path, **mqtt: Any) -> Iterator[MqttPort]:
     defaults = {"host": "127.0.0.1", "retry_min_s": 0.05, "retry_max_s": 0.05}
     config = MqttConfig(**{**defaults, **mqtt})
-    spool = SpoolConfig(path=str(tmp_path / "events.db"))
-    with MqttPort("porch", config, spool, Mailbox()) as entered:
+    with RecordedPort(config, tmp_path, Mailbox()) as entered:
         yield entered
 
 

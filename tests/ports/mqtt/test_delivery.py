@@ -1,20 +1,17 @@
-"""The order of events between the loop, the disk and the broker, without threads or a broker."""
+"""The order of events between the loop, the journal and the broker, without threads or a broker."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import pytest
 
-from edged.ports.mqtt.delivery import GRACE_S, MEMORY_EVENTS, Delivery
-from edged.spool import Spool
-
-
-def payload(number: int) -> bytes:
-    return json.dumps({"n": number, "replayed": False}).encode()
+from edged.journal.journal import MEMORY_EVENTS
+from edged.journal.numbers import BLOCK
+from edged.ports.mqtt.delivery import Delivery
+from tests.journal.made import event, threadless
 
 
 class Broker:
@@ -22,41 +19,47 @@ class Broker:
 
     def __init__(self) -> None:
         self.there = False
-        self.got: list[tuple[int, bool]] = []
+        self.got: list[Any] = []
         self.unacknowledged: list[int] = []
+        self.most = 0
         self._packet = 0
 
     def publish(self, sent: bytes) -> int | None:
         if not self.there:
             return None
-        message = json.loads(sent)
-        self.got.append((message["n"], message["replayed"]))
+        said = json.loads(sent)
+        if said["type"] == "event":
+            self.got.append((said["number"], said["replayed"]))
+        else:
+            self.got.append((said["first"], said["last"], said["reason"]))
         self._packet += 1
         self.unacknowledged.append(self._packet)
+        self.most = max(self.most, len(self.unacknowledged))
         return self._packet
+
+    @property
+    def numbers(self) -> list[int]:
+        """Those of the events, as they came."""
+        return [got[0] for got in self.got if len(got) == 2]
 
 
 class Bench:
-    """A delivery over a real spool, its broker and its clock."""
+    """A delivery over a real journal, and its broker."""
 
-    made: ClassVar[list[Bench]] = []
-
-    def __init__(self, path: Path, max_events: int = 100_000) -> None:
+    def __init__(self, path: Path, **bounds: int) -> None:
         self.path = path
-        self.now_s = 100.0
         self.broker = Broker()
-        self.spool = Spool(path, max_events) if max_events else None
-        self.made.append(self)
-        self.delivery = Delivery(
-            self.spool,
-            self.broker.publish,
-            lambda: None,
-            lambda: self.now_s,
-        )
+        self.journal = threadless(path, **bounds)
+        self.consumer = self.journal.consumer("mqtt", lambda: None)
+        self.journal.sync()
+        self.delivery = Delivery(self.consumer, self.broker.publish, lambda: None)
 
-    def put(self, *numbers: int) -> None:
-        for number in numbers:
-            self.delivery.put(payload(number))
+    def put(self, count: int = 1) -> list[int]:
+        """So many events are recorded in one frame, and told to the port."""
+        numbered = self.journal.record([event()] * count)
+        for one in numbered:
+            self.delivery.put(one.number)
+        return [one.number for one in numbered]
 
     def connect(self, window: int = 100) -> None:
         self.broker.there = True
@@ -76,22 +79,21 @@ class Bench:
         del waiting[: len(waiting) if count is None else count]
         self.delivery.work()
 
-    def on_disk(self) -> list[int]:
-        """What a new run would find; ends this one."""
-        self.delivery.close()
-        spool = Spool(self.path, 100_000)
-        stored = [json.loads(row.payload)["n"] for row in spool.after(0, 100_000)]
-        spool.close()
-        return stored
+    def acknowledge_all(self) -> None:
+        while self.broker.unacknowledged:
+            self.acknowledge()
 
+    def restart(self) -> Bench:
+        """A clean end, and the next run."""
+        self.delivery.disconnected()
+        self.journal.close()
+        return Bench(self.path)
 
-@pytest.fixture(autouse=True)
-def closed_spools() -> Iterator[None]:
-    """Closes what the tests leave open, as a daemon's end would."""
-    yield
-    while Bench.made:
-        if (spool := Bench.made.pop().spool) is not None:
-            spool.close()
+    def kill(self) -> Bench:
+        """Nothing is written any more, and the next run begins."""
+        assert self.journal._store is not None
+        self.journal._store.close()
+        return Bench(self.path)
 
 
 @pytest.fixture
@@ -101,66 +103,78 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_while_connected_an_event_goes_out_at_once_and_unmarked(bench: Bench) -> None:
     bench.connect()
-    bench.put(1)
+    bench.put()
     assert bench.broker.got == [(1, False)]
 
 
-def test_an_event_acknowledged_at_once_never_touches_the_disk(bench: Bench) -> None:
-    bench.connect()
-    bench.put(1)
-    bench.acknowledge()
-    bench.now_s += 1.0
+def test_nothing_is_sent_before_it_is_known_what_the_broker_has(bench: Bench) -> None:
+    bench.broker.there = True
+    bench.delivery.connected(100)
+    bench.put()
+    assert bench.broker.got == []
     bench.delivery.work()
-    assert bench.on_disk() == []
+    assert bench.broker.got == [(1, True)]
 
 
-def test_an_event_not_acknowledged_in_time_is_on_disk_until_it_is(bench: Bench) -> None:
+def test_what_was_acknowledged_is_not_sent_in_the_next_run(bench: Bench) -> None:
     bench.connect()
-    bench.put(1, 2)
-    bench.now_s += 2 * GRACE_S
-    bench.delivery.work()
-    bench.acknowledge(1)
-    assert bench.on_disk() == [2]
+    bench.put(3)
+    bench.acknowledge(2)
+    second = bench.restart()
+    second.connect()
+    assert second.broker.got == [(3, True)]
 
 
 def test_events_made_while_away_are_sent_later_in_order_and_marked(bench: Bench) -> None:
-    bench.put(1, 2, 3)
+    bench.put(3)
     bench.delivery.work()
     bench.connect()
     bench.acknowledge()
-    bench.put(4)
+    bench.put()
     assert bench.broker.got == [(1, True), (2, True), (3, True), (4, False)]
 
 
 def test_events_of_an_earlier_run_go_first(bench: Bench) -> None:
-    bench.put(1, 2)
-    bench.delivery.work()
-    bench.delivery.close()
-    second = Bench(bench.path)
-    second.put(3)
+    bench.connect()
+    bench.lose_connection()
+    bench.put(2)
+    second = bench.restart()
+    second.put()
     second.connect()
     assert second.broker.got == [(1, True), (2, True), (3, True)]
 
 
 def test_a_newer_event_waits_for_the_older_ones_in_a_bounded_window(bench: Bench) -> None:
-    bench.put(*range(10))
-    bench.delivery.work()
-    bench.connect(window=4)
-    assert [number for number, _ in bench.broker.got] == [0, 1, 2, 3]
     bench.put(10)
+    bench.connect(window=4)
+    assert bench.broker.numbers == [1, 2, 3, 4]
+    bench.put()
     bench.delivery.work()
     assert len(bench.broker.got) == 4
     for _ in range(11):
         bench.acknowledge(1)
-    assert [number for number, _ in bench.broker.got] == list(range(11))
-    assert bench.on_disk() == []
+    assert bench.broker.numbers == list(range(1, 12))
+    assert bench.delivery.live
+
+
+def test_live_events_keep_to_the_window_of_the_broker_too(bench: Bench) -> None:
+    bench.connect(window=3)
+    bench.put(5)
+    assert bench.broker.got == [(1, False), (2, False), (3, False)]
+    bench.acknowledge(1)
+    bench.acknowledge()
+    assert bench.broker.got[3:] == [(4, True), (5, True)]
+    assert bench.broker.most == 3
+    bench.acknowledge()
+    bench.put()
+    assert bench.broker.got[-1] == (6, False)
 
 
 def test_what_was_not_acknowledged_is_sent_again_after_the_connection_was_lost(
     bench: Bench,
 ) -> None:
     bench.connect()
-    bench.put(1, 2, 3)
+    bench.put(3)
     bench.acknowledge(1)
     bench.lose_connection()
     bench.connect()
@@ -168,8 +182,7 @@ def test_what_was_not_acknowledged_is_sent_again_after_the_connection_was_lost(
 
 
 def test_what_was_sent_again_and_not_acknowledged_is_sent_once_more(bench: Bench) -> None:
-    bench.put(1, 2, 3)
-    bench.delivery.work()
+    bench.put(3)
     bench.connect()
     bench.acknowledge(1)
     bench.lose_connection()
@@ -177,109 +190,178 @@ def test_what_was_sent_again_and_not_acknowledged_is_sent_once_more(bench: Bench
     assert bench.broker.got == [(1, True), (2, True), (3, True), (2, True), (3, True)]
 
 
-def test_nothing_is_sent_twice_when_an_event_is_stored_while_it_is_under_way(
-    bench: Bench,
-) -> None:
+def test_an_acknowledgement_out_of_order_leaves_the_cursor_before_the_hole(bench: Bench) -> None:
     bench.connect()
-    bench.put(1, 2)
-    bench.now_s += 2 * GRACE_S
-    bench.delivery.work()
-    bench.acknowledge(1)
-    # The network's queue is full for a moment, so that 3 has to wait behind the disk.
-    bench.broker.there = False
     bench.put(3)
+    first, second, third = bench.broker.unacknowledged
+    bench.delivery.acknowledged(third)
+    bench.delivery.acknowledged(second)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 0
+    bench.delivery.acknowledged(first)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 3
+
+
+def test_an_acknowledgement_of_something_else_is_ignored(bench: Bench) -> None:
+    bench.connect()
+    bench.put()
+    bench.delivery.acknowledged(4711)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 0
+    assert not bench.delivery.settled()
+
+
+def test_what_was_read_ahead_counts_as_not_sent(bench: Bench) -> None:
+    bench.put(50)
+    bench.connect(window=2)
+    bench.acknowledge()
+    assert bench.consumer.cursor == 2
+
+
+def test_an_event_that_the_network_does_not_take_waits_its_turn(bench: Bench) -> None:
+    bench.connect()
+    bench.put()
+    bench.broker.there = False
+    bench.put()
     bench.broker.there = True
+    bench.put()
     bench.delivery.work()
     bench.acknowledge()
-    assert bench.broker.got == [(1, False), (2, False), (3, True)]
-    assert bench.on_disk() == []
+    assert bench.broker.got == [(1, False), (2, True), (3, True)]
+    assert bench.consumer.cursor == 3
 
 
 def test_losing_the_connection_over_and_over_loses_nothing(bench: Bench) -> None:
-    for number in range(0, 300, 3):
-        bench.put(number)
+    for _ in range(100):
+        bench.put()
         bench.connect(window=5)
-        bench.put(number + 1)
+        bench.put()
         bench.acknowledge(3)
-        bench.put(number + 2)
+        bench.put()
         bench.delivery.work()
         bench.lose_connection()
+        bench.journal.sync()
     bench.connect(window=5)
-    while bench.broker.unacknowledged:
-        bench.acknowledge(1)
-    received = [number for number, _ in bench.broker.got]
-    assert set(received) == set(range(300))
-    first_seen = list(dict.fromkeys(received))
-    assert first_seen == sorted(first_seen)
-    assert bench.on_disk() == []
+    bench.acknowledge_all()
+    first_seen = list(dict.fromkeys(bench.broker.numbers))
+    assert first_seen == list(range(1, 301))
+    assert bench.consumer.cursor == 300
 
 
-def test_more_than_a_batch_on_disk_goes_out_in_order(bench: Bench) -> None:
-    for start in range(0, 2500, 500):
-        bench.put(*range(start, start + 500))
-        bench.delivery.work()
+def test_more_than_a_batch_goes_out_in_order(bench: Bench) -> None:
+    for _ in range(25):
+        bench.put(100)
+        bench.journal.sync()
     bench.connect()
-    while bench.broker.unacknowledged:
-        bench.acknowledge()
-    assert [number for number, _ in bench.broker.got] == list(range(2500))
+    bench.acknowledge_all()
+    assert bench.broker.got == [(number, True) for number in range(1, 2501)]
     assert bench.delivery.live
 
 
-def test_a_bounded_spool_keeps_the_newest_and_counts_the_rest(tmp_path: Path) -> None:
+def test_what_left_the_journal_is_told_as_a_gap_in_its_place(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "events.db", max_events=3)
-    for number in range(10):
-        bench.put(number)
-        bench.delivery.work()
-    assert bench.delivery.dropped == 7
     bench.connect()
-    assert [number for number, _ in bench.broker.got] == [7, 8, 9]
+    bench.lose_connection()
+    for _ in range(10):
+        bench.put()
+        bench.journal.sync()
+    bench.connect()
+    assert bench.broker.got == [(1, 7, "full"), (8, True), (9, True), (10, True)]
+    bench.acknowledge()
+    bench.put()
+    assert bench.broker.got[-1] == (11, False)
+    assert bench.consumer.dropped == 7
 
 
-def test_without_a_spool_events_made_while_away_are_lost_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench = Bench(tmp_path / "none.db", max_events=0)
-    bench.put(1, 2)
-    bench.delivery.work()
+def test_a_gap_that_was_not_acknowledged_is_told_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "events.db", max_events=1)
     bench.connect()
+    bench.lose_connection()
     bench.put(3)
-    assert bench.broker.got == [(3, False)]
-    assert bench.delivery.dropped == 2
-    assert len(caplog.records) == 1
+    bench.journal.sync()
+    bench.connect()
+    bench.lose_connection()
+    bench.connect()
+    assert bench.broker.got == [(1, 2, "full"), (3, True)] * 2
+
+
+def test_after_a_crash_what_may_have_been_lost_is_told_before_anything_new(bench: Bench) -> None:
+    bench.connect()
+    bench.put(2)
+    bench.acknowledge()
+    bench.journal.sync()
+    second = bench.kill()
+    second.connect()
+    assert second.broker.got == [(3, BLOCK, "crash")]
+    second.put()
+    assert second.broker.got[-1] == (BLOCK + 1, False)
+
+
+def test_numbers_that_leap_while_live_are_told_as_a_gap(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    bench.connect(window=100)
+    monkeypatch.setattr("edged.journal.numbers.write_mark", full)
+    for _ in range(BLOCK):
+        bench.put()
+        bench.acknowledge()
+    bench.journal.sync()
+    (beyond,) = bench.put()
+    bench.delivery.work()
+    assert bench.broker.got[-2:] == [(BLOCK + 1, beyond - 1, "crash"), (beyond, True)]
+    bench.put()
+    assert bench.broker.got[-1] == (beyond + 1, False)
+
+
+def test_without_a_journal_what_is_made_while_away_waits_in_memory(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "none.db", max_events=0)
+    first, second = bench.put(2)
+    bench.connect()
+    (third,) = bench.put()
+    assert bench.broker.got == [(first, True), (second, True), (third, False)]
     assert not (tmp_path / "none.db").exists()
 
 
-def test_with_a_disk_that_fails_events_wait_in_bounded_memory(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_with_a_disk_that_fails_events_wait_in_bounded_memory(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the directory should be")
     bench = Bench(tmp_path / "state" / "events.db")
-    bench.put(*range(MEMORY_EVENTS + 10))
-    bench.delivery.work()
-    bench.now_s += 60.0
-    bench.delivery.work()
-    assert bench.delivery.dropped == 10
+    bench.journal.sync()
+    numbers = [bench.put()[0] for _ in range(MEMORY_EVENTS + 10)]
     bench.connect()
-    while bench.broker.unacknowledged:
-        bench.acknowledge()
-    assert bench.broker.got == [(number, True) for number in range(10, MEMORY_EVENTS + 10)]
-    assert sum("cannot be stored" in record.message for record in caplog.records) == 1
+    bench.acknowledge_all()
+    assert bench.broker.got[0] == (numbers[0], numbers[9], "full")
+    assert bench.broker.numbers == numbers[10:]
+    assert bench.consumer.dropped == 10
+    assert bench.delivery.live
 
 
-def test_a_disk_that_works_again_takes_the_events_from_memory(tmp_path: Path) -> None:
-    blocker = tmp_path / "state"
-    blocker.write_text("")
-    bench = Bench(blocker / "events.db")
-    bench.put(1, 2)
-    bench.delivery.work()
-    blocker.unlink()
-    bench.now_s += 60.0
-    bench.delivery.work()
-    assert bench.on_disk() == [1, 2]
-
-
-def test_closing_keeps_on_disk_what_was_not_acknowledged(bench: Bench) -> None:
+def test_a_disk_that_comes_back_gives_what_could_not_be_read(tmp_path: Path) -> None:
+    first = Bench(tmp_path / "state" / "events.db")
+    first.connect()
+    first.lose_connection()
+    first.put(2)
+    first.journal.sync()
+    first.journal.close()
+    (tmp_path / "state").rename(tmp_path / "away")
+    (tmp_path / "state").write_text("")
+    bench = Bench(first.path)
     bench.connect()
-    bench.put(1, 2)
-    bench.delivery.acknowledged(1)
-    assert bench.on_disk() == [2]
+    (one,) = bench.put()
+    bench.delivery.work()
+    (two,) = bench.put()
+    assert bench.broker.got == [(one, True), (two, False)]
+    (tmp_path / "state").unlink()
+    (tmp_path / "away").rename(tmp_path / "state")
+    bench.journal.sync()
+    bench.delivery.work()
+    assert len(bench.broker.got) == 2
+    bench.acknowledge()
+    again = bench.broker.got[2:]
+    assert again == [(1, True), (2, True), (3, one - 1, "crash"), (one, True), (two, True)]
+    bench.acknowledge_all()
+    assert bench.consumer.cursor == two
+    assert bench.delivery.live

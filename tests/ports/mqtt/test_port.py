@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from edged.commands import Reply, Request, Resume, SetOutput, TakeSnapshot
-from edged.config.schema import MqttConfig, SpoolConfig
+from edged.config.schema import MqttConfig
 from edged.core import OutputState, Snapshot
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
@@ -32,6 +32,7 @@ from tests.mosquitto import (
     needs_mosquitto,
     wait_until,
 )
+from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.reports import event, health, result
 
 __all__ = ["broker", "brokers"]
@@ -66,13 +67,7 @@ def make_port(broker: Broker, mailbox: Mailbox, tmp_path: Path) -> Iterator[Make
     entered: list[MqttPort] = []
 
     def make(**options: Any) -> MqttPort:
-        port = MqttPort(
-            "porch",
-            mqtt_to(broker, **options),
-            SpoolConfig(path=str(tmp_path / "events.db")),
-            mailbox,
-            ["lamp"],
-        )
+        port = RecordedPort(mqtt_to(broker, **options), tmp_path, mailbox, ["lamp"])
         port.__enter__()
         entered.append(port)
         wait_until(lambda: port.live)
@@ -92,9 +87,7 @@ def read(message: Any) -> dict[str, Any]:
 def test_availability_is_retained_online_and_offline_after_a_clean_stop(
     broker: Broker, mailbox: Mailbox, tmp_path: Path, version: str
 ) -> None:
-    spool = SpoolConfig(path=str(tmp_path / "e.db"))
-    port = MqttPort("porch", mqtt_to(broker, protocol=version), spool, mailbox)
-    with port:
+    with RecordedPort(mqtt_to(broker, protocol=version), tmp_path, mailbox) as port:
         wait_until(lambda: port.live)
         with Listener(broker.port, "edged/porch/availability") as late:
             message = late.next()
@@ -109,11 +102,12 @@ def test_the_broker_says_offline_for_a_process_that_was_killed(
 ) -> None:
     code = (
         "import time\n"
-        "from edged.config.schema import MqttConfig, SpoolConfig\n"
+        "from pathlib import Path\n"
+        "from edged.config.schema import MqttConfig\n"
         "from edged.mailbox import Mailbox\n"
-        "from edged.ports.mqtt import MqttPort\n"
+        "from tests.ports.mqtt.recorded import RecordedPort\n"
         f"mqtt = MqttConfig(host='127.0.0.1', port={broker.port}, protocol={broker.protocol!r})\n"
-        f"with MqttPort('porch', mqtt, SpoolConfig(path={str(tmp_path / 'e.db')!r}), Mailbox()):\n"
+        f"with RecordedPort(mqtt, Path({str(tmp_path)!r}), Mailbox()):\n"
         "    time.sleep(600)\n"
     )
     with (
@@ -276,10 +270,9 @@ def test_a_broker_that_is_away_loses_no_event_and_repeats_none(
         "allow_anonymous true", "persistence true", f"persistence_location {tmp_path}/"
     )
     mqtt = mqtt_to(broker, protocol=version)
-    spool = SpoolConfig(path=str(tmp_path / "events.db"))
     with (
         Listener(broker.port, "edged/porch/event", client_id="collector") as listener,
-        MqttPort("porch", mqtt, spool, mailbox) as port,
+        RecordedPort(mqtt, tmp_path, mailbox) as port,
     ):
         wait_until(lambda: port.live)
         for number in range(5):
@@ -299,7 +292,8 @@ def test_a_broker_that_is_away_loses_no_event_and_repeats_none(
                 seen.append(read(message))
     assert [said["frame"] for said in seen] == list(range(46))
     assert [said["replayed"] for said in seen] == [False] * 5 + [True] * 40 + [False]
-    assert len({said["id"] for said in seen}) == 46
+    assert [said["number"] for said in seen] == list(range(1, 47))
+    assert [said["id"] for said in seen] == [f"porch-{number}" for number in range(1, 47)]
 
 
 def test_events_outlive_the_process_when_the_broker_never_came(
@@ -307,18 +301,37 @@ def test_events_outlive_the_process_when_the_broker_never_came(
 ) -> None:
     broker = brokers()
     broker.stop()
-    spool = SpoolConfig(path=str(tmp_path / "events.db"))
     mqtt = mqtt_to(broker)
-    with MqttPort("porch", mqtt, spool, mailbox) as port:
+    with RecordedPort(mqtt, tmp_path, mailbox) as port:
         for number in range(3):
             port.write(result(number, events=(event(number),)))
     broker.start()
     with (
         Listener(broker.port, "edged/porch/event") as listener,
-        MqttPort("porch", mqtt, spool, mailbox),
+        RecordedPort(mqtt, tmp_path, mailbox),
     ):
         said = [read(listener.next()) for _ in range(3)]
     assert [(one["frame"], one["replayed"]) for one in said] == [(0, True), (1, True), (2, True)]
+
+
+def test_numbers_that_a_crash_took_are_told_on_the_event_topic(
+    broker: Broker, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    mqtt = mqtt_to(broker)
+    with RecordedPort(mqtt, tmp_path, mailbox) as port:
+        wait_until(lambda: port.live)
+        port.write(result(0, events=(event(0),)))
+    (tmp_path / "events.db.mark").write_text("7\n")
+    with (
+        Listener(broker.port, "edged/porch/event") as listener,
+        RecordedPort(mqtt, tmp_path, mailbox) as port,
+    ):
+        gap = read(listener.next())
+        wait_until(lambda: port.live)
+        port.write(result(1, events=(event(1),)))
+        said = read(listener.next())
+    assert (gap["type"], gap["first"], gap["last"], gap["reason"]) == ("gap", 2, 7, "crash")
+    assert (said["type"], said["number"], said["replayed"]) == ("event", 8, False)
 
 
 def test_a_wrong_address_is_one_line_and_stops_nothing(
@@ -331,7 +344,7 @@ def test_a_wrong_address_is_one_line_and_stops_nothing(
     broker.stop()
     mqtt = mqtt_to(broker, retry_min_s=0.01, retry_max_s=0.01)
     caplog.set_level(logging.INFO)
-    with MqttPort("porch", mqtt, SpoolConfig(path=str(tmp_path / "e.db")), mailbox) as port:
+    with RecordedPort(mqtt, tmp_path, mailbox) as port:
         wait_until(lambda: caplog.records)
         for number in range(100):
             port.write(result(number, events=(event(number),)))

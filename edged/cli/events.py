@@ -1,0 +1,83 @@
+"""``edged events``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import msgspec
+
+from edged.cli.daemon_socket import configured
+from edged.errors import PortError
+from edged.journal.entry import Entry
+from edged.journal.reader import Reader, found_journal
+from edged.messages.events import EventMessage, GapMessage
+
+FOLLOW_S = 0.25
+"""How often the journal is looked into."""
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+_decoder = msgspec.json.Decoder(EventMessage | GapMessage)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The events of the journal, oldest first, one a line."""
+    config = configured(arguments)
+    if config.journal.max_events == 0:
+        raise PortError("journal.max_events is 0: no events are kept")
+    reader = Reader(found_journal(config.journal, config.device), config.device)
+    for entry in _entries(reader, follow=arguments.follow):
+        message = _decoder.decode(entry.payload)
+        if _wanted(message, arguments.since, arguments.rule):
+            print(
+                entry.payload.decode() if arguments.json else _line(message), flush=arguments.follow
+            )
+    if reader.damaged:
+        print(f"edged: {reader.damaged} events are damaged and left out", file=sys.stderr)
+        return 1
+    return 0
+
+
+def since(text: str) -> datetime:
+    """A date, a time of today, or so long ago (``10m``, ``2h``, ``1d``), with its time zone."""
+    now = datetime.now(timezone.utc).astimezone()
+    try:
+        if ago := re.fullmatch(r"(\d+)([smhdw])", text):
+            return now - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
+        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text):
+            text = f"{now:%Y-%m-%d}T{text}"
+        # Python before 3.11 does not know the Z.
+        return datetime.fromisoformat(re.sub("[Zz]$", "+00:00", text)).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; say 10m, 2h, 1d, 12:30, 2026-05-01 or 2026-05-01T12:30"
+        ) from error
+
+
+def _entries(reader: Reader, *, follow: bool) -> Iterator[Entry]:
+    yield from reader.new()
+    while follow:
+        time.sleep(FOLLOW_S)
+        yield from reader.new()
+
+
+def _wanted(
+    message: EventMessage | GapMessage, since: datetime | None, rule: list[str] | None
+) -> bool:
+    if isinstance(message, GapMessage):
+        # Whatever is asked for could be missing there.
+        return True
+    return (since is None or message.decided >= since) and (not rule or message.rule in rule)
+
+
+def _line(message: EventMessage | GapMessage) -> str:
+    if isinstance(message, GapMessage):
+        return f"{'':19}  {message.first}-{message.last}  missing ({message.reason})"
+    at = message.decided.astimezone()
+    value = "on" if message.active else "off"
+    return f"{at:%Y-%m-%d %H:%M:%S}  {message.number}  {message.rule} {value}  {message.score:.0%}"

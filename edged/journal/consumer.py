@@ -1,0 +1,89 @@
+"""Who reads the journal, from where it stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from edged.journal.entry import Page
+
+
+class Readable(Protocol):
+    """What a consumer asks of the journal."""
+
+    @property
+    def last(self) -> int: ...
+
+    def newest(self, number: int) -> bytes | None: ...
+
+    def page(self, consumer: Consumer, after: int, limit: int) -> Page: ...
+
+    def cursor_moved(self) -> None: ...
+
+
+class Consumer:
+    """A reader with a cursor in the journal: up to there it has everything. Made by the journal.
+
+    It reads with `after`, from the number that `rewind` returns, as often as it likes, and calls
+    `advance` when it has for good what it read. Any thread may call; only `after` waits for the
+    disk.
+
+    ``behind`` turns true, and ``wake`` is called, when there is something before what it reads now:
+    its cursor was read from the disk, or a disk that failed works again. `rewind` then.
+    ``dropped`` counts the events that left the journal before it had them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        journal: Readable,
+        lock: threading.Lock,
+        wake: Callable[[], None],
+        cursor: int | None,
+    ) -> None:
+        self.name = name
+        self.wake = wake
+        self.behind = False
+        self.dropped = 0
+        self.cursor = cursor or 0
+        self.known = cursor is not None
+        """Whether the cursor is that of the journal, and no longer a guess."""
+        self.skipped = False
+        """Whether entries on a disk that fails were left out; the cursor then stays before them."""
+        self.heard = self.cursor
+        """The newest number it has, also beyond what it skipped."""
+        self.loss_told = False
+        self._journal = journal
+        self._lock = lock
+
+    @property
+    def last(self) -> int:
+        """The newest number there is."""
+        return self._journal.last
+
+    def newest(self, number: int) -> bytes | None:
+        """The JSON of one of the events that were recorded last."""
+        return self._journal.newest(number)
+
+    def after(self, number: int, limit: int) -> Page:
+        """The next entries after `number`, at most `limit` and the gaps between them."""
+        return self._journal.page(self, number, limit)
+
+    def rewind(self) -> int:
+        """The cursor: read on after it."""
+        with self._lock:
+            self.behind = self.skipped = False
+            self.heard = self.cursor
+            return self.cursor
+
+    def advance(self, number: int) -> None:
+        """It has everything up to this number, of what it read since it rewound."""
+        with self._lock:
+            self.heard = max(self.heard, number)
+            if self.skipped or number <= self.cursor:
+                return
+            self.cursor = number
+            if number >= self._journal.last:
+                self.loss_told = False
+        self._journal.cursor_moved()

@@ -1,0 +1,54 @@
+"""Numbers that are missing, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from edged.journal.entry import Entry, Page
+from edged.messages.events import GapMessage
+from edged.messages.message import Moment
+
+
+class Losses(NamedTuple):
+    """What is known of events that are gone.
+
+    Those up to ``full_up_to`` left because of a bound, those up to ``replaced_up_to`` with a
+    database that was damaged, and those of the numbers in ``damaged`` cannot be read.
+    """
+
+    full_up_to: int
+    replaced_up_to: int
+    damaged: Sequence[int] = ()
+
+    def reason(self, first: int, last: int) -> Literal["full", "crash", "damaged"]:
+        """Why the numbers from `first` to `last` are missing."""
+        if last <= self.replaced_up_to or any(first <= one <= last for one in self.damaged):
+            return "damaged"
+        return "full" if first <= self.full_up_to else "crash"
+
+
+def with_gaps(
+    events: Sequence[Entry], after: int, end: int | None, losses: Losses, at: Moment
+) -> Page:
+    """`events`, and a gap for each run of numbers between them that is missing.
+
+    They are counted from `after`, and up to `end` where no more events are to come before it.
+    """
+    entries = []
+    for event in events:
+        if event.number > after + 1:
+            entries.append(_gap(after + 1, event.number - 1, losses, at))
+        entries.append(event)
+        after = event.number
+    if end is not None and end > after:
+        entries.append(_gap(after + 1, end, losses, at))
+        after = end
+    return Page(entries, after)
+
+
+def _gap(first: int, last: int, losses: Losses, at: Moment) -> Entry:
+    message = GapMessage(
+        device=at.device, time=at.time, first=first, last=last, reason=losses.reason(first, last)
+    )
+    return Entry(last, message.json(), first)

@@ -1,0 +1,359 @@
+"""The journal: every event gets a number, goes to disk, and waits there for each consumer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from edged.config.schema import JournalConfig
+from edged.core import Event
+from edged.errors import PortError
+from edged.journal.consumer import Consumer
+from edged.journal.entry import Entry, Page
+from edged.journal.gaps import Losses, with_gaps
+from edged.journal.numbers import Numbers
+from edged.journal.paths import journal_path
+from edged.journal.store import Read, Store
+from edged.messages import events as messages
+from edged.messages.message import Moment
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MEMORY_EVENTS = 2000
+"""Events held in memory for a disk that is slow or fails, or where there is none."""
+
+CURSOR_S = 1.0
+"""How long the disk may lag behind what a consumer has: a card lives longer."""
+
+DISK_RETRY_S = 5.0
+"""A failed disk is tried again after this time."""
+
+DISK_WAIT_S = 1.0
+"""How long anybody but the writer waits for the disk before going on without it."""
+
+CLOSE_S = 5.0
+"""At the end, the time for the last events to reach the disk."""
+
+
+class Journal:
+    """Numbers events, keeps them on disk within the bounds, and has a cursor for each consumer.
+
+    Threads: `record` is the loop's; the consumers' calls come from any thread. A writer of its own
+    brings to disk what is recorded, within ``sync_s``, and reserves numbers ahead of need. `record`
+    waits for the disk only with ``sync_s = 0``, and at most `DISK_WAIT_S` where more events come at
+    once than numbers are reserved. Entering starts the writer and waits for nothing; leaving writes
+    what is left.
+
+    While the disk fails, events wait in memory, and numbers that cannot be reserved are taken from
+    where no run has come near. What consumers could not read of the disk they read when it works.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        config: JournalConfig,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._device = device
+        self._sync_s = config.sync_s
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
+        # Held while the disk works, which may take long. Taken before `_lock`, never after it.
+        self._disk = threading.Lock()
+        self._store: Store | None = None
+        self._accepted = False
+        # Guards all that follows; held for microseconds, and never while the disk works.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._consumers: dict[str, Consumer] = {}
+        self._numbers = Numbers()
+        self._last = 0
+        self._newest: dict[int, bytes] = {}
+        self._waiting: deque[Entry] = deque()
+        self._waiting_since_s = 0.0
+        # Up to here the disk has, or had, everything; what is newer is, or was, in memory.
+        self._on_disk = 0
+        self._full_up_to = 0
+        self._cursors_since_s: float | None = None
+        self._error: str | None = None
+        self._retry_s = 0.0
+        self._closing = False
+        if config.max_events:
+            path = journal_path(config, device)
+            self._store = Store(path, config.max_events, config.max_bytes, wall_clock)
+        else:
+            self._leap()
+
+    def __enter__(self) -> Journal:
+        if self._store is None:
+            log.warning("journal.max_events is 0: %d events at most wait in memory", MEMORY_EVENTS)
+        else:
+            self._writer.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._writer.is_alive():
+            self._writer.join(CLOSE_S)
+        with self._lock:
+            heard = min((consumer.heard for consumer in self._consumers.values()), default=0)
+            lost = sum(entry.number > heard for entry in self._waiting)
+        if lost:
+            log.error("%d events are lost: nobody took them, and no disk", lost)
+
+    @property
+    def last(self) -> int:
+        """The newest number there is."""
+        return self._last
+
+    def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """The same events with their numbers; from now on they are kept."""
+        with self._changed:
+            first = self._take_numbers(len(events))
+        moment = Moment.now(self._device, self._clock, self._wall_clock)
+        numbered = tuple(
+            msgspec.structs.replace(event, number=number)
+            for number, event in enumerate(events, first)
+        )
+        entries = [Entry(event.number, messages.event(event, moment).json()) for event in numbered]
+        with self._changed:
+            if not self._waiting:
+                self._waiting_since_s = moment.now_s
+            self._waiting.extend(entries)
+            self._last = entries[-1].number
+            self._newest = {entry.number: entry.payload for entry in entries}
+            while len(self._waiting) > MEMORY_EVENTS:
+                self._full_up_to = self._waiting.popleft().number
+                self._lose(self._full_up_to)
+            self._changed.notify_all()
+            if self._sync_s == 0:
+                self._wait_for_disk()
+        return numbered
+
+    def consumer(self, name: str, wake: Callable[[], None]) -> Consumer:
+        """The consumer of this name; one that the journal does not know begins with what is new."""
+        with self._changed:
+            cursor = self._last if self._store is None else None
+            consumer = self._consumers[name] = Consumer(name, self, self._lock, wake, cursor)
+            self._changed.notify_all()
+        return consumer
+
+    def newest(self, number: int) -> bytes | None:
+        """The JSON of one of the events that were recorded last."""
+        return self._newest.get(number)
+
+    def page(self, consumer: Consumer, after: int, limit: int) -> Page:
+        """What `consumer` reads after a number: from disk, then from memory."""
+        read = None
+        if self._disk.acquire(timeout=DISK_WAIT_S):
+            try:
+                read = self._try(lambda store: store.after(after, limit))
+                with self._lock:
+                    return self._page(consumer, after, limit, read)
+            finally:
+                self._disk.release()
+        with self._lock:
+            return self._page(consumer, after, limit, None)
+
+    def cursor_moved(self) -> None:
+        """A consumer has advanced, which is to be written some time."""
+        with self._changed:
+            if self._cursors_since_s is None and self._store is not None:
+                self._cursors_since_s = self._clock()
+                self._changed.notify_all()
+
+    def sync(self) -> None:
+        """Bring everything to disk now. Where it fails that is told, once."""
+        with self._disk:
+            if self._try(self._sync) is None:
+                self._retry_s = self._clock() + DISK_RETRY_S
+            else:
+                self._tell_disk_works()
+
+    def close(self) -> None:
+        """Bring to disk what is left, which numbers were used, and let go of the files."""
+        self.sync()
+        with self._disk:
+            if self._store is not None:
+                if self._accepted:
+                    self._try(lambda store: store.reserve(self._numbers.next - 1))
+                self._store.close()
+
+    def _write(self) -> None:
+        while not self._closing:
+            with self._changed:
+                while (wait_s := self._due_in_s()) is None or wait_s > 0.0:
+                    self._changed.wait(wait_s)
+            self.sync()
+        self.close()
+
+    def _due_in_s(self) -> float | None:
+        """When there is something to write next; None for when something changes."""
+        if self._closing:
+            return 0.0
+        now_s = self._clock()
+        due_s = []
+        if (
+            self._error is not None
+            or self._numbers.to_reserve() is not None
+            or any(not one.known or (one.skipped and not one.behind) for one in self._readers())
+        ):
+            due_s.append(now_s)
+        if self._waiting:
+            # Half of the time is left for the disk.
+            due_s.append(self._waiting_since_s + self._sync_s / 2)
+        if self._cursors_since_s is not None:
+            due_s.append(self._cursors_since_s + CURSOR_S)
+        if not due_s:
+            return None
+        return max(0.0, max(min(due_s), self._retry_s) - now_s)
+
+    def _sync(self, store: Store) -> bool:
+        with self._lock:
+            target = self._numbers.to_reserve()
+        if target is not None:
+            store.reserve(target)
+            with self._changed:
+                self._numbers.reserved(target)
+                self._changed.notify_all()
+        with self._lock:
+            events = list(self._waiting)
+            cursors = {reader.name: reader.cursor for reader in self._readers()}
+            moved = self._cursors_since_s is not None
+            store.full_up_to = max(store.full_up_to, self._full_up_to)
+        gone: list[int] = []
+        if events or moved:
+            gone = store.append(events, cursors)
+        with self._changed:
+            if events:
+                self._on_disk = events[-1].number
+            while self._waiting and self._waiting[0].number <= self._on_disk:
+                self._waiting.popleft()
+            self._waiting_since_s = self._clock()
+            if all(reader.cursor == cursors.get(reader.name) for reader in self._readers()):
+                self._cursors_since_s = None
+            for number in gone:
+                self._lose(number)
+            self._changed.notify_all()
+        return True
+
+    def _try(self, work: Callable[[Store], T]) -> T | None:
+        """What `work` returns; None where there is no disk, or it fails, which is told once."""
+        if self._store is None:
+            return None
+        try:
+            self._open(self._store)
+            return work(self._store)
+        except PortError as error:
+            mark = 0 if self._accepted else self._store.glimpse()
+            with self._changed:
+                if not self._accepted and self._last == 0:
+                    # Numbers that are given without the disk shall be higher than those on it.
+                    self._numbers.start_after(mark)
+                told, self._error = self._error, str(error)
+                self._changed.notify_all()
+            if told is None:
+                log.error("%s; %d events at most wait in memory", error, MEMORY_EVENTS)
+            return None
+
+    def _open(self, store: Store) -> None:
+        store.open()
+        mark = store.mark
+        with self._lock:
+            if not self._accepted:
+                if self._last == 0:
+                    self._numbers.start_after(mark)
+                    self._last = self._on_disk = mark
+                elif mark > self._on_disk:
+                    raise PortError(
+                        f"{store.path}: events cannot be stored: their numbers since the start are "
+                        "lower than those in the file; restart edged"
+                    )
+                self._accepted = True
+            unknown = [reader for reader in self._readers() if not reader.known]
+        for reader in unknown:
+            cursor = store.cursor(reader.name)
+            with self._lock:
+                reader.cursor = store.last_at_start if cursor is None else cursor
+                reader.known = reader.behind = True
+                self._cursors_since_s = self._clock()
+            reader.wake()
+
+    def _tell_disk_works(self) -> None:
+        with self._lock:
+            error, self._error = self._error, None
+            self._retry_s = 0.0
+            late = [reader for reader in self._readers() if reader.skipped]
+            for reader in late:
+                reader.behind = True
+        if error is not None and self._store is not None:
+            log.info("%s: events are stored again", self._store.path)
+        for reader in late:
+            reader.wake()
+
+    def _page(self, consumer: Consumer, after: int, limit: int, read: Read | None) -> Page:
+        if consumer.behind:
+            # The disk was opened just now, and the cursor is another.
+            return Page((), after)
+        events: list[Entry] = []
+        damaged: Sequence[int] = ()
+        if read is not None:
+            events, damaged = list(read.events), read.damaged
+            for number in damaged:
+                self._lose(number)
+        elif after < self._on_disk:
+            consumer.skipped = True
+            after = self._on_disk
+        whole = len(events) < limit
+        if whole:
+            known = events[-1].number if events else after
+            events += [entry for entry in self._waiting if entry.number > known]
+        moment = Moment.now(self._device, self._clock, self._wall_clock)
+        losses = Losses(self._full_up_to, 0, damaged)
+        if self._store is not None:
+            full_up_to = max(self._full_up_to, self._store.full_up_to)
+            losses = Losses(full_up_to, self._store.replaced_up_to, damaged)
+        return with_gaps(events, after, self._last if whole else None, losses, moment)
+
+    def _take_numbers(self, count: int) -> int:
+        if not self._numbers.may_give(count):
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._numbers.may_give(count) or self._error is not None, DISK_WAIT_S
+            )
+            if not self._numbers.may_give(count):
+                self._leap()
+        return self._numbers.give(count)
+
+    def _leap(self) -> None:
+        self._numbers.leap(self._wall_clock())
+        if not self._accepted:
+            self._last = self._on_disk = self._numbers.next - 1
+
+    def _wait_for_disk(self) -> None:
+        while self._error is None and self._on_disk < self._last and self._writer.is_alive():
+            self._changed.wait(DISK_WAIT_S)
+
+    def _readers(self) -> list[Consumer]:
+        return list(self._consumers.values())
+
+    def _lose(self, number: int) -> None:
+        """An event is gone; whoever has not had it will not get it."""
+        for reader in self._readers():
+            if number > reader.heard:
+                reader.dropped += 1
+                if not reader.loss_told:
+                    reader.loss_told = True
+                    log.warning("events are lost before %s had them, as many wait", reader.name)

@@ -1,0 +1,89 @@
+"""Numbers for events, none of them ever used twice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edged.files import write_atomically
+
+HIGHEST = 2**53 - 1
+"""The highest number that every reader of JSON holds exactly."""
+
+BLOCK = 256
+"""Numbers reserved at a time. After a crash those that are left are a gap."""
+
+SPREAD_BITS = 36
+
+
+class Numbers:
+    """The numbers that may be given now. Guarded by its owner."""
+
+    def __init__(self) -> None:
+        self.next = 1
+        self._reserved = 0
+        self._wanted = 0
+        self._unreserved = False
+
+    def start_after(self, used: int) -> None:
+        """Numbers up to this one may have been used before; none has been given yet."""
+        self.next = used + 1
+        self._reserved = used
+
+    def may_give(self, count: int) -> bool:
+        """Whether so many may be given; where not, so many are reserved next."""
+        self._wanted = count
+        return self._unreserved or self._left() >= count
+
+    def give(self, count: int) -> int:
+        """The first of the next `count` numbers."""
+        first = self.next
+        self.next += count
+        return first
+
+    def to_reserve(self) -> int | None:
+        """Up to which number to reserve; None while enough is reserved."""
+        if self._left() >= max(self._wanted, BLOCK // 2):
+            return None
+        return self.next - 1 + max(self._wanted, BLOCK)
+
+    def reserved(self, number: int) -> None:
+        """Numbers up to this one are reserved."""
+        self._reserved = number
+        # Those given meanwhile, unreserved, may go beyond.
+        self._unreserved = self._unreserved and self._left() < 0
+
+    def leap(self, wall_s: float) -> None:
+        """Go on without reserving, where nobody has been and nobody will come."""
+        self.next = somewhere_above(self.next - 1, wall_s)
+        self._unreserved = True
+
+    def _left(self) -> int:
+        return self._reserved - (self.next - 1)
+
+
+def somewhere_above(number: int, wall_s: float) -> int:
+    """A number that no run has come near, as nothing can be kept that says so.
+
+    By chance, so that two runs never meet, and from a start that moves up with each day, so that a
+    later run's numbers are higher.
+    """
+    day_start = min(max(0, int(wall_s)), 2**32 - 1) >> 16 << SPREAD_BITS
+    return max(day_start, number) + 1 + int.from_bytes(os.urandom(8), "big") % (1 << SPREAD_BITS)
+
+
+def read_mark(path: Path) -> int | None:
+    """The number above which none has been used; None where the file is damaged.
+
+    FileNotFoundError where there is none, OSError where it cannot be read.
+    """
+    with path.open("rb") as file:
+        text = file.read(64).strip()
+    if not text.isdigit() or int(text) > HIGHEST:
+        return None
+    return int(text)
+
+
+def write_mark(path: Path, number: int) -> None:
+    """Say, before they are used, that numbers up to `number` may be. OSError."""
+    write_atomically(path, b"%d\n" % number)

@@ -1,0 +1,293 @@
+"""The journal's files: events and cursors in an SQLite database, the mark and the lock beside it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from edged.errors import PortError
+from edged.journal import numbers, schema
+from edged.journal.entry import Entry, decoded
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PRUNED_AT_ONCE = 500
+"""Rows looked at in one go when the oldest have to leave."""
+
+
+class Read(NamedTuple):
+    """Events in order of number, and the numbers of rows on the way that were damaged."""
+
+    events: Sequence[Entry]
+    damaged: Sequence[int]
+
+
+class Store:
+    """Numbered events on disk, durable when `append` returns, bounded by number and by bytes.
+
+    Called by one thread at a time. Every call opens what is not open, raises PortError while the
+    disk fails it (full, read-only, held by another process), and may be tried again. A damaged
+    database is moved aside, with one line in the log, and an empty one takes its place; a damaged
+    row goes to a table of its own.
+
+    Once it was open, ``mark`` is the number up to which numbers may have been used before, and
+    ``last_at_start`` the highest that was on disk. Events up to ``full_up_to`` left because of a
+    bound, and those up to ``replaced_up_to`` with a damaged database.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        max_events: int,
+        max_bytes: int,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self.mark = 0
+        self.last_at_start = 0
+        self.full_up_to = 0
+        self.replaced_up_to = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._wall_clock = wall_clock
+        self._mark_path = path.with_name(f"{path.name}.mark")
+        self._lock: int | None = None
+        self._database: sqlite3.Connection | None = None
+        self._started = False
+        self._last = 0
+        self._events = self._bytes = 0
+        self._damage_told = False
+
+    def open(self) -> None:
+        """Open what is not open."""
+        self._guarded(lambda database: None)
+
+    def reserve(self, number: int) -> None:
+        """Numbers up to this one may be used from now on."""
+        try:
+            self._take_lock()
+            numbers.write_mark(self._mark_path, number)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def append(self, events: Sequence[Entry], cursors: Mapping[str, int]) -> list[int]:
+        """Write all of it at once; the numbers of the events that left to make room."""
+        return self._guarded(lambda database: self._append(database, events, cursors))
+
+    def after(self, number: int, limit: int) -> Read:
+        """The next events after `number`, `limit` of them unless there are no more."""
+        return self._guarded(lambda database: self._after(database, number, limit))
+
+    def cursor(self, consumer: str) -> int | None:
+        """Up to which number `consumer` has everything; None where it is not known here."""
+        query = "SELECT number FROM cursor WHERE consumer = ?"
+        row = self._guarded(lambda database: database.execute(query, (consumer,)).fetchone())
+        return None if row is None else schema.sound_number(row[0])
+
+    def glimpse(self) -> int:
+        """What the mark says, also of a store that cannot be opened; 0 where nothing is to see."""
+        try:
+            return numbers.read_mark(self._mark_path) or 0
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._close_database()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        # Left to the thread that needs the disk: the start waits neither for it nor for this.
+        import sqlite3
+
+        try:
+            try:
+                return work(self._opened())
+            except (sqlite3.DatabaseError, schema.StrangeDatabaseError) as error:
+                # Its subclasses tell other things: only DatabaseError itself is a damaged file.
+                if not isinstance(error, schema.StrangeDatabaseError) and (
+                    type(error) is not sqlite3.DatabaseError
+                ):
+                    raise
+                self._set_aside(error)
+                return work(self._opened())
+        except (sqlite3.Error, OSError, schema.StrangeDatabaseError) as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> PortError:
+        self._close_database()
+        return PortError(f"{self.path}: events cannot be stored: {error}")
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._take_lock()
+            if not self._mark_path.exists() and not self.path.exists():
+                # Before the database: where that stands alone, somebody has removed the mark.
+                numbers.write_mark(self._mark_path, 0)
+            before = self._last
+            database, origin = schema.opened(self.path)
+            self._database = database
+            self._read_book(database)
+            if not self._started:
+                before = self.mark = self._read_mark(database, origin)
+                self.last_at_start = self._last
+                self._started = True
+            if origin == "made":
+                # What was on disk before is there no longer.
+                self.replaced_up_to = before
+        return self._database
+
+    def _read_book(self, database: sqlite3.Connection) -> None:
+        book = schema.book(database)
+        self._last, self._events, self._bytes = book.last, book.events, book.bytes
+        self.full_up_to, self.replaced_up_to = book.full_up_to, book.replaced_up_to
+
+    def _take_lock(self) -> None:
+        """Be the only process that writes here, until closed."""
+        if self._lock is not None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # A file of its own: SQLite must be the only one to open the database, whose locks end when
+        # any descriptor of it is closed, and the mark is replaced by a new file each time.
+        lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            if isinstance(error, BlockingIOError):
+                raise OSError("another process writes to it; give each its own device") from error
+            raise
+        self._lock = lock
+
+    def _read_mark(self, database: sqlite3.Connection, origin: schema.Origin) -> int:
+        used = max(self._last, schema.highest_cursor(database))
+        try:
+            mark = numbers.read_mark(self._mark_path)
+        except FileNotFoundError:
+            mark = used if origin == "spool" else None
+        if mark is None:
+            log.warning("%s says no number; numbers go on far above", self._mark_path)
+            mark = numbers.somewhere_above(used, self._wall_clock())
+        return max(mark, used)
+
+    def _append(
+        self, database: sqlite3.Connection, events: Sequence[Entry], cursors: Mapping[str, int]
+    ) -> list[int]:
+        # After an error nobody knows whether a transaction was the last to reach the disk.
+        new = [event for event in events if event.number > self._last]
+        with database:
+            database.executemany(
+                "INSERT INTO event VALUES (?, ?)", ((event.number, event.payload) for event in new)
+            )
+            database.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?)", cursors.items())
+            self._events += len(new)
+            self._bytes += sum(len(event.payload) for event in new)
+            gone = self._prune(database)
+            if gone:
+                self.full_up_to = gone[-1]
+            self._write_book(database)
+        if new:
+            self._last = new[-1].number
+        return gone
+
+    def _prune(self, database: sqlite3.Connection) -> list[int]:
+        gone: list[int] = []
+        while self._too_much():
+            rows = database.execute(
+                f"SELECT number, {schema.SIZE} FROM event ORDER BY number LIMIT ?",  # noqa: S608
+                (PRUNED_AT_ONCE,),
+            ).fetchall()
+            if not rows:
+                self._events = self._bytes = 0
+                break
+            for number, size_bytes in rows:
+                gone.append(number)
+                self._events -= 1
+                self._bytes -= size_bytes
+                if not self._too_much():
+                    break
+            database.execute("DELETE FROM event WHERE number <= ?", (gone[-1],))
+        return gone
+
+    def _too_much(self) -> bool:
+        # The newest stays, however large it is.
+        return self._events > 1 and (
+            self._events > self._max_events or self._bytes > self._max_bytes
+        )
+
+    def _write_book(self, database: sqlite3.Connection) -> None:
+        database.execute(
+            "INSERT OR REPLACE INTO book VALUES (0, ?, ?, ?, ?)",
+            (self._events, self._bytes, self.full_up_to, self.replaced_up_to),
+        )
+
+    def _after(self, database: sqlite3.Connection, number: int, limit: int) -> Read:
+        query = "SELECT number, payload FROM event WHERE number > ? ORDER BY number LIMIT ?"
+        events: list[Entry] = []
+        damaged: list[tuple[int, object]] = []
+        while wanted := limit - len(events):
+            rows = database.execute(query, (number, wanted)).fetchall()
+            for row in rows:
+                if decoded(*row) is None:
+                    damaged.append(row)
+                else:
+                    events.append(Entry(*row))
+            if len(rows) < wanted:
+                break
+            number = rows[-1][0]
+        if damaged:
+            self._set_rows_aside(database, damaged)
+        return Read(events, [row[0] for row in damaged])
+
+    def _set_rows_aside(
+        self, database: sqlite3.Connection, rows: Sequence[tuple[int, object]]
+    ) -> None:
+        import sqlite3
+
+        if not self._damage_told:
+            self._damage_told = True
+            log.error(
+                "%s: event %d is damaged and set aside, as are others that follow in the table "
+                "damaged",
+                self.path,
+                rows[0][0],
+            )
+        try:
+            with database:
+                for number, _ in rows:
+                    size = f"SELECT {schema.SIZE} FROM event WHERE number = ?"  # noqa: S608
+                    self._bytes -= database.execute(size, (number,)).fetchone()[0]
+                    self._events -= 1
+                    database.execute(schema.SET_ASIDE, (number,))
+                    database.execute("DELETE FROM event WHERE number = ?", (number,))
+                database.execute(schema.FORGET_DAMAGED)
+                self._write_book(database)
+        except sqlite3.OperationalError as error:
+            # Such a disk can be read all the same.
+            log.debug("%s: damaged rows stay where they are: %s", self.path, error)
+            self._read_book(database)
+
+    def _close_database(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _set_aside(self, error: Exception) -> None:
+        self._close_database()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(self._wall_clock())}")
+        self.path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        log.error("%s is damaged (%s); kept as %s", self.path, error, aside.name)

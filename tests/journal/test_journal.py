@@ -1,0 +1,554 @@
+"""Events are numbered, kept and read by each consumer from where it stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edged.config.schema import JournalConfig
+from edged.journal import journal as module
+from edged.journal.journal import MEMORY_EVENTS, Journal
+from edged.journal.numbers import BLOCK, read_mark
+from tests.journal.made import event, read, reader, record, threadless
+from tests.mosquitto import wait_until
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "events.db"
+
+
+def on_disk(path: Path) -> list[int]:
+    with closing(sqlite3.connect(path)) as database:
+        return [row[0] for row in database.execute("SELECT number FROM event ORDER BY number")]
+
+
+def cursors(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as database:
+        return dict(database.execute("SELECT * FROM cursor").fetchall())
+
+
+def mark(path: Path) -> int | None:
+    return read_mark(path.with_name("events.db.mark"))
+
+
+def killed(journal: Journal) -> None:
+    """Ends it as kill -9 would: nothing is written any more, and the lock is let go."""
+    assert journal._store is not None
+    journal._store.close()
+
+
+def test_events_get_numbers_one_after_the_other_and_keep_the_rest(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    made = [event(7), event(8, active=False)]
+    numbered = journal.record(made)
+    assert [one.number for one in numbered] == [1, 2]
+    assert [(one.frame, one.active) for one in numbered] == [(7, True), (8, False)]
+    assert record(journal, 3) == [3, 4, 5]
+    journal.close()
+
+
+def test_the_json_is_made_once_and_tells_number_and_identity(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    (numbered,) = journal.record([event(7)])
+    newest = journal.newest(1)
+    assert newest is not None
+    said = json.loads(newest)
+    assert (said["number"], said["id"], said["frame"]) == (1, "porch-1", 7)
+    consumer = reader(journal)
+    page = consumer.after(consumer.rewind(), 10)
+    assert [entry.payload for entry in page.entries] == [newest]
+    assert numbered.number == page.entries[0].number == 1
+    journal.close()
+
+
+def test_after_a_clean_end_numbers_go_on_without_a_gap(path: Path) -> None:
+    first = threadless(path)
+    first.sync()
+    record(first, 3)
+    first.close()
+    assert mark(path) == 3
+    second = threadless(path)
+    consumer = reader(second)
+    assert record(second) == [4]
+    assert read(consumer, after=0) == [1, 2, 3, 4]
+    second.close()
+
+
+def test_after_a_crash_the_numbers_that_may_have_been_used_are_a_gap(path: Path) -> None:
+    first = threadless(path)
+    consumer = reader(first)
+    record(first, 3)
+    first.sync()
+    consumer.advance(3)
+    first.sync()
+    record(first)
+    killed(first)
+    second = threadless(path)
+    consumer = reader(second)
+    assert read(consumer) == [(4, BLOCK, "crash")]
+    assert record(second) == [BLOCK + 1]
+    assert read(consumer) == [(4, BLOCK, "crash"), BLOCK + 1]
+    second.close()
+
+
+def test_a_gap_that_was_taken_is_not_told_again(path: Path) -> None:
+    first = threadless(path)
+    reader(first)
+    killed(first)
+    second = threadless(path)
+    consumer = reader(second)
+    assert read(consumer) == [(1, BLOCK, "crash")]
+    consumer.advance(BLOCK)
+    second.close()
+    third = threadless(path)
+    assert read(reader(third)) == []
+    third.close()
+
+
+def test_a_consumer_reads_the_disk_and_then_what_is_not_there_yet(path: Path) -> None:
+    journal = threadless(path)
+    consumer = reader(journal)
+    record(journal, 3)
+    journal.sync()
+    record(journal, 2)
+    assert on_disk(path) == [1, 2, 3]
+    assert read(consumer) == [1, 2, 3, 4, 5]
+    assert read(consumer, limit=2) == [1, 2, 3, 4, 5]
+    journal.close()
+
+
+def test_each_consumer_has_its_own_cursor_over_a_restart(path: Path) -> None:
+    first = threadless(path)
+    mqtt, webhook = reader(first), reader(first, "webhook")
+    record(first, 4)
+    mqtt.advance(3)
+    webhook.advance(1)
+    first.close()
+    second = threadless(path)
+    assert read(reader(second)) == [4]
+    assert read(reader(second, "webhook")) == [2, 3, 4]
+    second.close()
+
+
+def test_a_cursor_never_goes_back(path: Path) -> None:
+    journal = threadless(path)
+    consumer = reader(journal)
+    record(journal, 4)
+    consumer.advance(3)
+    consumer.advance(2)
+    assert read(consumer) == [4]
+    journal.close()
+
+
+def test_a_new_consumer_begins_with_what_is_new(path: Path) -> None:
+    first = threadless(path)
+    first.sync()
+    record(first, 3)
+    first.close()
+    second = threadless(path)
+    consumer = reader(second, "webhook")
+    record(second)
+    assert read(consumer) == [4]
+    killed(second)
+    third = threadless(path)
+    assert read(reader(third, "webhook"))[0] == (4, 3 + BLOCK, "crash")
+    third.close()
+
+
+def test_a_new_consumer_hears_at_once_where_to_begin(path: Path) -> None:
+    woken: list[None] = []
+    journal = threadless(path)
+    consumer = journal.consumer("mqtt", lambda: woken.append(None))
+    assert consumer.after(0, 10).entries == ()
+    assert consumer.behind
+    assert woken
+    journal.close()
+
+
+def test_what_left_because_of_the_bound_is_a_gap_told_once_and_counted(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = threadless(path, max_events=3)
+    consumer = reader(journal)
+    for _ in range(10):
+        record(journal)
+        journal.sync()
+    assert consumer.dropped == 7
+    assert read(consumer) == [(1, 7, "full"), 8, 9, 10]
+    assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
+    consumer.advance(10)
+    journal.close()
+    journal = threadless(path, max_events=3)
+    assert read(reader(journal)) == []
+    journal.close()
+
+
+def test_what_a_consumer_has_may_leave_and_is_no_loss(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = threadless(path, max_events=3)
+    consumer = reader(journal)
+    for number in range(1, 11):
+        record(journal)
+        journal.sync()
+        consumer.advance(number)
+    assert consumer.dropped == 0
+    assert read(consumer) == []
+    assert caplog.records == []
+    journal.close()
+
+
+def test_events_are_bounded_by_bytes_too(path: Path) -> None:
+    journal = threadless(path, max_bytes=4096)
+    consumer = reader(journal)
+    record(journal, 100)
+    journal.sync()
+    told = read(consumer)
+    first, last, reason = told[0]
+    assert (first, reason) == (1, "full")
+    assert told[1:] == list(range(last + 1, 101))
+    assert 8 <= len(told[1:]) <= 20
+    journal.close()
+
+
+def test_a_torn_row_is_a_gap_and_the_rest_is_read(path: Path) -> None:
+    first = threadless(path)
+    reader(first)
+    record(first, 5)
+    first.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE event SET payload = x'00' WHERE number IN (2, 5)")
+    second = threadless(path)
+    consumer = reader(second)
+    told = read(consumer)
+    assert told == [1, (2, 2, "damaged"), 3, 4, (5, 5, "damaged")]
+    assert consumer.dropped == 2
+    second.close()
+
+
+def test_a_database_that_was_replaced_leaves_a_gap_and_numbers_go_on(path: Path) -> None:
+    first = threadless(path)
+    reader(first)
+    record(first, 5)
+    first.close()
+    path.write_bytes(b"rubbish" * 1000)
+    second = threadless(path)
+    consumer = reader(second)
+    assert record(second) == [6]
+    assert read(consumer) == [(1, 5, "damaged"), 6]
+    second.close()
+
+
+def test_a_database_that_was_removed_leaves_a_gap_and_numbers_go_on(path: Path) -> None:
+    first = threadless(path)
+    reader(first)
+    record(first, 5)
+    first.close()
+    path.unlink()
+    second = threadless(path)
+    consumer = reader(second)
+    assert read(consumer) == [(1, 5, "damaged")]
+    assert record(second) == [6]
+    second.close()
+
+
+class Blocked:
+    """A folder that cannot be made, until it is `free`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.write_text("a file where the directory should be")
+
+    def free(self) -> None:
+        self.path.parent.unlink()
+
+
+def test_without_a_disk_events_wait_in_bounded_memory_and_the_log_says_so_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Blocked(path)
+    journal = threadless(path)
+    consumer = reader(journal)
+    (first,) = record(journal)
+    for _ in range(MEMORY_EVENTS + 9):
+        record(journal)
+    journal.sync()
+    assert consumer.dropped == 10
+    told = read(consumer)
+    assert told[0] == (first, first + 9, "full")
+    assert told[1:] == list(range(first + 10, first + MEMORY_EVENTS + 10))
+    assert [entry.levelno for entry in caplog.records] == [logging.ERROR, logging.WARNING]
+    assert "2000 events at most wait in memory" in caplog.records[0].message
+
+
+def test_numbers_that_cannot_be_reserved_are_of_no_other_run(path: Path) -> None:
+    Blocked(path)
+    given = []
+    for _ in range(20):
+        journal = threadless(path)
+        journal.sync()
+        given += record(journal, 5)
+    assert len(set(given)) == 100
+    assert min(given) > 2**40
+
+
+def test_a_disk_that_comes_late_takes_the_events_and_what_waited_there_is_read(path: Path) -> None:
+    first = threadless(path)
+    reader(first)
+    record(first, 2)
+    first.close()
+    path.parent.rename(path.parent.with_name("away"))
+    blocked = Blocked(path)
+    woken: list[None] = []
+    second = threadless(path)
+    consumer = second.consumer("mqtt", lambda: woken.append(None))
+    second.sync()
+    numbers = record(second, 2)
+    assert read(consumer) == numbers
+    consumer.advance(numbers[-1])
+    blocked.free()
+    path.parent.with_name("away").rename(path.parent)
+    woken.clear()
+    second.sync()
+    assert woken
+    assert consumer.behind
+    assert read(consumer) == [1, 2, (3, numbers[0] - 1, "crash"), *numbers]
+    consumer.advance(numbers[-1])
+    second.close()
+    assert on_disk(path) == [1, 2, *numbers]
+    assert cursors(path) == {"mqtt": numbers[-1]}
+    assert mark(path) == numbers[-1]
+
+
+def test_a_disk_whose_numbers_are_higher_than_those_given_is_left_alone(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = threadless(path)
+    first.sync()
+    assert first._store is not None
+    first._store.reserve(2**52)
+    first._numbers.start_after(2**52 - 1)
+    first._numbers.reserved(2**52)
+    record(first)
+    first.close()
+    path.parent.rename(path.parent.with_name("away"))
+    blocked = Blocked(path)
+    second = threadless(path)
+    second.sync()
+    record(second)
+    blocked.free()
+    path.parent.with_name("away").rename(path.parent)
+    caplog.clear()
+    second._error = None
+    second.sync()
+    assert "restart edged" in caplog.text
+    second.close()
+    assert on_disk(path) == [2**52]
+    assert mark(path) == 2**52
+
+
+def test_where_the_disk_fails_meanwhile_reserved_numbers_are_used_up_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = threadless(path)
+    consumer = reader(journal)
+    record(journal, 2)
+    journal.sync()
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("edged.journal.numbers.write_mark", full)
+        numbers = record(journal, BLOCK - 2)
+        journal.sync()
+        beyond = record(journal, 2)
+    assert numbers == list(range(3, BLOCK + 1))
+    assert beyond[0] > 2**40
+    expected = [*range(1, BLOCK + 1), (BLOCK + 1, beyond[0] - 1, "crash"), *beyond]
+    assert read(consumer) == expected
+    journal.sync()
+    assert (mark(path) or 0) >= beyond[-1]
+    assert read(consumer) == expected
+    journal.close()
+
+
+def test_a_second_daemon_on_one_journal_is_refused_and_goes_on_in_memory(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = threadless(path)
+    first.sync()
+    record(first, 3)
+    second = threadless(path)
+    consumer = reader(second)
+    assert "another process writes to it" in caplog.text
+    numbers = record(second)
+    assert read(consumer) == numbers
+    first.close()
+    assert on_disk(path) == [1, 2, 3]
+    second.sync()
+    second.close()
+    assert on_disk(path) == [1, 2, 3, *numbers]
+
+
+def test_a_disk_that_fails_before_the_first_event_takes_no_reserved_number_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal = threadless(path)
+    journal.sync()
+    with monkeypatch.context() as patched:
+        patched.setattr("edged.journal.schema.opened", full)
+        assert journal._store is not None
+        journal._store._close_database()
+        reader(journal).after(0, 1)
+        assert record(journal, 2) == [1, 2]
+    journal.close()
+
+
+def test_numbers_without_the_disk_are_higher_than_those_on_it(path: Path) -> None:
+    first = threadless(path)
+    first.sync()
+    assert first._store is not None
+    first._store.reserve(2**52)
+    second = threadless(path)
+    second.sync()
+    assert record(second)[0] > 2**52
+    first._store.close()
+    second.sync()
+    second.close()
+
+
+def test_without_a_journal_events_wait_in_memory_and_nothing_is_written(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Journal("porch", JournalConfig(path=str(path), max_events=0)) as journal:
+        consumer = journal.consumer("mqtt", lambda: None)
+        numbers = record(journal, 3)
+        assert read(consumer) == numbers
+        consumer.advance(numbers[1])
+        assert read(consumer) == numbers[2:]
+    assert not path.parent.exists()
+    assert [(entry.levelname, entry.message) for entry in caplog.records] == [
+        ("WARNING", "journal.max_events is 0: 2000 events at most wait in memory"),
+        ("ERROR", "1 events are lost: nobody took them, and no disk"),
+    ]
+
+
+def test_the_writer_brings_events_and_then_cursors_to_disk_by_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CURSOR_S", 0.01)
+    with Journal("porch", JournalConfig(path=str(path))) as journal:
+        consumer = journal.consumer("mqtt", lambda: None)
+        record(journal, 3)
+        wait_until(lambda: path.exists() and on_disk(path) == [1, 2, 3])
+        consumer.rewind()
+        consumer.advance(2)
+        wait_until(lambda: cursors(path) == {"mqtt": 2})
+
+
+def test_with_sync_0_an_event_is_on_disk_before_anybody_hears_of_it(path: Path) -> None:
+    with Journal("porch", JournalConfig(path=str(path), sync_s=0.0)) as journal:
+        for last in range(1, 20):
+            record(journal)
+            assert on_disk(path)[-1] == last
+
+
+def test_with_sync_0_and_a_disk_that_fails_the_loop_goes_on(path: Path) -> None:
+    Blocked(path)
+    with Journal("porch", JournalConfig(path=str(path), sync_s=0.0)) as journal:
+        assert len({*record(journal), *record(journal), *record(journal)}) == 3
+
+
+def test_more_events_at_once_than_numbers_are_reserved_get_theirs(path: Path) -> None:
+    with Journal("porch", JournalConfig(path=str(path))) as journal:
+        assert record(journal, 5 * BLOCK) == list(range(1, 5 * BLOCK + 1))
+        assert record(journal, 1000)[-1] == 5 * BLOCK + 1000
+
+
+def test_leaving_writes_what_is_left_and_the_exact_mark(path: Path) -> None:
+    with Journal("porch", JournalConfig(path=str(path), sync_s=10.0)) as journal:
+        consumer = journal.consumer("mqtt", lambda: None)
+        wait_until(lambda: consumer.behind)
+        consumer.rewind()
+        record(journal, 3)
+        consumer.advance(2)
+    assert (on_disk(path), cursors(path), mark(path)) == ([1, 2, 3], {"mqtt": 2}, 3)
+
+
+def test_a_failed_disk_is_tried_again_by_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "DISK_RETRY_S", 0.01)
+    caplog.set_level(logging.INFO)
+    blocked = Blocked(path)
+    with Journal("porch", JournalConfig(path=str(path))) as journal:
+        numbers = record(journal, 2)
+        wait_until(lambda: caplog.records)
+        blocked.free()
+        wait_until(lambda: len(caplog.records) == 2)
+        wait_until(lambda: on_disk(path) == numbers)
+    assert [entry.levelname for entry in caplog.records] == ["ERROR", "INFO"]
+    assert caplog.records[1].message == f"{path}: events are stored again"
+
+
+def test_a_disk_that_hangs_stops_neither_the_loop_nor_what_is_in_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DISK_WAIT_S", 0.01)
+    journal = threadless(path)
+    consumer = reader(journal)
+    record(journal, 2)
+    journal.sync()
+    with journal._disk:
+        numbers = record(journal, BLOCK + 5)
+        assert read(consumer) == [(3, numbers[0] - 1, "crash"), *numbers]
+        consumer.advance(numbers[-1])
+    journal.sync()
+    assert consumer.behind
+    assert read(consumer)[:3] == [1, 2, (3, numbers[0] - 1, "crash")]
+    journal.close()
+
+
+def test_many_readers_and_a_writer_at_once_miss_nothing(path: Path) -> None:
+    found: dict[str, list[Any]] = {}
+
+    def follow(name: str) -> None:
+        woken = threading.Event()
+        consumer = journal.consumer(name, woken.set)
+        at, mine = 0, found.setdefault(name, [])
+        while not mine or mine[-1] != 3000:
+            page = consumer.after(at, 50)
+            if consumer.behind:
+                at = consumer.rewind()
+                continue
+            mine += [entry.number for entry in page.entries if entry.first is None]
+            at = page.up_to
+            consumer.advance(at)
+
+    with Journal("porch", JournalConfig(path=str(path), sync_s=0.001)) as journal:
+        wait_until(path.exists)
+        threads = [threading.Thread(target=follow, args=(name,)) for name in ("a", "b")]
+        for thread in threads:
+            thread.start()
+        for _ in range(1000):
+            record(journal, 3)
+            # No faster than the disk: memory is bounded.
+            wait_until(lambda: len(journal._waiting) < 1000)
+        for thread in threads:
+            thread.join(60)
+    assert found == {"a": list(range(1, 3001)), "b": list(range(1, 3001))}
+    assert cursors(path) == {"a": 3000, "b": 3000}

@@ -1,0 +1,74 @@
+"""Numbers are given once: reserved ones, or such that nobody has been near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edged.journal.numbers import BLOCK, HIGHEST, Numbers, read_mark, somewhere_above, write_mark
+
+
+def test_no_number_is_given_before_it_is_reserved() -> None:
+    numbers = Numbers()
+    numbers.start_after(40)
+    assert not numbers.may_give(1)
+    assert numbers.to_reserve() == 40 + BLOCK
+    numbers.reserved(40 + BLOCK)
+    assert numbers.may_give(BLOCK)
+    assert not numbers.may_give(BLOCK + 1)
+    assert numbers.give(2) == 41
+    assert numbers.give(1) == 43
+
+
+def test_more_are_reserved_when_half_of_them_are_given() -> None:
+    numbers = Numbers()
+    numbers.start_after(0)
+    numbers.reserved(BLOCK)
+    numbers.give(BLOCK // 2)
+    assert numbers.to_reserve() is None
+    numbers.give(1)
+    assert numbers.to_reserve() == BLOCK // 2 + 1 + BLOCK
+
+
+def test_as_many_are_reserved_as_come_at_once() -> None:
+    numbers = Numbers()
+    numbers.start_after(0)
+    assert not numbers.may_give(10 * BLOCK)
+    assert numbers.to_reserve() == 10 * BLOCK
+
+
+def test_after_a_leap_numbers_are_given_until_a_reservation_reaches_them() -> None:
+    numbers = Numbers()
+    numbers.start_after(5)
+    numbers.leap(1.7e9)
+    assert numbers.may_give(10_000)
+    first = numbers.give(300)
+    numbers.reserved(first + 10)
+    assert numbers.may_give(10_000)
+    numbers.reserved(first + 299)
+    assert not numbers.may_give(1)
+
+
+def test_leaps_of_later_days_go_higher_and_never_to_the_same_place() -> None:
+    day_s = 86_400.0
+    leaps = [somewhere_above(7, 1.7e9 + day * day_s) for day in range(1000)]
+    assert leaps == sorted(set(leaps))
+    assert len({somewhere_above(7, 1.7e9) for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize("wall_s", [-1e9, 0.0, 1.7e9, 4.3e9, 1e18])
+def test_a_leap_stays_within_what_json_readers_hold_whatever_the_clock_says(wall_s: float) -> None:
+    assert 2**40 < somewhere_above(2**40, wall_s) <= HIGHEST
+
+
+def test_the_mark_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_mark(tmp_path / "mark", 12345)
+    assert read_mark(tmp_path / "mark") == 12345
+    assert (tmp_path / "mark").read_text() == "12345\n"
+
+
+@pytest.mark.parametrize("text", ["", "-3", "12 34", "1e3", "x" * 9000, "9" * 30, "\x00" * 8])
+def test_a_damaged_mark_says_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mark").write_text(text)
+    assert read_mark(tmp_path / "mark") is None

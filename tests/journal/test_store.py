@@ -1,0 +1,413 @@
+"""The journal's files: order, bounds, damage, other processes, a disk that fails."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from edged.errors import PortError
+from edged.journal.numbers import HIGHEST, write_mark
+from edged.journal.store import Store
+from tests.journal.made import WALL_S, entries, payload
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "events.db"
+
+
+class Open(Protocol):
+    def __call__(self, **bounds: int) -> Store: ...
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Open]:
+    """Opens the store anew, closing the one before."""
+    stores: list[Store] = []
+
+    def again(max_events: int = 1000, max_bytes: int = 1 << 20) -> Store:
+        for store in stores:
+            store.close()
+        stores.append(Store(path, max_events, max_bytes, lambda: WALL_S))
+        stores[-1].open()
+        stores[-1].reserve(stores[-1].mark)
+        return stores[-1]
+
+    yield again
+    for store in stores:
+        store.close()
+
+
+def numbers(store: Store, after: int = 0, limit: int = 10_000) -> list[int]:
+    return [event.number for event in store.after(after, limit).events]
+
+
+def execute(path: Path, statement: str, *values: Any) -> list[Any]:
+    """As another program would, while none has the database open."""
+    with closing(sqlite3.connect(path)) as database, database:
+        return database.execute(statement, values).fetchall()
+
+
+def test_what_was_appended_comes_back_in_order_after_a_restart(opened: Open) -> None:
+    store = opened()
+    store.append(entries(1, 2), {})
+    store.append(entries(3), {"mqtt": 2})
+    store = opened()
+    assert store.after(0, 10).events == entries(1, 2, 3)
+    assert store.cursor("mqtt") == 2
+    assert store.cursor("webhook") is None
+    assert (store.mark, store.last_at_start) == (3, 3)
+
+
+def test_reading_goes_on_after_a_number_and_stops_at_a_limit(opened: Open) -> None:
+    store = opened()
+    store.append(entries(1, 2, 3, 4), {})
+    assert numbers(store, after=1, limit=2) == [2, 3]
+
+
+def test_an_event_that_may_be_on_disk_already_is_not_written_twice(opened: Open) -> None:
+    store = opened(max_events=3)
+    store.append(entries(1, 2), {})
+    store.append(entries(1, 2, 3), {})
+    assert numbers(store) == [1, 2, 3]
+
+
+def test_the_oldest_leave_when_there_are_too_many(opened: Open) -> None:
+    store = opened(max_events=3)
+    store.append(entries(1, 2), {})
+    assert store.append(entries(3, 4, 5), {}) == [1, 2]
+    assert numbers(store) == [3, 4, 5]
+    assert store.full_up_to == 2
+    store = opened(max_events=3)
+    assert store.full_up_to == 2
+    assert store.append(entries(6), {}) == [3]
+
+
+def test_the_oldest_leave_when_they_are_too_large(opened: Open) -> None:
+    size_bytes = len(payload(1))
+    store = opened(max_bytes=3 * size_bytes)
+    store.append(entries(1, 2, 3), {})
+    assert store.append(entries(4), {}) == [1]
+    store = opened(max_bytes=2 * size_bytes)
+    assert store.append([], {"mqtt": 1}) == [2]
+    assert numbers(store) == [3, 4]
+
+
+def test_the_newest_stays_however_large_it_is(opened: Open) -> None:
+    store = opened(max_bytes=4096)
+    store.append(entries(1), {})
+    large = entries(2)[0]._replace(payload=payload(2, rule="r" * 9000))
+    assert store.append([large], {}) == [1]
+    assert numbers(store) == [2]
+
+
+def test_numbers_far_apart_count_as_what_they_are(opened: Open) -> None:
+    store = opened(max_events=3)
+    store.append(entries(1, 2**40, 2**50), {})
+    assert store.append(entries(2**51), {}) == [1]
+    assert numbers(store) == [2**40, 2**50, 2**51]
+
+
+def test_a_bound_that_was_lowered_holds_at_the_next_write(opened: Open) -> None:
+    opened(max_events=2000).append(entries(*range(1, 1501)), {})
+    store = opened(max_events=2)
+    assert store.append(entries(1501), {}) == list(range(1, 1500))
+    assert numbers(store) == [1500, 1501]
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        payload(2)[:40],
+        b"",
+        b"\x00" * 300,
+        b"\xff\xfe rubbish",
+        b"[1, 2]",
+        b'{"type": "event"}',
+        payload(3),
+        payload(2, rule=7),
+        None,
+        17,
+        "text that is no JSON \udcff".encode("utf-8", "surrogateescape"),
+    ],
+    ids=str,
+)
+def test_a_torn_row_is_set_aside_told_once_and_the_rest_is_read(
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture, torn: object
+) -> None:
+    store = opened()
+    store.append(entries(1, 2, 3, 4), {})
+    store.close()
+    execute(path, "UPDATE event SET payload = ? WHERE number = 2", torn)
+    store = opened()
+    read = store.after(0, 3)
+    assert [event.number for event in read.events] == [1, 3, 4]
+    assert read.damaged == [2]
+    assert store.after(0, 3).damaged == []
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert f"{path}: event 2 is damaged and set aside" in caplog.text
+    store.close()
+    assert execute(path, "SELECT number, payload FROM damaged") == [(2, torn)]
+
+
+def test_text_that_is_no_utf_8_is_a_torn_row_and_no_failure_of_the_disk(
+    opened: Open, path: Path
+) -> None:
+    store = opened()
+    store.append(entries(1, 2), {})
+    store.close()
+    execute(path, "UPDATE event SET payload = CAST(x'ff00fe' AS TEXT) WHERE number = 1")
+    assert numbers(opened()) == [2]
+
+
+def test_bounds_hold_with_torn_rows_too(opened: Open, path: Path) -> None:
+    store = opened(max_events=3)
+    store.append(entries(1, 2, 3), {})
+    store.close()
+    execute(path, "UPDATE event SET payload = NULL WHERE number = 2")
+    store = opened(max_events=3)
+    assert numbers(store) == [1, 3]
+    assert store.append(entries(4), {}) == []
+    assert store.append(entries(5), {}) == [1]
+
+
+def test_a_thousand_damaged_rows_are_kept_and_no_more(opened: Open, path: Path) -> None:
+    store = opened(max_events=5000)
+    store.append(entries(*range(1, 2001)), {})
+    store.close()
+    execute(path, "UPDATE event SET payload = 'x'")
+    assert numbers(opened(max_events=5000)) == []
+    opened().close()
+    assert execute(path, "SELECT count(*), max(number) FROM damaged") == [(1000, 2000)]
+
+
+@pytest.mark.parametrize("number", [-5, 0, HIGHEST + 1, 2**62])
+def test_a_number_that_no_event_can_have_is_forgotten(
+    opened: Open, path: Path, number: int
+) -> None:
+    store = opened()
+    store.append(entries(1), {})
+    store.close()
+    execute(path, "INSERT INTO event VALUES (?, ?)", number, payload(1))
+    store = opened()
+    assert store.mark == 1
+    assert numbers(store, after=-10) == [1]
+
+
+def test_a_file_that_is_no_database_is_moved_aside(
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database, but long enough to look at" * 100)
+    store = opened()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    aside = path.with_name(f"events.db.damaged-{int(WALL_S)}")
+    assert aside.read_bytes().startswith(b"this is no")
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_after_a_database_with_damaged_pages_numbers_go_on_above_the_mark(
+    opened: Open, path: Path
+) -> None:
+    store = opened()
+    store.append(entries(*range(1, 500)), {"mqtt": 3})
+    store.reserve(700)
+    store.close()
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = b"\x55" * (len(damaged) - 4096)
+    path.write_bytes(damaged)
+    store = opened()
+    assert numbers(store) == []
+    assert (store.mark, store.replaced_up_to) == (700, 700)
+    assert list(path.parent.glob("events.db.damaged-*"))
+
+
+def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
+    opened: Open, path: Path
+) -> None:
+    store = opened()
+    store.append(entries(*range(1, 500)), {})
+    store.append([], {"mqtt": 9})
+    store.close()
+    store.open()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\x55" * 100_000)
+    assert numbers(store) == []
+    assert store.replaced_up_to == 499
+    store.append(entries(500), {})
+    assert numbers(store) == [500]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE something (else_ TEXT)"],
+        ["CREATE TABLE event (number TEXT, payload BLOB, more INTEGER)"],
+        ["PRAGMA user_version = 99"],
+    ],
+    ids=str,
+)
+def test_a_database_of_somebody_else_or_of_the_future_is_moved_aside(
+    opened: Open, path: Path, statements: list[str]
+) -> None:
+    path.parent.mkdir()
+    for statement in statements:
+        execute(path, statement)
+    store = opened()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    assert list(path.parent.glob("events.db.damaged-*"))
+
+
+def test_a_book_that_says_nonsense_is_counted_anew(opened: Open, path: Path) -> None:
+    store = opened(max_events=3)
+    store.append(entries(1, 2, 3), {})
+    store.close()
+    execute(path, "UPDATE book SET events = -7, bytes = 'x'")
+    store = opened(max_events=3)
+    assert store.append(entries(4), {}) == [1]
+
+
+def test_without_its_mark_numbers_go_on_far_above(
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opened()
+    store.append(entries(1, 2), {})
+    store.reserve(50)
+    store.close()
+    path.with_name("events.db.mark").unlink()
+    assert opened().mark > 2**40
+    assert "numbers go on far above" in caplog.text
+
+
+def test_a_damaged_mark_makes_numbers_go_on_far_above(opened: Open, path: Path) -> None:
+    opened().append(entries(1), {})
+    path.with_name("events.db.mark").write_text("rubbish")
+    assert opened().mark > 2**40
+
+
+def test_a_mark_that_is_older_than_the_events_is_not_believed(opened: Open, path: Path) -> None:
+    opened().append(entries(1, 2, 9), {"mqtt": 12})
+    write_mark(path.with_name("events.db.mark"), 4)
+    assert opened().mark == 12
+
+
+def test_the_events_of_edged_0_1_are_taken_over_for_the_broker(opened: Open, path: Path) -> None:
+    path.parent.mkdir()
+    old = json.loads(payload(0))
+    del old["number"], old["type"]
+    execute(path, "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)")
+    for number in (4, 5, 7):
+        made = {**old, "id": f"5f0c-{number}", "frame": number}
+        execute(path, "INSERT INTO event VALUES (?, ?)", number, json.dumps(made).encode())
+    execute(path, "INSERT INTO event VALUES (6, x'00ff')")
+    store = opened()
+    read = store.after(0, 10)
+    said = [json.loads(event.payload) for event in read.events]
+    assert [(one["number"], one["id"]) for one in said] == [
+        (4, "5f0c-4"),
+        (5, "5f0c-5"),
+        (7, "5f0c-7"),
+    ]
+    assert read.damaged == [6]
+    assert (store.cursor("mqtt"), store.mark) == (3, 7)
+    store = opened()
+    store.append(entries(8), {})
+    assert numbers(store) == [4, 5, 7, 8]
+
+
+def test_an_empty_spool_of_edged_0_1_becomes_an_empty_journal(opened: Open, path: Path) -> None:
+    path.parent.mkdir()
+    execute(path, "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)")
+    store = opened()
+    assert (store.mark, store.cursor("mqtt"), store.replaced_up_to) == (0, None, 0)
+
+
+def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
+    first = Store(path, 3, 4096)
+    first.open()
+    with pytest.raises(PortError, match="another process writes to it"):
+        Store(path, 3, 4096).append(entries(1), {})
+    first.close()
+    second = Store(path, 3, 4096)
+    second.append(entries(1), {})
+    second.close()
+
+
+def test_others_may_read_while_it_is_open(opened: Open, path: Path) -> None:
+    store = opened()
+    store.append(entries(1), {})
+    assert execute(path, "SELECT number FROM event") == [(1,)]
+    store.append(entries(2), {})
+    assert execute(path, "SELECT number FROM event") == [(1,), (2,)]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_path: Path) -> None:
+    blocker = tmp_path / "state"
+    blocker.write_text("a file where the directory should be")
+    store = Store(blocker / "events.db", 3, 4096)
+    with pytest.raises(PortError, match="events cannot be stored") as caught:
+        store.append(entries(1), {})
+    assert "\n" not in str(caught.value)
+    blocker.unlink()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    store.close()
+
+
+def test_a_full_disk_is_an_error_and_what_was_stored_can_still_be_read(path: Path) -> None:
+    store = Store(path, 100_000, 1 << 30)
+    store.append(entries(1), {})
+    assert store._database is not None
+    # SQLite's own limit answers exactly as a full disk does: SQLITE_FULL.
+    store._database.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(PortError, match="full"):
+        store.append(entries(*range(2, 500)), {})
+    assert numbers(store) == [1]
+    store.append(entries(*range(2, 500)), {})
+    assert numbers(store) == list(range(1, 500))
+    store.close()
+
+
+def test_a_database_that_another_program_holds_is_no_damage(path: Path) -> None:
+    store = Store(path, 100, 1 << 20)
+    store.append(entries(1), {})
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(PortError, match="locked"):
+            store.append(entries(2), {})
+        other.rollback()
+    store.append(entries(2), {})
+    assert numbers(store) == [1, 2]
+    store.close()
+
+
+def test_a_million_events_open_at_once_and_are_bounded_without_counting(path: Path) -> None:
+    store = Store(path, 1_000_000, 1 << 40)
+    store.open()
+    store.reserve(1_000_000)
+    store.close()
+    execute(
+        path,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) "
+        "INSERT INTO event SELECT i, CAST(i AS BLOB) FROM n",
+    )
+    execute(path, "INSERT OR REPLACE INTO book VALUES (0, 1000000, 6888896, 0, 0)")
+    statements: list[str] = []
+    store = Store(path, 1_000_000, 1 << 40)
+    store.open()
+    assert store._database is not None
+    store._database.set_trace_callback(statements.append)
+    assert store.append(entries(1_000_001), {}) == [1]
+    assert numbers(store, after=1_000_000) == [1_000_001]
+    assert not any("count(" in statement or "sum(" in statement for statement in statements)
+    store.close()

@@ -1,0 +1,39 @@
+"""A port with a journal of its own, written to as the loop does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edged.config.schema import JournalConfig, MqttConfig
+from edged.core import Report, Result
+from edged.journal.journal import Journal
+from edged.mailbox import Mailbox
+from edged.ports.mqtt import MqttPort
+
+
+class RecordedPort(MqttPort):
+    """The port of the device ``porch``; its journal lies in `folder`."""
+
+    def __init__(
+        self, mqtt: MqttConfig, folder: Path, mailbox: Mailbox, outputs: Sequence[str] = ()
+    ) -> None:
+        self.journal = Journal("porch", JournalConfig(path=str(folder / "events.db")))
+        super().__init__("porch", mqtt, self.journal, mailbox, outputs)
+
+    def __enter__(self) -> RecordedPort:
+        self.journal.__enter__()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__()
+        self.journal.__exit__()
+
+    def write(self, report: Report) -> None:
+        """Events get their numbers before the port hears of them."""
+        if isinstance(report, Result) and report.events:
+            report = msgspec.structs.replace(report, events=self.journal.record(report.events))
+        super().write(report)
