@@ -1,4 +1,4 @@
-"""The journal's files: events and cursors in an SQLite database, the mark and the lock beside it."""
+"""The journal's files: events and cursors in an SQLite database, a mark and a lock beside it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Store:
 
     def open(self) -> None:
         """Open what is not open."""
-        self._guarded(lambda database: None)
+        self._guarded(lambda _: None)
 
     def reserve(self, number: int) -> None:
         """Numbers up to this one may be used from now on."""

@@ -1,4 +1,4 @@
-"""Every event reaches the broker, in order: sent at once, or read from the journal and sent late."""
+"""Every event reaches the broker, in order: at once, or later from the journal."""
 
 from __future__ import annotations
 
