@@ -230,7 +230,7 @@ class Journal:
                 self._changed.notify_all()
         with self._lock:
             events = list(self._waiting)
-            cursors = {reader.name: reader.cursor for reader in self._readers()}
+            cursors = {reader.name: reader.cursor for reader in self._readers() if reader.known}
             moved = self._cursors_since_s is not None
             store.full_up_to = max(store.full_up_to, self._full_up_to)
         gone: list[int] = []
@@ -356,4 +356,4 @@ class Journal:
                 reader.dropped += 1
                 if not reader.loss_told:
                     reader.loss_told = True
-                    log.warning("events are lost before %s had them, as many wait", reader.name)
+                    log.warning("events are lost before %s had them: too many wait", reader.name)

@@ -175,6 +175,23 @@ def test_a_new_consumer_hears_at_once_where_to_begin(path: Path) -> None:
     journal.close()
 
 
+def test_a_consumer_that_comes_while_the_disk_works_keeps_its_cursor(path: Path) -> None:
+    first = threadless(path)
+    consumer = reader(first)
+    record(first, 3)
+    consumer.advance(2)
+    first.close()
+    second = threadless(path)
+    second.sync()
+    record(second)
+    second.consumer("mqtt", lambda: None)
+    assert second._store is not None
+    # The writer had looked for new consumers before this one came.
+    second._sync(second._store)
+    killed(second)
+    assert cursors(path) == {"mqtt": 2}
+
+
 def test_what_left_because_of_the_bound_is_a_gap_told_once_and_counted(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

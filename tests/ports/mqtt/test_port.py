@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -332,6 +334,29 @@ def test_numbers_that_a_crash_took_are_told_on_the_event_topic(
         said = read(listener.next())
     assert (gap["type"], gap["first"], gap["last"], gap["reason"]) == ("gap", 2, 7, "crash")
     assert (said["type"], said["number"], said["replayed"]) == ("event", 8, False)
+
+
+def test_a_torn_row_is_told_as_a_gap_and_the_rest_arrives(
+    brokers: Callable[..., Broker], mailbox: Mailbox, tmp_path: Path
+) -> None:
+    broker = brokers()
+    broker.stop()
+    mqtt = mqtt_to(broker)
+    with RecordedPort(mqtt, tmp_path, mailbox) as port:
+        for number in range(3):
+            port.write(result(number, events=(event(number),)))
+    with closing(sqlite3.connect(tmp_path / "events.db")) as database, database:
+        database.execute("UPDATE event SET payload = substr(payload, 1, 50) WHERE number = 2")
+    broker.start()
+    with (
+        Listener(broker.port, "edged/porch/event") as listener,
+        RecordedPort(mqtt, tmp_path, mailbox) as port,
+    ):
+        said = [read(listener.next()) for _ in range(3)]
+        wait_until(lambda: port.live)
+    assert [one["type"] for one in said] == ["event", "gap", "event"]
+    assert (said[0]["number"], said[2]["number"]) == (1, 3)
+    assert (said[1]["first"], said[1]["last"], said[1]["reason"]) == (2, 2, "damaged")
 
 
 def test_a_wrong_address_is_one_line_and_stops_nothing(
