@@ -210,6 +210,44 @@ def test_what_left_because_of_the_bound_is_a_gap_told_once_and_counted(
     journal.close()
 
 
+def test_after_it_had_everything_the_next_loss_is_told_anew(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = threadless(path, max_events=1)
+    consumer = reader(journal)
+    consumer.rewind()
+    for _ in range(2):
+        record(journal, 5)
+        journal.sync()
+        consumer.advance(journal.last)
+    assert consumer.dropped == 8
+    assert len(caplog.records) == 2
+    journal.close()
+
+
+def test_what_left_the_memory_is_known_after_a_restart(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MEMORY_EVENTS", 3)
+    first = threadless(path)
+    reader(first)
+    record(first, 10)
+    first.close()
+    second = threadless(path)
+    assert read(reader(second)) == [(1, 7, "full"), 8, 9, 10]
+    second.close()
+
+
+def test_a_failed_disk_is_left_in_peace_for_a_while(path: Path) -> None:
+    Blocked(path)
+    journal = threadless(path)
+    record(journal)
+    journal.sync()
+    due_in_s = journal._due_in_s()
+    assert due_in_s is not None
+    assert due_in_s > 1.0
+
+
 def test_what_a_consumer_has_may_leave_and_is_no_loss(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from edged.errors import PortError
+from edged.journal import schema
 from edged.journal.numbers import HIGHEST, write_mark
 from edged.journal.store import Store
 from tests.journal.made import WALL_S, entries, payload
@@ -349,6 +350,38 @@ def test_others_may_read_while_it_is_open(opened: Open, path: Path) -> None:
     assert execute(path, "SELECT number FROM event") == [(1,)]
     store.append(entries(2), {})
     assert execute(path, "SELECT number FROM event") == [(1,), (2,)]
+
+
+def test_who_reads_for_long_keeps_nobody_from_writing(opened: Open, path: Path) -> None:
+    store = opened()
+    store.append(entries(1, 2), {})
+    with closing(sqlite3.connect(path)) as other:
+        rows = other.execute("SELECT number FROM event ORDER BY number")
+        assert rows.fetchone() == (1,)
+        store.append(entries(3), {})
+        assert rows.fetchall() == [(2,)]
+    assert numbers(store) == [1, 2, 3]
+
+
+def test_what_is_written_is_waited_for(opened: Open) -> None:
+    store = opened()
+    assert store._database is not None
+    full = 2
+    assert store._database.execute("PRAGMA synchronous").fetchone() == (full,)
+
+
+def test_a_torn_row_that_cannot_be_moved_is_left_out_all_the_same(
+    opened: Open, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(max_events=3)
+    store.append(entries(1, 2, 3), {})
+    store.close()
+    execute(path, "UPDATE event SET payload = x'00' WHERE number = 2")
+    store = opened(max_events=3)
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "SET_ASIDE", "INSERT INTO nowhere VALUES (?)")
+        assert numbers(store) == [1, 3]
+    assert store.append(entries(4), {}) == [1]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edged.journal.entry import Page
 from edged.journal.journal import MEMORY_EVENTS
 from edged.journal.numbers import BLOCK
 from edged.ports.mqtt.delivery import Delivery
@@ -210,6 +211,48 @@ def test_an_acknowledgement_of_something_else_is_ignored(bench: Bench) -> None:
     bench.delivery.work()
     assert bench.consumer.cursor == 0
     assert not bench.delivery.settled()
+
+
+def test_what_was_acknowledged_just_before_the_end_counts(bench: Bench) -> None:
+    bench.connect()
+    bench.put(2)
+    for packet in bench.broker.unacknowledged:
+        bench.delivery.acknowledged(packet)
+    bench.delivery.disconnected()
+    assert bench.consumer.cursor == 2
+
+
+def test_a_broker_that_takes_any_number_gets_a_hundred_at_a_time(bench: Bench) -> None:
+    bench.put(150)
+    bench.connect(window=65535)
+    assert len(bench.broker.unacknowledged) == 100
+
+
+def test_an_event_made_while_the_end_is_read_does_not_wait_for_the_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = bench.consumer.after
+
+    def read_and_then_made(number: int, limit: int) -> Page:
+        page = read(number, limit)
+        if not bench.journal.last:
+            bench.put()
+        return page
+
+    monkeypatch.setattr(bench.consumer, "after", read_and_then_made)
+    bench.connect()
+    assert bench.broker.got == [(1, True)]
+
+
+def test_what_is_under_way_ends_before_it_starts_over(bench: Bench) -> None:
+    bench.put(2)
+    bench.connect(window=1)
+    bench.consumer.behind = True
+    bench.delivery._window = 3
+    bench.delivery.work()
+    assert bench.broker.got == [(1, True)]
+    bench.acknowledge()
+    assert bench.broker.got == [(1, True), (2, True)]
 
 
 def test_what_was_read_ahead_counts_as_not_sent(bench: Bench) -> None:
