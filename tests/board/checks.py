@@ -207,6 +207,18 @@ class Checks:
     def after_kill_9_outputs_go_off_and_the_service_comes_back(self) -> str:
         return self._death("kill -9")
 
+    def a_typo_since_the_start_keeps_no_output_on(self) -> str:
+        machine, file = self.machine, "/etc/edged/edged.toml"
+        on = self._level(1, "1")
+        machine.tell(f"cp {file} /root/right.toml; echo 'device = [' >> {file}")
+        machine.tell(f"kill -9 {self._pid()}")
+        off = self._level(1, "0")
+        # A wrong configuration: systemd does not try again.
+        machine.wait("systemctl is-failed edged", lambda said: said == "failed")
+        machine.tell(f"cp /root/right.toml {file}; systemctl reset-failed edged")
+        machine.tell("systemctl start edged")
+        return f"lamp {on}, after a typo and kill -9 {off}, mended {self._level(1, '1')}"
+
     def a_daemon_that_hangs_is_ended_by_the_watchdog(self) -> str:
         self._drop_in("edged", "WatchdogSec=8")
         self.machine.tell("systemctl restart edged")
