@@ -51,6 +51,7 @@ class Daemon:
         self._mailbox = Mailbox()
         self._notifier = notifier or Notifier()
         self._bug: BaseException | None = None
+        self._hung_up = False
 
     def stop(self, reason: str) -> None:
         """End after the present frame. From any thread."""
@@ -96,7 +97,9 @@ class Daemon:
         self._in_force = InForce(config, perception, model.stamp)
         stack.callback(lambda: self._in_force.perception.__exit__())
         self._attention = attention = Attention(config.idle.after_s)
-        reloader = Reloader(self._read_again, lambda: self._in_force, self._mailbox, self._notifier)
+        self._reloader = Reloader(
+            self._read_again, lambda: self._in_force, self._mailbox, self._notifier
+        )
         self._pipeline = Pipeline(
             camera,
             perception,
@@ -109,7 +112,7 @@ class Daemon:
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
                 commands.SetOutput: self._set_output,
-                commands.Reload: reloader.begin,
+                commands.Reload: self._reload,
                 TakeOver: self._take_over,
             },
             attention=attention,
@@ -138,7 +141,11 @@ class Daemon:
 
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
-            self._mailbox.post(Request(commands.Reload(), signal.Signals(number).name))
+            if not self._hung_up:
+                # Never lost for want of room, and never more than one.
+                self._hung_up = True
+                request = Request(commands.Reload(), signal.Signals(number).name)
+                self._mailbox.post(request, bounded=False)
 
         for number, obey in (
             (signal.SIGTERM, stop),
@@ -172,6 +179,10 @@ class Daemon:
         command = request.command
         self._ports.set_output(command.name, command.value)
         return OutputAnswer(name=command.name, value=command.value)
+
+    def _reload(self, request: Request[commands.Reload]) -> None:
+        self._hung_up = False
+        self._reloader.begin(request)
 
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
         """Between two frames, what a reload has made ready comes into force."""

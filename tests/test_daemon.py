@@ -13,12 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from edged.commands import Pause, Reload, Request
 from edged.daemon import Daemon
+from edged.mailbox import CONTROLS
 from edged.ports.gpio import factory
 from edged.ports.gpio.mock_pins import MockPins
 from edged.ports.mqtt.connection import Connection
@@ -465,3 +468,17 @@ def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path
             process.terminate()
             assert process.wait(LIMIT_S) == 0
     assert all(line.startswith("<6>") for line in log.read_text().splitlines())
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_a_hang_up_is_not_lost_in_a_flood_and_a_storm_of_them_is_one_reload(config: Path) -> None:
+    daemon = Daemon(config)
+    with ExitStack() as stack:
+        daemon._obey_signals(stack)
+        for _ in range(CONTROLS):
+            daemon._mailbox.post(Request(Pause()))
+        for _ in range(10):
+            os.kill(os.getpid(), signal.SIGHUP)
+        waiting = daemon._mailbox.take()
+    assert [type(request.command) for request in waiting].count(Reload) == 1
+    assert len(waiting) == CONTROLS + 1
