@@ -114,3 +114,12 @@ def test_the_figures_of_the_readme_are_those_of_the_last_benchmark() -> None:
     assert claimed
     for what, figure in claimed.items():
         assert measured[what].startswith(figure), what
+
+
+def test_the_counts_of_the_readme_are_those_of_the_boards_cores() -> None:
+    cores = json.loads((ROOT / "docs" / "benchmarks-arm.json").read_text())["cores"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for core, board in (("cortex-a72", "Raspberry Pi 4"), ("cortex-a76", "Raspberry Pi 5")):
+        frame = "frame/mobilenet/vga"
+        ratio = cores[core][f"{frame}/whole"] / cores[core][f"{frame}/invoke alone"]
+        assert re.search(rf"{ratio:.3f}( of its invoke)? on a {board}", readme), f"{ratio:.3f}"
