@@ -83,10 +83,10 @@ def control_socket(config: Config) -> Path:
 def running_socket(config: Config) -> Path:
     """Where a client looks for that daemon: where its own would be, else at the service's."""
     own, service = control_socket(config), SERVICE / f"{config.device}.sock"
-    return service if not _may_exist(own) and _may_exist(service) else own
+    return service if not may_exist(own) and may_exist(service) else own
 
 
-def _may_exist(path: Path) -> bool:
+def may_exist(path: Path) -> bool:
     """Whether it is there, or lies where this user may not look."""
     try:
         path.stat()

@@ -16,6 +16,7 @@ from edged.journal.entry import Entry, decoded
 from edged.journal.gaps import Losses, with_gaps
 from edged.journal.paths import journal_path
 from edged.messages.message import Moment
+from edged.paths import may_exist
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +32,7 @@ def found_journal(journal: JournalConfig, device: str) -> Path:
     own = journal_path(journal, device)
     service = (SERVICE / own.name, SERVICE / device / own.name)
     candidates = (own,) if journal.path else (own, *service)
-    return next((path for path in candidates if _may_be_there(path)), own)
+    return next((path for path in candidates if may_exist(path)), own)
 
 
 class Reader:
@@ -86,7 +87,7 @@ class Reader:
     def _opened(self) -> sqlite3.Connection:
         import sqlite3
 
-        if not _may_be_there(self._path):
+        if not may_exist(self._path):
             raise PortError(f"{self._path}: no journal yet; `edged run` begins it")
         if not os.access(self._path, os.R_OK):
             raise PortError(f"{self._path}: not permitted; {access.advice(self._path, os.R_OK)}")
@@ -122,14 +123,3 @@ class Reader:
             return ""
         owner = access.advice(self._path.parent, os.W_OK)
         return f"; {owner}"
-
-
-def _may_be_there(path: Path) -> bool:
-    """Whether it is there, or cannot be seen."""
-    try:
-        path.stat()
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
