@@ -14,7 +14,6 @@ from edged.config.schema import ModelConfig
 from edged.errors import PictureError
 from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
 from edged.inference import tflite
-from edged.messages.message import encoded
 from edged.messages.results import PictureMessage, milliseconds, ranked
 
 
@@ -96,10 +95,12 @@ def _report_failure(
 ) -> None:
     if as_json:
         where = path.folder if isinstance(path, _EmptyFolderError) else path
-        _print_json(PictureMessage(path=str(where), model=model, error=str(error)))
+        _print_json(
+            PictureMessage(path=str(where), model=model, results=[], stages_ms={}, error=str(error))
+        )
     else:
         print(f"edged: {error}", file=sys.stderr)
 
 
 def _print_json(message: PictureMessage) -> None:
-    print(encoded(message).decode())
+    print(message.json().decode())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-import msgspec
-
 from edged.cli.progress import followed
 from edged.config.schema import ModelConfig
 from edged.evaluation import comparison, text
@@ -27,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if found.blessed:
         written = comparison.bless(paths[0], arguments.gate, found)
     if arguments.json:
-        print(msgspec.json.encode(found).decode())
+        print(found.json().decode())
     else:
         print(text.footprints([found.new, found.old], ["NEW", "OLD"]))
         print()

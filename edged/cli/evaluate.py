@@ -6,8 +6,6 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from edged.cli.progress import followed
 from edged.config.schema import ModelConfig
 from edged.errors import ConfigError
@@ -53,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         _write(arguments.html, report.html(found))
     if arguments.write_golden:
         golden.write(arguments.write_golden, classifier, dataset)
-    print(msgspec.json.encode(found).decode() if arguments.json else text.evaluation(found))
+    print(found.json().decode() if arguments.json else text.evaluation(found))
     return 0 if all(check.holds for check in checks) else 1
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import msgspec
-
 from edged.evaluation import quantization, text
 from edged.evaluation.dataset import open_dataset
 from edged.evaluation.quantization import Source
@@ -21,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
         source, open_dataset(arguments.data).limited(arguments.limit), calibration, out
     )
     if arguments.json:
-        print(msgspec.json.encode(found).decode())
+        print(found.json().decode())
     else:
         print(text.quantization(found))
     return 0

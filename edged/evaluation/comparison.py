@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
-
 from edged import __version__
 from edged.config.schema import ModelConfig
 from edged.evaluation import blessing, document, evaluation, gate, golden, probe, slices
@@ -18,9 +16,10 @@ from edged.evaluation.check import Check
 from edged.evaluation.dataset import Dataset, Example
 from edged.evaluation.document import Evaluation
 from edged.inference import tflite
+from edged.messages.message import Document
 
 
-class Comparison(Struct, frozen=True):
+class Comparison(Document, frozen=True):
     """The document; ``results`` has each gate, ``blessed`` is whether all of them hold."""
 
     new: Evaluation

@@ -20,6 +20,7 @@ from edged.evaluation.examples import Inspection
 from edged.evaluation.metrics import Integers
 from edged.evaluation.probe import Footprint
 from edged.evaluation.slices import slices
+from edged.messages.message import Document, Percentiles
 
 CONFUSIONS_LISTED = 20
 MATRIX_MAX = 50
@@ -78,13 +79,6 @@ class Slice(Struct, frozen=True):
     accuracy: Accuracy
 
 
-class Percentiles(Struct, frozen=True):
-    """Median and 99th percentile."""
-
-    p50: float
-    p99: float
-
-
 class Model(Struct, frozen=True):
     """The file, and what it costs. ``footprint`` is measured in a process of its own."""
 
@@ -105,7 +99,7 @@ class Data(Struct, frozen=True):
     pictures: int
 
 
-class Evaluation(Struct, frozen=True):
+class Evaluation(Document, frozen=True):
     """Everything; ``schema`` grows when a field changes its meaning or goes.
 
     ``classes`` are those that have pictures or were predicted, in the model's order.

@@ -28,6 +28,7 @@ from edged.imaging.picture import decode_picture
 from edged.imaging.resample import resample
 from edged.inference import tflite
 from edged.inference.runtimes import one_line
+from edged.messages.message import Document
 
 VARIANTS = ("float32", "float16", "dynamic-range", "int8", "int8-float-io")
 CALIBRATION_PICTURES = 300
@@ -62,7 +63,7 @@ class Variant(Struct, frozen=True):
     evaluation: Evaluation
 
 
-class Quantization(Struct, frozen=True):
+class Quantization(Document, frozen=True):
     """The document. ``calibration_pictures`` chose the ranges of int8 and were not evaluated on."""
 
     source: str

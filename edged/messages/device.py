@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from edged.core import Health, OutputState
-from edged.messages.message import Count, Message, Moment, Score, bounded
-
-
-class StageTimes(Struct, frozen=True, kw_only=True):
-    """How long a stage takes."""
-
-    p50: Annotated[float, Meta(description="median, milliseconds")]
-    p99: Annotated[float, Meta(description="99th percentile, milliseconds")]
+from edged.messages.message import Count, Message, Moment, Percentiles, Score, bounded
 
 
 class HealthMessage(Message, frozen=True, kw_only=True):
@@ -35,7 +28,7 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     temperature_c: float | None
     throttled: bool | None
     stages_ms: Annotated[
-        dict[str, StageTimes], Meta(description="by stage, over the time since the last message")
+        dict[str, Percentiles], Meta(description="by stage, over the time since the last message")
     ]
     events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
     messages_dropped: Annotated[
@@ -51,10 +44,10 @@ class OutputMessage(Message, frozen=True, kw_only=True):
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
 
 
-def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, StageTimes]:
+def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, Percentiles]:
     """The summaries of the stages as messages say them."""
     return {
-        stage: StageTimes(p50=round(p50, 3), p99=round(p99, 3))
+        stage: Percentiles(p50=round(p50, 3), p99=round(p99, 3))
         for stage, (p50, p99) in stages_ms.items()
     }
 

@@ -1,4 +1,4 @@
-"""What all messages share: who says it, when, and in which version of its form."""
+"""What all forms share: their type; of a device's messages also who says it, and when."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ Score: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Milliseconds: TypeAlias = Annotated[dict[str, float], Meta(description="stage to milliseconds")]
 
+
+class Percentiles(Struct, frozen=True):
+    """Median and 99th percentile."""
+
+    p50: Annotated[float, Meta(description="median, milliseconds")]
+    p99: Annotated[float, Meta(description="99th percentile, milliseconds")]
+
+
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -25,19 +33,23 @@ def encoded(document: object) -> bytes:
 
 
 def _type_of(struct_name: str) -> str:
-    return struct_name.removesuffix("Message").lower()
+    return struct_name.removesuffix("Message").removesuffix("Answer").lower()
 
 
-class Message(Struct, frozen=True, kw_only=True, tag_field="type", tag=_type_of):
-    """Base of all messages of a device. ``type`` in the JSON says which one it is."""
+class Document(Struct, frozen=True, kw_only=True, tag_field="type", tag=_type_of):
+    """Base of all that is said. ``type`` in the JSON says which one it is."""
+
+    def json(self) -> bytes:
+        """As UTF-8 JSON in one line."""
+        return encoded(self)
+
+
+class Message(Document, frozen=True, kw_only=True):
+    """Base of all messages of a device."""
 
     schema: SchemaVersion = 1
     device: Annotated[str, Meta(description="the device's name in its configuration")]
     time: Annotated[datetime, Meta(description="when the message was made, UTC", tz=True)]
-
-    def json(self) -> bytes:
-        """As UTF-8 JSON."""
-        return encoded(self)
 
 
 class Moment(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from edged.messages.message import Count, Message
+from edged.messages.message import Count, Document, Message
 from edged.messages.results import ClassificationMessage, RuleState
 
 RequestId: TypeAlias = (
@@ -14,11 +14,7 @@ RequestId: TypeAlias = (
 )
 
 
-def _type_of(struct_name: str) -> str:
-    return struct_name.removesuffix("Answer").lower()
-
-
-class Answer(Struct, frozen=True, kw_only=True, tag_field="type", tag=_type_of):
+class Answer(Document, frozen=True, kw_only=True):
     """Base of what a command answers with."""
 
 

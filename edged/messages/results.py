@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from edged.core import Prediction, Result, Scene
-from edged.messages.message import Count, Message, Milliseconds, Moment, Score, bounded
+from edged.messages.message import Count, Document, Message, Milliseconds, Moment, Score, bounded
 
 
 class RankedClass(Struct, frozen=True, kw_only=True):
@@ -50,13 +50,13 @@ class ClassificationMessage(Message, frozen=True, kw_only=True):
     stages_ms: Milliseconds
 
 
-class PictureMessage(Struct, frozen=True, kw_only=True, tag_field="type", tag="picture"):
+class PictureMessage(Document, frozen=True, kw_only=True):
     """What the model said of a picture in a file, or why it could not be read."""
 
     path: str
     model: str
-    results: list[RankedClass] = []
-    stages_ms: Milliseconds = {}
+    results: list[RankedClass]
+    stages_ms: Milliseconds
     error: str | None = None
 
 
