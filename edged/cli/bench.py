@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +15,9 @@ from edged.config.load import load
 from edged.config.schema import Config, ModelConfig
 from edged.core import Pixels
 from edged.errors import ConfigError
+from edged.evaluation.document import percentiles_ms
 from edged.health import temperature_c, throttled
+from edged.messages.machine import BenchMessage
 from edged.perception.rules import Decider
 
 
@@ -28,9 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     classifier = build.classifier(config)
     decider = Decider(config.rule, config.decide, classifier.labels)
     frame = _picture(*arguments.size)
-    floor_ms: list[float] = []
-    whole_ms: list[float] = []
-    stages_ms: dict[str, list[float]] = {}
+    floor_s: list[float] = []
+    whole_s: list[float] = []
+    stages_s: dict[str, list[float]] = {}
     for number in range(arguments.warmup + arguments.runs):
         began_s = time.perf_counter()
         classifier.invoke()
@@ -41,46 +40,46 @@ def run(arguments: argparse.Namespace) -> int:
         decided_s = time.perf_counter()
         if number < arguments.warmup:
             continue
-        floor_ms.append((invoked_s - began_s) * 1e3)
-        whole_ms.append((decided_s - invoked_s) * 1e3)
+        floor_s.append(invoked_s - began_s)
+        whole_s.append(decided_s - invoked_s)
         stages = {**prediction.stages_s, "decide": decided_s - classified_s}
         for stage, duration_s in stages.items():
-            stages_ms.setdefault(stage, []).append(duration_s * 1e3)
-    report: dict[str, Any] = {
-        "version": __version__,
-        "python": platform.python_version(),
-        "governor": _governor(),
-        "temperature_c": temperature_c(),
-        "throttled": throttled(),
-        "model": classifier.name,
-        "runtime": classifier.runtime,
-        "machine": machine_name(),
-        "threads": classifier.threads,
-        "delegated": classifier.delegated,
-        "frame": "{}x{}".format(*arguments.size),
-        "runs": arguments.runs,
-        "floor_ms": _summary(floor_ms),
-        "frame_ms": _summary(whole_ms),
-        "stages_ms": {stage: _summary(times) for stage, times in stages_ms.items()},
-        "ratio_p50": round(float(np.median(whole_ms) / np.median(floor_ms)), 4),
-    }
+            stages_s.setdefault(stage, []).append(duration_s)
+    report = BenchMessage(
+        version=__version__,
+        python=platform.python_version(),
+        governor=_governor(),
+        temperature_c=temperature_c(),
+        throttled=throttled(),
+        model=classifier.name,
+        runtime=classifier.runtime,
+        machine=machine_name(),
+        threads=classifier.threads,
+        delegated=classifier.delegated,
+        frame="{}x{}".format(*arguments.size),
+        runs=arguments.runs,
+        floor_ms=percentiles_ms(floor_s),
+        frame_ms=percentiles_ms(whole_s),
+        stages_ms={stage: percentiles_ms(times) for stage, times in stages_s.items()},
+        ratio_p50=round(float(np.median(whole_s) / np.median(floor_s)), 4),
+    )
     if arguments.report:
         print(_row(report))
     if arguments.json or arguments.report:
-        print(json.dumps(report))
+        print(report.json().decode())
     else:
-        _print(report, stages_ms, floor_ms, whole_ms)
+        _print(report)
     return 0
 
 
-def _row(report: dict[str, Any]) -> str:
+def _row(report: BenchMessage) -> str:
     """A line for the table of boards in docs/benchmarks.md."""
     cells = (
-        f"{report['machine']}, {report['threads']} thread(s)",
-        report["model"],
-        f"{report['floor_ms']['p50']:.2f} ms",
-        f"{report['frame_ms']['p50']:.2f} ms ({report['ratio_p50']:.3f}×)",
-        f"edged {report['version']}, {report['runtime']}, Python {report['python']}",
+        f"{report.machine}, {report.threads} thread(s)",
+        report.model,
+        f"{report.floor_ms.p50:.2f} ms",
+        f"{report.frame_ms.p50:.2f} ms ({report.ratio_p50:.3f}×)",
+        f"edged {report.version}, {report.runtime}, Python {report.python}",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -110,13 +109,6 @@ def _picture(width_px: int, height_px: int) -> Pixels:
     return picture
 
 
-def _summary(times_ms: Sequence[float]) -> dict[str, float]:
-    return {
-        "p50": round(float(np.percentile(times_ms, 50)), 4),
-        "p99": round(float(np.percentile(times_ms, 99)), 4),
-    }
-
-
 def machine_name() -> str:
     """The processor's name and how many of its cores this process may use."""
     name = platform.machine()
@@ -140,15 +132,11 @@ def _governor() -> str | None:
         return None
 
 
-def _print(
-    report: dict[str, object],
-    stages_ms: dict[str, list[float]],
-    floor_ms: Sequence[float],
-    whole_ms: Sequence[float],
-) -> None:
-    print(f"{report['model']}, {report['runtime']}, {report['threads']} thread(s)")
-    print(f"{report['machine']}; frame {report['frame']}, {report['runs']} runs")
+def _print(report: BenchMessage) -> None:
+    print(f"{report.model}, {report.runtime}, {report.threads} thread(s)")
+    print(f"{report.machine}; frame {report.frame}, {report.runs} runs")
     print(f"{'stage':10} {'p50 ms':>9} {'p99 ms':>9}")
-    for stage, times in [*stages_ms.items(), ("frame", whole_ms), ("floor", floor_ms)]:
-        print(f"{stage:10} {np.percentile(times, 50):9.3f} {np.percentile(times, 99):9.3f}")
-    print(f"a frame is {report['ratio_p50']} of the bare invoke (medians)")
+    rows = {**report.stages_ms, "frame": report.frame_ms, "floor": report.floor_ms}
+    for stage, times in rows.items():
+        print(f"{stage:10} {times.p50:9.3f} {times.p99:9.3f}")
+    print(f"a frame is {report.ratio_p50} of the bare invoke (medians)")

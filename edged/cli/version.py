@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 from importlib import metadata
 
-from edged import __version__
+import msgspec
 
-PARTS = (
-    "ai-edge-litert",
-    "tflite-runtime",
-    "tensorflow",
-    "numpy",
-    "pillow",
-    "simplejpeg",
-    "paho-mqtt",
-    "gpiozero",
-)
+from edged import __version__
+from edged.messages.machine import VersionMessage
 
 
 def run(arguments: argparse.Namespace) -> int:
     """The version, the machine, and the parts that are installed."""
-    facts = {
-        "edged": __version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "kernel": platform.release(),
-        **{part: found for part in PARTS if (found := _installed(part)) is not None},
-    }
+    found = VersionMessage(
+        edged=__version__,
+        python=platform.python_version(),
+        machine=platform.machine(),
+        kernel=platform.release(),
+        ai_edge_litert=_installed("ai-edge-litert"),
+        tflite_runtime=_installed("tflite-runtime"),
+        tensorflow=_installed("tensorflow"),
+        numpy=_installed("numpy"),
+        pillow=_installed("pillow"),
+        simplejpeg=_installed("simplejpeg"),
+        paho_mqtt=_installed("paho-mqtt"),
+        gpiozero=_installed("gpiozero"),
+    )
     if arguments.json:
-        print(json.dumps(facts))
+        print(found.json().decode())
     else:
-        for name, value in facts.items():
-            print(f"{name} {value}")
+        for name, value in msgspec.to_builtins(found).items():
+            if name != "type" and value is not None:
+                print(f"{name} {value}")
     return 0
 
 

@@ -1,0 +1,47 @@
+"""The machine that edged is on: what is installed there, and how fast it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from edged.messages.message import Count, Document, Percentiles, Score
+
+
+class VersionMessage(Document, frozen=True, kw_only=True, rename="kebab"):
+    """What edged runs on, and the parts it can use; null: not installed."""
+
+    edged: str
+    python: str
+    machine: str
+    kernel: str
+    ai_edge_litert: str | None
+    tflite_runtime: str | None
+    tensorflow: str | None
+    numpy: str | None
+    pillow: str | None
+    simplejpeg: str | None
+    paho_mqtt: str | None
+    gpiozero: str | None
+
+
+class BenchMessage(Document, frozen=True, kw_only=True):
+    """How long the stages of a frame take, beside a bare invoke in turns with them."""
+
+    version: str
+    python: str
+    governor: str | None
+    temperature_c: float | None
+    throttled: bool | None
+    model: str
+    runtime: str
+    machine: str
+    threads: Count
+    delegated: Annotated[Score | None, Meta(description="share of the operators; null: not told")]
+    frame: Annotated[str, Meta(description="width x height, pixels")]
+    runs: Count
+    floor_ms: Annotated[Percentiles, Meta(description="the bare invoke")]
+    frame_ms: Percentiles
+    stages_ms: dict[str, Percentiles]
+    ratio_p50: Annotated[float, Meta(description="median of a frame to that of the bare invoke")]
