@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edged.config.schema import ModelConfig
 from edged.errors import EdgedError, ModelError
+from edged.messages.message import Document
+from edged.messages.models import FetchedMessage, ListedMessage
 from edged.models import catalog, facts, library, quarantine
 from edged.models.naming import is_name
 from edged.models.transfer import Progress
@@ -30,17 +33,16 @@ def _list(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _print(row)
             continue
-        size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else "-"
-        top1 = f"{row['top1']:.1%}" if row.get("top1") is not None else "-"
-        where = row["path"] or row["about"]
-        print(f"{_state(row):<11} {row['name']:<40} {size:>8} {top1:>6}  {where}")
+        size = f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-"
+        top1 = f"{row.top1:.1%}" if row.top1 is not None else "-"
+        print(f"{_state(row):<11} {row.name:<40} {size:>8} {top1:>6}  {row.path or row.about}")
     return 0
 
 
-def _state(row: dict[str, Any]) -> str:
-    if row["path"] is not None:
+def _state(row: ListedMessage) -> str:
+    if row.path is not None:
         return "here"
-    return "unverified" if row["checked"] == "unverified" else "known"
+    return "unverified" if row.checked == "unverified" else "known"
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -50,22 +52,16 @@ def _info(arguments: argparse.Namespace) -> int:
         path = None
     else:
         path = library.resolve(name, directories)
-    document: dict[str, Any] = {"name": path.stem if path else name, "path": None}
-    if entry is not None:
-        document["catalog"] = facts.published(entry)
-    usable = True
-    if path is not None:
-        document |= facts.verified(path, arguments.labels)
-        usable = document["quarantine"] == "ok"
-        if usable:
-            document |= facts.loaded(path, arguments.labels)
+    found = facts.known(path.stem if path else name, path, entry, arguments.labels)
     if arguments.json:
-        _print(document)
+        _print(found)
     else:
+        document = msgspec.to_builtins(found)
+        del document["type"]
         _print_lines(document)
         if path is None:
             print(f"not here: edged models fetch {name}")
-    return 0 if usable else ModelError.exit_status
+    return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -83,12 +79,12 @@ def _fetch(arguments: argparse.Namespace) -> int:
         except EdgedError as error:
             failed = error
             if arguments.json:
-                _print({"name": name, "error": str(error)})
+                _print(FetchedMessage(name=name, error=str(error)))
             else:
                 print(f"edged: {error}", file=sys.stderr)
             continue
         if arguments.json:
-            _print({"name": name, "path": str(path)})
+            _print(FetchedMessage(name=name, path=str(path)))
         else:
             print(f"{name}: {path}")
     return failed.exit_status if failed is not None else 0
@@ -103,18 +99,18 @@ def _verify(arguments: argparse.Namespace) -> int:
     failed = False
     for path in paths:
         found = facts.verified(path, arguments.labels)
-        failed = failed or found["hash"] == "wrong" or found["quarantine"] != "ok"
+        failed = failed or found.hash == "wrong" or found.quarantine != "ok"
         if arguments.json:
             _print(found)
         else:
-            reason = f": {found['reason']}" if found["reason"] else ""
-            whose = f" ({found['hash_source']})" if found["hash_source"] else ""
-            print(f"{path}: hash {found['hash']}{whose}, {found['quarantine']}{reason}")
+            reason = f": {found.reason}" if found.reason else ""
+            whose = f" ({found.hash_source})" if found.hash_source else ""
+            print(f"{path}: hash {found.hash}{whose}, {found.quarantine}{reason}")
     return ModelError.exit_status if failed else 0
 
 
-def _print(document: object) -> None:
-    print(json.dumps(document, ensure_ascii=False))
+def _print(document: Document) -> None:
+    print(document.json().decode())
 
 
 def _print_lines(document: dict[str, Any], prefix: str = "") -> None:

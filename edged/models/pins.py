@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -14,7 +15,8 @@ from edged.errors import ModelError
 from edged.files import write_atomically
 from edged.models import catalog
 
-FILE = "pins.json"
+FILE: Final = "pins.json"
+HashSource: TypeAlias = Literal["catalog", "pins.json"]
 _CHUNK_BYTES = 1 << 20
 
 
@@ -47,13 +49,13 @@ def add(path: Path, url: str) -> Pin:
     return pin
 
 
-def expected(path: Path) -> tuple[str, str]:
+def expected(path: Path) -> tuple[str, HashSource | None]:
     """The SHA-256 that the model at `path` must have, and who says so; empty if nobody does."""
     entry = catalog.load().find(path.stem)
     if entry is not None and entry.sha256:
         return entry.sha256, "catalog"
     pin = read(path.parent).get(path.name)
-    return (pin.sha256, FILE) if pin is not None else ("", "")
+    return (pin.sha256, FILE) if pin is not None else ("", None)
 
 
 def sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edged import __version__
@@ -27,7 +28,8 @@ def test_version_names_edged_and_its_parts(capsys: pytest.CaptureFixture[str]) -
     assert main(["version", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["edged"] == __version__
-    assert {"python", "numpy", "paho-mqtt"} <= set(facts)
+    assert facts["numpy"] == np.__version__
+    assert facts["paho-mqtt"]
 
 
 def test_help_explains_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from edged.cli import main
 from edged.cli import models as command
+from edged.messages import schemas
 from edged.models import catalog
 from tests.evaluation.conftest import paint
 from tests.inference.builder import colours
@@ -31,11 +33,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, list[Any]]]:
-    """Runs ``edged models ...`` with --json: the exit status and the documents."""
+    """Runs ``edged models ...`` with --json: the status, and documents as their schemas say."""
 
     def run(*words: str) -> tuple[int, list[Any]]:
         status = main(["models", *words, "--json"])
-        return status, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        for document in documents:
+            Draft202012Validator(schemas.load(document["type"])).validate(document)
+        return status, documents
 
     return run
 
@@ -136,7 +141,7 @@ def test_info_loads_nothing_that_did_not_pass(here: Path, said: Any) -> None:
     (here / "damaged.tflite").write_bytes(b"no model at all")
     status, [info] = said("info", "damaged")
     assert (status, info["quarantine"]) == (65, "refused")
-    assert "input" not in info
+    assert (info["runtime"], info["input"]) == (None, None)
 
 
 def test_info_for_people_has_one_fact_a_line(here: Path, capsys: Any) -> None:
@@ -210,6 +215,20 @@ def test_a_model_goes_by_its_name_everywhere(
     words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (main(words.split()), capsys.readouterr().err.count("edged:")) == (0, 0)
+
+
+@pytest.mark.usefixtures("named")
+def test_info_tells_what_a_model_was_blessed_on_or_why_that_does_not_hold(
+    here: Path, said: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "colours_1.0_quant"
+    assert main(f"models compare {name} {name} --data pictures --gate gate.toml".split()) == 0
+    capsys.readouterr()
+    _, [info] = said("info", name)
+    assert (info["blessing"]["data"], info["blessing"]["gates"]) == ("pictures", 1)
+    (here / f"{name}.tflite.blessing.json").write_text("{}")
+    _, [info] = said("info", name)
+    assert "is no blessing" in info["blessing"]
 
 
 @pytest.mark.usefixtures("named")

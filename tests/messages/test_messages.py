@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from edged import build
+from edged.cli import main
 from edged.commands import Reply
 from edged.config.load import load
 from edged.core import Frame, OutputState
+from edged.evaluation.dataset import open_dataset
+from edged.evaluation.quantization import Quantization, Source, quantize
 from edged.imaging.picture import read_picture
 from edged.messages import device, events, results, schemas
 from edged.messages.events import GapMessage
-from edged.messages.message import Moment, encoded
+from edged.messages.message import Document, Moment, encoded
 from edged.messages.results import PictureMessage, milliseconds, ranked
 from edged.messages.schemas.__main__ import NAMES, SAID, generate
+from tests.evaluation.conftest import COLOURS, paint
+from tests.inference import builder
 from tests.ports.mqtt.reports import event, health, result
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs"
@@ -29,10 +38,57 @@ PICTURES = Path(__file__).parents[1] / "pictures"
 AT = Moment.now("porch", time.monotonic, time.time)
 
 
-def made(name: str) -> dict[str, Any]:
+MODEL = "edged-cifar10-int8"
+TYPED: dict[str, str] = {
+    "version": "version",
+    "bench": "bench --warmup 1 --runs 2",
+    "listed": "models list",
+    "model": f"models info {MODEL}",
+    "fetched": "models fetch mobilenet_v1_0.25_128_quant --dir {0} --from {0}",
+    "verified": f"models verify {MODEL}",
+    "evaluation": "models evaluate {0}/colours.tflite --data {0}/data",
+    "comparison": "models compare {0}/colours.tflite {0}/colours.tflite --data {0}/data "
+    "--gate {0}/gate.toml",
+}
+"""The commands that say a form; {0} is a folder with a model, pictures for it and a gate file."""
+
+Made: TypeAlias = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """One message as it leaves."""
+    folder = tmp_path_factory.mktemp("forms")
+    model = builder.colours(folder / "colours.tflite", "uint8")
+    model.with_suffix(".txt").write_text("red\ngreen\nblue\n")
+    (folder / "gate.toml").write_text("[overall]\ntop1_min = 1.0\n")
+    for label, colour in COLOURS.items():
+        paint(folder / "data" / label / "1.png", colour)
+
+    def quantized() -> Quantization:
+        source = Source(model, str(model.with_suffix(".txt")), [], [])
+        data = open_dataset(folder / "data")
+        content = model.read_bytes()
+        return quantize(source, data, data, folder / "made", lambda _: lambda *_: content)
+
+    @cache
+    def make(name: str) -> dict[str, Any]:
+        if name in TYPED:
+            with redirect_stdout(StringIO()) as said:
+                main([*TYPED[name].format(folder).split(), "--json"])
+            line = said.getvalue().splitlines()[0]
+        else:
+            line = encoded(quantized() if name == "quantization" else reported()[name]).decode()
+        decoded: dict[str, Any] = json.loads(line)
+        return decoded
+
+    return make
+
+
+def reported() -> dict[str, Document]:
+    """What the daemon says."""
     seen = result()
-    messages: dict[str, Any] = {
+    return {
         "state": results.state(seen, AT),
         "event": events.event(event(), AT),
         "gap": GapMessage(device="porch", time=AT.time, first=3, last=5, reason="full"),
@@ -47,8 +103,6 @@ def made(name: str) -> dict[str, Any]:
         "output": device.output(OutputState("lamp", 1.0, AT.now_s), AT),
         "reply": Reply(result=seen).message(AT, "snapshot", 3),
     }
-    decoded: dict[str, Any] = json.loads(encoded(messages[name]))
-    return decoded
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -67,22 +121,28 @@ def test_the_schema_in_the_package_is_that_of_the_type(name: str) -> None:
 
 
 @OUTGOING
-def test_a_message_is_what_its_schema_says(name: str) -> None:
+def test_a_message_is_what_its_schema_says(made: Made, name: str) -> None:
     validator(name).validate(made(name))
 
 
 @OUTGOING
-def test_a_message_without_any_one_field_or_with_a_wrong_one_is_not(name: str) -> None:
+def test_a_message_without_any_one_field_or_with_a_wrong_one_is_not(made: Made, name: str) -> None:
     message = made(name)
     for field in message:
         without = {key: value for key, value in message.items() if key != field}
         assert not validator(name).is_valid(without), field
-    for field, wrong in [("schema", 2), ("device", 5), ("time", 12.5), ("path", 1)]:
+    for field, wrong in [
+        ("type", "other"),
+        ("schema", 2),
+        ("device", 5),
+        ("time", 12.5),
+        ("path", 1),
+    ]:
         if field in message:
             assert not validator(name).is_valid({**message, field: wrong})
 
 
-def test_a_score_beyond_1_is_not_an_event() -> None:
+def test_a_score_beyond_1_is_not_an_event(made: Made) -> None:
     assert not validator("event").is_valid({**made("event"), "score": 1.5})
 
 
@@ -92,7 +152,7 @@ def test_a_command_has_a_known_name() -> None:
     assert not validator("command").is_valid({"id": "x"})
 
 
-def test_a_reply_can_never_be_taken_for_a_command() -> None:
+def test_a_reply_can_never_be_taken_for_a_command(made: Made) -> None:
     assert not validator("command").is_valid(made("reply"))
 
 
@@ -118,12 +178,26 @@ def test_replaying_keeps_the_fields_of_another_version() -> None:
 
 def examples() -> list[tuple[str, str]]:
     """Each fenced JSON block of the documentation, with the schema that it names before it."""
-    text = "".join((DOCUMENTATION / page).read_text("utf-8") for page in ("mqtt.md", "cli.md"))
+    text = "".join(page.read_text("utf-8") for page in sorted(DOCUMENTATION.glob("*.md")))
     return re.findall(r"<!-- schema: (\w+) -->\s*```json\n(.*?)```", text, re.DOTALL)
 
 
+def reports() -> list[Path]:
+    """What was evaluated of the models that are here."""
+    return sorted((DOCUMENTATION / "reports").glob("*.json"))
+
+
 def test_the_documentation_shows_every_message() -> None:
-    assert {name for name, _ in examples()} == set(NAMES)
+    # A comparison is two evaluations, of which there are whole reports.
+    told = {name for name, _ in examples()} | {"comparison"}
+    told |= {json.loads(report.read_text("utf-8"))["type"] for report in reports()}
+    assert told == set(NAMES)
+
+
+@pytest.mark.parametrize("report", reports(), ids=lambda path: path.stem)
+def test_a_committed_report_is_what_its_schema_says(report: Path) -> None:
+    document = json.loads(report.read_text("utf-8"))
+    validator(document["type"]).validate(document)
 
 
 def test_the_stages_in_the_documentation_are_those_of_a_real_frame() -> None:

@@ -10,8 +10,13 @@ from typing import Any
 import msgspec
 
 from edged.commands import COMMANDS, union
+from edged.evaluation.comparison import Comparison
+from edged.evaluation.document import Evaluation
+from edged.evaluation.quantization import Quantization
 from edged.messages.device import HealthMessage, OutputMessage
 from edged.messages.events import EventMessage, GapMessage
+from edged.messages.machine import BenchMessage, VersionMessage
+from edged.messages.models import FetchedMessage, ListedMessage, ModelMessage, VerifiedMessage
 from edged.messages.replies import ReplyMessage
 from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
 from edged.messages.schemas import path
@@ -25,6 +30,15 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "health": HealthMessage,
     "output": OutputMessage,
     "reply": ReplyMessage,
+    "listed": ListedMessage,
+    "model": ModelMessage,
+    "fetched": FetchedMessage,
+    "verified": VerifiedMessage,
+    "evaluation": Evaluation,
+    "comparison": Comparison,
+    "quantization": Quantization,
+    "bench": BenchMessage,
+    "version": VersionMessage,
 }
 """What leaves, by the name in the schemas' file names."""
 

@@ -1,0 +1,122 @@
+"""What is known of models as files: listed, in whole, fetched, verified."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from edged.messages.message import Count, Document, Score
+from edged.models.catalog import Time
+from edged.models.pins import HashSource
+from edged.models.quarantine import Outcome
+
+
+class ListedMessage(Document, frozen=True, kw_only=True):
+    """A model that is here, or that can be fetched."""
+
+    name: str
+    path: Annotated[str | None, Meta(description="null: it is not here")]
+    bytes: Count | None
+    checked: Annotated[
+        HashSource | Literal["unverified"], Meta(description="whose hash there is for it")
+    ]
+    about: str | None
+    top1: Score | None
+
+
+class FetchedMessage(Document, frozen=True, kw_only=True):
+    """Where a model that was fetched is, or why it could not be."""
+
+    name: str
+    path: str | None = None
+    error: str | None = None
+
+
+class VerifiedMessage(Document, frozen=True, kw_only=True):
+    """The hash of a model beside what it should be, and what quarantine says of it."""
+
+    path: str
+    sha256: str
+    hash: Literal["right", "wrong", "unknown"]
+    hash_source: HashSource | None
+    quarantine: Outcome
+    reason: str | None
+    ran: Annotated[bool, Meta(description="false: only read, as it needs a delegate")]
+    confined: Annotated[bool, Meta(description="by Landlock, to its own files")]
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """What the catalog says of a model."""
+
+    about: str
+    url: str
+    licence: str
+    source: str | None
+    input: str
+    classes: Count | None
+    top1: Score | None
+    top1_source: str | None
+    times_ms: list[Time]
+
+
+class Quantised(Struct, frozen=True, kw_only=True):
+    """A value is (number - ``zero_point``) * ``scale``."""
+
+    scale: float
+    zero_point: int
+
+
+class TensorFacts(Struct, frozen=True, kw_only=True):
+    """An input or output."""
+
+    name: str
+    shape: list[int]
+    type: str
+    quantised: Quantised | None
+    normalised: Annotated[str | None, Meta(description="of the input: how pixels become values")]
+    scores: Annotated[
+        Literal["logits", "probabilities"] | None, Meta(description="of the output of scores")
+    ]
+
+
+class Metadata(Struct, frozen=True, kw_only=True):
+    """What the file says of itself; null where it does not."""
+
+    mean: list[float] | None
+    std: list[float] | None
+    label_files: list[str] | None
+
+
+class Blessed(Struct, frozen=True, kw_only=True):
+    """Which data the model was blessed on, how many gates it held, and when."""
+
+    data: str
+    gates: Count
+    blessed: str
+
+
+class ModelMessage(Document, frozen=True, kw_only=True):
+    """All that is known of a model; from ``runtime`` on only of one that passed quarantine."""
+
+    name: str
+    path: str | None = None
+    catalog: Published | None = None
+    sha256: str | None = None
+    hash: Literal["right", "wrong", "unknown"] | None = None
+    hash_source: HashSource | None = None
+    quarantine: Outcome | None = None
+    reason: str | None = None
+    ran: bool | None = None
+    confined: bool | None = None
+    runtime: str | None = None
+    delegated: Score | None = None
+    input: TensorFacts | None = None
+    output: TensorFacts | None = None
+    features: TensorFacts | None = None
+    classes: Count | None = None
+    labels: str | None = None
+    metadata: Metadata | None = None
+    blessing: Annotated[
+        Blessed | str | None, Meta(description="a text says why it does not hold")
+    ] = None
