@@ -14,9 +14,12 @@ import pytest
 
 from edged.config.schema import ModelConfig
 from edged.errors import EdgedError
+from edged.paths import bundled_model
 from edged.ports.control.client import ControlClient
 from tests.models.mutants import KINDS, mutants
 from tests.mosquitto import LIMIT_S, wait_until
+
+PICTURES = Path(__file__).parents[1] / "pictures"
 
 CONFIG = """
 device = "test"
@@ -79,8 +82,8 @@ class Running:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, sound: ModelConfig, shared_data: Path) -> Iterator[Running]:
-    running = Running(tmp_path, sound, shared_data / "images" / "cat.bmp")
+def daemon(tmp_path: Path, sound: ModelConfig) -> Iterator[Running]:
+    running = Running(tmp_path, sound, PICTURES)
     try:
         wait_until(running.answers)
         yield running
@@ -108,15 +111,14 @@ def test_a_sound_model_takes_over(daemon: Running, sound: ModelConfig, tmp_path:
 
 
 def test_the_daemon_outlives_every_kind_of_damage(
-    daemon: Running, sound: ModelConfig, tmp_path: Path, shared_data: Path
+    daemon: Running, sound: ModelConfig, tmp_path: Path
 ) -> None:
-    content = (shared_data / "models" / "mobilenet_v1_0.25_128_quant.tflite").read_bytes()
-    labels = shared_data / "labels" / "imagenet_labels.txt"
+    content = bundled_model().read_bytes()
     refused = 0
     for number, (_, _, mutant) in enumerate(mutants([content], len(KINDS), seed=3)):
         path = tmp_path / f"mutant{number}.tflite"
         path.write_bytes(mutant)
-        daemon.configure(ModelConfig(path=str(path), labels=str(labels)))
+        daemon.configure(ModelConfig(path=str(path)))
         try:
             daemon.ask("reload")
         except EdgedError:
