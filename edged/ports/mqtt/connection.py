@@ -6,18 +6,17 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from edged.backoff import backoff_s
 from edged.config.schema import MqttConfig
 from edged.errors import PortError
 from edged.ports.mqtt import credentials
+from edged.ports.mqtt.callbacks import Callbacks
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessage, MQTTMessageInfo
+    from paho.mqtt.client import MQTTMessageInfo
     from paho.mqtt.reasoncodes import ReasonCode
 
     from edged.ports.mqtt.session import Session
@@ -35,22 +34,6 @@ ALIVE_CHECK_S = 10.0
 
 FAREWELL_S = 1.0
 """At the end, the time for the last messages to go out."""
-
-
-class Callbacks(msgspec.Struct, frozen=True):
-    """What the connection tells its owner, each from a thread of the connection's."""
-
-    up: Callable[[int], None]
-    """Connected; the number of unacknowledged messages that the broker takes."""
-
-    down: Callable[[], None]
-    """The connection is lost; nothing of it comes any more."""
-
-    acknowledged: Callable[[int], None]
-    """The broker has the packet. Called under the network library's lock: leave a note only."""
-
-    message: Callable[[MQTTMessage], None]
-    """Something came on a subscribed topic."""
 
 
 class Connection:

@@ -18,8 +18,9 @@ from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
 from edged.messages import results
 from edged.messages.message import Moment
+from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
-from edged.ports.mqtt.connection import FAREWELL_S, Callbacks, Connection
+from edged.ports.mqtt.connection import FAREWELL_S, Connection
 from edged.ports.mqtt.delivery import Delivery
 from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics

@@ -28,7 +28,7 @@ from edged.config.schema import MqttConfig
 from edged.ports.mqtt import credentials, tls
 
 if TYPE_CHECKING:
-    from edged.ports.mqtt.connection import Callbacks
+    from edged.ports.mqtt.callbacks import Callbacks
 
 SILENT = "the broker stays silent"
 
