@@ -14,11 +14,14 @@ def advice(path: Path, mode: int) -> str:
     """Which part of `path` refuses this user the access `mode` (as of `os.access`), and what to do.
 
     For example: /run/edged is for group edged: `sudo usermod -aG edged ann`, then log in again.
-    OSError if it is not there.
     """
-    path = path.absolute()
+    # What a link leads to may lie where this user has no way.
+    path = Path(os.path.realpath(path))
     place = next((folder for folder in path.parents[::-1] if not os.access(folder, os.X_OK)), path)
-    found = place.stat()
+    try:
+        found = place.stat()
+    except OSError as error:
+        return f"{place}: {error.strerror}"
     needed = (mode if place == path else os.X_OK) << 3
     if found.st_mode & needed == needed and found.st_gid:
         group, user = _name(grp.getgrgid, found.st_gid), _name(pwd.getpwuid, os.getuid())

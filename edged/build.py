@@ -57,7 +57,8 @@ def admitted(config: Config) -> Admitted:
         from edged.evaluation import blessing
 
         blessing.check(file.path)
-    return Admitted(model, file, stamp(file.path, Path(model.labels)))
+    labels = [Path(model.labels)] if model.labels else []
+    return Admitted(model, file, stamp(file.path, *labels))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -168,12 +169,15 @@ class Ports:
         Which outputs these are is `written_down`, for `edged safe-outputs`.
         """
         if not (config.output or config.input):
+            # Of an earlier configuration, whose outputs are nobody's any more.
+            written_down.unlink(missing_ok=True)
             return
         from edged.ports.gpio import opened
         from edged.ports.gpio.factory import open_factory
         from edged.ports.gpio.port import GpioPort
 
-        opened.write(written_down, opened.OpenedOutputs(config.gpio, config.output))
+        outputs = opened.OpenedOutputs(config.gpio, config.output)
+        self._stack.enter_context(opened.written(written_down, outputs))
         factory = self._stack.enter_context(open_factory(config.gpio))
         self.gpio = GpioPort(factory, config.output, config.input, mailbox, self._output_changed)
         self.all.append(self._stack.enter_context(self.gpio))
@@ -197,11 +201,15 @@ class Ports:
         if self.gpio is not None:
             self.gpio.tell_all()
 
-    def set_output(self, name: str, value: float) -> None:
-        """Set an output to a value in 0..1. CommandError."""
+    def set_output(self, name: str, value: float) -> float:
+        """Set an output to a value in 0..1; the value that it has then. CommandError."""
         if self.gpio is None:
             raise CommandError(f"{name!r}: no such output; none is configured")
-        self.gpio.set(name, value)
+        return self.gpio.set(name, value)
+
+    def output_values(self) -> dict[str, float]:
+        """What each output has."""
+        return self.gpio.values() if self.gpio is not None else {}
 
     def release_pins(self) -> None:
         """Outputs to their safe level, before anything else ends."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import reduce
 from operator import or_
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_
 import msgspec
 from msgspec import Meta, Struct
 
+from edged.config.toml import shown
 from edged.core import Result
 from edged.errors import CommandError, EdgedError
 from edged.messages.message import Moment, Score
@@ -180,10 +182,23 @@ def name_of(command: type[Command]) -> str:
     return str(tag)
 
 
-def fields_of(command: type[Command]) -> dict[str, type]:
-    """What it needs to be told, and the plain type of each: text or a number."""
+SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
+
+
+def level(text: str) -> float:
+    """An output's value as people write it: ON, OFF or a number from 0 to 1. CommandError."""
+    word = text.strip().lower()
+    with suppress(ValueError):
+        value = SWITCH[word] if word in SWITCH else float(word)
+        if 0.0 <= value <= 1.0 and "_" not in word:
+            return abs(value)
+    raise CommandError("an output is set with ON, OFF or a number from 0 to 1")
+
+
+def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
+    """What it needs to be told, and what reads each from text. CommandError."""
     return {
-        field.name: _plain(field.type)
+        field.name: str if _plain(field.type) is str else level
         for field in msgspec.structs.fields(command)
         if field.name not in Command.__struct_fields__
     }
@@ -216,21 +231,19 @@ class Parser:
         """A command from JSON, or from its bare name where it needs no more. CommandError."""
         if len(payload) > REQUEST_BYTES:
             raise CommandError(f"a request has at most {REQUEST_BYTES} bytes")
+        known = f"commands: {', '.join(self._allowed)}"
         word = payload.strip().lower().decode("ascii", "replace")
         try:
-            if word in self._allowed:
+            if not word.startswith(("{", "[", '"')):
+                if word not in self._allowed:
+                    raise CommandError(f"{shown(word)} is no command; {known}")
                 return msgspec.convert({"command": word}, self._allowed[word])
             command: Command = self._decoder.decode(payload)
         except msgspec.ValidationError as error:
-            raise CommandError(f"not a command: {_one_line(error)}; {self._known()}") from error
+            raise CommandError(f"not a command: {_one_line(error)}; {known}") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise CommandError(
-                f"neither JSON nor a command's name: {_one_line(error)}; {self._known()}"
-            ) from error
+            raise CommandError(f"neither JSON nor a command's name; {known}") from error
         return command
-
-    def _known(self) -> str:
-        return f"commands: {', '.join(self._allowed)}"
 
 
 def carry_out(request: Request[Any], handlers: Handlers) -> None:

@@ -193,7 +193,11 @@ class OutputState(msgspec.Struct, frozen=True):
     at_s: float
 
 
-Report: TypeAlias = Result | Health | Snapshot | OutputState
+class Undecided(msgspec.Struct, frozen=True):
+    """Nothing is held to be true until the next frame: labels or rules are others now."""
+
+
+Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided
 """What a port is told."""
 
 

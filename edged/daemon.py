@@ -20,7 +20,7 @@ from edged.attention import Attention
 from edged.commands import Request
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.core import Port
+from edged.core import UNDECIDED, Port, Undecided
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
@@ -173,12 +173,18 @@ class Daemon:
         del request
         pipeline = self._pipeline
         at = Moment.now(self._config.device, time.monotonic, time.time)
-        return pipeline.vitals.status(at, pipeline.camera, pipeline.perception, self._attention)
+        return pipeline.vitals.status(
+            at,
+            pipeline.camera,
+            pipeline.perception,
+            self._attention,
+            self._ports.output_values(),
+        )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
-        self._ports.set_output(command.name, command.value)
-        return OutputAnswer(name=command.name, value=command.value)
+        value = self._ports.set_output(command.name, command.value)
+        return OutputAnswer(name=command.name, value=value)
 
     def _reload(self, request: Request[commands.Reload]) -> None:
         self._hung_up = False
@@ -195,6 +201,8 @@ class Daemon:
         pipeline.vitals.health_s = taken.config.mqtt.health_s
         logging.getLogger().setLevel(taken.config.log.level.upper())
         self._ports.reconfigure(taken.config)
+        if taken.perception.scene is UNDECIDED:
+            pipeline.tell(Undecided())
         log.info("configuration reloaded")
         if restart_for:
             log.warning("restart edged for the new %s to hold", ", ".join(restart_for))

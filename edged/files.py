@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to be read, at once; OSError, also for what is no regular file.
+
+    A FIFO that nobody writes to would be waited for, a device never end, a terminal become ours.
+    """
+    file = open(path, "rb", opener=_opened_at_once)  # noqa: SIM115 (the caller closes it)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(None, "no regular file")
+    return file
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -105,12 +105,18 @@ class Vitals:
         )
 
     def status(
-        self, at: Moment, camera: Camera, perception: Perception, attention: Attention
+        self,
+        at: Moment,
+        camera: Camera,
+        perception: Perception,
+        attention: Attention,
+        outputs: Mapping[str, float],
     ) -> StatusAnswer:
         """The present state, for who asks."""
         return StatusAnswer(
             scene=perception.scene.name,
             rules=rules(perception.scene, at),
+            outputs=dict(outputs),
             camera=camera.name,
             camera_error=camera.error,
             model=perception.model,

@@ -30,7 +30,7 @@ def opened_outputs(configuration: Path | None) -> Path:
 
     Found without reading the configuration, which may be wrong by then.
     """
-    name = os.fsencode(configuration.absolute()) if configuration else b""
+    name = os.fsencode(os.path.realpath(configuration)) if configuration else b""
     return runtime_directory() / f"outputs-{zlib.crc32(name):08x}.json"
 
 

@@ -113,7 +113,8 @@ class Reloader:
     def _reload(self, asked_by: str) -> Reply:
         try:
             prepared = prepare(self._in_force(), self._settled())
-        except EdgedError as error:
+        except (EdgedError, OSError) as error:
+            # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
             for line in str(error).splitlines():
                 log.error("reload: %s", line)
             log.error("reload, asked by %s: refused; everything stays as it was", asked_by)

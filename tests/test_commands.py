@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edged import commands
+from edged.cli import main
 from edged.cli.parser import make_parser
 from edged.commands import (
     COMMANDS,
@@ -22,6 +23,7 @@ from edged.commands import (
     carry_out,
     does,
     fields_of,
+    level,
     name_of,
     open_to,
 )
@@ -58,7 +60,7 @@ def test_the_command_line_has_every_command_of_the_control_socket() -> None:
 def test_what_a_command_needs_is_asked_for_on_the_command_line() -> None:
     arguments = make_parser().parse_args(["set-output", "lamp", "0.5"])
     assert (arguments.name, arguments.value) == ("lamp", 0.5)
-    assert fields_of(SetOutput) == {"name": str, "value": float}
+    assert fields_of(SetOutput) == {"name": str, "value": level}
     assert fields_of(Pause) == {}
 
 
@@ -78,7 +80,8 @@ def test_the_fields_and_the_id_come_from_json() -> None:
         (b"set-output", "not a command: .*name"),
         (b'{"command": "set-output", "name": "lamp", "value": 1.5}', "not a command: .*1.0"),
         (b'{"command": "dance"}', "not a command: .*dance"),
-        (b"dance", "neither JSON nor a command's name: .*; commands: snapshot, pause"),
+        (b"dance", '"dance" is no command; commands: snapshot, pause'),
+        (b"{dance", "neither JSON nor a command's name; commands: snapshot, pause"),
         (b"x" * (REQUEST_BYTES + 1), f"at most {REQUEST_BYTES} bytes"),
     ],
 )
@@ -137,3 +140,24 @@ def test_a_reply_as_it_leaves() -> None:
 def test_inputs_may_ask_for_what_the_table_lets_them() -> None:
     assert InputConfig(name="door", pin=1).action in open_to(Asker.INPUT)
     assert commands.TakeSnapshot in open_to(Asker.INPUT).values()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("ON", 1.0), (" off ", 0.0), ("0.25", 0.25), ("-0", 0.0), ("1", 1.0)]
+)
+def test_an_output_is_set_with_a_word_or_a_number(text: str, value: float) -> None:
+    assert level(text) == value
+    assert str(level(text)) == str(value)
+
+
+@pytest.mark.parametrize("text", ["", "2", "-0.1", "nan", "inf", "1e400", "0_1", "toggle"])
+def test_an_output_is_set_with_nothing_else(text: str) -> None:
+    with pytest.raises(CommandError, match="ON, OFF or a number from 0 to 1"):
+        level(text)
+
+
+def test_a_wrong_value_on_the_command_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["set-output", "lamp", "nan"])
+    assert stopped.value.code == 2
+    assert "ON, OFF or a number from 0 to 1" in capsys.readouterr().err

@@ -86,11 +86,12 @@ def test_the_status_tells_scene_rules_camera_and_model() -> None:
     seeing = perception()
     at = Moment("porch", 5.0, 1e9)
     camera: Any = StillCamera()
-    status = vitals.status(at, camera, seeing, Attention())
+    status = vitals.status(at, camera, seeing, Attention(), {"lamp": 1.0})
     assert (status.scene, status.rules) == (UNDECIDED.name, {})
+    assert status.outputs == {"lamp": 1.0}
     assert (status.camera, status.model, status.frames) == ("still", "brightness", 1)
     seeing.scene = result(captured_s=4.0).scene
-    status = vitals.status(at, camera, seeing, Attention())
+    status = vitals.status(at, camera, seeing, Attention(), {"lamp": 1.0})
     assert (status.scene, status.rules["cat"].active) == ("cat", True)
     assert status.rules["cat"].since.timestamp() == pytest.approx(1e9 + 3.8)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+
+from edged.errors import CommandError
 
 EXIT_STATUSES = """\
 exit status:
@@ -55,6 +58,18 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument("--json", action="store_true", help="print one JSON document a line")
+
+
+def argument(read: Callable[[str], object]) -> Callable[[str], object]:
+    """`read` as argparse wants it, which is to say what is wrong in its own way."""
+
+    def convert(text: str) -> object:
+        try:
+            return read(text)
+        except CommandError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
 
 
 def positive(text: str) -> int:

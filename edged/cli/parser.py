@@ -12,6 +12,7 @@ from edged.cli.arguments import (
     Formatter,
     add_config,
     add_json,
+    argument,
     command,
     describe,
     positive,
@@ -90,8 +91,8 @@ def _command_of(name: str) -> _Command:
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(kind=kind)
-        for field, plain in fields_of(kind).items():
-            parser.add_argument(field, type=plain, metavar=field.upper())
+        for field, read in fields_of(kind).items():
+            parser.add_argument(field, type=argument(read), metavar=field.upper())
         _asking(parser)
 
     said = does(kind)

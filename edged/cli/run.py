@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import signal
 
 from edged import logs
 from edged.errors import EdgedError
@@ -18,6 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
     # What is imported and built for a start lives as long as the daemon, which collects garbage
     # when it runs: until then there is none, and looking for it takes four milliseconds.
     gc.disable()
+    # Until it is obeyed: a reload that comes too early is none, and would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from edged.daemon import Daemon, log_style
 
     overrides = list(arguments.overrides)

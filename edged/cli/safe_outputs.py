@@ -8,6 +8,7 @@ import sys
 
 from edged import paths
 from edged.config.load import load
+from edged.errors import ConfigError
 from edged.ports.gpio import opened
 from edged.ports.gpio.opened import OpenedOutputs
 from edged.ports.gpio.safe import put_outputs_safe
@@ -16,13 +17,18 @@ from edged.ports.gpio.safe import put_outputs_safe
 def run(arguments: argparse.Namespace) -> int:
     """Each output that the daemon opened in its on_exit level; a line for each that could not be.
 
-    The configuration counts only where no daemon with its name has opened anything.
+    The configuration counts only where no daemon with this file has written down what it opened.
     """
-    outputs = opened.read(paths.opened_outputs(arguments.config))
+    problems = []
+    try:
+        outputs = opened.read(paths.opened_outputs(arguments.config))
+    except ConfigError as error:
+        problems.append(f"{error}; the outputs of the configuration go safe instead")
+        outputs = None
     if outputs is None:
         config = load(arguments.config, arguments.overrides, os.environ)
         outputs = OpenedOutputs(config.gpio, config.output)
-    problems = put_outputs_safe(outputs.gpio, outputs.outputs)
+    problems += put_outputs_safe(outputs.gpio, outputs.outputs)
     for problem in problems:
         print(f"edged: {problem}", file=sys.stderr)
     return 1 if problems else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from edged.config.schema import Config
 from edged.config.toml import KeyPath, TomlSyntaxError, key_lines, parse, path_text, shown
 from edged.config.validate import Problem
 from edged.errors import ConfigError
+from edged.files import open_regular
 
 FILE_LIMIT_BYTES = 1 << 20
 PROBLEMS_LIMIT = 50
@@ -67,10 +67,8 @@ def load(
 
 def _read(path: Path) -> str:
     try:
-        with open(path, "rb", opener=_opened_at_once) as file:
+        with open_regular(path) as file:
             before = os.fstat(file.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise ConfigError(f"{path}: no regular file; write the configuration into one")
             content = file.read(FILE_LIMIT_BYTES + 1)
             after = os.fstat(file.fileno())
     except PermissionError as error:
@@ -91,11 +89,6 @@ def _read(path: Path) -> str:
             f"{_place(path.name, line)}not UTF-8 text (byte {content[error.start]:#04x}); "
             "save the file as UTF-8"
         ) from error
-
-
-def _opened_at_once(path: str, flags: int) -> int:
-    # Else a FIFO that nobody writes to is waited for, and a terminal becomes ours.
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _line(

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from edged.errors import ModelError
+from edged.files import open_regular
 from edged.inference import modelfile
 from edged.inference.modelfile import ModelFile
 
@@ -61,7 +62,7 @@ def check_count(path: Path, outputs: int, source: str, count: int) -> None:
 def load(path: Path) -> tuple[str, ...]:
     """The labels in the file at `path`, by class; ModelError if it cannot be read as labels."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ModelError(

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edged.errors import ModelError
+from edged.files import open_regular
 from edged.inference.flatbuffer import DamagedError, Table, root
 
 DEQUANTIZE, LOGISTIC, RESHAPE, SOFTMAX, SQUEEZE, QUANTIZE = 6, 14, 22, 25, 43, 114
@@ -52,7 +53,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 def read(path: Path) -> ModelFile:
     """Read and check the model at `path`; ModelError if it is absent, no model, or damaged."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if file.seek(0, 2) < 8:
                 raise ModelError(f"{path} is empty or cut short: copy the model file again")
             # Not closed here: what an error keeps alive may still point into the map.

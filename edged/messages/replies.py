@@ -46,6 +46,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
 
     scene: str | None
     rules: dict[str, RuleState]
+    outputs: Annotated[dict[str, float], Meta(description="the value that each output has")]
     camera: str
     camera_error: str | None
     model: str

@@ -94,6 +94,11 @@ def state(result: Result, at: Moment) -> StateMessage:
     )
 
 
+def undecided(at: Moment) -> StateMessage:
+    """Before the first frame that labels or rules have seen."""
+    return StateMessage(device=at.device, time=at.time, scene=None, frame=0, rules={})
+
+
 def classification(result: Result, top: int, at: Moment) -> ClassificationMessage:
     """The `top` best classes of a frame."""
     return ClassificationMessage(

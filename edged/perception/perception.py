@@ -50,6 +50,11 @@ class Perception:
         return self._classifier.labels
 
     @property
+    def rules(self) -> Sequence[str]:
+        """The names of the rules."""
+        return self._decider.names
+
+    @property
     def wanted_px(self) -> tuple[int, int]:
         """(height, width) of a frame that has all that the model can see."""
         return self._classifier.input_px
@@ -61,10 +66,10 @@ class Perception:
     def succeed(self, old: Perception) -> None:
         """Take over what `old` holds to be true, before the first frame; `old` is let go.
 
-        Where the labels are others, the scene is undecided until that frame.
+        Where labels or rules are others, the scene is undecided until that frame.
         """
         self._decider.succeed(old._decider)
-        if list(self.labels) == list(old.labels):
+        if list(self.labels) == list(old.labels) and self.rules == old.rules:
             self.scene = old.scene
         if self._classifier is not old._classifier:
             old.__exit__()

@@ -68,7 +68,7 @@ class Decider:
             default = getattr(defaults, name)
             return np.array([default if value is None else value for value in own], np.float64)
 
-        self._names = [rule.name for rule in rules]
+        self.names = [rule.name for rule in rules]
         # Rounded as scores are: 0.9 of a model reaches a threshold of 0.9.
         self._enter = option("enter").astype(np.float32).astype(np.float64)
         self._exit = option("exit").astype(np.float32).astype(np.float64)
@@ -120,7 +120,7 @@ class Decider:
         events: tuple[Event, ...] = ()
         if self._ended or now_s + ROUNDING_S >= self._due_s:
             events = (*self._end(number), *self._change(number))
-        states = RuleStates(self._names, self._active, self._filter.score, self._since_s)
+        states = RuleStates(self.names, self._active, self._filter.score, self._since_s)
         return Scene(self._scene_name(), states, self._active_names), events
 
     def succeed(self, old: Decider) -> None:
@@ -129,9 +129,9 @@ class Decider:
         A rule of the same name keeps its state and its times; its score too, if its classes are
         the same. A rule that was active and is gone becomes inactive with the next frame.
         """
-        places = {name: place for place, name in enumerate(old._names)}
-        mine = np.array([i for i, name in enumerate(self._names) if name in places], np.intp)
-        its = np.array([places[name] for name in self._names if name in places], np.intp)
+        places = {name: place for place, name in enumerate(old.names)}
+        mine = np.array([i for i, name in enumerate(self.names) if name in places], np.intp)
+        its = np.array([places[name] for name in self.names if name in places], np.intp)
         for state in ("_wish", "_active", "_crossed_s", "_since_s", "_effect_s"):
             getattr(self, state)[mine] = getattr(old, state)[its]
         new_filter, old_filter = self._filter, old._filter
@@ -146,13 +146,13 @@ class Decider:
         self._expect()
         self._name_active()
         self._now_s = old._now_s
-        added = np.ones(len(self._names), np.bool_)
+        added = np.ones(len(self.names), np.bool_)
         added[mine] = False
         self._since_s[added] = old._now_s or 0.0
-        kept = set(self._names)
+        kept = set(self.names)
         self._ended = old._ended + [
             (name, float(score))
-            for name, score, active in zip(old._names, old_filter.score, old._active, strict=True)
+            for name, score, active in zip(old.names, old_filter.score, old._active, strict=True)
             if active and name not in kept
         ]
 
@@ -212,7 +212,7 @@ class Decider:
             effect_s = max(crossed_s, at_s)
             self._effect_s[place] = min(max(effect_s, now_s - HOLD_S), now_s)
             score = float(self._filter.score[place])
-            events.append(Event(self._names[place], active, score, crossed_s, now_s, number))
+            events.append(Event(self.names[place], active, score, crossed_s, now_s, number))
         self._name_active()
         return events
 
@@ -227,14 +227,14 @@ class Decider:
         return [Event(name, False, score, now_s, now_s, number) for name, score in ended]
 
     def _name_active(self) -> None:
-        self._active_names = tuple(self._names[i] for i in np.flatnonzero(self._active).tolist())
+        self._active_names = tuple(self.names[i] for i in np.flatnonzero(self._active).tolist())
 
     def _scene_name(self) -> str:
         if len(self._active_names) == 1:
             return self._active_names[0]
         if self._active_names:
             score = np.where(self._active, self._filter.score, -1.0)
-            return self._names[int(score.argmax())]
+            return self.names[int(score.argmax())]
         if self._best in self._empty:
             return NOTHING
         if self._filter.classes[self._best] < self._unknown_below:

@@ -60,6 +60,17 @@ def test_the_successor_with_other_labels_has_no_scene_before_its_first_frame() -
     assert new.decide(frame(0.9, at_s=1.0)).scene.name == "light"
 
 
+def test_the_successor_with_other_rules_has_no_scene_before_its_first_frame_either() -> None:
+    old = Perception(BrightnessClassifier(), rules())
+    old.decide(frame(0.9))
+    other = Decider([RuleConfig(name="sun", labels=["bright"])], DecideConfig(), LABELS)
+    new = old.with_rules(other)
+    new.succeed(old)
+    assert new.scene is UNDECIDED
+    ended, begun = new.decide(frame(0.9, at_s=1.0)).events
+    assert (ended.rule, ended.active, begun.rule, begun.active) == ("light", False, "sun", True)
+
+
 def test_the_successor_lets_the_old_model_go_and_keeps_its_own() -> None:
     old_model, new_model = BrightnessClassifier(), BrightnessClassifier()
     old, new = Perception(old_model, rules()), Perception(new_model, rules())

@@ -5,13 +5,16 @@ The configuration may be edited, or wrong, when the daemon ends: what counts is 
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from edged.config.schema import GpioConfig, OutputConfig
-from edged.errors import ConfigError
-from edged.files import write_atomically
+from edged.errors import ConfigError, PortError
+from edged.files import open_regular, write_atomically
 
 LIMIT_BYTES = 1 << 24
 
@@ -23,24 +26,37 @@ class OpenedOutputs(msgspec.Struct, frozen=True):
     outputs: list[OutputConfig]
 
 
-def write(path: Path, opened: OpenedOutputs) -> None:
-    """Before the first pin is opened. ConfigError where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        write_atomically(path, msgspec.json.encode(opened))
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: the outputs cannot be written down for safe-outputs: "
-            f"{error.strerror or error}; make its directory writable"
-        ) from error
+@contextmanager
+def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
+    """Write down what is opened next, and be the only daemon that may, until the end.
+
+    ConfigError where another daemon has done so: what a second one writes would be what is made
+    safe when the first one is killed. PortError where it cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            lock = stack.enter_context(path.with_suffix(".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_atomically(path, msgspec.json.encode(opened))
+        except BlockingIOError as error:
+            raise ConfigError(
+                "another edged runs with this configuration; stop it, or give this one its own"
+            ) from error
+        except OSError as error:
+            raise PortError(
+                f"{path}: the outputs cannot be written down for safe-outputs: "
+                f"{error.strerror or error}; make its directory writable, or room in it"
+            ) from error
+        yield
 
 
 def read(path: Path) -> OpenedOutputs | None:
     """What was opened last; None where nothing is written down. ConfigError if it is damaged."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return msgspec.json.decode(file.read(LIMIT_BYTES), type=OpenedOutputs)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}; start edged again") from error

@@ -132,8 +132,16 @@ class GpioPort:
                     output.drive.follow(active, score, report.events, now_s)
             self._settle(now_s)
 
-    def set(self, name: str, value: float) -> None:
-        """Set an output by hand to a value in 0..1, until its rule changes. CommandError."""
+    def values(self) -> dict[str, float]:
+        """What each output has."""
+        with self._changed:
+            return {output.config.name: output.value for output in self._outputs}
+
+    def set(self, name: str, value: float) -> float:
+        """Set an output by hand to a value in 0..1, until its rule changes. CommandError.
+
+        The value that it has then: a lamp knows only on and off.
+        """
         if not 0.0 <= value <= 1.0:
             raise CommandError(f"{name}: the value must be in 0..1, not {value:g}")
         with self._changed:
@@ -143,7 +151,7 @@ class GpioPort:
                     self._settle(self._clock())
                     if output.failed:
                         raise CommandError(f'output "{name}" does not answer; see the log')
-                    return
+                    return output.value
         if self._factory is None:
             raise CommandError(f'output "{name}" is not driven: [gpio] factory = "none"')
         known = [output.config.name for output in self._outputs]

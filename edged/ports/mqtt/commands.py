@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edged.commands import Asker, Command, Parser, Reply, Request, SetOutput, name_of
+from edged.commands import Asker, Command, Parser, Reply, Request, SetOutput, level, name_of
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
 from edged.messages.replies import RequestId
@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 CORRELATION_BYTES = 1024
 """Longer correlation data is not given back."""
 
-SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
+LEVEL_BYTES = 16
+"""No value of an output is longer."""
 
 
 class Return(msgspec.Struct, frozen=True):
@@ -87,7 +88,8 @@ class Commands:
         name = self._topics.output_of(topic)
         if name is None or name not in self._outputs:
             raise CommandError("there is no output of this name")
-        return SetOutput(name=name, value=_value(payload))
+        word = payload if len(payload) <= LEVEL_BYTES else b""
+        return SetOutput(name=name, value=level(word.decode("ascii", "replace")))
 
     def _return(self, message: MQTTMessage) -> Return:
         topic = getattr(message.properties, "ResponseTopic", None)
@@ -97,18 +99,3 @@ class Commands:
         if correlation is not None and len(correlation) > CORRELATION_BYTES:
             correlation = None
         return Return(topic, correlation)
-
-
-def _value(payload: bytes) -> float:
-    """An output's value: ON, OFF or a number from 0 to 1. CommandError."""
-    word = payload[:16].strip().lower().decode("ascii", "replace")
-    if len(payload) <= 16:
-        if word in SWITCH:
-            return SWITCH[word]
-        try:
-            value = float(word)
-        except ValueError:
-            value = -1.0
-        if 0.0 <= value <= 1.0:
-            return value
-    raise CommandError("an output is set with ON, OFF or a number from 0 to 1")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edged.commands import Reply
 from edged.config.schema import MqttConfig
-from edged.core import Health, OutputState, Report, Result, Snapshot
+from edged.core import Health, OutputState, Report, Result, Snapshot, Undecided
 from edged.errors import EdgedError
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
@@ -147,6 +147,9 @@ class MqttPort:
             case OutputState():
                 output = device_messages.output(report, self._now())
                 self._retain(self._topics.output_state(report.name), output.json())
+            case Undecided():
+                self._state_key = None
+                self._retain(self._topics.state, results.undecided(self._now()).json())
             case Snapshot():
                 self._hand_over_image(report.result)
             case Health():

@@ -39,6 +39,7 @@ def seen(number: int = 1, full: bool = False) -> Result:
 STATUS = StatusAnswer(
     scene="cat",
     rules={},
+    outputs={"lamp": 1.0},
     camera="still",
     camera_error=None,
     model="m",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from edged.cli import main
 from edged.config.schema import GpioConfig, OutputConfig
-from edged.errors import ConfigError
+from edged.errors import ConfigError, PortError
 from edged.paths import opened_outputs
 from edged.ports.gpio import opened
 from edged.ports.gpio.opened import OpenedOutputs
@@ -33,8 +34,21 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "run" / "outputs.json"
     assert opened.read(path) is None
     wanted = OpenedOutputs(GpioConfig(chip="pinctrl"), [RELAY])
-    opened.write(path, wanted)
+    with opened.written(path, wanted):
+        assert opened.read(path) == wanted
     assert opened.read(path) == wanted
+
+
+def test_a_second_daemon_does_not_write_over_what_the_first_has_opened(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.json"
+    first = OpenedOutputs(GpioConfig(), [RELAY])
+    with opened.written(path, first):
+        second = opened.written(path, OpenedOutputs(GpioConfig(), []))
+        with pytest.raises(ConfigError, match="another edged runs with this configuration"):
+            second.__enter__()
+        assert opened.read(path) == first
+    with opened.written(path, OpenedOutputs(GpioConfig(), [])):
+        pass
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"gpio": {}, "outputs": [{"pin": 3}]}', b"\xff"])
@@ -48,8 +62,9 @@ def test_a_damaged_file_is_one_line_that_names_it(tmp_path: Path, content: bytes
 
 def test_a_place_that_cannot_be_written_is_one_line_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="make its directory writable"):
-        opened.write(tmp_path / "file" / "outputs.json", OpenedOutputs(GpioConfig(), [RELAY]))
+    wanted = opened.written(tmp_path / "file" / "o.json", OpenedOutputs(GpioConfig(), [RELAY]))
+    with pytest.raises(PortError, match="make its directory writable"):
+        wanted.__enter__()
 
 
 @pytest.mark.parametrize(
@@ -61,8 +76,8 @@ def test_an_output_that_was_opened_goes_safe_whatever_was_written_since(
     board: FakeChip, config: Path, edited: str
 ) -> None:
     board["RELAY"].level = board["LAMP"].level = 1
-    opened.write(opened_outputs(config), OpenedOutputs(GpioConfig(), [RELAY]))
-    config.write_text(edited)
+    with opened.written(opened_outputs(config), OpenedOutputs(GpioConfig(), [RELAY])):
+        config.write_text(edited)
     assert safe_outputs(config) == 0
     assert (board["RELAY"].level, board["LAMP"].level) == (0, 1)
 
@@ -77,3 +92,25 @@ def test_each_configuration_has_a_place_of_its_own(config: Path) -> None:
     other = opened_outputs(config.with_name("other.toml"))
     assert len({opened_outputs(config), other, opened_outputs(None)}) == 3
     assert opened_outputs(config) == opened_outputs(Path(str(config)))
+
+
+@pytest.mark.parametrize("damage", ["half", "fifo"])
+def test_where_it_is_damaged_that_is_said_and_the_configuration_counts(
+    board: FakeChip, config: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    board["RELAY"].level = 1
+    path = opened_outputs(config)
+    path.parent.mkdir(parents=True)
+    if damage == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_text('{"gpio": {')
+    assert safe_outputs(config) == 1
+    assert "the outputs of the configuration go safe instead" in capsys.readouterr().err
+    assert board["RELAY"].level == 0
+
+
+def test_a_link_to_a_configuration_is_that_configuration(config: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.toml"
+    link.symlink_to(config)
+    assert opened_outputs(link) == opened_outputs(config)

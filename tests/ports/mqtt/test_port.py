@@ -21,7 +21,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from edged.commands import Reply, Request, Resume, SetOutput, TakeSnapshot
 from edged.config.schema import MqttConfig
-from edged.core import OutputState, Snapshot
+from edged.core import OutputState, Snapshot, Undecided
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from tests.mosquitto import (
@@ -427,6 +427,20 @@ def test_an_answer_never_goes_where_it_could_do_something(
         _posted(mailbox).reply(Reply())
         assert read(listener.next())["request"] == "resume"
     assert mailbox.take() == []
+
+
+def test_while_nothing_is_decided_the_retained_state_says_so(
+    broker: Broker, make_port: MakePort
+) -> None:
+    port = make_port()
+    port.write(result(4, scene="cat"))
+    with Listener(broker.port, "edged/porch/state") as listener:
+        assert read(listener.next())["scene"] == "cat"
+        port.write(Undecided())
+        state = read(listener.next())
+        assert (state["scene"], state["rules"]) == (None, {})
+        port.write(result(5, scene="cat"))
+        assert read(listener.next())["scene"] == "cat"
 
 
 def test_a_retained_command_does_not_act(
