@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from edged.journal.entry import Page
 
-
-class Readable(Protocol):
-    """What a consumer asks of the journal."""
-
-    @property
-    def last(self) -> int: ...
-
-    def newest(self, number: int) -> bytes | None: ...
-
-    def page(self, consumer: Consumer, after: int, limit: int) -> Page: ...
-
-    def cursor_moved(self) -> None: ...
+if TYPE_CHECKING:
+    from edged.journal.journal import Journal
 
 
 class Consumer:
@@ -37,7 +27,7 @@ class Consumer:
     def __init__(
         self,
         name: str,
-        journal: Readable,
+        journal: Journal,
         lock: threading.Lock,
         wake: Callable[[], None],
         cursor: int | None,

@@ -28,12 +28,10 @@ class Losses(NamedTuple):
         return "full" if first <= self.full_up_to else "crash"
 
 
-def with_gaps(
-    events: Sequence[Entry], after: int, end: int | None, losses: Losses, at: Moment
-) -> Page:
+def with_gaps(events: Sequence[Entry], after: int, end: int, losses: Losses, at: Moment) -> Page:
     """`events`, and a gap for each run of numbers between them that is missing.
 
-    They are counted from `after`, and up to `end` where no more events are to come before it.
+    They are counted from `after` to `end`.
     """
     entries = []
     for event in events:
@@ -41,10 +39,9 @@ def with_gaps(
             entries.append(_gap(after + 1, event.number - 1, losses, at))
         entries.append(event)
         after = event.number
-    if end is not None and end > after:
+    if end > after:
         entries.append(_gap(after + 1, end, losses, at))
-        after = end
-    return Page(entries, after)
+    return Page(entries, max(after, end))
 
 
 def _gap(first: int, last: int, losses: Losses, at: Moment) -> Entry:

@@ -19,7 +19,8 @@ from edged.journal.entry import Entry, Page
 from edged.journal.gaps import Losses, with_gaps
 from edged.journal.numbers import Numbers
 from edged.journal.paths import journal_path
-from edged.journal.store import Read, Store
+from edged.journal.schema import Read
+from edged.journal.store import Store
 from edged.messages import events as messages
 from edged.messages.message import Moment
 
@@ -156,16 +157,14 @@ class Journal:
 
     def page(self, consumer: Consumer, after: int, limit: int) -> Page:
         """What `consumer` reads after a number: from disk, then from memory."""
-        read = None
-        if self._disk.acquire(timeout=DISK_WAIT_S):
-            try:
-                read = self._try(lambda store: store.after(after, limit))
-                with self._lock:
-                    return self._page(consumer, after, limit, read)
-            finally:
+        ours = self._disk.acquire(timeout=DISK_WAIT_S)
+        try:
+            read = self._try(lambda store: store.after(after, limit)) if ours else None
+            with self._lock:
+                return self._page(consumer, after, read)
+        finally:
+            if ours:
                 self._disk.release()
-        with self._lock:
-            return self._page(consumer, after, limit, None)
 
     def cursor_moved(self) -> None:
         """A consumer has advanced, which is to be written some time."""
@@ -208,7 +207,10 @@ class Journal:
         if (
             self._error is not None
             or self._numbers.to_reserve() is not None
-            or any(not one.known or (one.skipped and not one.behind) for one in self._readers())
+            or any(
+                not one.known or (one.skipped and not one.behind)
+                for one in self._consumers.values()
+            )
         ):
             due_s.append(now_s)
         if self._waiting:
@@ -230,7 +232,9 @@ class Journal:
                 self._changed.notify_all()
         with self._lock:
             events = list(self._waiting)
-            cursors = {reader.name: reader.cursor for reader in self._readers() if reader.known}
+            cursors = {
+                reader.name: reader.cursor for reader in self._consumers.values() if reader.known
+            }
             moved = self._cursors_since_s is not None
             store.full_up_to = max(store.full_up_to, self._full_up_to)
         gone: list[int] = []
@@ -242,7 +246,9 @@ class Journal:
             while self._waiting and self._waiting[0].number <= self._on_disk:
                 self._waiting.popleft()
             self._waiting_since_s = self._clock()
-            if all(reader.cursor == cursors.get(reader.name) for reader in self._readers()):
+            if all(
+                reader.cursor == cursors.get(reader.name) for reader in self._consumers.values()
+            ):
                 self._cursors_since_s = None
             for number in gone:
                 self._lose(number)
@@ -282,7 +288,7 @@ class Journal:
                         "lower than those in the file; restart edged"
                     )
                 self._accepted = True
-            unknown = [reader for reader in self._readers() if not reader.known]
+            unknown = [reader for reader in self._consumers.values() if not reader.known]
         for reader in unknown:
             cursor = store.cursor(reader.name)
             with self._lock:
@@ -295,7 +301,7 @@ class Journal:
         with self._lock:
             error, self._error = self._error, None
             self._retry_s = 0.0
-            late = [reader for reader in self._readers() if reader.skipped]
+            late = [reader for reader in self._consumers.values() if reader.skipped]
             for reader in late:
                 reader.behind = True
         if error is not None and self._store is not None:
@@ -303,29 +309,29 @@ class Journal:
         for reader in late:
             reader.wake()
 
-    def _page(self, consumer: Consumer, after: int, limit: int, read: Read | None) -> Page:
+    def _page(self, consumer: Consumer, after: int, read: Read | None) -> Page:
         if consumer.behind:
             # The disk was opened just now, and the cursor is another.
             return Page((), after)
         events: list[Entry] = []
         damaged: Sequence[int] = ()
+        end: int | None = None
         if read is not None:
-            events, damaged = list(read.events), read.damaged
+            events, damaged, end = list(read.events), read.damaged, read.up_to
             for number in damaged:
                 self._lose(number)
         elif after < self._on_disk:
             consumer.skipped = True
             after = self._on_disk
-        whole = len(events) < limit
-        if whole:
-            known = events[-1].number if events else after
-            events += [entry for entry in self._waiting if entry.number > known]
+        if end is None:
+            events = [entry for entry in self._waiting if entry.number > after]
+            end = self._last
         moment = Moment.now(self._device, self._clock, self._wall_clock)
-        losses = Losses(self._full_up_to, 0, damaged)
-        if self._store is not None:
-            full_up_to = max(self._full_up_to, self._store.full_up_to)
-            losses = Losses(full_up_to, self._store.replaced_up_to, damaged)
-        return with_gaps(events, after, self._last if whole else None, losses, moment)
+        full_up_to, replaced_up_to = self._full_up_to, 0
+        if (store := self._store) is not None:
+            full_up_to = max(full_up_to, store.full_up_to)
+            replaced_up_to = store.replaced_up_to
+        return with_gaps(events, after, end, Losses(full_up_to, replaced_up_to, damaged), moment)
 
     def _take_numbers(self, count: int) -> int:
         if not self._numbers.may_give(count):
@@ -346,12 +352,9 @@ class Journal:
         while self._error is None and self._on_disk < self._last and self._writer.is_alive():
             self._changed.wait(DISK_WAIT_S)
 
-    def _readers(self) -> list[Consumer]:
-        return list(self._consumers.values())
-
     def _lose(self, number: int) -> None:
         """An event is gone; whoever has not had it will not get it."""
-        for reader in self._readers():
+        for reader in self._consumers.values():
             if number > reader.heard:
                 reader.dropped += 1
                 if not reader.loss_told:

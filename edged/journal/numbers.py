@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edged.files import write_atomically
+from edged.files import open_regular, write_atomically
 
-HIGHEST = 2**53 - 1
-"""The highest number that every reader of JSON holds exactly."""
+HIGHEST = 3 * 2**51
+"""The highest number that is believed. From there up to 2**53, which every reader of JSON holds
+exactly, there is room for all that a device can still count."""
 
 BLOCK = 256
 """Numbers reserved at a time. After a crash those that are left are a gap."""
@@ -73,15 +74,18 @@ def somewhere_above(number: int, wall_s: float) -> int:
 
 
 def read_mark(path: Path) -> int | None:
-    """The number above which none has been used; None where the file is damaged.
+    """The number above which none has been used; None where the file is damaged or absent.
 
-    FileNotFoundError where there is none, OSError where it cannot be read.
+    OSError where it cannot be read.
     """
-    with path.open("rb") as file:
-        text = file.read(64).strip()
-    if not text.isdigit() or int(text) > HIGHEST:
+    try:
+        with open_regular(path) as file:
+            text = file.read(64).strip()
+    except FileNotFoundError:
         return None
-    return int(text)
+    except OSError as error:
+        raise OSError(f"{path}: {error.strerror}") from error
+    return int(text) if text.isdigit() and int(text) <= HIGHEST else None
 
 
 def write_mark(path: Path, number: int) -> None:

@@ -12,7 +12,7 @@ from edged import access
 from edged.config.schema import JournalConfig
 from edged.errors import PortError
 from edged.journal import schema
-from edged.journal.entry import Entry, decoded
+from edged.journal.entry import Entry
 from edged.journal.gaps import Losses, with_gaps
 from edged.journal.paths import journal_path
 from edged.messages.message import Moment
@@ -45,7 +45,7 @@ class Reader:
         self.damaged = 0
         self._path = path
         self._device = device
-        self._up_to: int | None = None
+        self._up_to = 0
 
     def new(self) -> Iterator[Entry]:
         """The events that were not read before, and the gaps between them. PortError."""
@@ -65,24 +65,23 @@ class Reader:
         # Opened each time: the daemon may have put another file in its place.
         database = self._opened()
         try:
-            rows = database.execute(
-                "SELECT number, payload FROM event WHERE number > ? ORDER BY number LIMIT ?",
-                (0 if self._up_to is None else self._up_to, PAGE),
-            ).fetchall()
+            database.execute("BEGIN")
             book = schema.book(database)
+            if 0 < book.last < self._up_to:
+                # It is another one, which begins anew.
+                self._up_to = 0
+            read = schema.read(database, self._up_to, PAGE)
         finally:
             database.close()
-        if not rows:
+        if read.up_to is None:
             return []
-        events = [Entry(*row) for row in rows if decoded(*row) is not None]
-        sound = {event.number for event in events}
-        damaged = [number for number, _ in rows if number not in sound]
-        self.damaged += len(damaged)
-        losses = Losses(book.full_up_to, book.replaced_up_to, damaged)
-        after = rows[0][0] - 1 if self._up_to is None else self._up_to
-        self._up_to = rows[-1][0]
+        self.damaged += len(read.damaged)
+        # What left before the first row is of no interest.
+        first = min([*read.damaged, *(event.number for event in read.events)])
+        after, self._up_to = self._up_to or first - 1, read.up_to
+        losses = Losses(book.full_up_to, book.replaced_up_to, read.damaged)
         at = Moment.now(self._device, time.monotonic, time.time)
-        return list(with_gaps(events, after, self._up_to, losses, at).entries)
+        return list(with_gaps(read.events, after, self._up_to, losses, at).entries)
 
     def _opened(self) -> sqlite3.Connection:
         import sqlite3
@@ -107,11 +106,10 @@ class Reader:
         database = sqlite3.connect(address, uri=True, timeout=1.0)
         try:
             database.text_factory = bytes
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version != schema.VERSION:
+            if not schema.is_journal(database):
                 raise PortError(
-                    f"{self._path}: not a journal of this version of edged; "
-                    "it becomes one when edged starts"
+                    f"{self._path}: not a journal of this version of edged, "
+                    "which moves it aside when it starts"
                 )
             return database
         except BaseException:

@@ -1,14 +1,13 @@
-"""The tables of the journal's database, and how it comes to have them."""
+"""The tables of the journal's database, and what is read of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from edged.journal.entry import Entry, decoded
 from edged.journal.numbers import HIGHEST
-from edged.messages.message import encoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,29 +15,35 @@ if TYPE_CHECKING:
 VERSION = 1
 """In the database as its ``user_version``."""
 
-Origin: TypeAlias = Literal["made", "found", "spool"]
-"""How there came to be a database: made just now, found, or found as edged 0.1 left it."""
-
-TABLES = {
-    "event": "number INTEGER PRIMARY KEY, payload BLOB",
-    "cursor": "consumer TEXT PRIMARY KEY, number INTEGER",
-    "damaged": "number INTEGER, payload BLOB",
+TABLES = (
+    "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)",
+    "CREATE TABLE cursor (consumer TEXT PRIMARY KEY, number INTEGER)",
+    "CREATE TABLE damaged (number INTEGER, payload BLOB)",
     # One row, so that nothing has to be counted.
-    "book": "id INTEGER PRIMARY KEY, events INTEGER, bytes INTEGER, "
-    "full_up_to INTEGER, replaced_up_to INTEGER",
-}
+    "CREATE TABLE book (id INTEGER PRIMARY KEY, events INTEGER, bytes INTEGER, "
+    "full_up_to INTEGER, replaced_up_to INTEGER)",
+)
 
 SIZE = "coalesce(length(payload), 0)"
 SET_ASIDE = "INSERT INTO damaged SELECT number, payload FROM event WHERE number = ?"
 FORGET_DAMAGED = "DELETE FROM damaged WHERE rowid <= (SELECT max(rowid) FROM damaged) - 1000"
 
-
-class StrangeDatabaseError(Exception):
-    """A database that is not damaged, and no journal that this version of edged knows."""
+_SOUND = f"typeof(number) = 'integer' AND number BETWEEN 0 AND {HIGHEST}"
+_LAST = f"""SELECT max(number) FROM (
+    SELECT max(number) AS number FROM event WHERE number BETWEEN 1 AND {HIGHEST}
+    UNION ALL SELECT max(number) FROM cursor WHERE {_SOUND}
+    UNION ALL SELECT max(number) FROM damaged WHERE {_SOUND})"""  # noqa: S608
+_NEXT = f"""SELECT number, payload FROM event WHERE number > ? AND number <= {HIGHEST}
+    ORDER BY number LIMIT ?"""  # noqa: S608
+_STRANGE = f"SELECT number FROM event WHERE number < 1 OR number > {HIGHEST}"  # noqa: S608
+_CURSOR = f"SELECT iif({_SOUND}, number, 0) FROM cursor WHERE consumer = ?"  # noqa: S608
 
 
 class Book(NamedTuple):
-    """What the database holds; `Store` says what the fields mean."""
+    """What the database holds; `Store` says what the other fields mean.
+
+    ``last`` is the highest number in it, also of events that are gone.
+    """
 
     last: int
     events: int
@@ -47,10 +52,21 @@ class Book(NamedTuple):
     replaced_up_to: int
 
 
-def opened(path: Path) -> tuple[sqlite3.Connection, Origin]:
-    """The database, with all its tables, for one thread at a time.
+class Read(NamedTuple):
+    """Rows in order of number: events, and the numbers of those that are damaged.
 
-    sqlite3.Error, StrangeDatabaseError, OSError.
+    Reading goes on after ``up_to``; nothing is there where that is None.
+    """
+
+    events: Sequence[Entry]
+    damaged: Sequence[int]
+    up_to: int | None
+
+
+def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """The database, with all its tables, for one thread at a time; and whether it was made.
+
+    sqlite3.Error; it is DatabaseError itself where the file is damaged, or no journal.
     """
     import sqlite3
 
@@ -60,15 +76,30 @@ def opened(path: Path) -> tuple[sqlite3.Connection, Origin]:
         database.text_factory = bytes
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        return database, _bring_up_to_date(database)
+        if is_journal(database):
+            return database, False
+        if _form(database) != (0, set()):
+            raise sqlite3.DatabaseError("it is no journal of this version of edged")
+        with database:
+            # Explicitly: statements that make tables do not begin a transaction by themselves.
+            database.execute("BEGIN IMMEDIATE")
+            for statement in TABLES:
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {VERSION}")
+        return database, True
     except BaseException:
         database.close()
         raise
 
 
+def is_journal(database: sqlite3.Connection) -> bool:
+    """Whether it is of this version of edged."""
+    return _form(database) == (VERSION, {statement.encode() for statement in TABLES})
+
+
 def book(database: sqlite3.Connection) -> Book:
     """What the database says of itself, counted anew where it says nothing sound."""
-    (last,) = database.execute("SELECT max(number) FROM event").fetchone()
+    (last,) = database.execute(_LAST).fetchone()
     row = database.execute(
         "SELECT events, bytes, full_up_to, replaced_up_to FROM book WHERE id = 0"
     ).fetchone()
@@ -80,64 +111,31 @@ def book(database: sqlite3.Connection) -> Book:
     return Book(last or 0, *row)
 
 
-def highest_cursor(database: sqlite3.Connection) -> int:
-    """How far the consumer that has read most has read."""
-    cursors = (sound_number(row[0]) for row in database.execute("SELECT number FROM cursor"))
-    return max((cursor for cursor in cursors if cursor is not None), default=0)
+def cursor(database: sqlite3.Connection, consumer: str) -> int | None:
+    """Up to which number `consumer` has everything; None where it is not known here.
+
+    0 where that is damaged: better all again than none.
+    """
+    row = database.execute(_CURSOR, (consumer,)).fetchone()
+    return None if row is None else row[0]
 
 
-def sound_number(value: object) -> int | None:
-    """A value that may be a cursor; None where it is damaged."""
-    return value if isinstance(value, int) and 0 <= value <= HIGHEST else None
+def read(database: sqlite3.Connection, after: int, limit: int) -> Read:
+    """The next rows after a number, at most `limit`."""
+    rows = database.execute(_NEXT, (after, limit)).fetchall()
+    events = [Entry(*row) for row in rows if decoded(*row) is not None]
+    sound = {event.number for event in events}
+    damaged = [number for number, _ in rows if number not in sound]
+    return Read(events, damaged, rows[-1][0] if rows else None)
 
 
-def _bring_up_to_date(database: sqlite3.Connection) -> Origin:
+def strange(database: sqlite3.Connection) -> list[int]:
+    """The numbers of rows that no event can have."""
+    return [number for (number,) in database.execute(_STRANGE)]
+
+
+def _form(database: sqlite3.Connection) -> tuple[int, set[bytes]]:
+    """Its version, and the statements that made its tables."""
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    found = _tables(database)
-    if version == VERSION and found == TABLES:
-        # Numbers that no event can have. Looked for first: a full disk can be read all the same.
-        ends = "SELECT (SELECT min(number) FROM event), (SELECT max(number) FROM event)"
-        lowest, highest = database.execute(ends).fetchone()
-        if lowest is not None and not 1 <= lowest <= highest <= HIGHEST:
-            with database:
-                database.execute("DELETE FROM event WHERE number < 1")
-                database.execute("DELETE FROM event WHERE number > ?", (HIGHEST,))
-        return "found"
-    if version != 0 or found not in ({}, {"event": TABLES["event"]}):
-        raise StrangeDatabaseError(f"it is no journal of this version of edged (its is {version})")
-    with database:
-        # Explicitly: statements that make tables do not begin a transaction by themselves.
-        database.execute("BEGIN IMMEDIATE")
-        for name, columns in TABLES.items():
-            database.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
-        if found:
-            _take_over_spool(database)
-        database.execute(f"PRAGMA user_version = {VERSION}")
-    return "spool" if found else "made"
-
-
-def _tables(database: sqlite3.Connection) -> dict[str, str]:
-    """Each table's columns, as they stand in the statement that made it."""
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
-    found = {}
-    for name, sql in database.execute(query):
-        columns = (sql or b"").partition(b"(")[2].rpartition(b")")[0]
-        found[name.decode("utf-8", "replace")] = columns.decode("utf-8", "replace")
-    return found
-
-
-def _take_over_spool(database: sqlite3.Connection) -> None:
-    """Number the events that edged 0.1 kept for the broker alone; it has none of them yet."""
-    number, oldest = -1, None
-    query = "SELECT number, payload FROM event WHERE number > ? ORDER BY number LIMIT 500"
-    while rows := database.execute(query, (number,)).fetchall():
-        for number, payload in rows:
-            oldest = number if oldest is None else oldest
-            try:
-                event: dict[str, Any] = msgspec.json.decode(payload, type=dict)
-            except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
-                continue
-            numbered = encoded({"type": "event", **event, "number": number})
-            database.execute("UPDATE event SET payload = ? WHERE number = ?", (numbered, number))
-    if oldest is not None:
-        database.execute("INSERT INTO cursor VALUES ('mqtt', ?)", (max(0, oldest - 1),))
+    made = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
+    return version, {sql for (sql,) in made}

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from edged.errors import PortError
 from edged.journal import numbers, schema
-from edged.journal.entry import Entry, decoded
+from edged.journal.entry import Entry
+from edged.journal.schema import Read
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,13 +24,6 @@ T = TypeVar("T")
 
 PRUNED_AT_ONCE = 500
 """Rows looked at in one go when the oldest have to leave."""
-
-
-class Read(NamedTuple):
-    """Events in order of number, and the numbers of rows on the way that were damaged."""
-
-    events: Sequence[Entry]
-    damaged: Sequence[int]
 
 
 class Store:
@@ -85,14 +79,12 @@ class Store:
         return self._guarded(lambda database: self._append(database, events, cursors))
 
     def after(self, number: int, limit: int) -> Read:
-        """The next events after `number`, `limit` of them unless there are no more."""
+        """The next rows after `number`, at most `limit`."""
         return self._guarded(lambda database: self._after(database, number, limit))
 
     def cursor(self, consumer: str) -> int | None:
         """Up to which number `consumer` has everything; None where it is not known here."""
-        query = "SELECT number FROM cursor WHERE consumer = ?"
-        row = self._guarded(lambda database: database.execute(query, (consumer,)).fetchone())
-        return None if row is None else schema.sound_number(row[0])
+        return self._guarded(lambda database: schema.cursor(database, consumer))
 
     def glimpse(self) -> int:
         """What the mark says, also of a store that cannot be opened; 0 where nothing is to see."""
@@ -115,15 +107,13 @@ class Store:
         try:
             try:
                 return work(self._opened())
-            except (sqlite3.DatabaseError, schema.StrangeDatabaseError) as error:
+            except sqlite3.DatabaseError as error:
                 # Its subclasses tell other things: only DatabaseError itself is a damaged file.
-                if not isinstance(error, schema.StrangeDatabaseError) and (
-                    type(error) is not sqlite3.DatabaseError
-                ):
+                if type(error) is not sqlite3.DatabaseError:
                     raise
                 self._set_aside(error)
                 return work(self._opened())
-        except (sqlite3.Error, OSError, schema.StrangeDatabaseError) as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> PortError:
@@ -137,14 +127,16 @@ class Store:
                 # Before the database: where that stands alone, somebody has removed the mark.
                 numbers.write_mark(self._mark_path, 0)
             before = self._last
-            database, origin = schema.opened(self.path)
+            database, made = schema.opened(self.path)
             self._database = database
             self._read_book(database)
             if not self._started:
-                before = self.mark = self._read_mark(database, origin)
+                before = self.mark = self._read_mark()
                 self.last_at_start = self._last
                 self._started = True
-            if origin == "made":
+            if strange := schema.strange(database):
+                self._set_rows_aside(database, strange)
+            if made:
                 # What was on disk before is there no longer.
                 self.replaced_up_to = before
         return self._database
@@ -171,16 +163,12 @@ class Store:
             raise
         self._lock = lock
 
-    def _read_mark(self, database: sqlite3.Connection, origin: schema.Origin) -> int:
-        used = max(self._last, schema.highest_cursor(database))
-        try:
-            mark = numbers.read_mark(self._mark_path)
-        except FileNotFoundError:
-            mark = used if origin == "spool" else None
+    def _read_mark(self) -> int:
+        mark = numbers.read_mark(self._mark_path)
         if mark is None:
             log.warning("%s says no number; numbers go on far above", self._mark_path)
-            mark = numbers.somewhere_above(used, self._wall_clock())
-        return max(mark, used)
+            mark = numbers.somewhere_above(self._last, self._wall_clock())
+        return max(mark, self._last)
 
     def _append(
         self, database: sqlite3.Connection, events: Sequence[Entry], cursors: Mapping[str, int]
@@ -234,26 +222,12 @@ class Store:
         )
 
     def _after(self, database: sqlite3.Connection, number: int, limit: int) -> Read:
-        query = "SELECT number, payload FROM event WHERE number > ? ORDER BY number LIMIT ?"
-        events: list[Entry] = []
-        damaged: list[tuple[int, object]] = []
-        while wanted := limit - len(events):
-            rows = database.execute(query, (number, wanted)).fetchall()
-            for row in rows:
-                if decoded(*row) is None:
-                    damaged.append(row)
-                else:
-                    events.append(Entry(*row))
-            if len(rows) < wanted:
-                break
-            number = rows[-1][0]
-        if damaged:
-            self._set_rows_aside(database, damaged)
-        return Read(events, [row[0] for row in damaged])
+        read = schema.read(database, number, limit)
+        if read.damaged:
+            self._set_rows_aside(database, read.damaged)
+        return read
 
-    def _set_rows_aside(
-        self, database: sqlite3.Connection, rows: Sequence[tuple[int, object]]
-    ) -> None:
+    def _set_rows_aside(self, database: sqlite3.Connection, rows: Sequence[int]) -> None:
         import sqlite3
 
         if not self._damage_told:
@@ -262,11 +236,11 @@ class Store:
                 "%s: event %d is damaged and set aside, as are others that follow in the table "
                 "damaged",
                 self.path,
-                rows[0][0],
+                rows[0],
             )
         try:
             with database:
-                for number, _ in rows:
+                for number in rows:
                     size = f"SELECT {schema.SIZE} FROM event WHERE number = ?"  # noqa: S608
                     self._bytes -= database.execute(size, (number,)).fetchone()[0]
                     self._events -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,13 @@ def test_the_mark_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_damaged_mark_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "mark").write_text(text)
     assert read_mark(tmp_path / "mark") is None
+
+
+def test_no_mark_says_nothing(tmp_path: Path) -> None:
+    assert read_mark(tmp_path / "mark") is None
+
+
+def test_a_mark_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mark")
+    with pytest.raises(OSError, match="mark: no regular file"):
+        read_mark(tmp_path / "mark")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -149,8 +148,8 @@ def test_a_torn_row_is_set_aside_told_once_and_the_rest_is_read(
     execute(path, "UPDATE event SET payload = ? WHERE number = 2", torn)
     store = opened()
     read = store.after(0, 3)
-    assert [event.number for event in read.events] == [1, 3, 4]
-    assert read.damaged == [2]
+    assert [event.number for event in read.events] == [1, 3]
+    assert (read.damaged, read.up_to) == ([2], 3)
     assert store.after(0, 3).damaged == []
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert f"{path}: event 2 is damaged and set aside" in caplog.text
@@ -189,17 +188,44 @@ def test_a_thousand_damaged_rows_are_kept_and_no_more(opened: Open, path: Path) 
     assert execute(path, "SELECT count(*), max(number) FROM damaged") == [(1000, 2000)]
 
 
-@pytest.mark.parametrize("number", [-5, 0, HIGHEST + 1, 2**62])
-def test_a_number_that_no_event_can_have_is_forgotten(
-    opened: Open, path: Path, number: int
+@pytest.mark.parametrize("number", [-5, 0, HIGHEST + 1, 2**53 - 1, 2**62])
+def test_a_number_that_no_event_can_have_is_damaged_and_no_other_number_follows_it(
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
-    store = opened()
+    store = opened(max_events=3)
     store.append(entries(1), {})
     store.close()
-    execute(path, "INSERT INTO event VALUES (?, ?)", number, payload(1))
-    store = opened()
+    execute(path, "INSERT INTO event VALUES (?, ?)", number, payload(number))
+    execute(path, "UPDATE book SET events = 2")
+    store = opened(max_events=3)
+    assert f"event {number} is damaged and set aside" in caplog.text
     assert store.mark == 1
     assert numbers(store, after=-10) == [1]
+    assert store.append(entries(2, 3, 4), {}) == [1]
+    opened().close()
+    assert execute(path, "SELECT number, payload FROM damaged") == [(number, payload(number))]
+
+
+def test_the_number_of_a_damaged_row_is_not_used_again_without_the_mark(
+    opened: Open, path: Path
+) -> None:
+    opened().append(entries(1, 2**52), {})
+    opened().close()
+    execute(path, "UPDATE event SET payload = NULL WHERE number > 1")
+    assert numbers(opened()) == [1]
+    path.with_name("events.db.mark").write_text("1")
+    assert opened().mark == 2**52
+
+
+@pytest.mark.parametrize("number", [-1, HIGHEST + 1, 2.5, "x", b"x", None])
+def test_whose_cursor_says_nonsense_gets_all_again(
+    opened: Open, path: Path, number: object
+) -> None:
+    opened().append(entries(1), {"mqtt": 1})
+    opened().close()
+    execute(path, "UPDATE cursor SET number = ?", number)
+    store = opened()
+    assert (store.cursor("mqtt"), store.mark) == (0, 1)
 
 
 def test_a_file_that_is_no_database_is_moved_aside(
@@ -253,6 +279,8 @@ def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
     [
         ["CREATE TABLE something (else_ TEXT)"],
         ["CREATE TABLE event (number TEXT, payload BLOB, more INTEGER)"],
+        ["CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)"],
+        ["CREATE TABLE event (number INTEGER PRIMARY KEY)", "PRAGMA user_version = 1"],
         ["PRAGMA user_version = 99"],
     ],
     ids=str,
@@ -300,37 +328,6 @@ def test_a_mark_that_is_older_than_the_events_is_not_believed(opened: Open, path
     opened().append(entries(1, 2, 9), {"mqtt": 12})
     write_mark(path.with_name("events.db.mark"), 4)
     assert opened().mark == 12
-
-
-def test_the_events_of_edged_0_1_are_taken_over_for_the_broker(opened: Open, path: Path) -> None:
-    path.parent.mkdir()
-    old = json.loads(payload(0))
-    del old["number"], old["type"]
-    execute(path, "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)")
-    for number in (4, 5, 7):
-        made = {**old, "id": f"5f0c-{number}", "frame": number}
-        execute(path, "INSERT INTO event VALUES (?, ?)", number, json.dumps(made).encode())
-    execute(path, "INSERT INTO event VALUES (6, x'00ff')")
-    store = opened()
-    read = store.after(0, 10)
-    said = [json.loads(event.payload) for event in read.events]
-    assert [(one["number"], one["id"]) for one in said] == [
-        (4, "5f0c-4"),
-        (5, "5f0c-5"),
-        (7, "5f0c-7"),
-    ]
-    assert read.damaged == [6]
-    assert (store.cursor("mqtt"), store.mark) == (3, 7)
-    store = opened()
-    store.append(entries(8), {})
-    assert numbers(store) == [4, 5, 7, 8]
-
-
-def test_an_empty_spool_of_edged_0_1_becomes_an_empty_journal(opened: Open, path: Path) -> None:
-    path.parent.mkdir()
-    execute(path, "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)")
-    store = opened()
-    assert (store.mark, store.cursor("mqtt"), store.replaced_up_to) == (0, None, 0)
 
 
 def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
