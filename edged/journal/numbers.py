@@ -14,7 +14,7 @@ exactly, there is room for all that a device can still count."""
 BLOCK = 256
 """Numbers reserved at a time. After a crash those that are left are a gap."""
 
-SPREAD_BITS = 36
+SPREAD_BITS = 20
 
 
 class Numbers:
@@ -66,11 +66,11 @@ class Numbers:
 def somewhere_above(number: int, wall_s: float) -> int:
     """A number that no run has come near, as nothing can be kept that says so.
 
-    By chance, so that two runs never meet, and from a start that moves up with each day, so that a
-    later run's numbers are higher.
+    It starts from the time in seconds, so that a later run's numbers are higher, and lies by chance
+    within the numbers of its second, so that two runs by a clock that stands do not meet.
     """
-    day_start = min(max(0, int(wall_s)), 2**32 - 1) >> 16 << SPREAD_BITS
-    return max(day_start, number) + 1 + int.from_bytes(os.urandom(8), "big") % (1 << SPREAD_BITS)
+    second_start = min(max(0, int(wall_s)), 2**32 - 1) << SPREAD_BITS
+    return max(second_start, number) + 1 + int.from_bytes(os.urandom(8), "big") % (1 << SPREAD_BITS)
 
 
 def read_mark(path: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -47,9 +48,16 @@ def entries(*numbers: int) -> list[Entry]:
     return [Entry(number, payload(number)) for number in numbers]
 
 
+_starts_s = itertools.count(WALL_S)
+
+
 def threadless(path: Path, **options: Any) -> Journal:
-    """A journal that goes to disk when it is told to `sync` or `close`, and not by itself."""
-    return Journal("porch", JournalConfig(path=str(path), **options), wall_clock=lambda: WALL_S)
+    """A journal that goes to disk when it is told to `sync` or `close`, and not by itself.
+
+    Each starts a second after the one before.
+    """
+    start_s = next(_starts_s)
+    return Journal("porch", JournalConfig(path=str(path), **options), wall_clock=lambda: start_s)
 
 
 def record(journal: Journal, count: int = 1) -> list[int]:

@@ -353,7 +353,7 @@ def test_numbers_that_cannot_be_reserved_are_of_no_other_run(path: Path) -> None
         journal = threadless(path)
         journal.sync()
         given += record(journal, 5)
-    assert len(set(given)) == 100
+    assert given == sorted(set(given)), "each run's are higher than those of the run before"
     assert min(given) > 2**40
 
 
@@ -500,6 +500,12 @@ def test_without_a_journal_events_wait_in_memory_and_nothing_is_written(
         ("WARNING", "journal.max_events is 0: 2000 events at most wait in memory"),
         ("ERROR", "1 events are lost: nobody took them, and no disk"),
     ]
+
+
+def test_without_a_journal_numbers_are_higher_than_those_of_the_run_before(path: Path) -> None:
+    runs = [threadless(path, max_events=0) for _ in range(20)]
+    given = [number for run in runs for number in record(run, 5)]
+    assert given == sorted(set(given))
 
 
 def test_the_writer_brings_events_and_then_cursors_to_disk_by_itself(

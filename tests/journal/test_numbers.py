@@ -51,11 +51,13 @@ def test_after_a_leap_numbers_are_given_until_a_reservation_reaches_them() -> No
     assert not numbers.may_give(1)
 
 
-def test_leaps_of_later_days_go_higher_and_never_to_the_same_place() -> None:
-    day_s = 86_400.0
-    leaps = [somewhere_above(7, 1.7e9 + day * day_s) for day in range(1000)]
+def test_leaps_of_later_seconds_go_higher() -> None:
+    leaps = [somewhere_above(7, 1.7e9 + second) for second in range(1000)]
     assert leaps == sorted(set(leaps))
-    assert len({somewhere_above(7, 1.7e9) for _ in range(1000)}) == 1000
+
+
+def test_leaps_in_one_second_hardly_ever_meet() -> None:
+    assert len({somewhere_above(7, 1.7e9) for _ in range(1000)}) > 950
 
 
 @pytest.mark.parametrize("wall_s", [-1e9, 0.0, 1.7e9, 4.3e9, 1e18])
