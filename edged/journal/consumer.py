@@ -41,8 +41,8 @@ class Consumer:
         """Whether the cursor is that of the journal, and no longer a guess."""
         self.skipped = False
         """Whether entries on a disk that fails were left out; the cursor then stays before them."""
-        self.heard = self.cursor
-        """The newest number it has, also beyond what it skipped."""
+        self._skipped_up_to = 0
+        self._heard = self.cursor
         self.loss_told = False
         self._journal = journal
         self._lock = lock
@@ -64,13 +64,21 @@ class Consumer:
         """The cursor: read on after it."""
         with self._lock:
             self.behind = self.skipped = False
-            self.heard = self.cursor
             return self.cursor
+
+    def skip(self, number: int) -> None:
+        """What it has not read up to this number cannot be read now. Called with the lock held."""
+        self.skipped = True
+        self._skipped_up_to = number
+
+    def has(self, number: int) -> bool:
+        """Whether it has had this event, if not for good. Called with the lock held."""
+        return number <= self.cursor or self._skipped_up_to < number <= self._heard
 
     def advance(self, number: int) -> None:
         """It has everything up to this number, of what it read since it rewound."""
         with self._lock:
-            self.heard = max(self.heard, number)
+            self._heard = max(self._heard, number)
             if self.skipped or number <= self.cursor:
                 return
             self.cursor = number

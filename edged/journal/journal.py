@@ -109,8 +109,11 @@ class Journal:
         if self._writer.is_alive():
             self._writer.join(CLOSE_S)
         with self._lock:
-            heard = min((consumer.heard for consumer in self._consumers.values()), default=0)
-            lost = sum(entry.number > heard for entry in self._waiting)
+            readers = self._consumers.values()
+            lost = sum(
+                not readers or not all(reader.has(entry.number) for reader in readers)
+                for entry in self._waiting
+            )
         if lost:
             log.error("%d events are lost: nobody took them, and no disk", lost)
 
@@ -321,8 +324,8 @@ class Journal:
             for number in damaged:
                 self._lose(number)
         elif after < self._on_disk:
-            consumer.skipped = True
             after = self._on_disk
+            consumer.skip(after)
         if end is None:
             events = [entry for entry in self._waiting if entry.number > after]
             end = self._last
@@ -355,7 +358,7 @@ class Journal:
     def _lose(self, number: int) -> None:
         """An event is gone; whoever has not had it will not get it."""
         for reader in self._consumers.values():
-            if number > reader.heard:
+            if not reader.has(number):
                 reader.dropped += 1
                 if not reader.loss_told:
                     reader.loss_told = True

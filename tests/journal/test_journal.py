@@ -317,6 +317,29 @@ def test_a_database_that_was_removed_leaves_a_gap_and_numbers_go_on(path: Path) 
     second.close()
 
 
+def test_what_could_not_be_read_counts_as_dropped_when_it_leaves_and_what_was_sent_does_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DISK_WAIT_S", 0.0)
+    journal = threadless(path, max_events=3)
+    consumer = reader(journal)
+    consumer.rewind()
+    record(journal, 3)
+    journal.sync()
+    with journal._disk:
+        record(journal, 3)
+        assert [entry.number for entry in consumer.after(0, 10).entries] == [4, 5, 6]
+        consumer.advance(6)
+    journal.sync()
+    consumer.rewind()
+    assert consumer.dropped == 3
+    record(journal, 3)
+    journal.sync()
+    assert consumer.dropped == 3
+    assert read(consumer) == [(1, 6, "full"), 7, 8, 9]
+    journal.close()
+
+
 class Blocked:
     """A folder that cannot be made, until it is `free`."""
 

@@ -382,6 +382,22 @@ def test_with_a_disk_that_fails_events_wait_in_bounded_memory(tmp_path: Path) ->
     assert bench.delivery.live
 
 
+def test_what_the_broker_has_is_not_lost_though_no_disk_has_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "state").write_text("a file where the directory should be")
+    bench = Bench(tmp_path / "state" / "events.db")
+    with bench.journal:
+        bench.connect()
+        bench.put(3)
+        bench.delivery.work()
+        bench.acknowledge_all()
+        bench.put(2)
+        bench.acknowledge(1)
+        bench.lose_connection()
+    assert "1 events are lost: nobody took them, and no disk" in caplog.text
+
+
 def test_a_disk_that_comes_back_gives_what_could_not_be_read(tmp_path: Path) -> None:
     first = Bench(tmp_path / "state" / "events.db")
     first.connect()
