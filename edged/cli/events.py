@@ -61,9 +61,17 @@ def since(text: str) -> datetime:
 
 def _entries(reader: Reader, *, follow: bool) -> Iterator[Entry]:
     yield from reader.new()
+    told = False
     while follow:
         time.sleep(FOLLOW_S)
-        yield from reader.new()
+        try:
+            yield from reader.new()
+            told = False
+        except PortError as error:
+            # The daemon replaces a journal that is damaged or removed when it next writes.
+            if not told:
+                print(f"edged: {error}; waiting for it", file=sys.stderr)
+            told = True
 
 
 def _wanted(

@@ -17,9 +17,9 @@ import pytest
 
 from edged.cli import main
 from edged.cli.events import since
-from edged.journal import reader as module
+from edged.journal import reader as reader_module
 from edged.journal.journal import Journal
-from tests.journal.made import event, record, threadless
+from tests.journal.made import event, read, reader, record, threadless
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -154,7 +154,7 @@ def test_more_than_a_page_is_told_in_order(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 7)
+    monkeypatch.setattr(reader_module, "PAGE", 7)
     record(journal, 100)
     journal.sync()
     assert events(path, "--json") == 0
@@ -162,28 +162,106 @@ def test_more_than_a_page_is_told_in_order(
     assert numbers == list(range(1, 101))
 
 
-def test_follow_goes_on_with_what_comes(path: Path, journal: Journal) -> None:
+class Follower:
+    """``edged events --follow --json``, and what it says."""
+
+    def __init__(self, path: Path) -> None:
+        command = [sys.executable, "-m", "edged", "events", "--follow", "--json"]
+        self.process = subprocess.Popen(
+            [*command, "--set", f"journal.path={path}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+        )
+
+    def told(self) -> object:
+        """The number of the next event, or the first and last of the next gap."""
+        assert self.process.stdout is not None
+        said = json.loads(self.process.stdout.readline())
+        return said["number"] if said["type"] == "event" else (said["first"], said["last"])
+
+    def complained(self) -> str:
+        """The next line of its errors."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().decode()
+
+
+@pytest.fixture
+def follow(path: Path, journal: Journal) -> Iterator[Follower]:
+    """Follows a journal that has one event."""
     record(journal)
     journal.sync()
-    command = [sys.executable, "-m", "edged", "events", "--follow", "--json"]
-    with subprocess.Popen(
-        [*command, "--set", f"journal.path={path}"], stdout=subprocess.PIPE, cwd=ROOT
-    ) as child:
-        assert child.stdout is not None
-        told = [json.loads(child.stdout.readline())["number"]]
-        for _ in range(3):
-            record(journal)
-            journal.sync()
-            told.append(json.loads(child.stdout.readline())["number"])
-        # The daemon ends and starts again, which is no concern of the reader's.
-        journal.close()
-        again = threadless(path)
-        again.sync()
-        record(again)
-        again.close()
-        told.append(json.loads(child.stdout.readline())["number"])
-        child.terminate()
-    assert told == [1, 2, 3, 4, 5]
+    follower = Follower(path)
+    with follower.process:
+        assert follower.told() == 1
+        yield follower
+        follower.process.kill()
+
+
+def test_follow_goes_on_with_what_comes(path: Path, journal: Journal, follow: Follower) -> None:
+    for number in (2, 3, 4):
+        record(journal)
+        journal.sync()
+        assert follow.told() == number
+    # The daemon ends and starts again, which is no concern of the reader's.
+    journal.close()
+    again = threadless(path)
+    again.sync()
+    record(again)
+    again.close()
+    assert follow.told() == 5
+
+
+@pytest.mark.parametrize("harm", ["removed", "damaged"])
+def test_follow_waits_while_the_journal_is_replaced(
+    path: Path, journal: Journal, follow: Follower, harm: str
+) -> None:
+    record(journal)
+    journal.sync()
+    assert follow.told() == 2
+    journal.close()
+    if harm == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"no database at all" * 500)
+    assert follow.complained().startswith(f"edged: {path}")
+    again = threadless(path)
+    again.sync()
+    record(again)
+    again.close()
+    assert follow.told() == 3
+
+
+def test_follow_starts_over_with_a_journal_that_begins_anew(
+    path: Path, journal: Journal, follow: Follower
+) -> None:
+    record(journal, 4)
+    journal.sync()
+    assert [follow.told() for _ in range(4)] == [2, 3, 4, 5]
+    journal.close()
+    for name in ("events.db", "events.db.mark"):
+        path.with_name(name).unlink()
+    again = threadless(path)
+    again.sync()
+    record(again, 2)
+    again.close()
+    assert [follow.told(), follow.told()] == [1, 2]
+
+
+def test_follow_does_not_start_over_where_the_newest_event_was_damaged_and_set_aside(
+    path: Path, journal: Journal, follow: Follower
+) -> None:
+    record(journal)
+    journal.sync()
+    assert follow.told() == 2
+    journal.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE event SET payload = x'00' WHERE number = 2")
+    again = threadless(path)
+    assert read(reader(again), after=0) == [1, (2, 2, "damaged")]
+    record(again)
+    again.close()
+    assert follow.told() == 3
 
 
 def test_no_journal_yet_is_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,7 +336,7 @@ def test_the_services_journal_is_found(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.setattr(module, "SERVICE", tmp_path / "lib")
+    monkeypatch.setattr(reader_module, "SERVICE", tmp_path / "lib")
     for folder, device in (("lib", "porch"), ("lib/garden", "garden")):
         opened = threadless(tmp_path / folder / f"events-{device}.db")
         opened.sync()
