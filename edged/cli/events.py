@@ -60,18 +60,20 @@ def since(text: str) -> datetime:
 
 
 def _entries(reader: Reader, *, follow: bool) -> Iterator[Entry]:
-    yield from reader.new()
-    told = False
-    while follow:
-        time.sleep(FOLLOW_S)
+    page, told = reader.page(), False
+    while page or follow:
+        yield from page
+        if not page:
+            time.sleep(FOLLOW_S)
         try:
-            yield from reader.new()
-            told = False
+            page, told = reader.page(), False
         except PortError as error:
+            if not follow:
+                raise
             # The daemon replaces a journal that is damaged or removed when it next writes.
             if not told:
                 print(f"edged: {error}; waiting for it", file=sys.stderr)
-            told = True
+            page, told = [], True
 
 
 def _wanted(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,13 +46,12 @@ class Reader:
         self._device = device
         self._up_to = 0
 
-    def new(self) -> Iterator[Entry]:
-        """The events that were not read before, and the gaps between them. PortError."""
+    def page(self) -> list[Entry]:
+        """The next events that were not read before, and the gaps between them. PortError."""
         import sqlite3
 
         try:
-            while entries := self._next_page():
-                yield from entries
+            return self._next_page()
         except sqlite3.OperationalError as error:
             raise PortError(f"{self._path}: {error}{self._advice()}") from error
         except sqlite3.DatabaseError as error:
