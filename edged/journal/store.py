@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -55,9 +56,12 @@ class Store:
         self._max_bytes = max_bytes
         self._wall_clock = wall_clock
         self._mark_path = path.with_name(f"{path.name}.mark")
+        self._lock_path = path.with_name(f"{path.name}.lock")
+        self._open_files: dict[Path, os.stat_result] = {}
         self._lock: int | None = None
         self._database: sqlite3.Connection | None = None
         self._started = False
+        self._reserved = 0
         self._last = 0
         self._events = self._bytes = 0
         self._damage_told = False
@@ -67,12 +71,9 @@ class Store:
         self._guarded(lambda _: None)
 
     def reserve(self, number: int) -> None:
-        """Numbers up to this one may be used from now on."""
-        try:
-            self._take_lock()
-            numbers.write_mark(self._mark_path, number)
-        except OSError as error:
-            raise self._failed(error) from error
+        """Numbers up to this one may be used, and stored, from now on."""
+        self._guarded(lambda _: numbers.write_mark(self._mark_path, number))
+        self._reserved = number
 
     def append(self, events: Sequence[Entry], cursors: Mapping[str, int]) -> list[int]:
         """Write all of it at once; the numbers of the events that left to make room."""
@@ -121,25 +122,47 @@ class Store:
         return PortError(f"{self.path}: events cannot be stored: {error}")
 
     def _opened(self) -> sqlite3.Connection:
+        if self._database is not None:
+            self._check_place()
         if self._database is None:
             self._take_lock()
-            if not self._mark_path.exists() and not self.path.exists():
-                # Before the database: where that stands alone, somebody has removed the mark.
-                numbers.write_mark(self._mark_path, 0)
+        new = not self._mark_path.exists() and not self.path.exists()
+        # Before the database: where that stands alone, somebody has removed the mark.
+        if new or self.glimpse() < self._reserved:
+            numbers.write_mark(self._mark_path, self._reserved)
+        if self._database is None:
             before = self._last
-            database, made = schema.opened(self.path)
-            self._database = database
-            self._read_book(database)
+            self._database, made = schema.opened(self.path)
+            self._open_files = {path: path.stat() for path in (self.path, self._lock_path)}
+            self._read_book(self._database)
             if not self._started:
-                before = self.mark = self._read_mark()
+                before = self.mark = self._reserved = self._read_mark()
                 self.last_at_start = self._last
                 self._started = True
-            if strange := schema.strange(database):
-                self._set_rows_aside(database, strange)
+            elif self._last > self._reserved:
+                raise OSError("its numbers are higher than those of this run; restart edged")
+            if strange := schema.strange(self._database):
+                self._set_rows_aside(self._database, strange)
             if made:
                 # What was on disk before is there no longer.
                 self.replaced_up_to = before
         return self._database
+
+    def _check_place(self) -> None:
+        """Let go of files that do not lie where they were opened."""
+        moved = [path for path, opened in self._open_files.items() if not _is(path, opened)]
+        if not moved:
+            return
+        log.error("%s was removed or replaced while edged used it; opened anew", moved[0])
+        self.close()
+        self._take_lock()
+        if self.path in moved:
+            self._remove_log()
+
+    def _remove_log(self) -> None:
+        # SQLite would take it for part of another database that lies in the same place.
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _read_book(self, database: sqlite3.Connection) -> None:
         book = schema.book(database)
@@ -153,7 +176,7 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # A file of its own: SQLite must be the only one to open the database, whose locks end when
         # any descriptor of it is closed, and the mark is replaced by a new file each time.
-        lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -260,8 +283,16 @@ class Store:
 
     def _set_aside(self, error: Exception) -> None:
         self._close_database()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(self._wall_clock())}")
+        # More than one in a second, where the clock stands.
+        names = (f"{self.path.name}.damaged-{int(self._wall_clock()) + n}" for n in count())
+        aside = next(path for path in map(self.path.with_name, names) if not path.exists())
         self.path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._remove_log()
         log.error("%s is damaged (%s); kept as %s", self.path, error, aside.name)
+
+
+def _is(path: Path, opened: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except FileNotFoundError:
+        return False

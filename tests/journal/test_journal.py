@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -314,6 +315,81 @@ def test_a_database_that_was_removed_leaves_a_gap_and_numbers_go_on(path: Path) 
     consumer = reader(second)
     assert read(consumer) == [(1, 5, "damaged")]
     assert record(second) == [6]
+    second.close()
+
+
+def remove(path: Path, *suffixes: str) -> None:
+    for suffix in suffixes:
+        path.with_name(path.name + suffix).unlink()
+
+
+@pytest.mark.parametrize(
+    "gone", [[""], ["", "-wal", "-shm"], ["", ".mark"], ["", ".mark", ".lock"]]
+)
+def test_a_database_that_is_removed_while_it_is_open_is_made_anew_and_that_is_told_once(
+    path: Path, caplog: pytest.LogCaptureFixture, gone: list[str]
+) -> None:
+    first = threadless(path)
+    consumer = reader(first)
+    record(first, 3)
+    first.sync()
+    remove(path, *gone)
+    for _ in range(3):
+        record(first)
+        first.sync()
+    assert read(consumer) == [(1, 3, "damaged"), 4, 5, 6]
+    assert [entry.levelname for entry in caplog.records] == ["ERROR"]
+    assert f"{path} was removed or replaced while edged used it" in caplog.text
+    killed(first)
+    second = threadless(path)
+    assert read(reader(second)) == [(1, 3, "damaged"), 4, 5, 6, (7, BLOCK, "crash")]
+    assert record(second) == [BLOCK + 1]
+    second.close()
+
+
+def test_a_folder_that_is_removed_while_it_is_in_use_is_made_anew(path: Path) -> None:
+    first = threadless(path)
+    consumer = reader(first)
+    record(first, 3)
+    first.sync()
+    shutil.rmtree(path.parent)
+    record(first)
+    first.sync()
+    assert read(consumer) == [(1, 3, "damaged"), 4]
+    first.close()
+    assert (on_disk(path), mark(path)) == ([4], 4)
+
+
+def test_a_mark_that_is_removed_is_written_again(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    record(journal)
+    journal.sync()
+    remove(path, ".mark")
+    record(journal)
+    journal.sync()
+    assert mark(path) == BLOCK
+    journal.close()
+
+
+def test_without_its_lock_a_journal_is_still_written_by_one_daemon(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = threadless(path)
+    first.sync()
+    given = record(first, 3)
+    first.sync()
+    remove(path, ".lock")
+    second = threadless(path)
+    second.sync()
+    given += record(second, 3)
+    given += record(first, 2 * BLOCK)
+    first.sync()
+    second.sync()
+    assert "another process writes to it" in caplog.text
+    assert on_disk(path) == [1, 2, 3, BLOCK + 1, BLOCK + 2, BLOCK + 3]
+    assert len(set(given)) == len(given)
+    killed(first)
     second.close()
 
 

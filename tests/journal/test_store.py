@@ -241,6 +241,17 @@ def test_a_file_that_is_no_database_is_moved_aside(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
+def test_a_second_damaged_file_does_not_replace_the_first_though_the_clock_stands(
+    opened: Open, path: Path
+) -> None:
+    for text in (b"one" * 100, b"two" * 100):
+        opened().close()
+        path.write_bytes(text)
+    opened()
+    kept = [aside.read_bytes() for aside in sorted(path.parent.glob("events.db.damaged-*"))]
+    assert kept == [b"one" * 100, b"two" * 100]
+
+
 def test_after_a_database_with_damaged_pages_numbers_go_on_above_the_mark(
     opened: Open, path: Path
 ) -> None:
@@ -261,6 +272,7 @@ def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
     opened: Open, path: Path
 ) -> None:
     store = opened()
+    store.reserve(700)
     store.append(entries(*range(1, 500)), {})
     store.append([], {"mqtt": 9})
     store.close()
@@ -330,6 +342,23 @@ def test_a_mark_that_is_older_than_the_events_is_not_believed(opened: Open, path
     assert opened().mark == 12
 
 
+def test_a_database_of_another_run_put_in_its_place_is_left_alone(
+    opened: Open, path: Path, tmp_path: Path
+) -> None:
+    other = Store(tmp_path / "other.db", 1000, 1 << 20)
+    other.reserve(2000)
+    other.append(entries(2000), {})
+    other.close()
+    store = opened()
+    store.reserve(5)
+    store.append(entries(1, 2), {})
+    (tmp_path / "other.db").replace(path)
+    with pytest.raises(PortError, match="restart edged"):
+        store.append(entries(3), {})
+    store.close()
+    assert numbers(opened()) == [2000]
+
+
 def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
     first = Store(path, 3, 4096)
     first.open()
@@ -396,6 +425,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_p
 
 def test_a_full_disk_is_an_error_and_what_was_stored_can_still_be_read(path: Path) -> None:
     store = Store(path, 100_000, 1 << 30)
+    store.reserve(700)
     store.append(entries(1), {})
     assert store._database is not None
     # SQLite's own limit answers exactly as a full disk does: SQLITE_FULL.
@@ -410,6 +440,7 @@ def test_a_full_disk_is_an_error_and_what_was_stored_can_still_be_read(path: Pat
 
 def test_a_database_that_another_program_holds_is_no_damage(path: Path) -> None:
     store = Store(path, 100, 1 << 20)
+    store.reserve(700)
     store.append(entries(1), {})
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
