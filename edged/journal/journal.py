@@ -85,6 +85,7 @@ class Journal:
         # Up to here the disk has, or had, everything; what is newer is, or was, in memory.
         self._on_disk = 0
         self._full_up_to = 0
+        self._damaged: set[int] = set()
         self._cursors_since_s: float | None = None
         self._error: str | None = None
         self._retry_s = 0.0
@@ -323,6 +324,7 @@ class Journal:
             events, damaged, end = list(read.events), read.damaged, read.up_to
             for number in damaged:
                 self._lose(number)
+            self._damaged.update(damaged)
         elif after < self._on_disk:
             after = self._on_disk
             consumer.skip(after)
@@ -357,6 +359,8 @@ class Journal:
 
     def _lose(self, number: int) -> None:
         """An event is gone; whoever has not had it will not get it."""
+        if number in self._damaged:
+            return
         for reader in self._consumers.values():
             if not reader.has(number):
                 reader.dropped += 1

@@ -18,21 +18,17 @@ VERSION = 1
 TABLES = (
     "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)",
     "CREATE TABLE cursor (consumer TEXT PRIMARY KEY, number INTEGER)",
-    "CREATE TABLE damaged (number INTEGER, payload BLOB)",
     # One row, so that nothing has to be counted.
     "CREATE TABLE book (id INTEGER PRIMARY KEY, events INTEGER, bytes INTEGER, "
     "full_up_to INTEGER, replaced_up_to INTEGER)",
 )
 
 SIZE = "coalesce(length(payload), 0)"
-SET_ASIDE = "INSERT INTO damaged SELECT number, payload FROM event WHERE number = ?"
-FORGET_DAMAGED = "DELETE FROM damaged WHERE rowid <= (SELECT max(rowid) FROM damaged) - 1000"
 
 _SOUND = f"typeof(number) = 'integer' AND number BETWEEN 0 AND {HIGHEST}"
 _LAST = f"""SELECT max(number) FROM (
     SELECT max(number) AS number FROM event WHERE number BETWEEN 1 AND {HIGHEST}
-    UNION ALL SELECT max(number) FROM cursor WHERE {_SOUND}
-    UNION ALL SELECT max(number) FROM damaged WHERE {_SOUND})"""  # noqa: S608
+    UNION ALL SELECT max(number) FROM cursor WHERE {_SOUND})"""  # noqa: S608
 _NEXT = f"""SELECT number, payload FROM event WHERE number > ? AND number <= {HIGHEST}
     ORDER BY number LIMIT ?"""  # noqa: S608
 _STRANGE = f"SELECT number FROM event WHERE number < 1 OR number > {HIGHEST}"  # noqa: S608
@@ -42,7 +38,7 @@ _CURSOR = f"SELECT iif({_SOUND}, number, 0) FROM cursor WHERE consumer = ?"  # n
 class Book(NamedTuple):
     """What the database holds; `Store` says what the other fields mean.
 
-    ``last`` is the highest number in it, also of events that are gone.
+    ``last`` is the highest number in it, of an event or a cursor.
     """
 
     last: int

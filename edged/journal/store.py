@@ -33,7 +33,7 @@ class Store:
     Called by one thread at a time. Every call opens what is not open, raises PortError while the
     disk fails it (full, read-only, held by another process), and may be tried again. A damaged
     database is moved aside, with one line in the log, and an empty one takes its place; a damaged
-    row goes to a table of its own.
+    row stays where it is, and is no event.
 
     Once it was open, ``mark`` is the number up to which numbers may have been used before, and
     ``last_at_start`` the highest that was on disk. Events up to ``full_up_to`` left because of a
@@ -141,8 +141,8 @@ class Store:
                 self._started = True
             elif self._last > self._reserved:
                 raise OSError("its numbers are higher than those of this run; restart edged")
-            if strange := schema.strange(self._database):
-                self._set_rows_aside(self._database, strange)
+            for number in schema.strange(self._database):
+                log.error("%s: event %d is left out: no event has this number", self.path, number)
             if made:
                 # What was on disk before is there no longer.
                 self.replaced_up_to = before
@@ -207,7 +207,7 @@ class Store:
             self._bytes += sum(len(event.payload) for event in new)
             gone = self._prune(database)
             if gone:
-                self.full_up_to = gone[-1]
+                self.full_up_to = max(self.full_up_to, gone[-1])
             self._write_book(database)
         if new:
             self._last = new[-1].number
@@ -246,35 +246,14 @@ class Store:
 
     def _after(self, database: sqlite3.Connection, number: int, limit: int) -> Read:
         read = schema.read(database, number, limit)
-        if read.damaged:
-            self._set_rows_aside(database, read.damaged)
-        return read
-
-    def _set_rows_aside(self, database: sqlite3.Connection, rows: Sequence[int]) -> None:
-        import sqlite3
-
-        if not self._damage_told:
+        if read.damaged and not self._damage_told:
             self._damage_told = True
             log.error(
-                "%s: event %d is damaged and set aside, as are others that follow in the table "
-                "damaged",
+                "%s: event %d is damaged and left out, as are others that follow",
                 self.path,
-                rows[0],
+                read.damaged[0],
             )
-        try:
-            with database:
-                for number in rows:
-                    size = f"SELECT {schema.SIZE} FROM event WHERE number = ?"  # noqa: S608
-                    self._bytes -= database.execute(size, (number,)).fetchone()[0]
-                    self._events -= 1
-                    database.execute(schema.SET_ASIDE, (number,))
-                    database.execute("DELETE FROM event WHERE number = ?", (number,))
-                database.execute(schema.FORGET_DAMAGED)
-                self._write_book(database)
-        except sqlite3.OperationalError as error:
-            # Such a disk can be read all the same.
-            log.debug("%s: damaged rows stay where they are: %s", self.path, error)
-            self._read_book(database)
+        return read
 
     def _close_database(self) -> None:
         if self._database is not None:

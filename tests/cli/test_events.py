@@ -255,7 +255,7 @@ def test_follow_starts_over_with_a_journal_that_begins_anew(
     assert [follow.told(), follow.told()] == [1, 2]
 
 
-def test_follow_does_not_start_over_where_the_newest_event_was_damaged_and_set_aside(
+def test_follow_does_not_start_over_where_the_newest_event_is_damaged(
     path: Path, journal: Journal, follow: Follower
 ) -> None:
     record(journal)

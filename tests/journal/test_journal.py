@@ -288,6 +288,7 @@ def test_a_torn_row_is_a_gap_and_the_rest_is_read(path: Path) -> None:
     consumer = reader(second)
     told = read(consumer)
     assert told == [1, (2, 2, "damaged"), 3, 4, (5, 5, "damaged")]
+    assert read(consumer) == told
     assert consumer.dropped == 2
     second.close()
 

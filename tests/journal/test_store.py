@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import pytest
 
 from edged.errors import PortError
-from edged.journal import schema
 from edged.journal.numbers import HIGHEST, write_mark
 from edged.journal.store import Store
 from tests.journal.made import WALL_S, entries, payload
@@ -139,7 +138,7 @@ def test_a_bound_that_was_lowered_holds_at_the_next_write(opened: Open) -> None:
     ],
     ids=str,
 )
-def test_a_torn_row_is_set_aside_told_once_and_the_rest_is_read(
+def test_a_torn_row_is_told_once_and_the_rest_is_read(
     opened: Open, path: Path, caplog: pytest.LogCaptureFixture, torn: object
 ) -> None:
     store = opened()
@@ -150,11 +149,11 @@ def test_a_torn_row_is_set_aside_told_once_and_the_rest_is_read(
     read = store.after(0, 3)
     assert [event.number for event in read.events] == [1, 3]
     assert (read.damaged, read.up_to) == ([2], 3)
-    assert store.after(0, 3).damaged == []
+    assert store.after(0, 3) == read
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    assert f"{path}: event 2 is damaged and set aside" in caplog.text
+    assert f"{path}: event 2 is damaged and left out" in caplog.text
     store.close()
-    assert execute(path, "SELECT number, payload FROM damaged") == [(2, torn)]
+    assert execute(path, "SELECT payload FROM event WHERE number = 2") == [(torn,)]
 
 
 def test_text_that_is_no_utf_8_is_a_torn_row_and_no_failure_of_the_disk(
@@ -167,43 +166,30 @@ def test_text_that_is_no_utf_8_is_a_torn_row_and_no_failure_of_the_disk(
     assert numbers(opened()) == [2]
 
 
-def test_bounds_hold_with_torn_rows_too(opened: Open, path: Path) -> None:
+def test_torn_rows_leave_like_others(opened: Open, path: Path) -> None:
     store = opened(max_events=3)
     store.append(entries(1, 2, 3), {})
     store.close()
-    execute(path, "UPDATE event SET payload = NULL WHERE number = 2")
+    execute(path, "UPDATE event SET payload = NULL WHERE number = 1")
     store = opened(max_events=3)
-    assert numbers(store) == [1, 3]
-    assert store.append(entries(4), {}) == []
-    assert store.append(entries(5), {}) == [1]
-
-
-def test_a_thousand_damaged_rows_are_kept_and_no_more(opened: Open, path: Path) -> None:
-    store = opened(max_events=5000)
-    store.append(entries(*range(1, 2001)), {})
-    store.close()
-    execute(path, "UPDATE event SET payload = 'x'")
-    assert numbers(opened(max_events=5000)) == []
-    opened().close()
-    assert execute(path, "SELECT count(*), max(number) FROM damaged") == [(1000, 2000)]
+    assert numbers(store) == [2, 3]
+    assert store.append(entries(4), {}) == [1]
+    assert store.after(0, 10).damaged == []
 
 
 @pytest.mark.parametrize("number", [-5, 0, HIGHEST + 1, 2**53 - 1, 2**62])
-def test_a_number_that_no_event_can_have_is_damaged_and_no_other_number_follows_it(
+def test_a_number_that_no_event_can_have_is_told_and_no_other_number_follows_it(
     opened: Open, path: Path, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
-    store = opened(max_events=3)
+    store = opened()
     store.append(entries(1), {})
     store.close()
     execute(path, "INSERT INTO event VALUES (?, ?)", number, payload(number))
-    execute(path, "UPDATE book SET events = 2")
-    store = opened(max_events=3)
-    assert f"event {number} is damaged and set aside" in caplog.text
+    store = opened()
+    assert f"event {number} is left out" in caplog.text
     assert store.mark == 1
-    assert numbers(store, after=-10) == [1]
-    assert store.append(entries(2, 3, 4), {}) == [1]
-    opened().close()
-    assert execute(path, "SELECT number, payload FROM damaged") == [(number, payload(number))]
+    store.append(entries(2), {})
+    assert numbers(store) == [1, 2]
 
 
 def test_the_number_of_a_damaged_row_is_not_used_again_without_the_mark(
@@ -394,20 +380,6 @@ def test_what_is_written_is_waited_for(opened: Open) -> None:
     assert store._database is not None
     full = 2
     assert store._database.execute("PRAGMA synchronous").fetchone() == (full,)
-
-
-def test_a_torn_row_that_cannot_be_moved_is_left_out_all_the_same(
-    opened: Open, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = opened(max_events=3)
-    store.append(entries(1, 2, 3), {})
-    store.close()
-    execute(path, "UPDATE event SET payload = x'00' WHERE number = 2")
-    store = opened(max_events=3)
-    with monkeypatch.context() as patched:
-        patched.setattr(schema, "SET_ASIDE", "INSERT INTO nowhere VALUES (?)")
-        assert numbers(store) == [1, 3]
-    assert store.append(entries(4), {}) == [1]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_path: Path) -> None:
