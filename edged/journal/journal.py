@@ -76,7 +76,7 @@ class Journal:
         # Guards all that follows; held for microseconds, and never while the disk works.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._consumers: dict[str, Consumer] = {}
+        self._readers: list[Consumer] = []
         self._numbers = Numbers()
         self._last = 0
         self._newest: dict[int, bytes] = {}
@@ -110,11 +110,9 @@ class Journal:
         if self._writer.is_alive():
             self._writer.join(CLOSE_S)
         with self._lock:
-            readers = self._consumers.values()
-            lost = sum(
-                not readers or not all(reader.has(entry.number) for reader in readers)
-                for entry in self._waiting
-            )
+            readers = self._readers
+            waiting = [entry.number for entry in self._waiting]
+            lost = sum(not readers or not all(r.has(one) for r in readers) for one in waiting)
         if lost:
             log.error("%d events are lost: nobody took them, and no disk", lost)
 
@@ -148,10 +146,11 @@ class Journal:
         return numbered
 
     def consumer(self, name: str, wake: Callable[[], None]) -> Consumer:
-        """The consumer of this name; one that the journal does not know begins with what is new."""
+        """The consumer of this name, made once; one that is not known begins with what is new."""
         with self._changed:
             cursor = self._last if self._store is None else None
-            consumer = self._consumers[name] = Consumer(name, self, self._lock, wake, cursor)
+            consumer = Consumer(name, self, self._lock, wake, cursor)
+            self._readers.append(consumer)
             self._changed.notify_all()
         return consumer
 
@@ -211,10 +210,7 @@ class Journal:
         if (
             self._error is not None
             or self._numbers.to_reserve() is not None
-            or any(
-                not one.known or (one.skipped and not one.behind)
-                for one in self._consumers.values()
-            )
+            or any(not one.known or (one.skipped and not one.behind) for one in self._readers)
         ):
             due_s.append(now_s)
         if self._waiting:
@@ -236,9 +232,7 @@ class Journal:
                 self._changed.notify_all()
         with self._lock:
             events = list(self._waiting)
-            cursors = {
-                reader.name: reader.cursor for reader in self._consumers.values() if reader.known
-            }
+            cursors = {reader.name: reader.cursor for reader in self._readers if reader.known}
             moved = self._cursors_since_s is not None
             store.full_up_to = max(store.full_up_to, self._full_up_to)
         gone: list[int] = []
@@ -250,9 +244,7 @@ class Journal:
             while self._waiting and self._waiting[0].number <= self._on_disk:
                 self._waiting.popleft()
             self._waiting_since_s = self._clock()
-            if all(
-                reader.cursor == cursors.get(reader.name) for reader in self._consumers.values()
-            ):
+            if all(reader.cursor == cursors.get(reader.name) for reader in self._readers):
                 self._cursors_since_s = None
             for number in gone:
                 self._lose(number)
@@ -292,7 +284,7 @@ class Journal:
                         "lower than those in the file; restart edged"
                     )
                 self._accepted = True
-            unknown = [reader for reader in self._consumers.values() if not reader.known]
+            unknown = [reader for reader in self._readers if not reader.known]
         for reader in unknown:
             cursor = store.cursor(reader.name)
             with self._lock:
@@ -305,7 +297,7 @@ class Journal:
         with self._lock:
             error, self._error = self._error, None
             self._retry_s = 0.0
-            late = [reader for reader in self._consumers.values() if reader.skipped]
+            late = [reader for reader in self._readers if reader.skipped]
             for reader in late:
                 reader.behind = True
         if error is not None and self._store is not None:
@@ -361,7 +353,7 @@ class Journal:
         """An event is gone; whoever has not had it will not get it."""
         if number in self._damaged:
             return
-        for reader in self._consumers.values():
+        for reader in self._readers:
             if not reader.has(number):
                 reader.dropped += 1
                 if not reader.loss_told:

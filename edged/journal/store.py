@@ -57,7 +57,7 @@ class Store:
         self._wall_clock = wall_clock
         self._mark_path = path.with_name(f"{path.name}.mark")
         self._lock_path = path.with_name(f"{path.name}.lock")
-        self._open_files: dict[Path, os.stat_result] = {}
+        self._inodes: dict[Path, tuple[int, int] | None] = {}
         self._lock: int | None = None
         self._database: sqlite3.Connection | None = None
         self._started = False
@@ -115,11 +115,8 @@ class Store:
                 self._set_aside(error)
                 return work(self._opened())
         except (sqlite3.Error, OSError) as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception) -> PortError:
-        self._close_database()
-        return PortError(f"{self.path}: events cannot be stored: {error}")
+            self._close_database()
+            raise PortError(f"{self.path}: events cannot be stored: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is not None:
@@ -133,8 +130,10 @@ class Store:
         if self._database is None:
             before = self._last
             self._database, made = schema.opened(self.path)
-            self._open_files = {path: path.stat() for path in (self.path, self._lock_path)}
-            self._read_book(self._database)
+            self._inodes = {path: _inode(path) for path in (self.path, self._lock_path)}
+            book = schema.book(self._database)
+            self._last, self._events, self._bytes = book.last, book.events, book.bytes
+            self.full_up_to, self.replaced_up_to = book.full_up_to, book.replaced_up_to
             if not self._started:
                 before = self.mark = self._reserved = self._read_mark()
                 self.last_at_start = self._last
@@ -150,7 +149,7 @@ class Store:
 
     def _check_place(self) -> None:
         """Let go of files that do not lie where they were opened."""
-        moved = [path for path, opened in self._open_files.items() if not _is(path, opened)]
+        moved = [path for path, inode in self._inodes.items() if _inode(path) != inode]
         if not moved:
             return
         log.error("%s was removed or replaced while edged used it; opened anew", moved[0])
@@ -163,11 +162,6 @@ class Store:
         # SQLite would take it for part of another database that lies in the same place.
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-
-    def _read_book(self, database: sqlite3.Connection) -> None:
-        book = schema.book(database)
-        self._last, self._events, self._bytes = book.last, book.events, book.bytes
-        self.full_up_to, self.replaced_up_to = book.full_up_to, book.replaced_up_to
 
     def _take_lock(self) -> None:
         """Be the only process that writes here, until closed."""
@@ -188,10 +182,10 @@ class Store:
 
     def _read_mark(self) -> int:
         mark = numbers.read_mark(self._mark_path)
-        if mark is None:
-            log.warning("%s says no number; numbers go on far above", self._mark_path)
-            mark = numbers.somewhere_above(self._last, self._wall_clock())
-        return max(mark, self._last)
+        if mark is not None:
+            return max(mark, self._last)
+        log.warning("%s says no number; numbers go on far above", self._mark_path)
+        return numbers.somewhere_above(self._last, self._wall_clock())
 
     def _append(
         self, database: sqlite3.Connection, events: Sequence[Entry], cursors: Mapping[str, int]
@@ -248,11 +242,8 @@ class Store:
         read = schema.read(database, number, limit)
         if read.damaged and not self._damage_told:
             self._damage_told = True
-            log.error(
-                "%s: event %d is damaged and left out, as are others that follow",
-                self.path,
-                read.damaged[0],
-            )
+            first = read.damaged[0]
+            log.error("%s: event %d and perhaps more are damaged and left out", self.path, first)
         return read
 
     def _close_database(self) -> None:
@@ -270,8 +261,9 @@ class Store:
         log.error("%s is damaged (%s); kept as %s", self.path, error, aside.name)
 
 
-def _is(path: Path, opened: os.stat_result) -> bool:
+def _inode(path: Path) -> tuple[int, int] | None:
     try:
-        return os.path.samestat(path.stat(), opened)
+        found = path.stat()
     except FileNotFoundError:
-        return False
+        return None
+    return found.st_dev, found.st_ino
