@@ -88,6 +88,8 @@ class Reader:
             raise PortError(f"{self._path}: no journal yet; `edged run` begins it")
         if not os.access(self._path, os.R_OK):
             raise PortError(f"{self._path}: not permitted; {access.advice(self._path, os.R_OK)}")
+        if not self._path.is_file():
+            raise PortError(f"{self._path}: no regular file; remove it")
         address = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
             return self._looked_into(address)

@@ -276,6 +276,15 @@ def test_no_journal_yet_is_one_line(path: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == f"edged: {path}: no journal yet; `edged run` begins it\n"
 
 
+def test_a_pipe_in_its_place_is_one_line_and_is_not_waited_for(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    assert events(path) == 69
+    assert capsys.readouterr().err == f"edged: {path}: no regular file; remove it\n"
+
+
 def test_a_damaged_database_is_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.parent.mkdir()
     path.write_bytes(b"no database at all" * 500)

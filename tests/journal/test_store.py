@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -391,6 +392,24 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_p
     assert "\n" not in str(caught.value)
     blocker.unlink()
     store.append(entries(1), {})
+    assert numbers(store) == [1]
+    store.close()
+
+
+@pytest.mark.parametrize("suffix", ["", ".mark", ".lock"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
+    opened: Open, path: Path, suffix: str
+) -> None:
+    opened().close()
+    place = path.with_name(path.name + suffix)
+    place.unlink()
+    os.mkfifo(place)
+    store = Store(path, 3, 4096)
+    try:
+        store.append(entries(1), {})
+    except PortError:
+        place.unlink()
+        store.append(entries(1), {})
     assert numbers(store) == [1]
     store.close()
 
