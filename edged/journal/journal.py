@@ -314,6 +314,8 @@ class Journal:
         end: int | None = None
         if read is not None:
             events, damaged, end = list(read.events), read.damaged, read.up_to
+            if damaged and not self._damaged:
+                log.error("journal: event %d, perhaps more, cannot be read any more", damaged[0])
             for number in damaged:
                 self._lose(number)
             self._damaged.update(damaged)
@@ -352,10 +354,11 @@ class Journal:
     def _lose(self, number: int) -> None:
         """An event is gone; whoever has not had it will not get it."""
         if number in self._damaged:
+            # Counted when it was read.
             return
         for reader in self._readers:
             if not reader.has(number):
                 reader.dropped += 1
                 if not reader.loss_told:
                     reader.loss_told = True
-                    log.warning("events are lost before %s had them: too many wait", reader.name)
+                    log.warning("events are lost before %s had them; a gap says why", reader.name)

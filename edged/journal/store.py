@@ -64,7 +64,6 @@ class Store:
         self._reserved = 0
         self._last = 0
         self._events = self._bytes = 0
-        self._damage_told = False
 
     def open(self) -> None:
         """Open what is not open."""
@@ -81,7 +80,7 @@ class Store:
 
     def after(self, number: int, limit: int) -> Read:
         """The next rows after `number`, at most `limit`."""
-        return self._guarded(lambda database: self._after(database, number, limit))
+        return self._guarded(lambda database: schema.read(database, number, limit))
 
     def cursor(self, consumer: str) -> int | None:
         """Up to which number `consumer` has everything; None where it is not known here."""
@@ -237,14 +236,6 @@ class Store:
             "INSERT OR REPLACE INTO book VALUES (0, ?, ?, ?, ?)",
             (self._events, self._bytes, self.full_up_to, self.replaced_up_to),
         )
-
-    def _after(self, database: sqlite3.Connection, number: int, limit: int) -> Read:
-        read = schema.read(database, number, limit)
-        if read.damaged and not self._damage_told:
-            self._damage_told = True
-            first = read.damaged[0]
-            log.error("%s: event %d and perhaps more are damaged and left out", self.path, first)
-        return read
 
     def _close_database(self) -> None:
         if self._database is not None:

@@ -277,7 +277,9 @@ def test_events_are_bounded_by_bytes_too(path: Path) -> None:
     journal.close()
 
 
-def test_a_torn_row_is_a_gap_and_the_rest_is_read(path: Path) -> None:
+def test_a_torn_row_is_a_gap_told_once_and_the_rest_is_read(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first = threadless(path)
     reader(first)
     record(first, 5)
@@ -290,6 +292,10 @@ def test_a_torn_row_is_a_gap_and_the_rest_is_read(path: Path) -> None:
     assert told == [1, (2, 2, "damaged"), 3, 4, (5, 5, "damaged")]
     assert read(consumer) == told
     assert consumer.dropped == 2
+    assert [entry.message for entry in caplog.records if entry.name.endswith("journal")] == [
+        "journal: event 2, perhaps more, cannot be read any more",
+        "events are lost before mqtt had them; a gap says why",
+    ]
     second.close()
 
 
