@@ -23,9 +23,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PRUNED_AT_ONCE = 500
-"""Rows looked at in one go when the oldest have to leave."""
-
 
 class Store:
     """Numbered events on disk, durable when `append` returns, bounded by number and by bytes.
@@ -199,43 +196,32 @@ class Store:
             self._events += len(new)
             self._bytes += sum(len(event.payload) for event in new)
             gone = self._prune(database)
-            if gone:
-                self.full_up_to = max(self.full_up_to, gone[-1])
-            self._write_book(database)
+            database.execute(
+                "INSERT OR REPLACE INTO book VALUES (0, ?, ?, ?, ?)",
+                (self._events, self._bytes, self.full_up_to, self.replaced_up_to),
+            )
         if new:
             self._last = new[-1].number
         return gone
 
     def _prune(self, database: sqlite3.Connection) -> list[int]:
         gone: list[int] = []
-        while self._too_much():
-            rows = database.execute(
-                f"SELECT number, {schema.SIZE} FROM event ORDER BY number LIMIT ?",  # noqa: S608
-                (PRUNED_AT_ONCE,),
-            ).fetchall()
-            if not rows:
-                self._events = self._bytes = 0
+        oldest = database.execute(f"SELECT number, {schema.SIZE} FROM event ORDER BY number")  # noqa: S608
+        for number, size_bytes in oldest:
+            few = self._events <= self._max_events and self._bytes <= self._max_bytes
+            # The newest stays, however large it is.
+            if few or self._events <= 1:
                 break
-            for number, size_bytes in rows:
-                gone.append(number)
-                self._events -= 1
-                self._bytes -= size_bytes
-                if not self._too_much():
-                    break
+            gone.append(number)
+            self._events -= 1
+            self._bytes -= size_bytes
+        else:
+            self._events = self._bytes = 0
+        oldest.close()
+        if gone:
             database.execute("DELETE FROM event WHERE number <= ?", (gone[-1],))
+            self.full_up_to = max(self.full_up_to, gone[-1])
         return gone
-
-    def _too_much(self) -> bool:
-        # The newest stays, however large it is.
-        return self._events > 1 and (
-            self._events > self._max_events or self._bytes > self._max_bytes
-        )
-
-    def _write_book(self, database: sqlite3.Connection) -> None:
-        database.execute(
-            "INSERT OR REPLACE INTO book VALUES (0, ?, ?, ?, ?)",
-            (self._events, self._bytes, self.full_up_to, self.replaced_up_to),
-        )
 
     def _close_database(self) -> None:
         if self._database is not None:
