@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,11 @@ def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config`` and ``--set``."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="configuration (defaults where absent)"
+        "--config",
+        type=Path,
+        default=os.environ.get("EDGED_CONFIG") or None,
+        metavar="FILE",
+        help="configuration ($EDGED_CONFIG, else all defaults)",
     )
     parser.add_argument(
         "--set",

@@ -19,5 +19,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(effective(config))
     else:
         where = arguments.config or "the defaults"
-        print(f"{where}: right; rules: {len(config.rule)}, outputs: {len(config.output)}")
+        print(f"{where}: valid; rules: {len(config.rule)}, outputs: {len(config.output)}")
     return 0

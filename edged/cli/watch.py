@@ -27,7 +27,7 @@ def _line(message: dict[str, Any]) -> str:
     match message["type"]:
         case "classification":
             best = message["results"][0]
-            return f"{message['scene']}  {best['score']:.0%} {best['label']}"
+            return f"{message['scene']} (best class: {best['label']}, {best['score']:.0%})"
         case "event":
             return f"{message['rule']} {'on' if message['active'] else 'off'}"
         case "output":
