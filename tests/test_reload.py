@@ -192,3 +192,21 @@ def test_what_holds_only_after_a_restart_is_named(in_force: InForce) -> None:
 def test_a_label_that_the_model_has_not_is_refused(in_force: InForce) -> None:
     with pytest.raises(ConfigError, match="dragon"):
         prepare(in_force, load(None, ['rule=[{name="x", labels=["dragon"]}]', "model.threads=1"]))
+
+
+def test_what_the_world_refuses_is_no_bug(in_force: InForce) -> None:
+    def read() -> Config:
+        raise OSError(24, "Too many open files")
+
+    desk = Desk(in_force, read)
+    desk.ask()
+    assert "Too many open files" in str(desk.replies.get(timeout=LIMIT_S).error)
+
+
+def test_a_folder_that_changes_is_no_change_of_the_model(
+    in_force: InForce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = build.admitted(in_force.config)
+    (tmp_path / "new").write_text("")
+    assert build.admitted(in_force.config).stamp == model.stamp
