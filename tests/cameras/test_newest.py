@@ -185,7 +185,9 @@ def test_a_source_that_scales_is_told_what_is_enough_before_each_grab() -> None:
         next_frame(camera, (224, 224))
         second.open()
         assert source.exhausted.reached.wait(LIMIT_S)
-    assert source.told[:4] == [None, None, (32, 32), (224, 224)]
+    # The second grab may have begun before the first frame was read, or after.
+    assert source.told[0] is None
+    assert source.told[2:4] == [(32, 32), (224, 224)]
 
 
 def test_a_lost_camera_is_opened_again_and_the_numbers_go_on(
