@@ -57,6 +57,27 @@ def test_what_happens_keeps_it_awake(clock: Clock, seen: Result, awake: bool) ->
     assert attention.awake is awake
 
 
+def test_it_stays_awake_while_a_rule_holds_though_no_frame_comes(clock: Clock) -> None:
+    attention = Attention(2.0, clock)
+    attention.keep_awake(result(active=True))
+    clock.now_s = 100.0
+    assert attention.awake
+    attention.keep_awake(result(active=False, events=(event(active=False),)))
+    clock.now_s = 101.9
+    assert attention.awake
+    clock.now_s = 102.0
+    assert attention.idle
+
+
+def test_it_stays_awake_when_an_idle_time_is_set_while_a_rule_holds(clock: Clock) -> None:
+    attention = Attention(0.0, clock)
+    clock.now_s = 100.0
+    attention.keep_awake(result(active=True))
+    clock.now_s = 200.0
+    attention.wake_s = 2.0
+    assert attention.awake
+
+
 def test_a_changed_idle_time_counts_from_the_last_wake(clock: Clock) -> None:
     attention = Attention(2.0, clock)
     clock.now_s = 3.0
