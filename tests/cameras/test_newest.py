@@ -262,6 +262,17 @@ def test_a_damaged_frame_is_left_out_and_logged_once_per_run(
     assert caplog.text.count("bad JPEG") == 1
 
 
+def test_damage_is_not_told_of_frames_that_came_after_it_and_were_skipped() -> None:
+    gate = Gate()
+    with camera_over(ScriptedSource(damaged("bad JPEG"), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert camera.error == "bad JPEG"
+        gate.open()
+        assert camera.skip(LIMIT_S)
+        assert camera.error is None
+
+
 def test_reading_goes_on_after_a_damaged_frame_until_its_time_is_over() -> None:
     gate = Gate()
     source = ScriptedSource(damaged("bad JPEG"), gate, capture(2))
