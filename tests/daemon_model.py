@@ -66,14 +66,15 @@ class Model:
         self.paused = False
         self.seen = NOTHING_YET
         """As the daemon has it."""
-        self.told = NOTHING_YET
-        """As of the last frame that was decided on: what was published."""
+        self.told: Seen | None = None
+        """What was published; None while nothing was in this run."""
         self.events: Events = []
         self.looks = 0
         """How many frames had something new to show."""
         self.lamp = self.bell = 0.0
         self._active = dict.fromkeys(_rules(wanted), False)
         self._ended: list[str] = []
+        self._rule_held = False
         self._lamp_follows: bool | None = None
         self._lamp_by_hand = False
         self._look()
@@ -81,7 +82,7 @@ class Model:
     @property
     def idle(self) -> bool:
         """Nobody has woken it for long, and no rule is active."""
-        return self.in_force.idles and not any(self.told.rules.values())
+        return self.in_force.idles and not self._rule_held
 
     @property
     def awake(self) -> bool:
@@ -130,8 +131,8 @@ class Model:
             name for name, active in self._active.items() if active and name not in rules
         ]
         self._active = {name: self._active.get(name, False) for name in rules}
-        if old.other_labels != wanted.other_labels:
-            self.seen = NOTHING_YET
+        if old.other_labels != wanted.other_labels or _rules(old) != rules:
+            self.seen = self.told = NOTHING_YET
         if self.awake:
             self._look()
         return _changed(self.in_force, wanted)
@@ -159,6 +160,7 @@ class Model:
         self._active = holds
         scene = next((name for name, active in holds.items() if active), self.label)
         self.seen = self.told = Seen(scene, holds)
+        self._rule_held = any(holds.values())
         if holds["cat"] != self._lamp_follows:
             self._lamp_follows, self._lamp_by_hand = holds["cat"], False
         if not self._lamp_by_hand:

@@ -308,7 +308,7 @@ class WholeDaemon(RuleBasedStateMachine):
         model = self.model
         assert model is not None
         # The state stays that of the run before until the first frame.
-        told = model.told._asdict() if model.looks else self.published()
+        told = self.published() if model.told is None else model.told._asdict()
         return {
             "availability": "online",
             "lamp": model.lamp,
