@@ -344,6 +344,9 @@ class WholeDaemon(RuleBasedStateMachine):
             self.another_picture(picture)
             self.somebody_commands("resume", "socket")
             self.it_is_as_the_model_says()
+        # Other rules are told, though nothing else changes.
+        self.an_option_is_changed_and_reloaded(option="rocket", by_signal=True)
+        self.it_is_as_the_model_says()
         self.it_is_told_to_stop(flooded=False, reloading=False)
         on_disk, heard = self.device.read_journal(), self.device.subscriber.heard
         assert heard
