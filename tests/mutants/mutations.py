@@ -107,6 +107,8 @@ def _is_left_alone(node: Any, parent: Any, parents: tuple[Any, ...]) -> bool:
             return True
         case ast.Constant(value=int() | float() | None) if isinstance(parent, ast.Assign):
             return isinstance(parents[-1], ast.Module) if parents else False
+        case ast.Constant() if isinstance(parent, ast.UnaryOp):
+            return True
         case ast.Constant(value=str()):
             return any(_speaks(p) for p in (*parents, parent)) or isinstance(parent, ast.Subscript)
     return _speaks(parent) and parent is not node and isinstance(parent, ast.Call)
@@ -115,7 +117,7 @@ def _is_left_alone(node: Any, parent: Any, parents: tuple[Any, ...]) -> bool:
 def _speaks(node: Any) -> bool:
     """Whether its text is for people: a log line, an error."""
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="log"))) | ast.Raise():
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "logger"))) | ast.Raise():
             return True
     return False
 

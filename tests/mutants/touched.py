@@ -22,7 +22,9 @@ SOURCE = Path("edged").absolute()
 class Touched:
     def __init__(self) -> None:
         self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._coverage = coverage.Coverage(data_file=None, source=[str(SOURCE)], config_file=False)
+        self._coverage = coverage.Coverage(
+            data_file=None, include=[f"{SOURCE}/*"], config_file=False
+        )
         self._coverage.start()
 
     @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from multiprocessing import Queue
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +136,8 @@ def _run(tree: Path, tests: dict[str, float]) -> None:
             for number in (1, 2):
                 os.dup2(said.fileno(), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ["PYTHONPATH"] = str(tree)
+        # With CI hypothesis tries the same examples each time.
+        os.environ.update(PYTHONPATH=str(tree), CI="1")
         sys.path[:] = [str(tree), *(p for p in sys.path if not (Path(p) / "edged").is_dir())]
         for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "edged")]:
             del sys.modules[name]
@@ -143,6 +145,11 @@ def _run(tree: Path, tests: dict[str, float]) -> None:
         sys.dont_write_bytecode = True
         files = sorted({test.partition("::")[0] for test in tests})
         options = ["-x", "-p", "no:cacheprovider", "--basetemp", str(tree / "tmp")]
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of `preload`
         status = int(pytest.main([*options, *files], plugins=[Chosen(tests)]))
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(status)
