@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.mutants import report
 from tests.mutants.mutations import Mutant, mutants
-from tests.mutants.trial import SURVIVED, Broken, Trial, preload, work
+from tests.mutants.trial import SURVIVED, BrokenError, Trial, preload, work
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -48,8 +48,8 @@ def main() -> int:
     began_s = time.monotonic()
     rooms = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutants"]["rooms"]
     modules = {m: room for room in rooms for p in room["modules"] for m in _matching(p)}
-    for pattern in [p for p in asked.only if p] and [asked.only]:
-        modules = {m: r for m, r in modules.items() if any(Path(m).match(p) for p in pattern)}
+    if asked.only:
+        modules = {m: r for m, r in modules.items() if any(map(Path(m).match, asked.only))}
     if asked.changed:
         # Where git has no base, or nothing of this has changed: the sample is one of everything.
         modules = {m: modules[m] for m in _changed() if m in modules} or modules
@@ -63,7 +63,8 @@ def main() -> int:
             shutil.copytree(trees[0], tree, symlinks=True)
         found = [t for m in modules for t in _trials(m, touched)]
         if asked.sample is not None:
-            found = random.Random(asked.seed).sample(found, min(asked.sample, len(found)))
+            size = min(asked.sample, len(found))
+            found = random.Random(asked.seed).sample(found, size)  # noqa: S311
         known = {t.mutant: v for t in found if (v := last.get(t.mutant.source, "")) in report.DEAD}
         print(f"{len(found)} mutants of {len(modules)} modules, {len(known)} known to be killed")
         give_up_s = began_s + asked.limit_s
@@ -141,7 +142,7 @@ def _judged(trials: list[Trial], trees: list[Path], give_up_s: float) -> dict[Mu
         # Each worker says None when its tests have passed without a mutant: before, and after.
         while sound < 2 * len(workers):
             verdict = done.get()
-            if isinstance(verdict, Broken):
+            if isinstance(verdict, BrokenError):
                 raise SystemExit(str(verdict))
             if verdict is None:
                 sound += 1

@@ -1,4 +1,4 @@
-"""Whether the tests notice a mutant: each is tried in a process of its own, in a copy of the tree."""
+"""Whether the tests notice a mutant: each is tried in a process and a copy of the tree."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from multiprocessing import Queue
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ class Trial(NamedTuple):
     tests: dict[str, float]
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """The tests cannot be run, or fail without a mutant: no verdict would mean anything."""
 
 
@@ -72,7 +73,7 @@ def work(tree: Path, every: dict[str, float], trials: Queue[Any], verdicts: Queu
             verdicts.put((trial.mutant, judged(tree, trial)))
         _must_pass(tree, every)
         verdicts.put(None)
-    except Broken as error:
+    except BrokenError as error:
         verdicts.put(error)
 
 
@@ -93,14 +94,14 @@ def judged(tree: Path, trial: Trial) -> str:
         return SURVIVED
     if status < 0 or status in KILLING:
         return KILLED
-    raise Broken(f"{trial.mutant}: pytest ended with {pytest.ExitCode(status)!r}")
+    raise BrokenError(f"{trial.mutant}: pytest ended with {pytest.ExitCode(status)!r}")
 
 
 def _must_pass(tree: Path, tests: dict[str, float]) -> None:
     status = _status(tree, tests)
     if status != pytest.ExitCode.OK:
         said = (tree / "said").read_text()[-3000:]
-        raise Broken(f"without any mutant the tests end with {status}:\n{said}")
+        raise BrokenError(f"without any mutant the tests end with {status}:\n{said}")
 
 
 def _status(tree: Path, tests: dict[str, float]) -> int | None:
@@ -121,10 +122,8 @@ def _status(tree: Path, tests: dict[str, float]) -> int | None:
         return None
     finally:
         # And the brokers that it may have left behind.
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def _run(tree: Path, tests: dict[str, float]) -> None:
@@ -147,6 +146,9 @@ def _run(tree: Path, tests: dict[str, float]) -> None:
         options = ["-x", "-p", "no:cacheprovider", "--basetemp", str(tree / "tmp")]
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of `preload`
         status = int(pytest.main([*options, *files], plugins=[Chosen(tests)]))
+    except pytest.PytestWarning:
+        # After the tests: something was left open, or raised where nobody could hear it.
+        status = pytest.ExitCode.TESTS_FAILED
     except BaseException:
         traceback.print_exc()
     finally:

@@ -1,0 +1,213 @@
+"""One client of the network library: what the broker is told of it, and how its end is noticed."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import MQTTMessage
+
+from edged.config.schema import MqttConfig, SpoolConfig
+from edged.core import OutputState
+from edged.mailbox import Mailbox
+from edged.ports.mqtt import MqttPort, connection
+from edged.ports.mqtt.connection import Callbacks, Connection
+from edged.ports.mqtt.session import Session
+from tests.mosquitto import LIMIT_S, VERSIONS, Broker, Listener, broker, brokers, wait_until
+
+__all__ = ["broker", "brokers"]
+
+AVAILABILITY = "edged/porch/availability"
+
+
+def nothing(*_: object) -> None:
+    pass
+
+
+class Client:
+    """A session, connected and answered, and what it was told."""
+
+    def __init__(self, broker: Broker, version: str = "3.1.1", **mqtt: Any) -> None:
+        self.acknowledged: queue.Queue[int] = queue.Queue()
+        self.messages: queue.Queue[MQTTMessage] = queue.Queue()
+        self.news = threading.Event()
+        callbacks = Callbacks(
+            up=nothing,
+            down=nothing,
+            acknowledged=self.acknowledged.put,
+            message=self.messages.put,
+        )
+        config = MqttConfig(host="127.0.0.1", port=broker.port, **mqtt)
+        self.session = Session(
+            config, "porch", AVAILABILITY, callbacks, self.news, v5=version == "5"
+        )
+        self.session.connect("127.0.0.1", broker.port, LIMIT_S)
+        self.session.start()
+        answer = self.session.answer(LIMIT_S)
+        assert answer is not None
+        assert not answer.is_failure
+
+    def cut(self) -> None:
+        """As a cable that is pulled: the broker gets no goodbye."""
+        wire = self.session._client.socket()
+        assert wire is not None
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[..., Client]]:
+    made: list[Client] = []
+
+    def make(*arguments: Any, **options: Any) -> Client:
+        made.append(Client(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.session.close()
+
+
+@VERSIONS
+def test_who_comes_after_the_connection_has_died_reads_that_it_is_offline(
+    broker: Broker, clients: Callable[..., Client], version: str
+) -> None:
+    client = clients(broker, version)
+    client.session.say(b"online")
+    with Listener(broker.port, AVAILABILITY) as listener:
+        assert listener.next().payload == b"online"
+        client.cut()
+        assert listener.next().payload == b"offline"
+    with Listener(broker.port, AVAILABILITY) as later:
+        message = later.next()
+        assert (message.payload, message.retain) == (b"offline", True)
+
+
+def test_who_comes_later_reads_that_it_is_online_or_was_told_goodbye(
+    broker: Broker, clients: Callable[..., Client]
+) -> None:
+    session = clients(broker).session
+    for state, say in ((b"online", lambda: session.say(b"online").wait_for_publish(LIMIT_S)),
+                       (b"offline", lambda: session.part(LIMIT_S))):  # fmt: skip
+        say()
+        with Listener(broker.port, AVAILABILITY) as later:
+            message = later.next()
+            assert (message.payload, message.retain, message.qos) == (state, True, 1)
+
+
+def test_a_connection_that_is_cut_is_news_with_its_reason(
+    broker: Broker, clients: Callable[..., Client]
+) -> None:
+    client = clients(broker)
+    assert not client.session.lost
+    broker.stop()
+    assert client.news.wait(LIMIT_S)
+    assert client.session.lost
+    assert client.session.reason == "the broker or the network ended it"
+    assert client.session.publish("edged/x", b"") is None
+
+
+@VERSIONS
+def test_what_is_subscribed_comes_and_what_is_sent_is_acknowledged(
+    broker: Broker, clients: Callable[..., Client], version: str
+) -> None:
+    client = clients(broker, version)
+    client.session.subscribe(["edged/porch/command", "edged/porch/output/+/set"])
+    with Listener(broker.port, "edged/porch/event") as listener:
+        sent = client.session.publish("edged/porch/event", b"one", 1)
+        assert sent is not None
+        assert client.acknowledged.get(timeout=LIMIT_S) == sent.mid
+        assert listener.next().payload == b"one"
+        listener.send("edged/porch/output/lamp/set", b"ON")
+        message = client.messages.get(timeout=LIMIT_S)
+        assert (message.topic, message.payload, message.qos) == (
+            "edged/porch/output/lamp/set",
+            b"ON",
+            1,
+        )
+
+
+def test_the_networks_thread_is_started_once(
+    broker: Broker, clients: Callable[..., Client]
+) -> None:
+    assert clients(broker).session.start() is False
+
+
+def test_without_an_answer_there_is_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        config = MqttConfig(host="127.0.0.1", port=port)
+        callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
+        session = Session(config, "porch", AVAILABILITY, callbacks, threading.Event(), v5=False)
+        session.connect("127.0.0.1", port, LIMIT_S)
+        session.start()
+        assert session.answer(0.01) is None
+        session.close()
+
+
+# With its thread the library opens its pair of sockets again; the collector closes the first.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_dead_thread_of_the_network_is_noticed_and_another_connection_made(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection, "ALIVE_CHECK_S", 0.02)
+    monkeypatch.setattr(threading, "excepthook", nothing)
+    ups: queue.Queue[int] = queue.Queue()
+    downs: queue.Queue[None] = queue.Queue()
+    messages: queue.Queue[MQTTMessage] = queue.Queue()
+
+    def take(message: MQTTMessage) -> None:
+        messages.put(message)
+        if message.payload == b"poison":
+            raise RuntimeError("the end of the library's thread")
+
+    callbacks = Callbacks(
+        up=ups.put, down=lambda: downs.put(None), acknowledged=nothing, message=take
+    )
+    config = MqttConfig(
+        host="127.0.0.1", port=broker.port, retry_min_s=0.02, retry_max_s=0.02,
+        session_expiry_s=0,
+    )  # fmt: skip
+    kept = Connection(config, "porch", AVAILABILITY, ["edged/porch/command"], callbacks)
+    with caplog.at_level(logging.WARNING), Listener(broker.port) as sender:
+        kept.start()
+        try:
+            ups.get(timeout=LIMIT_S)
+            assert kept.up
+
+            def heard() -> bool:
+                # Again and again: the subscription takes effect a little later.
+                sender.send("edged/porch/command", b"well")
+                return not messages.empty()
+
+            wait_until(heard)
+            assert downs.empty()
+            sender.send("edged/porch/command", b"poison")
+            downs.get(timeout=LIMIT_S)
+            ups.get(timeout=LIMIT_S)
+            wait_until(lambda: kept.up)
+        finally:
+            kept.stop()
+    gc.collect()
+    told = [message for message in caplog.messages if "gave up" in message]
+    assert told == [f"MQTT broker {kept.broker}: the network library gave up; trying again"]
+
+
+def test_the_state_of_an_output_is_kept_by_the_broker_for_who_comes_later(
+    broker: Broker, tmp_path: Path
+) -> None:
+    config = MqttConfig(host="127.0.0.1", port=broker.port, protocol=broker.protocol)
+    spool = SpoolConfig(path=str(tmp_path / "events.db"))
+    with MqttPort("porch", config, spool, Mailbox(), ["lamp"]) as port:
+        wait_until(lambda: port.live)
+        port.write(OutputState("lamp", 1.0, 0.0))
+        with Listener(broker.port, "edged/porch/output/lamp/state") as first:
+            first.next()
+        with Listener(broker.port, "edged/porch/output/lamp/state") as later:
+            assert later.next().retain
