@@ -1,7 +1,8 @@
 """What is changed in a module, one thing at a time: statements left out, conditions turned round.
 
-Not changed: the text of log lines and errors, annotations, docstrings, and the numbers of module
-constants in capitals, which are choices that a test should not repeat.
+Not changed: what is for people (the text of log lines and errors, docstrings, names of threads),
+annotations, ``zip(strict=True)``, and the numbers of a module's constants, which are choices that a
+test should not repeat.
 """
 
 from __future__ import annotations
@@ -107,6 +108,10 @@ def _is_left_alone(node: Any, parent: Any, parents: tuple[Any, ...]) -> bool:
             return True
         case ast.Constant(value=int() | float() | None) if isinstance(parent, ast.Assign):
             return isinstance(parents[-1], ast.Module) if parents else False
+        case ast.keyword(arg="strict"):
+            return True
+        case ast.keyword(arg="name") if _makes_thread(parent):
+            return True
         case ast.Constant() if isinstance(parent, ast.UnaryOp):
             return True
         case ast.Constant(value=str()):
@@ -120,6 +125,10 @@ def _speaks(node: Any) -> bool:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "logger"))) | ast.Raise():
             return True
     return False
+
+
+def _makes_thread(node: Any) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "Thread"
 
 
 def _changes(place: Place) -> Iterator[tuple[str, Any]]:
@@ -136,6 +145,8 @@ def _changes(place: Place) -> Iterator[tuple[str, Any]]:
             yield "left out", ast.Pass()
         case ast.Return(value=ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not())):
             yield "turned round", ast.Return(_negated(node.value))
+        case ast.Return(value=ast.Constant(value=False | None)):
+            return
         case ast.Return():
             yield "returns nothing", ast.Return(ast.Constant(None))
         case ast.If() | ast.While() | ast.IfExp() if not isinstance(node.test, ast.Constant):
@@ -166,7 +177,7 @@ def _changes(place: Place) -> Iterator[tuple[str, Any]]:
         yield "calculated otherwise", _with(node, op=SWAPPED[type(node.op)]())
     if isinstance(node, ast.Call):
         for i, keyword in enumerate(node.keywords):
-            if keyword.arg:
+            if keyword.arg and not _is_left_alone(keyword, node, place.parents):
                 rest = node.keywords[:i] + node.keywords[i + 1 :]
                 yield "argument left out", _with(node, keywords=rest)
     if isinstance(node, ast.comprehension) and node.ifs:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import queue
 import socket
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from edged.commands import REQUEST_BYTES, Reply, Request, name_of
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
+from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
+from edged.ports.control import client, server
 from edged.ports.control.client import ControlClient
 from edged.ports.control.server import ControlSocket
+from tests.mosquitto import LIMIT_S, wait_until
 
 
 def seen(number: int = 1, full: bool = False) -> Result:
@@ -223,3 +230,124 @@ def test_a_place_that_is_forbidden_is_one_clear_line(tmp_path: Path, mailbox: Ma
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot listen here: .*; set control\.socket"):
         ControlSocket(tmp_path / "file" / "edged.sock", "porch", mailbox).__enter__()
+
+
+def test_a_place_several_folders_deep_is_made_and_others_may_look_but_not_write(
+    tmp_path: Path, mailbox: Mailbox
+) -> None:
+    before = os.umask(0)
+    try:
+        with ControlSocket(tmp_path / "a" / "b" / "edged.sock", "porch", mailbox):
+            assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o755
+            mask = os.umask(0)
+    finally:
+        os.umask(before)
+    assert mask == 0
+
+
+def test_who_watches_is_let_go_at_the_end_and_nobody_listens_any_more(
+    path: Path, mailbox: Mailbox
+) -> None:
+    ended = threading.Event()
+
+    def follow() -> None:
+        for _ in ControlClient(path).watch():
+            pass
+        ended.set()
+
+    with ControlSocket(path, "porch", mailbox) as control:
+        threading.Thread(target=follow, daemon=True).start()
+        wait_until(lambda: control._watchers)
+    assert ended.wait(LIMIT_S)
+    wait_until(lambda: not control._watchers)
+    wait_until(lambda: "control" not in [thread.name for thread in threading.enumerate()])
+
+
+def test_a_socket_that_somebody_has_removed_is_no_trouble_at_the_end(
+    path: Path, mailbox: Mailbox
+) -> None:
+    with ControlSocket(path, "porch", mailbox):
+        path.unlink()
+
+
+def test_who_comes_when_too_many_are_there_is_sent_away_and_let_in_later(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CLIENTS_LIMIT", 1)
+    with (
+        ControlSocket(path, "porch", mailbox) as control,
+        socket.socket(socket.AF_UNIX) as first,
+    ):
+        first.connect(str(path))
+        first.sendall(b'{"command": "watch"}\n')
+        first.settimeout(LIMIT_S)
+        assert first.recv(4096)
+        with socket.socket(socket.AF_UNIX) as second:
+            second.settimeout(LIMIT_S)
+            second.connect(str(path))
+            assert second.recv(1) == b""
+        first.close()
+
+        def let_in() -> bool:
+            # That a watcher is gone shows when it is told something.
+            control.write(seen())
+            with suppress(OSError, ValueError):
+                return raw(path, b"dance\n")["ok"] is False
+            return False
+
+        wait_until(let_in)
+
+
+def test_a_client_that_says_nothing_is_sent_away(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.02)
+    with ControlSocket(path, "porch", mailbox), socket.socket(socket.AF_UNIX) as silent:
+        silent.settimeout(LIMIT_S)
+        silent.connect(str(path))
+        assert silent.recv(1) == b""
+
+
+def test_a_loop_that_does_not_answer_is_told(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.02)
+    with ControlSocket(path, "porch", mailbox):
+        assert "did not answer within 0 s" in str(raw(path, b"status\n")["error"])
+
+
+def test_an_answer_has_a_limit_and_what_is_watched_has_none(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    class Noted(socket.socket):
+        def settimeout(self, value: float | None) -> None:
+            if threading.current_thread() is threading.main_thread():
+                limits.append(value)
+            super().settimeout(value)
+
+    def end_when_watched() -> None:
+        wait_until(lambda: control._watchers)
+        control.__exit__()
+
+    monkeypatch.setattr(client.socket, "socket", Noted)
+    ControlClient(path).ask("status")
+    threading.Thread(target=end_when_watched).start()
+    assert list(ControlClient(path).watch()) == []
+    assert limits == [client.TIMEOUT_S, None]
+
+
+def test_the_oldest_report_makes_room_for_the_newest() -> None:
+    waiting: queue.Queue[Any] = queue.Queue(2)
+    for number in (1, 2, 3):
+        server._offer(waiting, seen(number))
+    assert [waiting.get_nowait().frame.number for _ in range(2)] == [2, 3]
+
+
+def test_three_classes_of_a_frame_are_told() -> None:
+    result = seen()
+    scores = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
+    prediction = Prediction(scores, ("a", "b", "c", "d"), {}, "m")
+    _, told = server.described(replace(result, prediction=prediction), Moment("porch", 0.0, 0.0))
+    assert [ranked.label for ranked in told.results] == ["a", "b", "c"]  # type: ignore[attr-defined]
