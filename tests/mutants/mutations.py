@@ -59,6 +59,7 @@ class Place(NamedTuple):
 def mutants(module: str, source: str) -> list[Mutant]:
     """Every change of `source`, each text once."""
     tree = ast.parse(source)
+    unchanged = ast.unparse(tree)
     found: dict[str, Mutant] = {}
     for place in _places(tree, (), ""):
         part = next(p for p in (place.node, *reversed(place.parents)) if isinstance(p, PARTS))
@@ -72,7 +73,8 @@ def mutants(module: str, source: str) -> list[Mutant]:
             text = ast.unparse(tree)
             place.put(place.node)
             lines = range(place.node.lineno, end + 1)
-            found.setdefault(text, Mutant(module, place.where, kind, lines, was, now, text))
+            if text != unchanged:
+                found.setdefault(text, Mutant(module, place.where, kind, lines, was, now, text))
     return list(found.values())
 
 
@@ -106,8 +108,8 @@ def _is_left_alone(node: Any, parent: Any, parents: tuple[Any, ...]) -> bool:
             return True
         case ast.keyword(value=ast.Constant(value=bool())) if isinstance(parent, ast.ClassDef):
             return True
-        case ast.Constant(value=int() | float() | None) if isinstance(parent, ast.Assign):
-            return isinstance(parents[-1], ast.Module) if parents else False
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() | ast.BinOp()):
+            return isinstance(parent, ast.Module) and name.isupper()
         case ast.keyword(arg="strict"):
             return True
         case ast.keyword(arg="name") if _makes_thread(parent):

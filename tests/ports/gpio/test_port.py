@@ -327,6 +327,42 @@ def test_a_bug_in_the_timer_switches_off_and_ends_the_process(mock_pins, told, m
             port.write(result(True))
 
 
+def test_that_outputs_stay_off_is_told_where_there_are_any(told, clock, caplog):
+    caplog.set_level("INFO")
+    for outputs in ([], [lamp(), lamp(name="bell")]):
+        with opened(None, outputs, told, clock):
+            pass
+    assert caplog.messages == ['[gpio] factory = "none": 2 outputs stay off']
+
+
+@pytest.mark.parametrize(("value", "level"), [(0.49, 0), (0.5, 1)])
+def test_half_is_on_for_what_can_only_be_on_or_off(mock_pins, told, clock, value, level):
+    with opened(mock_pins, [lamp()], told, clock) as port:
+        port.set("lamp", value)
+        assert mock_pins.pin(17).state == level
+        assert told[-1].value == level
+
+
+def test_a_servo_starts_where_it_should_and_stays_there_without_pulses(mock_pins, told, clock):
+    arm = lamp(name="arm", device="servo", action="manual", initial=1.0)
+    with opened(mock_pins, [arm], told, clock) as port:
+        assert mock_pins.pin(17).state == pytest.approx(0.1)
+        port.set("arm", 0.25)
+        assert mock_pins.pin(17).state == pytest.approx(0.0625)
+        told.clear()
+        port.release()
+        assert mock_pins.pin(17).state == 0
+    assert states(told) == [("arm", 0.25)]
+
+
+def test_what_is_released_may_be_used_by_others_at_once(board: FakeChip, told, clock):
+    with open_factory(GpioConfig()) as factory:
+        for _ in range(2):
+            with opened(factory, [lamp(pin="RELAY")], told, clock) as port:
+                port.release()
+                assert not board["RELAY"].used
+
+
 def test_no_pin_is_touched_where_the_factory_is_none(told, clock):
     with (
         open_factory(GpioConfig(factory="none")) as factory,

@@ -23,6 +23,8 @@ def relay(**options) -> OutputConfig:
         ({"on_exit": "keep"}, 0, 0),
         ({"on_exit": 1.0}, 0, 1),
         ({"on_exit": 1}, 0, 1),
+        ({"on_exit": 0.5}, 0, 1),
+        ({"on_exit": 0.49}, 1, 0),
         ({"on_exit": 1.0, "active_high": False}, 1, 0),
         ({"on_exit": 0.5, "device": "pwm"}, 1, 0),
         ({"on_exit": 0.5, "device": "pwm", "active_high": False}, 0, 1),
