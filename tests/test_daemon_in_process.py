@@ -18,11 +18,13 @@ import pytest
 from edged import build, reload
 from edged.daemon import Daemon
 from edged.errors import CommandError, ConfigError
+from edged.logs import TextFormat
 from edged.notify import Notifier
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
 from edged.ports.control.client import ControlClient
 from edged.ports.gpio.port import GpioPort
+from edged.ports.log import LogPort
 from edged.ports.mqtt.connection import Connection
 from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
 
@@ -581,3 +583,47 @@ def test_a_bug_in_a_thread_ends_it_and_is_raised(living: Living, said: Said) -> 
         signalled(living, act)
     assert "stopping: a bug in camera" in said
     assert threading.excepthook is hook
+
+
+def test_a_file_that_is_emptied_is_refused_at_a_reload(living: Living) -> None:
+    living.start()
+    living.write("")
+    with pytest.raises(CommandError):
+        living.ask("reload")
+    assert living.status()["rules"].keys() == {"cat"}
+
+
+def test_without_systemd_it_runs_as_well(living: Living) -> None:
+    daemon = Daemon(living.path)
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    try:
+        wait_until(lambda: (living.folder / "edged.sock").exists())
+        wait_until(lambda: living.status()["frames"])
+    finally:
+        daemon.stop("the test")
+        thread.join(LIMIT_S)
+
+
+def test_on_a_terminal_a_live_line_is_a_port_and_the_log_is_text(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rich")
+    from edged.ports import live
+
+    opened: list[str] = []
+
+    class Line(LogPort):
+        def __init__(self, broker: Callable[[], str]) -> None:
+            opened.append(broker())
+
+    monkeypatch.setattr(live, "LivePort", Line)
+    living.start()
+    assert opened == []
+    living.stop()
+    living.told.states.clear()
+    living.add('\n[log]\nformat = "live"\n')
+    living.start()
+    assert opened == ["mqtt off"]
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler.formatter, TextFormat)

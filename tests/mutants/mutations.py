@@ -104,7 +104,9 @@ def _is_left_alone(node: Any, parent: Any, parents: tuple[Any, ...]) -> bool:
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant()) | ast.AnnAssign(annotation=ast.Name(id="TypeAlias")):
+            return True
+        case ast.Call(func=ast.Name(id="TypeVar")):
             return True
         case ast.keyword(value=ast.Constant(value=bool())) if isinstance(parent, ast.ClassDef):
             return True
