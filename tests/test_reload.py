@@ -210,3 +210,30 @@ def test_a_folder_that_changes_is_no_change_of_the_model(
     model = build.admitted(in_force.config)
     (tmp_path / "new").write_text("")
     assert build.admitted(in_force.config).stamp == model.stamp
+
+
+def test_each_thing_that_is_wrong_is_a_line_of_the_log(
+    in_force: InForce, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read() -> Config:
+        raise ConfigError("first\nsecond")
+
+    desk = Desk(in_force, read)
+    desk.ask()
+    assert desk.replies.get(timeout=LIMIT_S).error == "first\nsecond"
+    assert caplog.messages == [
+        "reload: first",
+        "reload: second",
+        "reload, asked by a test: refused; everything stays as it was",
+    ]
+
+
+def test_a_configuration_is_read_again_only_after_who_writes_it_had_time(
+    in_force: InForce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(reload, "SETTLED_S", 0.125)
+    monkeypatch.setattr(reload.time, "sleep", waits.append)
+    config = load(None, [CAT, "model.threads=1"])
+    assert Desk(in_force, lambda: config).reloader._settled() == config
+    assert waits == [0.125]
