@@ -55,7 +55,7 @@ def tell(
 
 
 def _fits(mutant: Mutant, entry: dict[str, Any]) -> bool:
-    """Each field of the entry is the mutant's; ``lacks`` is what is in ``was`` and not in ``now``."""
+    """Each field is the mutant's; ``lacks`` is a piece of ``was`` that is not in ``now``."""
     text = entry.get("lacks", "")
     same = all(getattr(mutant, k) == v for k, v in entry.items() if k not in ("lacks", "reason"))
     return same and text in mutant.was and (not text or text not in mutant.now)
