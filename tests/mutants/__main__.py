@@ -55,7 +55,7 @@ def main() -> int:
         modules = {m: modules[m] for m in _changed() if m in modules} or modules
     tests = sorted({t for room in modules.values() for t in room["tests"]})
     last = json.loads(LAST_RUN.read_text()) if asked.again and LAST_RUN.exists() else {}
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
         trees = [Path(folder) / str(number) for number in range(asked.jobs)]
         _copy(trees[0])
         touched = _touched(trees[0], tests)
@@ -143,7 +143,7 @@ def _judged(trials: list[Trial], trees: list[Path], give_up_s: float) -> dict[Mu
         while sound < 2 * len(workers):
             verdict = done.get()
             if isinstance(verdict, BrokenError):
-                raise SystemExit(str(verdict))
+                raise SystemExit(f"no verdict would mean anything: {verdict}")
             if verdict is None:
                 sound += 1
             else:

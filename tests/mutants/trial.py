@@ -40,6 +40,10 @@ class Chosen:
 
     def __init__(self, tests: dict[str, float]) -> None:
         self._tests = tests
+        self.ended = False
+
+    def pytest_sessionfinish(self) -> None:
+        self.ended = True
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [item for item in items if item.nodeid in self._tests]
@@ -94,7 +98,8 @@ def judged(tree: Path, trial: Trial) -> str:
         return SURVIVED
     if status < 0 or status in KILLING:
         return KILLED
-    raise BrokenError(f"{trial.mutant}: pytest ended with {pytest.ExitCode(status)!r}")
+    said = (tree / "said").read_text()[-3000:]
+    raise BrokenError(f"{trial.mutant}: pytest ended with status {status}:\n{said}")
 
 
 def _must_pass(tree: Path, tests: dict[str, float]) -> None:
@@ -127,7 +132,7 @@ def _status(tree: Path, tests: dict[str, float]) -> int | None:
 
 
 def _run(tree: Path, tests: dict[str, float]) -> None:
-    status = 3
+    chosen, status = Chosen(tests), int(pytest.ExitCode.INTERNAL_ERROR)
     try:
         os.setsid()
         os.chdir(tree)
@@ -145,12 +150,12 @@ def _run(tree: Path, tests: dict[str, float]) -> None:
         files = sorted({test.partition("::")[0] for test in tests})
         options = ["-x", "-p", "no:cacheprovider", "--basetemp", str(tree / "tmp")]
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of `preload`
-        status = int(pytest.main([*options, *files], plugins=[Chosen(tests)]))
-    except pytest.PytestWarning:
-        # After the tests: something was left open, or raised where nobody could hear it.
-        status = pytest.ExitCode.TESTS_FAILED
+        status = int(pytest.main([*options, *files], plugins=[chosen]))
     except BaseException:
         traceback.print_exc()
+        if chosen.ended:
+            # After the tests: something was left open, or raised where nobody could hear it.
+            status = pytest.ExitCode.TESTS_FAILED
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

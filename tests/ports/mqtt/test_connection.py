@@ -18,7 +18,16 @@ from edged.config.schema import MqttConfig, TlsConfig
 from edged.errors import ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
-from tests.mosquitto import VERSIONS, Broker, brokers, free_port, needs_mosquitto, wait_until
+from edged.ports.mqtt.connection import Callbacks, Connection
+from tests.mosquitto import (
+    LIMIT_S,
+    VERSIONS,
+    Broker,
+    brokers,
+    free_port,
+    needs_mosquitto,
+    wait_until,
+)
 from tests.ports.mqtt.recorded import RecordedPort
 
 __all__ = ["brokers"]
@@ -290,3 +299,68 @@ def test_the_embedded_broker_is_connected_to(tmp_path: Path) -> None:
     port = free_port()
     with ensure_broker("localhost", port), opened(tmp_path, port=port, embedded=True) as entered:
         wait_until(lambda: entered.live)
+
+
+def unconnected(**mqtt: Any) -> Connection:
+    def nothing(*_: object) -> None:
+        pass
+
+    callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
+    head_start_s = mqtt.pop("head_start_s", 0.0)
+    config = MqttConfig(**{"host": "127.0.0.1", **mqtt})
+    return Connection(config, "porch", "online", (), callbacks, head_start_s=head_start_s)
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "port"), [({}, 1883), ({"tls": TlsConfig(enabled=True)}, 8883), ({"port": 7}, 7)]
+)
+def test_the_port_is_that_of_the_protocol_unless_configured(
+    mqtt: dict[str, Any], port: int
+) -> None:
+    assert unconnected(**mqtt).broker == f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "level"),
+    [({"protocol": "5"}, 5), ({"protocol": "3.1.1"}, 4), ({"protocol": "5", "embedded": True}, 4)],
+)
+def test_the_greeting_is_in_the_configured_language_and_in_the_older_for_the_embedded_broker(
+    mqtt: dict[str, Any], level: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(LIMIT_S)
+        connection = unconnected(port=server.getsockname()[1], **mqtt)
+        connection.start()
+        client, _ = server.accept()
+        with client:
+            greeting = client.recv(1024)
+        connection.stop()
+    assert greeting[greeting.index(b"MQTT") + 4] == level
+
+
+def test_connecting_waits_for_what_has_a_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(Connection, "_live_once", lambda _: steps.append("connect"))
+    connection = unconnected(head_start_s=600.0)
+    connection.start()
+    steps.append("the first picture")
+    connection.first_done()
+    wait_until(lambda: len(steps) > 1)
+    connection.stop()
+    assert steps[:2] == ["the first picture", "connect"]
+
+
+def test_a_stop_waits_for_no_head_start() -> None:
+    connection = unconnected(head_start_s=600.0)
+    connection.start()
+    connection.stop()
+    assert not connection._thread.is_alive()
+
+
+def test_a_head_start_is_over_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected = threading.Event()
+    monkeypatch.setattr(Connection, "_live_once", lambda _: connected.set())
+    connection = unconnected(head_start_s=0.01)
+    connection.start()
+    assert connected.wait(LIMIT_S)
+    connection.stop()
