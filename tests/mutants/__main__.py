@@ -73,7 +73,10 @@ def main() -> int:
     if asked.sample is None:
         LAST_RUN.write_text(json.dumps(last | {m.source: v for m, v in verdicts.items()}))
     whole = asked.sample is None and not (asked.only or asked.changed)
-    return report.tell(verdicts, time.monotonic() - began_s, asked.jobs, whole, asked.out)
+    took = f"{(time.monotonic() - began_s) / 60:.0f} minutes on {asked.jobs} cores"
+    if known:
+        took = "those that an earlier run has killed were not tried again"
+    return report.tell(verdicts, took, asked.out if whole else None)
 
 
 def _matching(pattern: str) -> list[str]:

@@ -26,32 +26,31 @@ condition turned round, another number. The tests that run the changed lines mus
 then the mutant is killed. Before and after, the same tests pass without a fault. What a survivor
 stands for is said below; the reasons are kept in `tests/mutants/reasons.toml`.
 
-{killed} of {all} mutants killed: {share:.1f} %, {hung} of them by the time limit ({minutes:.0f}
-minutes on {jobs} cores).
+{killed} of {all} mutants killed: {share:.1f} %, {hung} of them by a time limit ({took}).
 
 | module | mutants | killed | |
 | --- | ---: | ---: | ---: |
 """
 
 
-def tell(
-    verdicts: dict[Mutant, str], elapsed_s: float, jobs: int, whole: bool, out: Path | None
-) -> int:
-    """Say it; the exit status is 1 where too few are killed, or a survivor has no reason."""
+def tell(verdicts: dict[Mutant, str], took: str, out: Path | None) -> int:
+    """Say it; the exit status is 1 where a survivor has no reason.
+
+    With `out`, after a whole run, the report is written, and too few killed are an error, too.
+    """
     reasons = tomllib.loads(REASONS.read_text()).get("survivor", [])
     survivors = {m: _reason(m, reasons) for m, v in verdicts.items() if v not in DEAD}
-    killed = len(verdicts) - len(survivors)
     for mutant in (m for m, reason in survivors.items() if reason is None):
         print(f"no test fails, and no reason is given ({verdicts[mutant]}): {mutant}")
+    killed = len(verdicts) - len(survivors)
     share = killed / max(1, len(verdicts))
-    print(f"{killed} of {len(verdicts)} killed, {share:.1%}, in {elapsed_s:.0f} s")
-    if whole:
+    print(f"{killed} of {len(verdicts)} killed, {share:.1%} ({took})")
+    if out is not None:
         for entry in reasons:
             if not any(_fits(m, entry) for m in survivors):
                 print(f"in {REASONS.name}, but killed or gone: {entry}")
-        if out is not None:
-            out.write_text(_document(verdicts, survivors, elapsed_s, jobs))
-    return int(None in survivors.values() or (whole and share < TARGET))
+        out.write_text(_document(verdicts, survivors, took))
+    return int(None in survivors.values() or (out is not None and share < TARGET))
 
 
 def _fits(mutant: Mutant, entry: dict[str, Any]) -> bool:
@@ -65,9 +64,7 @@ def _reason(mutant: Mutant, reasons: list[dict[str, Any]]) -> str | None:
     return next((entry["reason"] for entry in reasons if _fits(mutant, entry)), None)
 
 
-def _document(
-    verdicts: dict[Mutant, str], survivors: dict[Mutant, str | None], elapsed_s: float, jobs: int
-) -> str:
+def _document(verdicts: dict[Mutant, str], survivors: dict[Mutant, str | None], took: str) -> str:
     every, alive = Counter(m.module for m in verdicts), Counter(m.module for m in survivors)
     killed = len(verdicts) - len(survivors)
     text = HEAD.format(
@@ -75,8 +72,7 @@ def _document(
         all=len(verdicts),
         share=100 * killed / len(verdicts),
         hung=sum(v == HUNG for v in verdicts.values()),
-        minutes=elapsed_s / 60,
-        jobs=jobs,
+        took=took,
     )
     for module, count in sorted(every.items()):
         dead = count - alive[module]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import subprocess
 import threading
@@ -10,15 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edged.config.schema import MqttConfig, TlsConfig
-from edged.errors import ConfigError
+from edged.errors import ConfigError, PortError
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
-from edged.ports.mqtt.connection import Callbacks, Connection
+from edged.ports.mqtt import connection as module
+from edged.ports.mqtt.connection import STABLE_S, Callbacks, Connection
 from tests.mosquitto import (
     LIMIT_S,
     VERSIONS,
@@ -364,3 +367,77 @@ def test_a_head_start_is_over_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     connection.start()
     assert connected.wait(LIMIT_S)
     connection.stop()
+
+
+def test_the_wait_grows_with_each_failure_and_starts_anew_after_a_good_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lasts_s = iter([1.0, 1.0, STABLE_S + 1.0, STABLE_S, 1.0])
+    clock = SimpleNamespace(now_s=1000.0)
+    waits: list[tuple[int, float, float]] = []
+    connection = unconnected(retry_min_s=0.5, retry_max_s=8.0)
+
+    def live(_: Connection) -> None:
+        try:
+            clock.now_s += next(lasts_s)
+        except StopIteration:
+            connection._stopping.set()
+            return
+        raise PortError("lost")
+
+    def wait_s(*arguments: Any) -> float:
+        waits.append(arguments)
+        return 0.0
+
+    monkeypatch.setattr(Connection, "_live_once", live)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr(module, "backoff_s", wait_s)
+    connection._run()
+    assert waits[:5] == [(failures, 0.5, 8.0) for failures in (1, 2, 1, 2, 3)]
+
+
+def test_a_problem_is_told_once_until_it_is_over_or_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    connection = unconnected()
+    for problem in ("a", "a", "b"):
+        connection._tell_problem(problem)
+    connection._tell_connected()
+    connection._tell_problem("b")
+    assert caplog.messages == [
+        "a; trying again",
+        "b; trying again",
+        "MQTT broker 127.0.0.1:1883: connected as porch",
+        "b; trying again",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (socket.gaierror(), "its name is not found; check mqtt.host"),
+        (ConnectionRefusedError(), "nothing listens there; check mqtt.host and mqtt.port"),
+        (TimeoutError(), "it does not answer; check mqtt.host and the network"),
+        (OSError(113, "No route to host"), "cannot connect: No route to host"),
+        (OSError("bare"), "cannot connect: bare"),
+        (ValueError("a bug"), "cannot connect: a bug"),
+    ],
+)
+def test_each_failure_says_what_to_look_at(error: Exception, told: str) -> None:
+    assert module._reason(error) == told
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "answer", "told"),
+    [
+        ({"username": "a"}, "Not authorized", r"\(Not authorized\); check mqtt.username and "),
+        ({}, "Bad user name or password", r"\(Bad .*\); check mqtt.username_file and "),
+        ({"protocol": "5"}, "Unsupported protocol version", "MQTT 3.1.1 is used"),
+        ({"protocol": "3.1.1"}, "Unsupported protocol version", "refuses the connection: Unsupp"),
+        ({}, "Server busy", "it refuses the connection: Server busy"),
+    ],
+)
+def test_each_refusal_says_what_to_look_at(mqtt: dict[str, Any], answer: str, told: str) -> None:
+    refusal: Any = SimpleNamespace(getName=lambda: answer)
+    assert re.search(told, unconnected(**mqtt)._refusal(refusal))
