@@ -32,6 +32,8 @@ else:
 ROOT = Path(__file__).parent.parent.parent
 LAST_RUN = ROOT / "build" / "mutants.json"
 UNTOUCHED = "no test runs it"
+WITHOUT_BASE = "edged/reload.py"
+"""Stands for what has changed where git has nothing to compare with."""
 
 
 def main() -> int:
@@ -51,8 +53,10 @@ def main() -> int:
     if asked.only:
         modules = {m: r for m, r in modules.items() if any(map(Path(m).match, asked.only))}
     if asked.changed:
-        # Where git has no base, or nothing of this has changed: the sample is one of everything.
-        modules = {m: modules[m] for m in _changed() if m in modules} or modules
+        modules = {m: modules[m] for m in _changed() if m in modules}
+        if not modules:
+            print("nothing that faults are put into has changed")
+            return 0
     tests = sorted({t for room in modules.values() for t in room["tests"]})
     last = json.loads(LAST_RUN.read_text()) if asked.again and LAST_RUN.exists() else {}
     with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
@@ -89,15 +93,21 @@ def _git(*words: str) -> str:
 
 
 def _changed() -> list[str]:
+    """The files that differ from the main branch, or from the commit before where this is it."""
     head = _git("rev-parse", "HEAD")
-    bases = (_git("merge-base", "HEAD", branch) for branch in ("origin/main", "main"))
-    base = next((base for base in bases if base and base != head), "HEAD~1")
-    return _git("diff", "--name-only", base).splitlines()
+    branches = (_git("merge-base", "HEAD", branch) for branch in ("origin/main", "main"))
+    bases = [
+        base
+        for base in (*branches, _git("rev-parse", "--verify", "HEAD~1"))
+        if base and base != head
+    ]
+    return _git("diff", "--name-only", bases[0]).splitlines() if bases else [WITHOUT_BASE]
 
 
 def _copy(tree: Path) -> None:
     files = _git("ls-files", "--cached", "--others", "--exclude-standard").splitlines()
-    files = files or [str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if p.is_file()]
+    if not files:
+        raise SystemExit("make mutants needs a checkout of git: it copies what git knows")
     for name in {*files, *_matching("edged/**/*.so")}:
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +117,7 @@ def _copy(tree: Path) -> None:
 def _touched(tree: Path, tests: list[str]) -> dict[str, Any]:
     """Which tests run which lines, and the seconds of each test."""
     out = tree / "touched.json"
-    environment = {**os.environ, "TOUCHED": str(out), "COVERAGE_CORE": "ctrace"}
+    environment = {**os.environ, "TOUCHED": str(out), "COVERAGE_CORE": "ctrace", "CI": "1"}
     environment["PYTHONPATH"] = f"{tree}:{os.environ.get('PYTHONPATH', '')}"
     options = ["-p", "tests.mutants.touched", "-p", "no:cacheprovider", "--no-header"]
     # Compiled once, here: copies of the tree need not do it for each mutant.

@@ -211,3 +211,79 @@ def test_the_state_of_an_output_is_kept_by_the_broker_for_who_comes_later(
             first.next()
         with Listener(broker.port, "edged/porch/output/lamp/state") as later:
             assert later.next().retain
+
+
+def greeting(version: str, **mqtt: Any) -> bytes:
+    """The first packet of a session, as the broker gets it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(LIMIT_S)
+        port = server.getsockname()[1]
+        callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
+        session = Session(
+            MqttConfig(host="127.0.0.1", port=port, **mqtt),
+            "porch",
+            AVAILABILITY,
+            callbacks,
+            threading.Event(),
+            v5=version == "5",
+        )
+        session.connect("127.0.0.1", port, LIMIT_S)
+        session.start()
+        client, _ = server.accept()
+        with client:
+            packet = client.recv(1024)
+        session.close()
+    return packet
+
+
+@pytest.mark.parametrize(("expiry_s", "clean"), [(0, 0x02), (86400, 0x00)])
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_the_greeting_has_a_retained_will_of_qos_1_and_a_session_as_long_as_configured(
+    version: str, expiry_s: int, clean: int
+) -> None:
+    packet = greeting(version, session_expiry_s=expiry_s, keepalive_s=77)
+    place = packet.index(b"MQTT") + 5
+    # MQTT 5, 3.1.2.3: will retain 0x20, will QoS 0x08 for 1, will 0x04, clean start 0x02.
+    assert packet[place] == 0x20 | 0x08 | 0x04 | clean
+    assert int.from_bytes(packet[place + 1 : place + 3], "big") == 77
+    assert b"porch" in packet
+    assert AVAILABILITY.encode() + b"\x00\x07offline" in packet
+    if version == "5":
+        # A length, then the property Session Expiry Interval.
+        assert packet[place + 3 : place + 9] == b"\x05\x11" + expiry_s.to_bytes(4, "big")
+
+
+def test_who_has_a_name_gives_it_with_the_password(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("open sesame")
+    packet = greeting("5", username="ali", password_file=str(tmp_path / "password"))
+    assert packet[packet.index(b"MQTT") + 5] & 0xC0 == 0xC0
+    assert packet.endswith(b"\x00\x03ali\x00\x0bopen sesame")
+
+
+def test_small_packets_are_sent_at_once(broker: Broker, clients: Callable[..., Client]) -> None:
+    wire = clients(broker).session._client.socket()
+    assert wire is not None
+    assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_loss_has_the_reason_that_the_broker_gives() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(LIMIT_S)
+        port = server.getsockname()[1]
+        news = threading.Event()
+        callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
+        config = MqttConfig(host="127.0.0.1", port=port)
+        session = Session(config, "porch", AVAILABILITY, callbacks, news, v5=True)
+        session.connect("127.0.0.1", port, LIMIT_S)
+        session.start()
+        wire, _ = server.accept()
+        with wire:
+            wire.recv(1024)
+            # CONNACK with Receive Maximum 20, then DISCONNECT: Server shutting down.
+            wire.sendall(b"\x20\x06\x00\x00\x03\x21\x00\x14")
+            assert session.answer(LIMIT_S) is not None
+            wire.sendall(b"\xe0\x02\x8b\x00")
+            assert news.wait(LIMIT_S)
+        session.close()
+    assert session.receive_maximum == 20
+    assert (session.lost, session.reason) == (True, "Server shutting down")
