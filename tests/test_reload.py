@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from edged import build, reload
-from edged.commands import Reload, Reply, Request
+from edged.commands import Reload, Reply, Request, Wake
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.errors import CommandError, ConfigError
-from edged.mailbox import Mailbox
+from edged.mailbox import CONTROLS, Mailbox
 from edged.messages.replies import ReloadAnswer
 from edged.notify import Notifier
 from edged.reload import REQUESTS, InForce, Reloader, TakeOver, prepare
@@ -88,6 +88,24 @@ def test_what_is_ready_waits_for_the_loop_and_its_reply_goes_to_who_asked(
     request.reply(Reply(data=ReloadAnswer(model="m", restart_for=[])))
     assert desk.replies.get(timeout=LIMIT_S).error is None
     wait_until(lambda: desk.notifier.states == ["reloading", "ready"])
+
+
+def test_what_is_ready_is_taken_over_however_many_requests_wait(in_force: InForce) -> None:
+    desk = Desk(in_force, lambda: load(None, [CAT, "model.threads=1"]))
+    for _ in range(CONTROLS):
+        desk.mailbox.post(Request(Wake()))
+    desk.ask()
+    waiting: list[Request[Any]] = []
+
+    def ready() -> bool:
+        # None is taken before all of them wait.
+        if len(desk.mailbox._controls) > CONTROLS:
+            waiting.extend(desk.mailbox.take())
+        return bool(waiting)
+
+    wait_until(ready)
+    assert isinstance(waiting[-1].command, TakeOver)
+    waiting[-1].reply(Reply())
 
 
 def test_what_is_wrong_is_refused_and_nothing_reaches_the_loop(in_force: InForce) -> None:
