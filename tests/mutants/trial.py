@@ -17,7 +17,7 @@ import pytest
 
 from tests.mutants.mutations import Mutant
 
-TEST_LIMIT_S = 6.0
+TEST_LIMIT_S = 5.0
 """How long a test may take, beyond five times what it takes without a mutant: else it hangs."""
 
 KILLED, SURVIVED, HUNG = "killed", "survived", "hung"

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from paho.mqtt.client import MQTTMessage
 
-from edged.config.schema import MqttConfig, SpoolConfig
+from edged.config.schema import MqttConfig
 from edged.core import OutputState
 from edged.mailbox import Mailbox
-from edged.ports.mqtt import MqttPort, connection
+from edged.ports.mqtt import connection
 from edged.ports.mqtt.connection import Callbacks, Connection
 from edged.ports.mqtt.session import Session
 from tests.mosquitto import LIMIT_S, VERSIONS, Broker, Listener, broker, brokers, wait_until
+from tests.ports.mqtt.recorded import RecordedPort
 
 __all__ = ["broker", "brokers"]
 
@@ -203,8 +204,7 @@ def test_the_state_of_an_output_is_kept_by_the_broker_for_who_comes_later(
     broker: Broker, tmp_path: Path
 ) -> None:
     config = MqttConfig(host="127.0.0.1", port=broker.port, protocol=broker.protocol)
-    spool = SpoolConfig(path=str(tmp_path / "events.db"))
-    with MqttPort("porch", config, spool, Mailbox(), ["lamp"]) as port:
+    with RecordedPort(config, tmp_path, Mailbox(), ["lamp"]) as port:
         wait_until(lambda: port.live)
         port.write(OutputState("lamp", 1.0, 0.0))
         with Listener(broker.port, "edged/porch/output/lamp/state") as first:
