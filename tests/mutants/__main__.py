@@ -58,7 +58,7 @@ def main() -> int:
             print("nothing that faults are put into has changed")
             return 0
     tests = sorted({t for room in modules.values() for t in room["tests"]})
-    last = json.loads(LAST_RUN.read_text()) if asked.again and LAST_RUN.exists() else {}
+    last = json.loads(LAST_RUN.read_text()) if LAST_RUN.exists() else {}
     with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
         trees = [Path(folder) / str(number) for number in range(asked.jobs)]
         _copy(trees[0])
@@ -69,13 +69,15 @@ def main() -> int:
         if asked.sample is not None:
             size = min(asked.sample, len(found))
             found = random.Random(asked.seed).sample(found, size)  # noqa: S311
-        known = {t.mutant: v for t in found if (v := last.get(t.mutant.source, "")) in report.DEAD}
+        remembered = last if asked.again else {}
+        known = {
+            t.mutant: v for t in found if (v := remembered.get(t.mutant.source)) in report.DEAD
+        }
         print(f"{len(found)} mutants of {len(modules)} modules, {len(known)} known to be killed")
         give_up_s = began_s + asked.limit_s
         verdicts = known | _judged([t for t in found if t.mutant not in known], trees, give_up_s)
     LAST_RUN.parent.mkdir(exist_ok=True)
-    if asked.sample is None:
-        LAST_RUN.write_text(json.dumps(last | {m.source: v for m, v in verdicts.items()}))
+    LAST_RUN.write_text(json.dumps(last | {m.source: v for m, v in verdicts.items()}))
     whole = asked.sample is None and not (asked.only or asked.changed)
     took = f"{(time.monotonic() - began_s) / 60:.0f} minutes on {asked.jobs} cores"
     if known:

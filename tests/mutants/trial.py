@@ -103,7 +103,8 @@ def judged(tree: Path, trial: Trial) -> str:
 
 
 def _must_pass(tree: Path, tests: dict[str, float]) -> None:
-    status = _status(tree, tests)
+    # Twice, if need be: on a busy computer a test may fail by its time.
+    status = _status(tree, tests) and _status(tree, tests)
     if status != pytest.ExitCode.OK:
         said = (tree / "said").read_text()[-3000:]
         raise BrokenError(f"without any mutant the tests end with {status}:\n{said}")
