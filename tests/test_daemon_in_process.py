@@ -11,14 +11,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edged import build, reload
+from edged.commands import Reload, Request, Wake
 from edged.daemon import Daemon
 from edged.errors import CommandError, ConfigError
 from edged.logs import TextFormat
+from edged.mailbox import CONTROLS
 from edged.notify import Notifier
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
@@ -568,6 +571,23 @@ def test_a_hangup_reloads(living: Living, said: Said) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     signalled(living, act)
+
+
+def test_hang_ups_are_one_reload_until_it_begins_and_are_lost_in_no_flood(living: Living) -> None:
+    daemon = Daemon(living.path)
+    begun: list[Request[Any]] = []
+    daemon._reloader = SimpleNamespace(begin=begun.append)  # type: ignore[assignment]
+    with ExitStack() as stack:
+        daemon._obey_signals(stack)
+        for _ in range(CONTROLS):
+            daemon._mailbox.post(Request(Wake()))
+        for _ in range(2):
+            for _ in range(3):
+                signal.raise_signal(signal.SIGHUP)
+            (asked,) = (r for r in daemon._mailbox.take() if isinstance(r.command, Reload))
+            assert asked.asked_by == "SIGHUP"
+            daemon._reload(asked)
+    assert len(begun) == 2
 
 
 def test_a_bug_in_a_thread_ends_it_and_is_raised(living: Living, said: Said) -> None:
