@@ -576,11 +576,19 @@ def test_a_rule_is_inactive_since_the_first_frame() -> None:
     assert [scene.rules[0].since_s for scene in scenes] == [5.0, 5.0]
 
 
-@pytest.mark.parametrize(("wrong", "last"), [(20, "label19"), (21, "more labels are wrong")])
+@pytest.mark.parametrize(
+    ("wrong", "last"), [(20, "label19"), (21, "more labels are wrong"), (30, "more labels are")]
+)
 def test_of_very_many_wrong_labels_twenty_are_named(wrong: int, last: str) -> None:
     rules = [rule(f"r{n}", labels=[f"label{n}"]) for n in range(wrong)]
     with pytest.raises(ConfigError) as caught:
         Decider(rules, PLAIN, LABELS)
     lines = str(caught.value).split("\n")
-    assert len(lines) == wrong
+    assert len(lines) == min(wrong, 21)
     assert last in lines[-1]
+
+
+def test_an_inactive_rule_never_names_the_scene() -> None:
+    rules = [rule("absent", labels=["background"]), rule("cat"), rule("dog")]
+    scene, _ = Decider(rules, PLAIN, LABELS).decide(scores(cat=0.7, dog=0.9), 0.0, 0)
+    assert (scene.name, scene.active) == ("dog", ("cat", "dog"))
