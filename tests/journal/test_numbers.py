@@ -72,3 +72,12 @@ def test_the_mark_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_damaged_mark_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "mark").write_text(text)
     assert read_mark(tmp_path / "mark") is None
+
+
+def test_a_leap_gives_no_number_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.urandom", bytes)
+    numbers = Numbers()
+    numbers.start_after(5)
+    numbers.give(3)
+    numbers.leap(0.0)
+    assert numbers.give(1) == 9

@@ -200,6 +200,8 @@ def test_a_number_that_no_event_can_have_is_forgotten(
     store = opened()
     assert store.mark == 1
     assert numbers(store, after=-10) == [1]
+    store.close()
+    assert execute(path, "SELECT number FROM event") == [(1,)]
 
 
 def test_a_file_that_is_no_database_is_moved_aside(
