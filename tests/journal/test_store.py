@@ -156,6 +156,19 @@ def test_a_torn_row_is_set_aside_told_once_and_the_rest_is_read(
     assert f"{path}: event 2 is damaged and set aside" in caplog.text
     store.close()
     assert execute(path, "SELECT number, payload FROM damaged") == [(2, torn)]
+    assert execute(path, "SELECT events FROM book WHERE id = 0") == [(3,)]
+
+
+def test_of_many_torn_rows_the_first_is_told(
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opened()
+    store.append(entries(1, 2, 3, 4), {})
+    store.close()
+    execute(path, "UPDATE event SET payload = 'torn' WHERE number IN (2, 4)")
+    store = opened()
+    assert [store.after(number, 1).damaged for number in (1, 3)] == [[2], [4]]
+    assert len(caplog.records) == 1
 
 
 def test_text_that_is_no_utf_8_is_a_torn_row_and_no_failure_of_the_disk(
