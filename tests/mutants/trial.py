@@ -127,9 +127,13 @@ def _status(tree: Path, tests: dict[str, float]) -> int | None:
         os.waitpid(pid, 0)
         return None
     finally:
-        # And the brokers that it may have left behind.
+        # And what it may have left behind: brokers, and what one mutant's end must not spoil for
+        # the next, its files.
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(tree / "tmp", ignore_errors=True)
+        if (tree / "tmp").exists():
+            raise BrokenError(f"{tree / 'tmp'}: cannot be removed; is something mounted there?")
 
 
 def _run(tree: Path, tests: dict[str, float]) -> None:
