@@ -21,7 +21,12 @@ TEST_LIMIT_S = 5.0
 """How long a test may take, beyond five times what it takes without a mutant: else it hangs."""
 
 KILLED, SURVIVED, HUNG = "killed", "survived", "hung"
-KILLING = {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
+# A time limit that is reached in one of pytest's own hooks is an internal error to it.
+KILLING = {
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.INTERRUPTED,
+    pytest.ExitCode.INTERNAL_ERROR,
+}
 
 
 class Trial(NamedTuple):
@@ -137,7 +142,7 @@ def _status(tree: Path, tests: dict[str, float]) -> int | None:
 
 
 def _run(tree: Path, tests: dict[str, float]) -> None:
-    chosen, status = Chosen(tests), int(pytest.ExitCode.INTERNAL_ERROR)
+    chosen, status = Chosen(tests), int(pytest.ExitCode.USAGE_ERROR)
     try:
         os.setsid()
         os.chdir(tree)
