@@ -16,6 +16,7 @@ from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
 from edged.ports.gpio.port import GpioPort
+from tests.mosquitto import wait_until
 from tests.ports.gpio.fake_gpiod import FakeChip
 
 PATIENCE_S = 20.0
@@ -435,6 +436,40 @@ def test_what_is_released_may_be_used_by_others_at_once(board: FakeChip, told, c
             with opened(factory, [lamp(pin="RELAY")], told, clock) as port:
                 port.release()
                 assert not board["RELAY"].used
+
+
+def test_an_output_that_cannot_be_left_is_told_and_the_others_are_left(board, told, clock, caplog):
+    outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="LAMP")]
+    with open_factory(GpioConfig()) as factory, opened(factory, outputs, told, clock) as port:
+        port.write(result(True))
+        board["RELAY"].refuses = True
+        told.clear()
+        port.release()
+        assert states(told) == [("fan", 0.0)]
+        board["RELAY"].refuses = False
+    assert caplog.messages == ['output "lamp": [Errno 5] Input/output error; check the chip']
+
+
+def test_a_bug_in_the_timer_switches_off_also_behind_an_output_that_fails(board, told, monkeypatch):
+    from edged.ports.gpio import outputs
+
+    def broken(self, now_s: float) -> None:
+        raise ZeroDivisionError("bug")
+
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    pulses = [
+        lamp(pin="RELAY", action="pulse", pulse_s=60.0),
+        lamp(name="fan", pin="LAMP", action="pulse", pulse_s=60.0),
+    ]
+    with open_factory(GpioConfig()) as factory, opened(factory, pulses, told) as port:
+        port.write(result(True))
+        assert board["LAMP"].level == 1
+        board["RELAY"].refuses = True
+        monkeypatch.setattr(outputs.Drive, "tick", broken)
+        with port._changed:
+            port._changed.notify()
+        wait_until(lambda: board["LAMP"].level == 0)
+        board["RELAY"].refuses = False
 
 
 def test_no_pin_is_touched_where_the_factory_is_none(told, clock):
