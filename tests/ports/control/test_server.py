@@ -29,6 +29,7 @@ from edged.ports.control import client, server
 from edged.ports.control.client import ControlClient
 from edged.ports.control.server import ControlSocket
 from tests.mosquitto import LIMIT_S, wait_until
+from tests.ports.mqtt.reports import health
 
 
 def seen(number: int = 1, full: bool = False) -> Result:
@@ -282,10 +283,11 @@ def test_who_comes_when_too_many_are_there_is_sent_away_and_let_in_later(
         first.sendall(b'{"command": "watch"}\n')
         first.settimeout(LIMIT_S)
         assert first.recv(4096)
-        with socket.socket(socket.AF_UNIX) as second:
-            second.settimeout(LIMIT_S)
-            second.connect(str(path))
-            assert second.recv(1) == b""
+        for _ in range(3):
+            with socket.socket(socket.AF_UNIX) as another:
+                another.settimeout(LIMIT_S)
+                another.connect(str(path))
+                assert another.recv(1) == b""
         first.close()
 
         def let_in() -> bool:
@@ -351,3 +353,33 @@ def test_three_classes_of_a_frame_are_told() -> None:
     prediction = Prediction(scores, ("a", "b", "c", "d"), {}, "m")
     _, told = server.described(replace(result, prediction=prediction), Moment("porch", 0.0, 0.0))
     assert [ranked.label for ranked in told.results] == ["a", "b", "c"]  # type: ignore[attr-defined]
+
+
+def test_the_health_of_the_daemon_is_told() -> None:
+    (told,) = server.described(health(), Moment("porch", 0.0, 0.0))
+    assert json.loads(told.json())["type"] == "health"
+
+
+def test_a_request_ends_where_the_client_ends_it(control: ControlSocket, path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as ended:
+        ended.settimeout(LIMIT_S)
+        ended.connect(str(path))
+        ended.sendall(b"dance")
+        ended.shutdown(socket.SHUT_WR)
+        assert b'"ok":false' in ended.recv(4096)
+
+
+def test_an_answer_that_does_not_come_is_told(path: Path) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def hang_up() -> None:
+            asking, _ = listener.accept()
+            with asking:
+                asking.recv(4096)
+
+        threading.Thread(target=hang_up).start()
+        with pytest.raises(CommandError, match="closed the connection without an answer"):
+            ControlClient(path).ask("status")
