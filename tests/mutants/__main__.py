@@ -44,7 +44,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--limit-s", type=float, default=1e9, help="begin no trial after this time")
     parser.add_argument("--again", action="store_true", help="not what the last run has killed")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--jobs", type=int, default=2 * (os.cpu_count() or 1), help="trials at once"
+    )
     parser.add_argument("--out", type=Path, help="write the report, of a whole run")
     asked = parser.parse_args()
     began_s = time.monotonic()
@@ -79,7 +81,7 @@ def main() -> int:
     LAST_RUN.parent.mkdir(exist_ok=True)
     LAST_RUN.write_text(json.dumps(last | {m.source: v for m, v in verdicts.items()}))
     whole = asked.sample is None and not (asked.only or asked.changed)
-    took = f"{(time.monotonic() - began_s) / 60:.0f} minutes on {asked.jobs} cores"
+    took = f"{(time.monotonic() - began_s) / 60:.0f} minutes, {asked.jobs} trials at once"
     if known:
         took = "those that an earlier run has killed were not tried again"
     return report.tell(verdicts, took, asked.out if whole else None)

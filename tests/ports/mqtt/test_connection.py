@@ -441,3 +441,69 @@ def test_each_failure_says_what_to_look_at(error: Exception, told: str) -> None:
 def test_each_refusal_says_what_to_look_at(mqtt: dict[str, Any], answer: str, told: str) -> None:
     refusal: Any = SimpleNamespace(getName=lambda: answer)
     assert re.search(told, unconnected(**mqtt)._refusal(refusal))
+
+
+class Scripted:
+    """A session for a connection to keep, as a test wants it."""
+
+    receive_maximum = 7
+    reason = "the test ended it"
+
+    def __init__(self, steps: list[str], *, lost: bool = False) -> None:
+        self.lost = lost
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def step(*_: object) -> Any:
+            self._steps.append(name)
+            if name == "answer":
+                return SimpleNamespace(is_failure=False)
+            return None
+
+        return step
+
+
+def test_a_connection_that_is_lost_is_closed_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    kept = unconnected()
+    monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps, lost=True))
+    with pytest.raises(PortError, match="connection lost: the test ended it"):
+        kept._live_once()
+    assert not kept.up
+    assert steps == ["connect", "start", "answer", "say", "close"]
+
+
+def test_a_connection_that_is_stopped_says_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    kept = unconnected()
+    kept._stopping.set()
+    monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps))
+    kept._live_once()
+    assert not kept.up
+    assert steps == ["connect", "start", "answer", "say", "part", "close"]
+
+
+def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    scripted = Scripted(steps)
+    kept = unconnected()
+
+    def checked(_: Connection, found: Any) -> None:
+        steps.append("check")
+        found.lost = True
+
+    monkeypatch.setattr(session, "Session", lambda *_, **__: scripted)
+    monkeypatch.setattr(module, "ALIVE_CHECK_S", 0.01)
+    monkeypatch.setattr(Connection, "_check_alive", checked)
+    kept._news.set()
+    with pytest.raises(PortError, match="connection lost"):
+        kept._live_once()
+    assert steps == ["connect", "start", "answer", "say", "check", "close"]
