@@ -475,16 +475,20 @@ def test_a_connection_that_is_lost_is_closed_and_says_why(monkeypatch: pytest.Mo
     assert steps == ["connect", "start", "answer", "say", "close"]
 
 
-def test_a_connection_that_is_stopped_says_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_is_stopped_says_goodbye(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     from edged.ports.mqtt import session
 
     steps: list[str] = []
+    caplog.set_level(logging.INFO)
     kept = unconnected()
     kept._stopping.set()
     monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps))
     kept._live_once()
     assert not kept.up
     assert steps == ["connect", "start", "answer", "say", "part", "close"]
+    assert caplog.messages == ["MQTT broker 127.0.0.1:1883: connected as porch"]
 
 
 def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
