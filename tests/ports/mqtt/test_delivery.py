@@ -442,3 +442,31 @@ def test_a_new_connection_gets_all_that_was_not_acknowledged(bench: Bench) -> No
 def test_what_was_lost_before_the_broker_had_it_is_counted(bench: Bench) -> None:
     bench.consumer.dropped = 5
     assert bench.delivery.dropped == 5
+
+
+def test_how_many_events_came_late_is_told_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench.put(3)
+    bench.connect()
+    bench.acknowledge_all()
+    bench.put()
+    bench.acknowledge_all()
+    bench.lose_connection()
+    bench.connect()
+    assert caplog.messages == ["3 events sent late"]
+    bench.lose_connection()
+    bench.put()
+    bench.connect()
+    assert caplog.messages == ["3 events sent late", "1 events sent late"]
+
+
+def test_after_a_connection_is_lost_nothing_is_live_and_nothing_sent(bench: Bench) -> None:
+    bench.connect()
+    bench.delivery.disconnected()
+    assert not bench.delivery.live
+    bench.put()
+    bench.delivery.work()
+    assert bench.broker.got == []
+    assert bench.delivery.settled()
