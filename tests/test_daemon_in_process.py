@@ -358,7 +358,7 @@ def test_who_reloads_is_told_what_holds_only_after_a_restart(living: Living, sai
     living.start()
     living.change("fps = 200.0", "fps = 100.0")
     assert living.ask("reload")["restart_for"] == ["camera.fps"]
-    assert "restart edged for the new camera.fps to hold" in said
+    assert "changed, and in effect after a restart: camera.fps" in said
 
 
 def test_a_reload_that_changes_nothing_asks_for_no_restart(living: Living, said: Said) -> None:
