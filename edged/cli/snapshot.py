@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from edged.cli.daemon_socket import DaemonAbsentError, configured, running_daemon
+from edged.cli.output import write_file
 from edged.config.schema import Config
 from edged.errors import CameraError
 
@@ -25,9 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     except DaemonAbsentError:
         seen, picture = _own_snapshot(config)
     if arguments.out is not None:
-        from edged.files import write_atomically
-
-        write_atomically(arguments.out, picture)
+        write_file(arguments.out, picture)
     if arguments.json:
         print(json.dumps(seen, ensure_ascii=False))
         return 0
