@@ -215,16 +215,21 @@ def test_watch_follows_until_the_daemon_stops(daemon: Running) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "edged", "watch", "--json", "--config", str(daemon.config)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     ) as watching:
         assert watching.stdout is not None
+        assert watching.stderr is not None
         reports = [json.loads(watching.stdout.readline()) for _ in range(12)]
         kinds = {report["type"] for report in reports}
         assert kinds <= {"classification", "event", "output", "health"}
         scenes = {report["scene"] for report in reports if report["type"] == "classification"}
         assert "cat" in scenes
         daemon.stop()
-        assert watching.wait(LIMIT_S) == 0
+        # To the end, or it would wait for its reader.
+        watching.stdout.read()
+        assert watching.wait(LIMIT_S) == 69
+        assert "the daemon has ended" in watching.stderr.read()
 
 
 def test_an_order_to_stop_ends_it_cleanly(daemon: Running) -> None:
@@ -295,6 +300,10 @@ def test_the_command_line_changes_what_the_running_daemon_does(daemon: Running) 
         1,
         'edged: no output is named "bel"; did you mean bell?\n',
     )
+    wrong = daemon.edged("set-output", "bel", "1", "--json")
+    reply = json.loads(wrong.stdout)
+    assert (wrong.returncode, reply["ok"], reply["request"]) == (1, False, "set-output")
+    assert f"edged: {reply['error']}\n" == wrong.stderr
     assert json.loads(daemon.edged("status", "--json").stdout)["data"]["frames"] == frames
     assert "paused: no" in daemon.edged("resume").stdout
     assert daemon.edged("wake").returncode == 0

@@ -120,3 +120,27 @@ def test_a_pipe_gets_what_was_asked_for() -> None:
             "edged snapshot --json --set camera.kind=demo --out /proc/self/fd/3 3>&1 >&- | strings"
         )[1]
     )
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "snapshot"])
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/run/" + "x" * 108, 78, "a socket's path has at most 107 bytes"),
+        ("/etc/passwd/x", 69, "the daemon does not answer: Not a directory"),
+    ],
+)
+def test_a_socket_that_cannot_be_is_one_line(
+    command: str, path: str, status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--set", f"control.socket={path}"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith(f"edged: {path}: {says}")
+    assert said.count("\n") == 1
+
+
+def test_a_socket_that_cannot_be_is_a_wrong_configuration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["check-config", "--set", f"control.socket=/run/{'x' * 108}"]) == 78
+    assert "a socket's path has at most 107 bytes" in capsys.readouterr().err

@@ -26,7 +26,7 @@ from edged.mailbox import Mailbox
 from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.ports.control import client, server
-from edged.ports.control.client import ControlClient
+from edged.ports.control.client import ControlClient, DaemonError
 from edged.ports.control.server import ControlSocket
 from tests.mosquitto import LIMIT_S, wait_until
 from tests.ports.mqtt.reports import health
@@ -148,6 +148,7 @@ def test_a_watcher_gets_each_report_as_it_comes(control: ControlSocket, path: Pa
             received.append(report)
             if len(received) == 3:
                 arrived.set()
+                return
 
     follower = threading.Thread(target=follow, daemon=True)
     follower.start()
@@ -383,3 +384,56 @@ def test_an_answer_that_does_not_come_is_told(path: Path) -> None:
         threading.Thread(target=hang_up).start()
         with pytest.raises(CommandError, match="closed the connection without an answer"):
             ControlClient(path).ask("status")
+
+
+def test_who_leaves_within_a_picture_left_none(path: Path) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(REQUEST_BYTES)
+                client.sendall(b'{"ok": true, "jpeg_bytes": 9}\nJPEG')
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(DaemonError, match="does not answer: it left within the picture"):
+            ControlClient(path).ask("snapshot")
+
+
+@pytest.mark.parametrize("answer", [b"", b'{"ok": true, "jpe'])
+def test_a_daemon_that_leaves_without_a_whole_reply_has_not_obeyed(
+    answer: bytes, path: Path
+) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def leave() -> None:
+            with listener.accept()[0] as client:
+                client.sendall(answer)
+
+        threading.Thread(target=leave, daemon=True).start()
+        with pytest.raises(DaemonError, match="the daemon does not answer: "):
+            ControlClient(path).ask("pause")
+
+
+def test_the_end_of_the_daemon_is_told_to_who_watches(path: Path, mailbox: Mailbox) -> None:
+    with ControlSocket(path, "porch", mailbox) as control:
+        messages = ControlClient(path).watch()
+        told = threading.Event()
+
+        def tell() -> None:
+            while not told.wait(0.01):
+                control.write(OutputState("lamp", 1.0, 0.0))
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        assert next(messages)["output"] == "lamp"
+        told.set()
+        teller.join()
+    with pytest.raises(DaemonError, match="the daemon has ended"):
+        list(messages)
