@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from edged.messages import device as device_messages
 from edged.messages import events, results
 from edged.messages.message import Message, Moment
 from edged.messages.replies import RequestId
+from edged.ports.control import address
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class ControlSocket:
         self._mailbox = mailbox
         self._parser = Parser(Asker.SOCKET)
         self._listener: socket.socket | None = None
+        self._inode: tuple[int, int] | None = None
         self._watchers: set[queue.Queue[Report | None]] = set()
         self._clients = threading.Semaphore(CLIENTS_LIMIT)
 
@@ -59,14 +62,16 @@ class ControlSocket:
                     f"{self.path}: another edged answers here already; stop it, or give this one "
                     "its own device name or control.socket"
                 )
-            self.path.unlink(missing_ok=True)
+            if _inode(self.path) is not None:
+                self.path.unlink()
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             # Owner and group may command; the mask applies to the moment of binding only.
             mask = os.umask(0o117)
             try:
-                listener.bind(str(self.path))
+                listener.bind(address(self.path))
             finally:
                 os.umask(mask)
+            self._inode = _inode(self.path)
             listener.listen(CLIENTS_LIMIT)
         except OSError as error:
             raise ConfigError(
@@ -78,13 +83,16 @@ class ControlSocket:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._listener is not None:
+        if (listener := self._listener) is not None:
+            self._listener = None
             # Only a shutdown wakes a thread that waits in accept(); a close alone does not.
             with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-        self.path.unlink(missing_ok=True)
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        with contextlib.suppress(OSError, ConfigError):
+            # Whatever has taken its place is not ours.
+            if _inode(self.path) == self._inode:
+                self.path.unlink()
         for watcher in list(self._watchers):
             _offer(watcher, None)
 
@@ -95,10 +103,14 @@ class ControlSocket:
 
     def _somebody_answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
             try:
-                probe.connect(str(self.path))
-            except OSError:
+                probe.connect(address(self.path))
+            except (FileNotFoundError, ConnectionRefusedError):
                 return False
+            except BlockingIOError:
+                # It listens, and has no time.
+                return True
         return True
 
     def _accept(self) -> None:
@@ -150,9 +162,7 @@ class ControlSocket:
         try:
             return replies.get(timeout=ANSWER_TIMEOUT_S)
         except queue.Empty:
-            raise CommandError(
-                f"the daemon did not answer within {ANSWER_TIMEOUT_S:.0f} s"
-            ) from None
+            raise CommandError(f"the daemon did not answer within {ANSWER_TIMEOUT_S:g} s") from None
 
     def _watch(self, client: socket.socket, request_id: RequestId) -> None:
         watcher: queue.Queue[Report | None] = queue.Queue(WATCH_BACKLOG)
@@ -203,6 +213,20 @@ def _received(client: socket.socket) -> bytes:
         if len(line) > REQUEST_BYTES:
             break
     return line
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the socket there, None where there is nothing.
+
+    ConfigError where there is something else, which is not to be touched.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(f"{path}: is no socket; set control.socket to a path of its own")
+    return found.st_dev, found.st_ino
 
 
 def _send(client: socket.socket, message: Message) -> None:

@@ -10,7 +10,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -419,6 +419,58 @@ def test_a_daemon_that_leaves_without_a_whole_reply_has_not_obeyed(
         threading.Thread(target=leave, daemon=True).start()
         with pytest.raises(DaemonError, match="the daemon does not answer: "):
             ControlClient(path).ask("pause")
+
+
+def test_a_file_in_the_sockets_place_is_left_alone(path: Path, mailbox: Mailbox) -> None:
+    path.parent.mkdir()
+    path.write_text("of great value")
+    with pytest.raises(ConfigError, match=r"is no socket; set control\.socket"):
+        ControlSocket(path, "porch", mailbox).__enter__()
+    assert path.read_text() == "of great value"
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_what_has_taken_the_sockets_place_is_left_at_the_end(
+    another: bool, path: Path, mailbox: Mailbox
+) -> None:
+    with ExitStack() as stack:
+        with ControlSocket(path, "porch", mailbox):
+            # Not unlinked, so that the next has another inode.
+            path.rename(path.with_suffix(".old"))
+            if another:
+                stack.enter_context(ControlSocket(path, "porch", mailbox))
+            else:
+                path.write_text("of great value")
+        assert path.exists()
+
+
+def test_a_daemon_that_has_no_time_keeps_its_socket(path: Path, mailbox: Mailbox) -> None:
+    path.parent.mkdir()
+    with ExitStack() as stack:
+        stopped = stack.enter_context(socket.socket(socket.AF_UNIX))
+        stopped.bind(str(path))
+        stopped.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(path))
+        with pytest.raises(ConfigError, match="another edged answers here already"):
+            ControlSocket(path, "porch", mailbox).__enter__()
+        for ask in (
+            lambda: ControlClient(path).ask("status"),
+            ControlClient(path).watch().__next__,
+        ):
+            with pytest.raises(DaemonError, match="the daemon does not answer: "):
+                ask()
+
+
+def test_a_path_that_no_socket_can_have_is_named(tmp_path: Path, mailbox: Mailbox) -> None:
+    path = tmp_path / ("x" * 108)
+    with pytest.raises(ConfigError, match="at most 107 bytes"):
+        ControlSocket(path, "porch", mailbox).__enter__()
+    with pytest.raises(ConfigError, match="at most 107 bytes"):
+        ControlClient(path).ask("status")
 
 
 def test_the_end_of_the_daemon_is_told_to_who_watches(path: Path, mailbox: Mailbox) -> None:
