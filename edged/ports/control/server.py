@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CLIENTS_LIMIT = 16
 ANSWER_TIMEOUT_S = 10.0
+ACCEPT_RETRY_S = 1.0
 WATCH_BACKLOG = 64
 """Reports that may wait for a slow watcher; older ones are dropped."""
 
@@ -79,7 +80,7 @@ class ControlSocket:
                 "to a path that can be written"
             ) from error
         self._listener = listener
-        threading.Thread(target=self._accept, name="control", daemon=True).start()
+        threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -113,17 +114,37 @@ class ControlSocket:
                 return True
         return True
 
-    def _accept(self) -> None:
-        listener = self._listener
-        while listener is not None:
+    def _accept(self, listener: socket.socket) -> None:
+        failing = False
+        while True:
             try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            if not self._clients.acquire(blocking=False):
-                client.close()
-                continue
+                self._admit(listener.accept()[0])
+            except (OSError, RuntimeError) as error:
+                if self._listener is None:
+                    return
+                if not failing:
+                    log.error("%s: no client can be served: %s; trying on", self.path, error)
+                failing = True
+                time.sleep(ACCEPT_RETRY_S)
+            else:
+                failing = False
+
+    def _admit(self, client: socket.socket) -> None:
+        """Serve one more client; RuntimeError where no thread can be started."""
+        if not self._clients.acquire(blocking=False):
+            self._turn_away(client, "too many clients at once; try again")
+            return
+        try:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        except RuntimeError as error:
+            self._clients.release()
+            self._turn_away(client, str(error))
+            raise
+
+    def _turn_away(self, client: socket.socket, why: str) -> None:
+        with client, contextlib.suppress(OSError):
+            client.setblocking(False)
+            _send(client, Reply(error=why).message(self._now(), None))
 
     def _serve(self, client: socket.socket) -> None:
         try:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import queue
+import resource
 import socket
 import stat
 import threading
@@ -27,7 +28,7 @@ from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.ports.control import client, server
 from edged.ports.control.client import ControlClient, DaemonError
-from edged.ports.control.server import ControlSocket
+from edged.ports.control.server import CLIENTS_LIMIT, ControlSocket
 from tests.mosquitto import LIMIT_S, wait_until
 from tests.ports.mqtt.reports import health
 
@@ -386,6 +387,20 @@ def test_an_answer_that_does_not_come_is_told(path: Path) -> None:
             ControlClient(path).ask("status")
 
 
+def test_one_client_too_many_is_told(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(CLIENTS_LIMIT):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+            idle.connect(str(path))
+        # Again and again: the request may come before it is turned away, or after.
+        for _ in range(20):
+            with pytest.raises(CommandError, match=r"^too many clients at once"):
+                ControlClient(path).ask("pause")
+    assert loop.requests == []
+
+
 def test_who_leaves_within_a_picture_left_none(path: Path) -> None:
     path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
@@ -419,6 +434,46 @@ def test_a_daemon_that_leaves_without_a_whole_reply_has_not_obeyed(
         threading.Thread(target=leave, daemon=True).start()
         with pytest.raises(DaemonError, match="the daemon does not answer: "):
             ControlClient(path).ask("pause")
+
+
+def test_clients_are_served_again_after_a_time_without_descriptors(
+    control: ControlSocket,
+    path: Path,
+    loop: Loop,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(server, "ACCEPT_RETRY_S", 0.01)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT_S)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            client.connect(str(path))
+            wait_until(lambda: bool(caplog.records))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        client.sendall(b"status\n")
+        assert json.loads(client.recv(4096))["ok"] is True
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: no client can be served: [Errno 24] Too many open files; trying on"
+    ]
+
+
+def test_a_client_that_no_thread_can_be_had_for_is_told_and_the_next_is_served(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ACCEPT_RETRY_S", 0.01)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(CLIENTS_LIMIT + 1):
+            with pytest.raises(CommandError, match=r"^can't start new thread$"):
+                ControlClient(path).ask("status")
+    assert ControlClient(path).ask("status")[0]["ok"] is True
 
 
 def test_a_file_in_the_sockets_place_is_left_alone(path: Path, mailbox: Mailbox) -> None:
