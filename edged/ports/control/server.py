@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import queue
+import select
 import socket
 import stat
 import threading
@@ -36,7 +37,10 @@ log = logging.getLogger(__name__)
 
 CLIENTS_LIMIT = 16
 ANSWER_TIMEOUT_S = 10.0
+"""For a whole request to come, for the loop's reply, and for that to be taken."""
 ACCEPT_RETRY_S = 1.0
+LEFT_S = 1.0
+"""How often is looked whether a watcher that there is nothing to tell has left."""
 WATCH_BACKLOG = 64
 """Reports that may wait for a slow watcher; older ones are dropped."""
 
@@ -149,20 +153,19 @@ class ControlSocket:
     def _serve(self, client: socket.socket) -> None:
         try:
             with client:
-                client.settimeout(ANSWER_TIMEOUT_S)
-                self._answer(client, _received(client))
+                self._answer(client)
         except OSError:
             # The client is gone; nobody is left to be told.
             return
         finally:
             self._clients.release()
 
-    def _answer(self, client: socket.socket, line: bytes) -> None:
+    def _answer(self, client: socket.socket) -> None:
         request: str | None = None
         request_id: RequestId = None
         picture = b""
         try:
-            command = self._parser.parse(line)
+            command = self._parser.parse(_received(client))
             request, request_id = name_of(type(command)), command.id
             if isinstance(command, Watch):
                 self._watch(client, request_id)
@@ -175,6 +178,7 @@ class ControlSocket:
         except EdgedError as error:
             reply = Reply(error=str(error))
         message = reply.message(self._now(), request, request_id, jpeg_bytes=len(picture))
+        client.settimeout(ANSWER_TIMEOUT_S)
         client.sendall(message.json() + b"\n" + picture)
 
     def _asked(self, command: Command) -> Reply:
@@ -189,10 +193,15 @@ class ControlSocket:
         watcher: queue.Queue[Report | None] = queue.Queue(WATCH_BACKLOG)
         self._watchers.add(watcher)
         try:
+            # One that does not read is waited for: what comes meanwhile is dropped, not the client.
+            client.settimeout(None)
             _send(client, Reply().message(self._now(), name_of(Watch), request_id))
-            while (report := watcher.get()) is not None:
-                for message in described(report, self._now()):
-                    _send(client, message)
+            while not _left(client):
+                with contextlib.suppress(queue.Empty):
+                    if (report := watcher.get(timeout=LEFT_S)) is None:
+                        return
+                    for message in described(report, self._now()):
+                        _send(client, message)
         finally:
             self._watchers.discard(watcher)
 
@@ -224,16 +233,27 @@ def _offer(watcher: queue.Queue[Report | None], report: Report | None) -> None:
 
 
 def _received(client: socket.socket) -> bytes:
-    """One line, or what came before the client shut its end."""
+    """One line, or what came before the client shut its end. CommandError where neither comes."""
+    give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
     line = b""
-    while not line.endswith(b"\n"):
-        chunk = client.recv(REQUEST_BYTES)
+    while not line.endswith(b"\n") and len(line) <= REQUEST_BYTES:
+        try:
+            # Never 0, which would make it non-blocking.
+            client.settimeout(max(0.001, give_up_s - time.monotonic()))
+            chunk = client.recv(REQUEST_BYTES)
+        except TimeoutError:
+            raise CommandError(f"no request came within {ANSWER_TIMEOUT_S:g} s") from None
         if not chunk:
             break
         line += chunk
-        if len(line) > REQUEST_BYTES:
-            break
     return line
+
+
+def _left(client: socket.socket) -> bool:
+    """Whether it has closed its socket; to have shut the end that it writes to is not that."""
+    poll = select.poll()
+    poll.register(client, 0)
+    return bool(poll.poll(0))
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

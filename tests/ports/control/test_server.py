@@ -10,6 +10,7 @@ import resource
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.ports.control import client, server
 from edged.ports.control.client import ControlClient, DaemonError
-from edged.ports.control.server import CLIENTS_LIMIT, ControlSocket
+from edged.ports.control.server import CLIENTS_LIMIT, WATCH_BACKLOG, ControlSocket
 from tests.mosquitto import LIMIT_S, wait_until
 from tests.ports.mqtt.reports import health
 
@@ -526,6 +527,72 @@ def test_a_path_that_no_socket_can_have_is_named(tmp_path: Path, mailbox: Mailbo
         ControlSocket(path, "porch", mailbox).__enter__()
     with pytest.raises(ConfigError, match="at most 107 bytes"):
         ControlClient(path).ask("status")
+
+
+def test_watchers_that_leave_make_room_while_nothing_is_told(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LEFT_S", 0.01)
+    for _ in range(CLIENTS_LIMIT):
+        assert raw(path, b"watch\n")["ok"] is True
+
+    def answered() -> bool:
+        with suppress(CommandError):
+            return bool(ControlClient(path).ask("status")[0]["ok"])
+        return False
+
+    wait_until(answered)
+
+
+def test_a_watcher_that_says_no_more_is_still_told(control: ControlSocket, path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT_S)
+        client.connect(str(path))
+        client.sendall(b"watch\n")
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as stream:
+            assert json.loads(stream.readline())["ok"] is True
+            control.write(OutputState("lamp", 1.0, 0.0))
+            assert json.loads(stream.readline())["output"] == "lamp"
+
+
+def test_a_request_that_comes_by_the_byte_is_given_up(
+    control: ControlSocket, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.3)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.settimeout(0.05)
+        answer = b""
+        for _ in range(200):
+            with suppress(TimeoutError, BrokenPipeError):
+                client.sendall(b"x")
+                answer = client.recv(4096)
+                break
+    assert json.loads(answer)["error"] == "no request came within 0.3 s"
+
+
+def test_a_watcher_that_pauses_for_long_loses_the_oldest_and_stays(
+    control: ControlSocket, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT_S)
+        client.connect(str(path))
+        client.sendall(b"watch\n")
+        with client.makefile("rb") as stream:
+            assert json.loads(stream.readline())["ok"] is True
+            # More than the socket takes: it is sent only as far as it is read.
+            control.write(OutputState("x" * 1_000_000, 1.0, 0.0))
+            client.recv(1, socket.MSG_PEEK)
+            time.sleep(0.2)
+            for number in range(1000):
+                control.write(OutputState(f"lamp {number}", 1.0, 0.0))
+            first, *others = [json.loads(stream.readline()) for _ in range(WATCH_BACKLOG + 1)]
+    assert len(first["output"]) == 1_000_000
+    assert [other["output"] for other in others] == [
+        f"lamp {number}" for number in range(1000 - WATCH_BACKLOG, 1000)
+    ]
 
 
 def test_the_end_of_the_daemon_is_told_to_who_watches(path: Path, mailbox: Mailbox) -> None:
