@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -317,25 +317,34 @@ class Outage:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._connections: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Outage:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(LIMIT_S)
+        for opened in (self._listener, *self._connections):
+            opened.close()
 
     def _serve(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            self._connections.append(connection)
-            connection.recv(4096)
-            # CONNACK of MQTT 5: accepted, no properties.
-            connection.sendall(b"\x20\x03\x00\x00\x00")
+        # A listener that is shut down accepts no more.
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._connections.append(connection)
+                connection.recv(4096)
+                # CONNACK of MQTT 5: accepted, no properties.
+                connection.sendall(b"\x20\x03\x00\x00\x00")
 
 
 @pytest.mark.usefixtures("own_logging")
 def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = MockPins()
     monkeypatch.setitem(factory.FACTORIES, "mock", lambda _gpio: pins)
-    lamp, broker = pins.pin(17), Outage()
-    daemon = Daemon(
-        config, [f"mqtt.port={broker.port}", "mqtt.protocol=5", "output.lamp.initial=1"]
-    )
+    lamp = pins.pin(17)
     ended: list[str] = []
 
     class Farewell(Connection):
@@ -344,13 +353,17 @@ def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.Mon
             super().stop()
 
     monkeypatch.setattr("edged.ports.mqtt.port.Connection", Farewell)
-    thread = threading.Thread(target=daemon.run)
-    thread.start()
-    wait_until(lambda: (config.parent / "edged.sock").exists())
-    daemon._ports.gpio.set("lamp", 1.0)  # type: ignore[union-attr]
-    assert lamp.state == 1
-    daemon.stop("a test")
-    thread.join(LIMIT_S)
+    with Outage() as broker:
+        daemon = Daemon(
+            config, [f"mqtt.port={broker.port}", "mqtt.protocol=5", "output.lamp.initial=1"]
+        )
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        wait_until(lambda: (config.parent / "edged.sock").exists())
+        daemon._ports.gpio.set("lamp", 1.0)  # type: ignore[union-attr]
+        assert lamp.state == 1
+        daemon.stop("a test")
+        thread.join(LIMIT_S)
     assert ended == ["farewell, lamp 0"]
 
 
