@@ -365,7 +365,7 @@ def test_a_reload_that_changes_nothing_asks_for_no_restart(living: Living, said:
     living.start()
     assert living.ask("reload")["restart_for"] == []
     assert "configuration reloaded" in said
-    assert "restart edged" not in said
+    assert "after a restart" not in said
 
 
 def test_a_refused_reload_changes_nothing(living: Living, said: Said) -> None:

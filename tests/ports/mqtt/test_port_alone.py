@@ -202,3 +202,18 @@ def test_at_the_end_nobody_is_waited_for_without_a_broker(
     alone.port._retained.put("a", b"")
     leave(alone)
     assert patience.waits == 0
+
+
+def test_events_that_were_lost_are_told_with_the_health(alone: Alone) -> None:
+    alone.port._delivery._consumer.dropped = 3
+    alone.port._publish_report(health())
+    assert json.loads(alone.wire.sent[-1][1])["events_dropped"] == 3
+
+
+@pytest.mark.parametrize(
+    ("due_s", "now_s", "next_s"), [(10.0, 10.0, 11.0), (10.0, 10.5, 11.0), (0.0, 1.0, 2.0)]
+)
+def test_a_rate_holds_on_average_and_nothing_is_caught_up_with(
+    due_s: float, now_s: float, next_s: float
+) -> None:
+    assert module._next_due_s(due_s, 1.0, now_s) == next_s

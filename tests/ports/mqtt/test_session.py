@@ -9,10 +9,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from paho.mqtt.client import MQTTMessage
+from paho.mqtt.enums import LogLevel
 
 from edged.config.schema import MqttConfig
 from edged.core import OutputState
@@ -20,7 +22,16 @@ from edged.mailbox import Mailbox
 from edged.ports.mqtt import connection
 from edged.ports.mqtt.connection import Callbacks, Connection
 from edged.ports.mqtt.session import Session
-from tests.mosquitto import LIMIT_S, VERSIONS, Broker, Listener, broker, brokers, wait_until
+from tests.mosquitto import (
+    LIMIT_S,
+    VERSIONS,
+    Broker,
+    Listener,
+    broker,
+    brokers,
+    free_port,
+    wait_until,
+)
 from tests.ports.mqtt.recorded import RecordedPort
 
 __all__ = ["broker", "brokers"]
@@ -287,3 +298,96 @@ def test_a_loss_has_the_reason_that_the_broker_gives() -> None:
         session.close()
     assert session.receive_maximum == 20
     assert (session.lost, session.reason) == (True, "Server shutting down")
+
+
+class Recorder:
+    """The library's client, of which only calls are kept."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self._fails = fails
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append((name, *arguments, named) if named else (name, *arguments))
+            if name == "wait_for_publish" and self._fails:
+                raise RuntimeError("the connection is gone")
+            if name == "publish":
+                return SimpleNamespace(rc=0, wait_for_publish=self.wait_for_publish)
+            return None
+
+        return call
+
+
+def offline(version: str = "5", client: Any = None, **mqtt: Any) -> Session:
+    """A session that has not been connected."""
+    callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
+    config = MqttConfig(**mqtt)
+    session = Session(
+        config, "porch", AVAILABILITY, callbacks, threading.Event(), v5=version == "5"
+    )
+    session._client = client or session._client
+    return session
+
+
+def test_commands_are_subscribed_to_with_qos_1_and_without_those_that_are_retained() -> None:
+    older, newer = Recorder(), Recorder()
+    offline("3.1.1", older).subscribe(["a", "b"])
+    assert older.calls == [("subscribe", [("a", 1), ("b", 1)])]
+    offline("5", newer).subscribe(["a"])
+    ((_, [(topic, options)]),) = newer.calls
+    assert (topic, options.QoS) == ("a", 1)
+    assert options.retainHandling == options.RETAIN_DO_NOT_SEND
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_farewell_is_waited_for_and_may_fail(fails: bool) -> None:
+    client = Recorder(fails=fails)
+    offline(client=client).part(0.5)
+    assert client.calls == [
+        ("publish", AVAILABILITY, b"offline", 1, {"retain": True}),
+        ("wait_for_publish", 0.5),
+    ]
+
+
+def test_a_session_that_is_closed_has_no_thread_any_more() -> None:
+    client = Recorder()
+    offline(client=client).close()
+    assert client.calls == [("disconnect",), ("loop_stop",)]
+
+
+def test_what_is_published_is_neither_acknowledged_nor_retained_unless_asked_for() -> None:
+    client = Recorder()
+    offline("3.1.1", client).publish("a", b"x", correlation=b"unknown to MQTT 3")
+    assert client.calls == [("publish", "a", b"x", 0, False, None)]
+
+
+def test_connecting_has_a_limit_and_the_library_keeps_no_queue_of_its_own() -> None:
+    session = offline()
+    with pytest.raises(OSError, match="refused"):
+        session.connect("127.0.0.1", free_port(), 1.5)
+    assert session._client.connect_timeout == 1.5
+    assert session._client.max_inflight_messages == 0
+
+
+@pytest.mark.parametrize(
+    ("answered", "logged", "told"),
+    [
+        (False, [], "the broker or the network ended it"),
+        (False, [(LogLevel.MQTT_LOG_ERR, "TLS alert")], "TLS alert"),
+        (False, [(LogLevel.MQTT_LOG_DEBUG, "ping")], "the broker or the network ended it"),
+        (True, [(LogLevel.MQTT_LOG_ERR, "TLS alert")], "the broker or the network ended it"),
+    ],
+)
+def test_until_the_broker_answers_the_library_knows_best_why_it_ended(
+    answered: bool, logged: list[tuple[int, str]], told: str
+) -> None:
+    session = offline()
+    client: Any = Recorder()
+    code: Any = SimpleNamespace(getName=lambda: "Unspecified error")
+    for level, line in logged:
+        session._on_log(client, None, level, line)
+    if answered:
+        session._answer = code
+    session._on_disconnect(client, None, code, code, None)
+    assert (session.lost, session.reason) == (True, told)
