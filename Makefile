@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models mutants model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -97,6 +97,9 @@ model: need-model $(TRAIN)/stamp ## train the bundled model, an afternoon on a C
 
 fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
+
+mutants: $(VENV)/test.stamp ## small faults in the code: do the tests notice? ARGS="--only edged/reload.py"
+	$(BIN)/python -m tests.mutants --out docs/reports/mutants.md $(ARGS)
 
 arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp

@@ -26,6 +26,7 @@ class Attention:
         self.paused = False
         self._clock = clock
         self._woken_s = clock()
+        self._rule_holds = False
 
     @property
     def awake(self) -> bool:
@@ -35,12 +36,16 @@ class Attention:
     @property
     def idle(self) -> bool:
         """Whether no wake has come for so long that frames are left unclassified."""
-        return self.wake_s > 0 and self._clock() >= self._woken_s + self.wake_s
+        # Falling asleep while a rule holds would leave its output on until somebody moves: also
+        # when no frame comes meanwhile, or the idle time has just been set.
+        if self.wake_s <= 0 or self._rule_holds:
+            return False
+        return self._clock() >= self._woken_s + self.wake_s
 
     def keep_awake(self, result: Result) -> None:
-        """A frame in which something happens, or a rule holds, counts as a wake."""
-        # Falling asleep while a rule holds would leave its output on until somebody moves.
-        if self.wake_s > 0 and (result.events or result.scene.active):
+        """Something that happens counts as a wake; while a rule holds, none is needed."""
+        self._rule_holds = bool(result.scene.active)
+        if result.events or self._rule_holds:
             self._woken_s = self._clock()
 
     def pause(self, request: Request[Any]) -> AttentionAnswer:

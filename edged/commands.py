@@ -237,7 +237,7 @@ class Parser:
             if not word.startswith(("{", "[", '"')):
                 if word not in self._allowed:
                     raise CommandError(f"{shown(word)} is no command; {known}")
-                return msgspec.convert({"command": word}, self._allowed[word])
+                return msgspec.convert({}, self._allowed[word])
             command: Command = self._decoder.decode(payload)
         except msgspec.ValidationError as error:
             raise CommandError(f"not a command: {_one_line(error)}; {known}") from error

@@ -205,7 +205,7 @@ class Daemon:
             pipeline.tell(Undecided())
         log.info("configuration reloaded")
         if restart_for:
-            log.warning("restart edged for the new %s to hold", ", ".join(restart_for))
+            log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
 
 

@@ -52,3 +52,12 @@ def test_groups_and_users_go_by_their_names(commons: Path) -> None:
     os.chown(commons, 0, 1)
     commons.chmod(0o750)
     assert advice(commons / "edged.sock").startswith(f"{commons} is for group {name}: ")
+
+
+def test_a_link_into_a_closed_folder_is_told_by_that_folder(commons: Path) -> None:
+    closed = commons / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "file").write_text("")
+    (commons / "link").symlink_to(closed / "file")
+    told = advice(commons / "link")
+    assert told == f"{closed} is for user root: `sudo -u root edged ...`\n"

@@ -25,10 +25,10 @@ def clock() -> Clock:
 
 
 def test_without_an_idle_time_it_is_always_awake(clock: Clock) -> None:
-    attention = Attention(0.0, clock)
-    clock.now_s = 1e9
-    assert attention.awake
-    assert not attention.idle
+    for attention in (Attention(0.0, clock), Attention(clock=clock)):
+        clock.now_s += 1e9
+        assert attention.awake
+        assert not attention.idle
 
 
 def test_it_idles_when_no_wake_has_come_for_so_long_and_a_wake_ends_that(clock: Clock) -> None:
@@ -57,6 +57,27 @@ def test_what_happens_keeps_it_awake(clock: Clock, seen: Result, awake: bool) ->
     assert attention.awake is awake
 
 
+def test_it_stays_awake_while_a_rule_holds_though_no_frame_comes(clock: Clock) -> None:
+    attention = Attention(2.0, clock)
+    attention.keep_awake(result(active=True))
+    clock.now_s = 100.0
+    assert attention.awake
+    attention.keep_awake(result(active=False, events=(event(active=False),)))
+    clock.now_s = 101.9
+    assert attention.awake
+    clock.now_s = 102.0
+    assert attention.idle
+
+
+def test_it_stays_awake_when_an_idle_time_is_set_while_a_rule_holds(clock: Clock) -> None:
+    attention = Attention(0.0, clock)
+    clock.now_s = 100.0
+    attention.keep_awake(result(active=True))
+    clock.now_s = 200.0
+    attention.wake_s = 2.0
+    assert attention.awake
+
+
 def test_a_changed_idle_time_counts_from_the_last_wake(clock: Clock) -> None:
     attention = Attention(2.0, clock)
     clock.now_s = 3.0
@@ -82,8 +103,26 @@ def test_who_paused_and_resumed_is_in_the_log_once(
 ) -> None:
     caplog.set_level("INFO")
     attention = Attention(0.0, clock)
-    for _ in range(2):
-        attention.pause(Request(Pause(), "input door"))
-    for _ in range(2):
-        attention.resume(Request(Resume(), "MQTT"))
+    for asker in ("input door", "somebody later"):
+        attention.pause(Request(Pause(), asker))
+    for asker in ("MQTT", "somebody later"):
+        attention.resume(Request(Resume(), asker))
     assert caplog.messages == ["paused by input door", "resumed by MQTT"]
+
+
+def test_who_woke_it_is_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    attention = Attention(2.0, clock)
+    attention.wake(Request(Wake(), "nobody needed it"))
+    clock.now_s = 2.0
+    attention.wake(Request(Wake(), "input door"))
+    assert caplog.messages == ["woken by input door"]
+
+
+def test_what_happens_before_it_may_idle_counts_when_it_may(clock: Clock) -> None:
+    attention = Attention(0.0, clock)
+    clock.now_s = 10.0
+    attention.keep_awake(result(active=True))
+    attention.wake_s = 2.0
+    clock.now_s = 11.0
+    assert attention.awake

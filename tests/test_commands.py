@@ -161,3 +161,35 @@ def test_a_wrong_value_on_the_command_line_is_one_line(capsys: pytest.CaptureFix
         main(["set-output", "lamp", "nan"])
     assert stopped.value.code == 2
     assert "ON, OFF or a number from 0 to 1" in capsys.readouterr().err
+
+
+def test_a_request_is_of_edged_itself_and_told_to_nobody_unless_it_says_otherwise() -> None:
+    request = Request(Pause())
+    assert (request.asked_by, request.publish) == ("edged", False)
+    request.reply(Reply())
+
+
+def test_a_reply_tells_three_classes_and_announces_no_picture_unless_told_to() -> None:
+    seen = result()
+    message = Reply(result=seen).message(AT, "snapshot")
+    assert message.classification is not None
+    assert len(message.classification.results) == 3
+    assert message.jpeg_bytes == 0
+
+
+def test_what_a_command_does_is_its_first_sentence() -> None:
+    assert does(Pause) == "Classify nothing until `resume`; outputs keep their level"
+
+
+def test_a_request_of_the_greatest_length_is_read() -> None:
+    payload = b'{"command": "pause"}'.ljust(REQUEST_BYTES)
+    assert Parser(Asker.MQTT).parse(payload) == Pause()
+
+
+def test_a_refusal_is_readable_and_short() -> None:
+    with pytest.raises(CommandError) as told:
+        Parser(Asker.MQTT).parse(b'{"command": "' + b"x" * 3000 + b'"}')
+    line, _, known = str(told.value).partition("; commands: ")
+    assert line.startswith("not a command: Invalid value ")
+    assert len(line) == len("not a command: ") + 200
+    assert known.split(", ") == list(open_to(Asker.MQTT))

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -215,16 +215,21 @@ def test_watch_follows_until_the_daemon_stops(daemon: Running) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "edged", "watch", "--json", "--config", str(daemon.config)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     ) as watching:
         assert watching.stdout is not None
+        assert watching.stderr is not None
         reports = [json.loads(watching.stdout.readline()) for _ in range(12)]
         kinds = {report["type"] for report in reports}
         assert kinds <= {"classification", "event", "output", "health"}
         scenes = {report["scene"] for report in reports if report["type"] == "classification"}
         assert "cat" in scenes
         daemon.stop()
-        assert watching.wait(LIMIT_S) == 0
+        # To the end, or it would wait for its reader.
+        watching.stdout.read()
+        assert watching.wait(LIMIT_S) == 69
+        assert "the daemon has ended" in watching.stderr.read()
 
 
 def test_an_order_to_stop_ends_it_cleanly(daemon: Running) -> None:
@@ -295,6 +300,10 @@ def test_the_command_line_changes_what_the_running_daemon_does(daemon: Running) 
         1,
         'edged: no output is named "bel"; did you mean bell?\n',
     )
+    wrong = daemon.edged("set-output", "bel", "1", "--json")
+    reply = json.loads(wrong.stdout)
+    assert (wrong.returncode, reply["ok"], reply["request"]) == (1, False, "set-output")
+    assert f"edged: {reply['error']}\n" == wrong.stderr
     assert json.loads(daemon.edged("status", "--json").stdout)["data"]["frames"] == frames
     assert "paused: no" in daemon.edged("resume").stdout
     assert daemon.edged("wake").returncode == 0
@@ -308,25 +317,34 @@ class Outage:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._connections: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Outage:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(LIMIT_S)
+        for opened in (self._listener, *self._connections):
+            opened.close()
 
     def _serve(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            self._connections.append(connection)
-            connection.recv(4096)
-            # CONNACK of MQTT 5: accepted, no properties.
-            connection.sendall(b"\x20\x03\x00\x00\x00")
+        # A listener that is shut down accepts no more.
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._connections.append(connection)
+                connection.recv(4096)
+                # CONNACK of MQTT 5: accepted, no properties.
+                connection.sendall(b"\x20\x03\x00\x00\x00")
 
 
 @pytest.mark.usefixtures("own_logging")
 def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = MockPins()
     monkeypatch.setitem(factory.FACTORIES, "mock", lambda _gpio: pins)
-    lamp, broker = pins.pin(17), Outage()
-    daemon = Daemon(
-        config, [f"mqtt.port={broker.port}", "mqtt.protocol=5", "output.lamp.initial=1"]
-    )
+    lamp = pins.pin(17)
     ended: list[str] = []
 
     class Farewell(Connection):
@@ -335,13 +353,17 @@ def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.Mon
             super().stop()
 
     monkeypatch.setattr("edged.ports.mqtt.port.Connection", Farewell)
-    thread = threading.Thread(target=daemon.run)
-    thread.start()
-    wait_until(lambda: (config.parent / "edged.sock").exists())
-    daemon._ports.gpio.set("lamp", 1.0)  # type: ignore[union-attr]
-    assert lamp.state == 1
-    daemon.stop("a test")
-    thread.join(LIMIT_S)
+    with Outage() as broker:
+        daemon = Daemon(
+            config, [f"mqtt.port={broker.port}", "mqtt.protocol=5", "output.lamp.initial=1"]
+        )
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        wait_until(lambda: (config.parent / "edged.sock").exists())
+        daemon._ports.gpio.set("lamp", 1.0)  # type: ignore[union-attr]
+        assert lamp.state == 1
+        daemon.stop("a test")
+        thread.join(LIMIT_S)
     assert ended == ["farewell, lamp 0"]
 
 

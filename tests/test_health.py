@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,14 @@ def test_a_sample_is_due_at_each_interval_and_never_where_there_is_none() -> Non
     assert (vitals.due(4.4), vitals.due(4.5)) == (False, True)
     vitals.health_s = 0.0
     assert not vitals.due(1e9)
+    assert not Vitals(started_s=0.0).due(1e9)
+
+
+def test_a_sample_at_once_has_no_rate() -> None:
+    vitals = Vitals(started_s=3.0)
+    vitals.record(taking({}))
+    assert sample(vitals, 3.0).fps == 0.0
+    assert sample(vitals, 10.0).uptime_s == 7.0
 
 
 def test_the_status_tells_scene_rules_camera_and_model() -> None:
@@ -99,6 +108,8 @@ def test_the_status_tells_scene_rules_camera_and_model() -> None:
 def test_memory_is_what_the_kernel_says(tmp_path: Path) -> None:
     assert 5 < memory_mb() < 5000
     assert memory_mb(tmp_path / "absent") == 0
+    (tmp_path / "statm").write_text("9000 1000 300 1 0 2000 0\n")
+    assert memory_mb(tmp_path / "statm") == 1000 * resource.getpagesize() / 1e6
 
 
 def test_temperature_is_that_of_the_hottest_zone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edged import logs
+from edged import daemon, logs
 from edged.daemon import log_style
 
 
@@ -86,3 +86,17 @@ def test_auto_is_what_stands_at_the_other_end(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert log_style("auto") == style
     assert log_style("json") == "json"
+
+
+@pytest.mark.parametrize(
+    ("configured", "terminal", "style"),
+    [("live", False, "text"), ("auto", True, "text"), ("json", True, "json")],
+)
+def test_without_the_library_of_the_live_line_the_log_is_text(
+    configured: str, terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(daemon, "find_spec", asked.append)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert log_style(configured) == style
+    assert set(asked) <= {"rich"}

@@ -321,6 +321,11 @@ def test_the_watchdog_is_fed_for_frames_and_known_outages_but_not_for_a_silent_c
     assert Run(None, None, None, camera_error="unplugged").notifier.fed == 4
 
 
+def test_a_frame_for_a_picture_alone_feeds_the_watchdog_too() -> None:
+    run = Run(Pause(), Request(TakeSnapshot()), None, None, 0.9)
+    assert (run.notifier.fed, run.notifier.said_ready) == (1, 1)
+
+
 def test_readiness_is_said_once_with_the_first_frame() -> None:
     assert Run(None, 0.1, 0.1).notifier.said_ready == 1
     assert Run(None).notifier.said_ready == 0

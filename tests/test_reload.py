@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from edged import build, reload
-from edged.commands import Reload, Reply, Request
+from edged.commands import Reload, Reply, Request, Wake
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.errors import CommandError, ConfigError
-from edged.mailbox import Mailbox
+from edged.mailbox import CONTROLS, Mailbox
 from edged.messages.replies import ReloadAnswer
 from edged.notify import Notifier
 from edged.reload import REQUESTS, InForce, Reloader, TakeOver, prepare
@@ -88,6 +88,24 @@ def test_what_is_ready_waits_for_the_loop_and_its_reply_goes_to_who_asked(
     request.reply(Reply(data=ReloadAnswer(model="m", restart_for=[])))
     assert desk.replies.get(timeout=LIMIT_S).error is None
     wait_until(lambda: desk.notifier.states == ["reloading", "ready"])
+
+
+def test_what_is_ready_is_taken_over_however_many_requests_wait(in_force: InForce) -> None:
+    desk = Desk(in_force, lambda: load(None, [CAT, "model.threads=1"]))
+    for _ in range(CONTROLS):
+        desk.mailbox.post(Request(Wake()))
+    desk.ask()
+    waiting: list[Request[Any]] = []
+
+    def ready() -> bool:
+        # None is taken before all of them wait.
+        if len(desk.mailbox._controls) > CONTROLS:
+            waiting.extend(desk.mailbox.take())
+        return bool(waiting)
+
+    wait_until(ready)
+    assert isinstance(waiting[-1].command, TakeOver)
+    waiting[-1].reply(Reply())
 
 
 def test_what_is_wrong_is_refused_and_nothing_reaches_the_loop(in_force: InForce) -> None:
@@ -192,3 +210,48 @@ def test_what_holds_only_after_a_restart_is_named(in_force: InForce) -> None:
 def test_a_label_that_the_model_has_not_is_refused(in_force: InForce) -> None:
     with pytest.raises(ConfigError, match="dragon"):
         prepare(in_force, load(None, ['rule=[{name="x", labels=["dragon"]}]', "model.threads=1"]))
+
+
+def test_what_the_world_refuses_is_no_bug(in_force: InForce) -> None:
+    def read() -> Config:
+        raise OSError(24, "Too many open files")
+
+    desk = Desk(in_force, read)
+    desk.ask()
+    assert "Too many open files" in str(desk.replies.get(timeout=LIMIT_S).error)
+
+
+def test_a_folder_that_changes_is_no_change_of_the_model(
+    in_force: InForce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = build.admitted(in_force.config)
+    (tmp_path / "new").write_text("")
+    assert build.admitted(in_force.config).stamp == model.stamp
+
+
+def test_each_thing_that_is_wrong_is_a_line_of_the_log(
+    in_force: InForce, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read() -> Config:
+        raise ConfigError("first\nsecond")
+
+    desk = Desk(in_force, read)
+    desk.ask()
+    assert desk.replies.get(timeout=LIMIT_S).error == "first\nsecond"
+    assert caplog.messages == [
+        "reload: first",
+        "reload: second",
+        "reload, asked by a test: refused; everything stays as it was",
+    ]
+
+
+def test_a_configuration_is_read_again_only_after_who_writes_it_had_time(
+    in_force: InForce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(reload, "SETTLED_S", 0.125)
+    monkeypatch.setattr(reload.time, "sleep", waits.append)
+    config = load(None, [CAT, "model.threads=1"])
+    assert Desk(in_force, lambda: config).reloader._settled() == config
+    assert waits == [0.125]

@@ -90,7 +90,11 @@ class NewestFrame:
 
     def skip(self, timeout_s: float) -> bool:
         """See `edged.core.Camera.skip`."""
-        return self._take(timeout_s) is not None
+        came = self._take(timeout_s) is not None
+        if came:
+            # Nobody has looked whether this one is damaged like the last that was decoded.
+            self._tell_damage(None)
+        return came
 
     def _take(self, timeout_s: float) -> tuple[int, Capture] | None:
         with self._changed:

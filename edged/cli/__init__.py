@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
-from edged.errors import EdgedError
+from edged.cli.output import OutputError, flush_output, take_streams
+from edged.errors import ConfigError, EdgedError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
@@ -16,19 +18,17 @@ INTERRUPTED = 130
 
 def program() -> NoReturn:
     """`main` as a whole process."""
+    take_streams()
+    status: int | str | None
     try:
-        try:
-            status = main()
-        finally:
-            # argparse ends with SystemExit after the help; what it printed is written here too.
-            # Without a standard output there is no such file.
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of a pipe has left (`edged watch | head`), which is its right. Python writes
-        # the rest at its end: not to the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        status = main()
+    except SystemExit as ended:
+        # argparse ends so after the help; what it printed is written here too.
+        status = ended.code
+    try:
+        flush_output()
+    except OutputError as error:
+        status = status or _told(error)
     sys.exit(status)
 
 
@@ -39,14 +39,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edged.cli.parser import parse
 
-    arguments = parse(sys.argv[1:] if argv is None else argv)
-    command = import_module(f"edged.cli.{arguments.module}")
     try:
+        arguments = parse(sys.argv[1:] if argv is None else argv)
+        _check_folder()
+        command = import_module(f"edged.cli.{arguments.module}")
         status: int = command.run(arguments)
     except EdgedError as error:
-        for line in str(error).splitlines():
-            print(f"edged: {line}", file=sys.stderr)
-        return error.exit_status
+        return _told(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(f"the working directory: {error.strerror}; go to another") from error
+
+
+def _told(error: EdgedError) -> int:
+    for line in str(error).splitlines():
+        print(f"edged: {line}", file=sys.stderr)
+    return error.exit_status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from edged.errors import CommandError
 EXIT_STATUSES = """\
 exit status:
   0    done
-  1    done in part: some files could not be read, or a command was refused
+  1    done in part: some files could not be read or written, or a command was refused
   2    the command line is wrong
   65   a model, label file or picture cannot be used
   69   the camera, the daemon or the broker cannot be reached
@@ -43,7 +44,11 @@ def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config`` and ``--set``."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="configuration (defaults where absent)"
+        "--config",
+        type=Path,
+        default=os.environ.get("EDGED_CONFIG") or None,
+        metavar="FILE",
+        help="configuration ($EDGED_CONFIG, else all defaults)",
     )
     parser.add_argument(
         "--set",

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from typing import Any
 
 from edged.cli.daemon_socket import configured, running_daemon
+from edged.cli.output import OutputError
 from edged.commands import Command, fields_of, name_of
+from edged.ports.control.client import RefusedError
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask the running daemon for the command, and print what it answers."""
     kind: type[Command] = arguments.kind
     fields = {field: getattr(arguments, field) for field in fields_of(kind)}
-    with running_daemon(configured(arguments)) as daemon:
-        reply, _ = daemon.ask(name_of(kind), **fields)
+    try:
+        reply, _ = running_daemon(configured(arguments)).ask(name_of(kind), **fields)
+    except RefusedError as error:
+        if arguments.json:
+            # That it is refused counts, also where nobody reads it.
+            with suppress(OutputError):
+                print(json.dumps(error.reply, ensure_ascii=False))
+        raise
     if arguments.json:
         print(json.dumps(reply, ensure_ascii=False))
         return 0

@@ -8,16 +8,20 @@ import os
 from edged import build
 from edged.config.effective import effective
 from edged.config.load import load
+from edged.paths import control_socket
+from edged.ports.control import address
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
     config = load(arguments.config, arguments.overrides, os.environ)
+    if config.control.enabled:
+        address(control_socket(config))
     with build.perception(config):
         pass
     if arguments.show:
         print(effective(config))
     else:
         where = arguments.config or "the defaults"
-        print(f"{where}: right; rules: {len(config.rule)}, outputs: {len(config.output)}")
+        print(f"{where}: valid; rules: {len(config.rule)}, outputs: {len(config.output)}")
     return 0

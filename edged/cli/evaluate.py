@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
+from edged.cli.output import write_file
 from edged.cli.progress import followed
 from edged.config.schema import ModelConfig
-from edged.errors import ConfigError
 from edged.evaluation import (
     conformance,
     document,
@@ -20,7 +19,6 @@ from edged.evaluation import (
     text,
 )
 from edged.evaluation.dataset import classes_of, open_dataset
-from edged.files import write_atomically
 from edged.inference import tflite
 from edged.models import library
 
@@ -48,15 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks
     )
     if arguments.html:
-        _write(arguments.html, report.html(found))
+        write_file(arguments.html, report.html(found).encode())
     if arguments.write_golden:
         golden.write(arguments.write_golden, classifier, dataset)
     print(found.json().decode() if arguments.json else text.evaluation(found))
     return 0 if all(check.holds for check in checks) else 1
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        write_atomically(path, page.encode())
-    except OSError as error:
-        raise ConfigError(f"--html {path}: cannot be written: {error.strerror}") from error

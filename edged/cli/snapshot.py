@@ -7,9 +7,11 @@ import json
 import time
 from typing import Any
 
-from edged.cli.daemon_socket import DaemonAbsentError, configured, running_daemon
+from edged.cli.daemon_socket import configured, running_daemon
+from edged.cli.output import write_file
 from edged.config.schema import Config
 from edged.errors import CameraError
+from edged.ports.control.client import DaemonAbsentError
 
 TOP = 3
 """Classes that are told."""
@@ -19,15 +21,12 @@ def run(arguments: argparse.Namespace) -> int:
     """From the running daemon where one answers, else with the camera of our own."""
     config = configured(arguments)
     try:
-        with running_daemon(config) as daemon:
-            reply, picture = daemon.ask("snapshot")
+        reply, picture = running_daemon(config).ask("snapshot")
         seen = reply["classification"]
     except DaemonAbsentError:
         seen, picture = _own_snapshot(config)
     if arguments.out is not None:
-        from edged.files import write_atomically
-
-        write_atomically(arguments.out, picture)
+        write_file(arguments.out, picture)
     if arguments.json:
         print(json.dumps(seen, ensure_ascii=False))
         return 0

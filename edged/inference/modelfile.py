@@ -6,7 +6,7 @@ metadata those of tflite-support's metadata_schema.fbs.
 
 from __future__ import annotations
 
-import mmap
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +20,9 @@ DEQUANTIZE, LOGISTIC, RESHAPE, SOFTMAX, SQUEEZE, QUANTIZE = 6, 14, 22, 25, 43, 1
 _PASS_THROUGH = {DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE}
 _NORMALIZATION_OPTIONS = 1
 _TENSOR_AXIS_LABELS = 2
+
+
+MAX_BYTES = 1 << 30
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -52,16 +55,9 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 def read(path: Path) -> ModelFile:
     """Read and check the model at `path`; ModelError if it is absent, no model, or damaged."""
-    try:
-        with open_regular(path) as file:
-            if file.seek(0, 2) < 8:
-                raise ModelError(f"{path} is empty or cut short: copy the model file again")
-            # Not closed here: what an error keeps alive may still point into the map.
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise ModelError(
-            f"model {path} cannot be read: {error.strerror}: correct model.path"
-        ) from error
+    data = memoryview(content(path))
+    if len(data) < 8:
+        raise ModelError(f"{path} is empty or cut short: copy the model file again")
     if bytes(data[4:8]) != b"TFL3":
         raise ModelError(f"{path} is not a TensorFlow Lite model: give a .tflite file")
     try:
@@ -69,6 +65,23 @@ def read(path: Path) -> ModelFile:
     except DamagedError as error:
         raise ModelError(
             f"{path} is damaged or cut short ({error}): copy the model file again"
+        ) from error
+
+
+def content(path: Path) -> bytes:
+    """The whole file; ModelError.
+
+    Read and not mapped: who writes over a mapped file ends the process that reads it (SIGBUS).
+    """
+    try:
+        with open_regular(path) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            if size_bytes > MAX_BYTES:
+                raise ModelError(f"{path} has over {MAX_BYTES >> 20} MiB: give an image classifier")
+            return file.read(size_bytes)
+    except OSError as error:
+        raise ModelError(
+            f"model {path} cannot be read: {error.strerror}: correct model.path"
         ) from error
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import chatter
+from edged.inference.modelfile import content
 
 
 class Runtime(NamedTuple):
@@ -112,7 +113,7 @@ def open_interpreter(runtime: Runtime, path: Path, model: ModelConfig, threads: 
     try:
         with chatter.dropped():
             interpreter = runtime.module.Interpreter(
-                model_path=str(path),
+                model_content=content(path),
                 num_threads=threads,
                 experimental_delegates=delegates,
                 experimental_op_resolver_type=(

@@ -24,8 +24,7 @@ from edged.config.schema import ModelConfig
 Outcome: TypeAlias = Literal["ok", "refused", "died", "timed out", "out of memory"]
 
 TIMEOUT_S = 8.0
-"""For all of it, Python's start included. The loop stands still meanwhile at a reload, which the
-watchdog and whoever asked for it must bear."""
+"""For all of it, Python's start included; whoever asked for a reload waits so long."""
 
 MEMORY_BYTES = 256 << 20
 """Beyond what interpreter and runtime take; the largest classifiers need about 100 MB."""

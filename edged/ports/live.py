@@ -73,15 +73,11 @@ class LivePort:
             table.add_row(Text("waiting for the first frame", style="dim"))
             return table
         best = result.prediction.top(1)[0]
-        stages = "  ".join(
-            f"{stage} {duration_s * 1e3:.1f}"
-            for stage, duration_s in result.prediction.stages_s.items()
-        )
         table.add_row(
             Text(f"{best.label}", style="bold green" if result.scene.active else "bold"),
             Text(f"{best.score:.0%}"),
             Text(f"{self._fps():.1f} fps"),
-            Text(f"{stages} ms", style="dim"),
+            Text(f"{sum(result.stages_s.values()) * 1e3:.1f} ms", style="dim"),
             Text(
                 "  ".join(
                     f"{name} {'on' if value >= 1 else 'off' if value <= 0 else f'{value:.0%}'}"

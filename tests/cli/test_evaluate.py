@@ -51,7 +51,7 @@ def test_without_jinja2_a_page_is_refused_before_anything_is_measured(
     ("options", "status", "said"),
     [
         (["--slice", "lihgt"], 65, 'slice "lihgt": no such column'),
-        (["--html", "/nowhere/report.html"], 78, "--html /nowhere/report.html: cannot be written"),
+        (["--html", "/nowhere/report.html"], 1, "/nowhere/report.html: cannot be written"),
         (["--data", "/nowhere"], 65, "/nowhere: no such file or folder"),
         (["--labels", "/nowhere.txt"], 65, "/nowhere.txt cannot be read"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,10 @@ def test_published_lists_are_read_whole(
 ) -> None:
     found = labels.load(shared_data / "labels" / f"{name}_labels.txt")
     assert (len(found), found[0], found[-1]) == (count, first, last)
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match="no regular file"):
+        labels.load(path)

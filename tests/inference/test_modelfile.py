@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
+from edged.config.schema import ModelConfig
 from edged.errors import ModelError
-from edged.inference import modelfile
+from edged.inference import modelfile, runtimes
 from tests.inference import builder
 
 
@@ -96,3 +98,29 @@ def test_a_model_with_wrong_bytes_is_read_or_refused(tmp_path: Path) -> None:
         except ModelError:
             refused += 1
     assert refused > 50
+
+
+def test_a_model_that_is_written_over_goes_on_as_it_was_loaded(tmp_path: Path) -> None:
+    path = builder.colours(tmp_path / "model.tflite")
+    runtime = runtimes.choose("auto")
+    interpreter = runtimes.open_interpreter(runtime, path, ModelConfig(), 1)
+    with path.open("r+b") as file:
+        file.truncate(0)
+    interpreter.invoke()
+    with pytest.raises(ModelError, match="is empty or cut short"):
+        modelfile.read(path)
+
+
+def test_a_model_of_more_than_any_classifier_has_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.tflite"
+    with path.open("wb") as file:
+        file.truncate(modelfile.MAX_BYTES + 1)
+    with pytest.raises(ModelError, match="over 1024 MiB"):
+        modelfile.read(path)
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match="no regular file"):
+        modelfile.read(path)

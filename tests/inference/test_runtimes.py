@@ -196,7 +196,8 @@ def test_a_crash_while_a_model_loads_leaves_its_stack_on_standard_error() -> Non
         "from edged.inference import runtimes\n"
         "def crash(**options): os.abort()\n"
         "module = SimpleNamespace(OpResolverType=SimpleNamespace(AUTO=0), Interpreter=crash)\n"
-        "runtimes.open_interpreter(runtimes.Runtime('', module), Path('m'), ModelConfig(), 1)\n"
+        "runtime, path = runtimes.Runtime('', module), Path('/proc/self/exe')\n"
+        "runtimes.open_interpreter(runtime, path, ModelConfig(), 1)\n"
     )
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],

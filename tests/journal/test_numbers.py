@@ -85,3 +85,12 @@ def test_a_mark_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mark")
     with pytest.raises(OSError, match="mark: no regular file"):
         read_mark(tmp_path / "mark")
+
+
+def test_a_leap_gives_no_number_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.urandom", bytes)
+    numbers = Numbers()
+    numbers.start_after(5)
+    numbers.give(3)
+    numbers.leap(0.0)
+    assert numbers.give(1) == 9

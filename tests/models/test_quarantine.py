@@ -62,12 +62,18 @@ def test_a_model_that_ends_its_process_ends_no_other(fatal: ModelConfig) -> None
     assert try_out(fatal).outcome in ("died", "refused")
 
 
-def test_a_model_that_never_comes_is_given_up(tmp_path: Path, labels: Path) -> None:
+def test_a_model_that_takes_too_long_is_given_up(sound: ModelConfig) -> None:
+    verdict = inspect(Path(sound.path), sound, timeout_s=0.01)
+    assert verdict.outcome == "timed out"
+    assert "0.01 s" in verdict.reason
+
+
+def test_a_pipe_is_no_model(tmp_path: Path, labels: Path) -> None:
     path = tmp_path / "pipe.tflite"
     os.mkfifo(path)
-    verdict = inspect(path, ModelConfig(labels=str(labels)), timeout_s=1.0)
-    assert verdict.outcome == "timed out"
-    assert "1 s" in verdict.reason
+    verdict = inspect(path, ModelConfig(labels=str(labels)))
+    assert verdict.outcome == "refused"
+    assert "no regular file" in verdict.reason
 
 
 def test_a_model_that_wants_too_much_memory_does_not_get_it(tmp_path: Path, labels: Path) -> None:

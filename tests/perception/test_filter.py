@@ -65,6 +65,22 @@ def test_no_time_moves_only_what_is_not_smoothed() -> None:
     assert followed.classes.tolist() == [1.0, 0.0]
 
 
+def test_no_time_moves_no_class_that_is_smoothed() -> None:
+    followed = Filter(2, 1.0, Groups([]), np.zeros(0))
+    for scores, held_s in ((row(0.5, 0), None), (row(0, 1), 0.0)):
+        followed.step(scores, held_s, np.zeros(0), np.zeros(0, np.bool_))
+    assert followed.classes.tolist() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("score", "wish", "turned"),
+    [(0.5, False, True), (0.5, True, False), (0.25, True, True), (0.25, False, False)],
+)
+def test_a_score_at_its_threshold_has_reached_it(score: float, wish: bool, turned: bool) -> None:
+    followed = Filter(1, math.inf, Groups([("max", (0,))]), np.full(1, math.inf))
+    assert followed.step(row(score), None, np.full(1, 0.5), np.full(1, wish)) == (0, turned)
+
+
 def test_without_rules_the_best_class_is_known() -> None:
     followed = Filter(3, math.inf, Groups([]), np.zeros(0))
 

@@ -22,6 +22,7 @@ LABELS = ["background", "tabby, tabby cat", "Cat", "cat", "crane", "crane", "tig
         ("tabby cat", 1),
         ("Tiger Cat", 6),
         ("tabby, tabby cat", 1),
+        ("Tabby, Tabby Cat", 1),
     ],
 )
 def test_a_label_is_found_as_written_or_without_case_or_by_one_of_its_names(

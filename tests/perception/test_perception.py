@@ -37,6 +37,7 @@ def test_to_classify_decides_nothing() -> None:
     before = perception.scene
     result = perception.classify(frame(0.9))
     assert result.prediction.top(1)[0].label == "bright"
+    assert result.stages_s == {"decode": 0.25, "invoke": 0.001}
     assert (result.scene, result.events, perception.scene) == (before, (), before)
 
 
@@ -84,8 +85,8 @@ def test_a_model_that_is_kept_under_other_rules_is_not_let_go() -> None:
     new = old.with_rules(rules(enter=0.95))
     new.succeed(old)
     assert not model.closed
-    with new:
-        assert new.decide(frame(0.9)).scene.name == "bright"
+    with new as entered:
+        assert entered.decide(frame(0.9)).scene.name == "bright"
     assert model.closed
 
 

@@ -512,3 +512,83 @@ def test_another_model_keeps_what_is_active_and_begins_the_scores_anew() -> None
     assert scene.rules[0].active
     assert scene.rules[0].score == 0.0
     assert events == ()
+
+
+def test_an_inactive_rule_that_is_gone_leaves_no_event() -> None:
+    old = Decider([rule("dog")], PLAIN, LABELS)
+    run(old, [1.0])
+    new = Decider([rule()], PLAIN, LABELS)
+    new.succeed(old)
+    assert new.decide(scores(0.0), 0.5, 1)[1] == ()
+
+
+def test_a_rule_that_is_new_is_inactive_since_the_reload() -> None:
+    old = Decider([rule()], PLAIN, LABELS)
+    run(old, [0.0, 0.0], start_s=7.0)
+    new = Decider([rule(), rule("dog")], PLAIN, LABELS)
+    new.succeed(old)
+    scene, _ = new.decide(scores(0.0), 9.0, 2)
+    assert [state.since_s for state in scene.rules] == [7.0, 7.5]
+
+
+def test_a_wish_that_waits_goes_on_waiting_after_a_reload() -> None:
+    old = Decider([rule(min_on_s=5.0)], PLAIN, LABELS)
+    run(old, [1.0, 0.0])
+    new = Decider([rule(min_on_s=5.0)], PLAIN, LABELS)
+    new.succeed(old)
+    assert new.decide(scores(0.0), 4.9, 2)[1] == ()
+    (event,) = new.decide(scores(0.0), 5.0, 3)[1]
+    assert (event.active, event.onset_s) == (False, 0.0)
+
+
+def test_the_scene_goes_on_smoothly_after_a_reload() -> None:
+    defaults = DecideConfig(smoothing_s=1.0)
+    old = Decider([], defaults, LABELS)
+    run(old, [1.0])
+    new = Decider([], defaults, LABELS)
+    new.succeed(old)
+    assert new.decide(scores(dog=1.0), 0.1, 1)[0].name == "cat"
+
+
+@pytest.mark.parametrize("enter", [0.7, 0.8])
+def test_a_score_that_lies_still_crosses_new_thresholds_at_the_first_frame(enter: float) -> None:
+    old = Decider([rule(enter=0.9, smoothing_s=1.0)], PLAIN, LABELS)
+    run(old, [0.8, 0.8])
+    new = Decider([rule(enter=enter, smoothing_s=1.0)], PLAIN, LABELS)
+    new.succeed(old)
+    (event,) = new.decide(scores(0.8), 1.0, 2)[1]
+    assert (event.active, event.onset_s) == (True, 1.0)
+
+
+# The scene's own filter, and what a rule is before anything happens.
+
+
+def test_labels_are_smoothed_with_the_time_of_the_defaults() -> None:
+    decider = Decider([], DecideConfig(smoothing_s=0.25), LABELS)
+    run(decider, [1.0])
+    # 1 - exp(-0.2 / 0.25) of the way.
+    assert decider.decide(scores(dog=1.0), 0.2, 1)[0].name == "dog"
+
+
+def test_a_rule_is_inactive_since_the_first_frame() -> None:
+    decider = Decider([rule()], PLAIN, LABELS)
+    scenes = [decider.decide(scores(0.0), at_s, 0)[0] for at_s in (5.0, 6.0)]
+    assert [scene.rules[0].since_s for scene in scenes] == [5.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "last"), [(20, "label19"), (21, "more labels are wrong"), (30, "more labels are")]
+)
+def test_of_very_many_wrong_labels_twenty_are_named(wrong: int, last: str) -> None:
+    rules = [rule(f"r{n}", labels=[f"label{n}"]) for n in range(wrong)]
+    with pytest.raises(ConfigError) as caught:
+        Decider(rules, PLAIN, LABELS)
+    lines = str(caught.value).split("\n")
+    assert len(lines) == min(wrong, 21)
+    assert last in lines[-1]
+
+
+def test_an_inactive_rule_never_names_the_scene() -> None:
+    rules = [rule("absent", labels=["background"]), rule("cat"), rule("dog")]
+    scene, _ = Decider(rules, PLAIN, LABELS).decide(scores(cat=0.7, dog=0.9), 0.0, 0)
+    assert (scene.name, scene.active) == ("dog", ("cat", "dog"))

@@ -4,60 +4,95 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from edged.errors import CommandError
+from edged import access
+from edged.errors import CameraError, CommandError
+from edged.ports.control import address
 
 TIMEOUT_S = 12.0
 """Longer than the daemon waits for its own loop, so that its explanation arrives."""
 
 
+class DaemonError(CameraError):
+    """The daemon cannot be asked."""
+
+
+class DaemonAbsentError(DaemonError):
+    """Nobody answers at the socket."""
+
+
+class RefusedError(CommandError):
+    """The daemon refuses; `reply` is its whole answer."""
+
+    def __init__(self, reply: dict[str, Any]) -> None:
+        super().__init__(reply["error"])
+        self.reply = reply
+
+
 class ControlClient:
-    """What `edged snapshot`, `status` and `watch` use."""
+    """What `edged snapshot`, `status` and `watch` use.
+
+    Where the socket cannot be used, each of its methods raises DaemonError with what to do, of the
+    kind DaemonAbsentError where no daemon runs; RefusedError where the daemon refuses.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def ask(self, command: str, **fields: object) -> tuple[dict[str, Any], bytes]:
-        """The reply, and the JPEG that follows that to a snapshot.
-
-        FileNotFoundError or ConnectionRefusedError where no daemon runs, CommandError where it
-        refuses.
-        """
-        with self._request(command, fields) as reader:
-            reply = _accepted(reader.readline())
-            return reply, reader.read(reply["jpeg_bytes"])
+        """The reply, and the JPEG that follows that to a snapshot."""
+        with self._asked(command, fields) as (_, stream, reply):
+            picture = stream.read(reply["jpeg_bytes"])
+            if len(picture) < reply["jpeg_bytes"]:
+                raise ConnectionError("it left within the picture")
+            return reply, picture
 
     def watch(self) -> Iterator[dict[str, Any]]:
-        """Each message as it comes, until the daemon stops."""
-        with self._request("watch", {}, timeout_s=None) as reader:
-            _accepted(reader.readline())
-            for line in reader:
+        """Each message as it comes, until the daemon ends, which is a DaemonError."""
+        with self._asked("watch", {}) as (connection, stream, _):
+            connection.settimeout(None)
+            while (line := stream.readline()).endswith(b"\n"):
                 yield json.loads(line)
+        raise DaemonError(f"{self.path}: the daemon has ended; nothing more comes")
 
     @contextlib.contextmanager
-    def _request(
-        self,
-        command: str,
-        fields: dict[str, object],
-        timeout_s: float | None = TIMEOUT_S,
-    ) -> Iterator[Any]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(str(self.path))
-            request = {"command": command, **fields}
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as reader:
-                yield reader
+    def _asked(
+        self, command: str, fields: dict[str, object]
+    ) -> Iterator[tuple[socket.socket, BinaryIO, dict[str, Any]]]:
+        request = json.dumps({"command": command, **fields}).encode() + b"\n"
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(TIMEOUT_S)
+                connection.connect(address(self.path))
+                # Who is turned away before asking still gets the reason.
+                with contextlib.suppress(BrokenPipeError):
+                    connection.sendall(request)
+                with connection.makefile("rb") as stream:
+                    yield connection, stream, _accepted(stream.readline())
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise DaemonAbsentError(
+                f"{self.path}: no daemon answers here; start it with `edged run`, "
+                "or name its configuration with --config"
+            ) from error
+        except PermissionError as error:
+            advice = access.advice(self.path, os.W_OK)
+            raise DaemonError(f"{self.path}: not permitted; {advice}") from error
+        except OSError as error:
+            raise DaemonError(
+                f"{self.path}: the daemon does not answer: {error.strerror or error}; "
+                "look at its log and at control.socket"
+            ) from error
 
 
 def _accepted(line: bytes) -> dict[str, Any]:
-    if not line:
-        raise CommandError("the daemon closed the connection without an answer")
+    if not line.endswith(b"\n"):
+        raise ConnectionError("it closed the connection")
     reply: dict[str, Any] = json.loads(line)
     if not reply["ok"]:
-        raise CommandError(reply["error"])
+        raise RefusedError(reply)
     return reply

@@ -6,7 +6,9 @@ import contextlib
 import logging
 import os
 import queue
+import select
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -29,11 +31,16 @@ from edged.messages import device as device_messages
 from edged.messages import events, results
 from edged.messages.message import Message, Moment
 from edged.messages.replies import RequestId
+from edged.ports.control import address
 
 log = logging.getLogger(__name__)
 
 CLIENTS_LIMIT = 16
 ANSWER_TIMEOUT_S = 10.0
+"""For a whole request to come, for the loop's reply, and for that to be taken."""
+ACCEPT_RETRY_S = 1.0
+LEFT_S = 1.0
+"""How often is looked whether a watcher that there is nothing to tell has left."""
 WATCH_BACKLOG = 64
 """Reports that may wait for a slow watcher; older ones are dropped."""
 
@@ -47,6 +54,7 @@ class ControlSocket:
         self._mailbox = mailbox
         self._parser = Parser(Asker.SOCKET)
         self._listener: socket.socket | None = None
+        self._inode: tuple[int, int] | None = None
         self._watchers: set[queue.Queue[Report | None]] = set()
         self._clients = threading.Semaphore(CLIENTS_LIMIT)
 
@@ -59,14 +67,16 @@ class ControlSocket:
                     f"{self.path}: another edged answers here already; stop it, or give this one "
                     "its own device name or control.socket"
                 )
-            self.path.unlink(missing_ok=True)
+            if _inode(self.path) is not None:
+                self.path.unlink()
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             # Owner and group may command; the mask applies to the moment of binding only.
             mask = os.umask(0o117)
             try:
-                listener.bind(str(self.path))
+                listener.bind(address(self.path))
             finally:
                 os.umask(mask)
+            self._inode = _inode(self.path)
             listener.listen(CLIENTS_LIMIT)
         except OSError as error:
             raise ConfigError(
@@ -74,17 +84,20 @@ class ControlSocket:
                 "to a path that can be written"
             ) from error
         self._listener = listener
-        threading.Thread(target=self._accept, name="control", daemon=True).start()
+        threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._listener is not None:
+        if (listener := self._listener) is not None:
+            self._listener = None
             # Only a shutdown wakes a thread that waits in accept(); a close alone does not.
             with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-        self.path.unlink(missing_ok=True)
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        with contextlib.suppress(OSError, ConfigError):
+            # Whatever has taken its place is not ours.
+            if _inode(self.path) == self._inode:
+                self.path.unlink()
         for watcher in list(self._watchers):
             _offer(watcher, None)
 
@@ -95,41 +108,64 @@ class ControlSocket:
 
     def _somebody_answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
             try:
-                probe.connect(str(self.path))
-            except OSError:
+                probe.connect(address(self.path))
+            except (FileNotFoundError, ConnectionRefusedError):
                 return False
+            except BlockingIOError:
+                # It listens, and has no time.
+                return True
         return True
 
-    def _accept(self) -> None:
-        listener = self._listener
-        while listener is not None:
+    def _accept(self, listener: socket.socket) -> None:
+        failing = False
+        while True:
             try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            if not self._clients.acquire(blocking=False):
-                client.close()
-                continue
+                self._admit(listener.accept()[0])
+            except (OSError, RuntimeError) as error:
+                if self._listener is None:
+                    return
+                if not failing:
+                    log.error("%s: no client can be served: %s; trying on", self.path, error)
+                failing = True
+                time.sleep(ACCEPT_RETRY_S)
+            else:
+                failing = False
+
+    def _admit(self, client: socket.socket) -> None:
+        """Serve one more client; RuntimeError where no thread can be started."""
+        if not self._clients.acquire(blocking=False):
+            self._turn_away(client, "too many clients at once; try again")
+            return
+        try:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        except RuntimeError as error:
+            self._clients.release()
+            self._turn_away(client, str(error))
+            raise
+
+    def _turn_away(self, client: socket.socket, why: str) -> None:
+        with client, contextlib.suppress(OSError):
+            client.setblocking(False)
+            _send(client, Reply(error=why).message(self._now(), None))
 
     def _serve(self, client: socket.socket) -> None:
         try:
             with client:
-                client.settimeout(ANSWER_TIMEOUT_S)
-                self._answer(client, _received(client))
+                self._answer(client)
         except OSError:
             # The client is gone; nobody is left to be told.
             return
         finally:
             self._clients.release()
 
-    def _answer(self, client: socket.socket, line: bytes) -> None:
+    def _answer(self, client: socket.socket) -> None:
         request: str | None = None
         request_id: RequestId = None
         picture = b""
         try:
-            command = self._parser.parse(line)
+            command = self._parser.parse(_received(client))
             request, request_id = name_of(type(command)), command.id
             if isinstance(command, Watch):
                 self._watch(client, request_id)
@@ -142,6 +178,7 @@ class ControlSocket:
         except EdgedError as error:
             reply = Reply(error=str(error))
         message = reply.message(self._now(), request, request_id, jpeg_bytes=len(picture))
+        client.settimeout(ANSWER_TIMEOUT_S)
         client.sendall(message.json() + b"\n" + picture)
 
     def _asked(self, command: Command) -> Reply:
@@ -150,18 +187,21 @@ class ControlSocket:
         try:
             return replies.get(timeout=ANSWER_TIMEOUT_S)
         except queue.Empty:
-            raise CommandError(
-                f"the daemon did not answer within {ANSWER_TIMEOUT_S:.0f} s"
-            ) from None
+            raise CommandError(f"the daemon did not answer within {ANSWER_TIMEOUT_S:g} s") from None
 
     def _watch(self, client: socket.socket, request_id: RequestId) -> None:
         watcher: queue.Queue[Report | None] = queue.Queue(WATCH_BACKLOG)
         self._watchers.add(watcher)
         try:
+            # One that does not read is waited for: what comes meanwhile is dropped, not the client.
+            client.settimeout(None)
             _send(client, Reply().message(self._now(), name_of(Watch), request_id))
-            while (report := watcher.get()) is not None:
-                for message in described(report, self._now()):
-                    _send(client, message)
+            while not _left(client):
+                with contextlib.suppress(queue.Empty):
+                    if (report := watcher.get(timeout=LEFT_S)) is None:
+                        return
+                    for message in described(report, self._now()):
+                        _send(client, message)
         finally:
             self._watchers.discard(watcher)
 
@@ -193,16 +233,41 @@ def _offer(watcher: queue.Queue[Report | None], report: Report | None) -> None:
 
 
 def _received(client: socket.socket) -> bytes:
-    """One line, or what came before the client shut its end."""
+    """One line, or what came before the client shut its end. CommandError where neither comes."""
+    give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
     line = b""
-    while not line.endswith(b"\n"):
-        chunk = client.recv(REQUEST_BYTES)
+    while not line.endswith(b"\n") and len(line) <= REQUEST_BYTES:
+        try:
+            # Never 0, which would make it non-blocking.
+            client.settimeout(max(0.001, give_up_s - time.monotonic()))
+            chunk = client.recv(REQUEST_BYTES)
+        except TimeoutError:
+            raise CommandError(f"no request came within {ANSWER_TIMEOUT_S:g} s") from None
         if not chunk:
             break
         line += chunk
-        if len(line) > REQUEST_BYTES:
-            break
     return line
+
+
+def _left(client: socket.socket) -> bool:
+    """Whether it has closed its socket; to have shut the end that it writes to is not that."""
+    poll = select.poll()
+    poll.register(client, 0)
+    return bool(poll.poll(0))
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the socket there, None where there is nothing.
+
+    ConfigError where there is something else, which is not to be touched.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(f"{path}: is no socket; set control.socket to a path of its own")
+    return found.st_dev, found.st_ino
 
 
 def _send(client: socket.socket, message: Message) -> None:

@@ -55,7 +55,7 @@ class GpioInputs:
             )
         # gpiozero derives the active level from the pull; a contact that opens when it is
         # pressed is active at the level of its pull, which is gpiozero's inactive.
-        if pull_up is not None and pull_up == config.active_high:
+        if pull_up == config.active_high:
             device.when_deactivated = self._asker(config)
         else:
             device.when_activated = self._asker(config)

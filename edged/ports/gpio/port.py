@@ -84,7 +84,6 @@ class GpioPort:
             opened.enter_context(self._inputs)
             opened.pop_all()
         if self._outputs:
-            self.advance()
             self._thread = threading.Thread(target=self._run, name="gpio-timer", daemon=True)
             self._thread.start()
         return self

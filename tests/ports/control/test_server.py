@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import queue
+import resource
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from edged.commands import REQUEST_BYTES, Reply, Request, name_of
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
+from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
-from edged.ports.control.client import ControlClient
-from edged.ports.control.server import ControlSocket
+from edged.ports.control import client, server
+from edged.ports.control.client import ControlClient, DaemonError
+from edged.ports.control.server import CLIENTS_LIMIT, WATCH_BACKLOG, ControlSocket
+from tests.mosquitto import LIMIT_S, wait_until
+from tests.ports.mqtt.reports import health
 
 
 def seen(number: int = 1, full: bool = False) -> Result:
@@ -140,6 +150,7 @@ def test_a_watcher_gets_each_report_as_it_comes(control: ControlSocket, path: Pa
             received.append(report)
             if len(received) == 3:
                 arrived.set()
+                return
 
     follower = threading.Thread(target=follow, daemon=True)
     follower.start()
@@ -223,3 +234,338 @@ def test_a_place_that_is_forbidden_is_one_clear_line(tmp_path: Path, mailbox: Ma
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot listen here: .*; set control\.socket"):
         ControlSocket(tmp_path / "file" / "edged.sock", "porch", mailbox).__enter__()
+
+
+def test_a_place_several_folders_deep_is_made_and_others_may_look_but_not_write(
+    tmp_path: Path, mailbox: Mailbox
+) -> None:
+    before = os.umask(0)
+    try:
+        with ControlSocket(tmp_path / "a" / "b" / "edged.sock", "porch", mailbox):
+            assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o755
+            mask = os.umask(0)
+    finally:
+        os.umask(before)
+    assert mask == 0
+
+
+def test_who_watches_is_let_go_at_the_end_and_nobody_listens_any_more(
+    path: Path, mailbox: Mailbox
+) -> None:
+    ended = threading.Event()
+
+    def follow() -> None:
+        with suppress(DaemonError):
+            for _ in ControlClient(path).watch():
+                pass
+        ended.set()
+
+    with ControlSocket(path, "porch", mailbox) as control:
+        threading.Thread(target=follow, daemon=True).start()
+        wait_until(lambda: control._watchers)
+    assert ended.wait(LIMIT_S)
+    wait_until(lambda: not control._watchers)
+    wait_until(lambda: "control" not in [thread.name for thread in threading.enumerate()])
+
+
+def test_a_socket_that_somebody_has_removed_is_no_trouble_at_the_end(
+    path: Path, mailbox: Mailbox
+) -> None:
+    with ControlSocket(path, "porch", mailbox):
+        path.unlink()
+
+
+def test_a_client_that_says_nothing_is_sent_away(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.02)
+    with ControlSocket(path, "porch", mailbox), socket.socket(socket.AF_UNIX) as silent:
+        silent.settimeout(LIMIT_S)
+        silent.connect(str(path))
+        assert b'"ok":false' in silent.recv(4096)
+        assert silent.recv(1) == b""
+
+
+def test_a_loop_that_does_not_answer_is_told(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.02)
+    with ControlSocket(path, "porch", mailbox):
+        assert "did not answer within 0.02 s" in str(raw(path, b"status\n")["error"])
+
+
+def test_an_answer_has_a_limit_and_what_is_watched_has_none(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    class Noted(socket.socket):
+        def settimeout(self, value: float | None) -> None:
+            if threading.current_thread() is threading.main_thread():
+                limits.append(value)
+            super().settimeout(value)
+
+    def end_when_watched() -> None:
+        wait_until(lambda: control._watchers)
+        control.__exit__()
+
+    monkeypatch.setattr(client.socket, "socket", Noted)
+    ControlClient(path).ask("status")
+    threading.Thread(target=end_when_watched).start()
+    with pytest.raises(DaemonError, match="the daemon has ended"):
+        list(ControlClient(path).watch())
+    assert limits == [client.TIMEOUT_S, client.TIMEOUT_S, None]
+
+
+def test_the_oldest_report_makes_room_for_the_newest() -> None:
+    waiting: queue.Queue[Any] = queue.Queue(2)
+    for number in (1, 2, 3):
+        server._offer(waiting, seen(number))
+    assert [waiting.get_nowait().frame.number for _ in range(2)] == [2, 3]
+
+
+def test_three_classes_of_a_frame_are_told() -> None:
+    result = seen()
+    scores = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
+    prediction = Prediction(scores, ("a", "b", "c", "d"), {}, "m")
+    _, told = server.described(replace(result, prediction=prediction), Moment("porch", 0.0, 0.0))
+    assert [ranked.label for ranked in told.results] == ["a", "b", "c"]  # type: ignore[attr-defined]
+
+
+def test_the_health_of_the_daemon_is_told() -> None:
+    (told,) = server.described(health(), Moment("porch", 0.0, 0.0))
+    assert json.loads(told.json())["type"] == "health"
+
+
+def test_a_request_ends_where_the_client_ends_it(control: ControlSocket, path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as ended:
+        ended.settimeout(LIMIT_S)
+        ended.connect(str(path))
+        ended.sendall(b"dance")
+        ended.shutdown(socket.SHUT_WR)
+        assert b'"ok":false' in ended.recv(4096)
+
+
+def test_one_client_too_many_is_told(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(CLIENTS_LIMIT):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+            idle.connect(str(path))
+        # Again and again: the request may come before it is turned away, or after.
+        for _ in range(20):
+            with pytest.raises(CommandError, match=r"^too many clients at once"):
+                ControlClient(path).ask("pause")
+    assert loop.requests == []
+
+
+def test_who_leaves_within_a_picture_left_none(path: Path) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(REQUEST_BYTES)
+                client.sendall(b'{"ok": true, "jpeg_bytes": 9}\nJPEG')
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(DaemonError, match="does not answer: it left within the picture"):
+            ControlClient(path).ask("snapshot")
+
+
+@pytest.mark.parametrize("answer", [b"", b'{"ok": true, "jpe'])
+def test_a_daemon_that_leaves_without_a_whole_reply_has_not_obeyed(
+    answer: bytes, path: Path
+) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def leave() -> None:
+            with listener.accept()[0] as client:
+                client.sendall(answer)
+
+        threading.Thread(target=leave, daemon=True).start()
+        with pytest.raises(DaemonError, match="the daemon does not answer: "):
+            ControlClient(path).ask("pause")
+
+
+def test_clients_are_served_again_after_a_time_without_descriptors(
+    control: ControlSocket,
+    path: Path,
+    loop: Loop,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(server, "ACCEPT_RETRY_S", 0.01)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT_S)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            client.connect(str(path))
+            wait_until(lambda: bool(caplog.records))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        client.sendall(b"status\n")
+        assert json.loads(client.recv(4096))["ok"] is True
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: no client can be served: [Errno 24] Too many open files; trying on"
+    ]
+
+
+def test_a_client_that_no_thread_can_be_had_for_is_told_and_the_next_is_served(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ACCEPT_RETRY_S", 0.01)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(CLIENTS_LIMIT + 1):
+            with pytest.raises(CommandError, match=r"^can't start new thread$"):
+                ControlClient(path).ask("status")
+    assert ControlClient(path).ask("status")[0]["ok"] is True
+
+
+def test_a_file_in_the_sockets_place_is_left_alone(path: Path, mailbox: Mailbox) -> None:
+    path.parent.mkdir()
+    path.write_text("of great value")
+    with pytest.raises(ConfigError, match=r"is no socket; set control\.socket"):
+        ControlSocket(path, "porch", mailbox).__enter__()
+    assert path.read_text() == "of great value"
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_what_has_taken_the_sockets_place_is_left_at_the_end(
+    another: bool, path: Path, mailbox: Mailbox
+) -> None:
+    with ExitStack() as stack:
+        with ControlSocket(path, "porch", mailbox):
+            # Not unlinked, so that the next has another inode.
+            path.rename(path.with_suffix(".old"))
+            if another:
+                stack.enter_context(ControlSocket(path, "porch", mailbox))
+            else:
+                path.write_text("of great value")
+        assert path.exists()
+
+
+def test_a_daemon_that_has_no_time_keeps_its_socket(path: Path, mailbox: Mailbox) -> None:
+    path.parent.mkdir()
+    with ExitStack() as stack:
+        stopped = stack.enter_context(socket.socket(socket.AF_UNIX))
+        stopped.bind(str(path))
+        stopped.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(path))
+        with pytest.raises(ConfigError, match="another edged answers here already"):
+            ControlSocket(path, "porch", mailbox).__enter__()
+        for ask in (
+            lambda: ControlClient(path).ask("status"),
+            ControlClient(path).watch().__next__,
+        ):
+            with pytest.raises(DaemonError, match="the daemon does not answer: "):
+                ask()
+
+
+def test_a_path_that_no_socket_can_have_is_named(tmp_path: Path, mailbox: Mailbox) -> None:
+    path = tmp_path / ("x" * 108)
+    with pytest.raises(ConfigError, match="at most 107 bytes"):
+        ControlSocket(path, "porch", mailbox).__enter__()
+    with pytest.raises(ConfigError, match="at most 107 bytes"):
+        ControlClient(path).ask("status")
+
+
+def test_watchers_that_leave_make_room_while_nothing_is_told(
+    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LEFT_S", 0.01)
+    for _ in range(CLIENTS_LIMIT):
+        assert raw(path, b"watch\n")["ok"] is True
+
+    def answered() -> bool:
+        with suppress(CommandError):
+            return bool(ControlClient(path).ask("status")[0]["ok"])
+        return False
+
+    wait_until(answered)
+
+
+def test_a_watcher_that_says_no_more_is_still_told(control: ControlSocket, path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT_S)
+        client.connect(str(path))
+        client.sendall(b"watch\n")
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as stream:
+            assert json.loads(stream.readline())["ok"] is True
+            control.write(OutputState("lamp", 1.0, 0.0))
+            assert json.loads(stream.readline())["output"] == "lamp"
+
+
+def test_a_request_that_comes_by_the_byte_is_given_up(
+    control: ControlSocket, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.3)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.settimeout(0.05)
+        answer = b""
+        for _ in range(200):
+            with suppress(TimeoutError, BrokenPipeError):
+                client.sendall(b"x")
+                answer = client.recv(4096)
+                break
+    assert json.loads(answer)["error"] == "no request came within 0.3 s"
+
+
+def test_a_watcher_that_pauses_for_long_loses_the_oldest_and_stays(
+    control: ControlSocket, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT_S)
+        client.connect(str(path))
+        client.sendall(b"watch\n")
+        with client.makefile("rb") as stream:
+            assert json.loads(stream.readline())["ok"] is True
+            # More than the socket takes: it is sent only as far as it is read.
+            control.write(OutputState("x" * 1_000_000, 1.0, 0.0))
+            client.recv(1, socket.MSG_PEEK)
+            time.sleep(0.2)
+            for number in range(1000):
+                control.write(OutputState(f"lamp {number}", 1.0, 0.0))
+            first, *others = [json.loads(stream.readline()) for _ in range(WATCH_BACKLOG + 1)]
+    assert len(first["output"]) == 1_000_000
+    assert [other["output"] for other in others] == [
+        f"lamp {number}" for number in range(1000 - WATCH_BACKLOG, 1000)
+    ]
+
+
+def test_the_end_of_the_daemon_is_told_to_who_watches(path: Path, mailbox: Mailbox) -> None:
+    with ControlSocket(path, "porch", mailbox) as control:
+        messages = ControlClient(path).watch()
+        told = threading.Event()
+
+        def tell() -> None:
+            while not told.wait(0.01):
+                control.write(OutputState("lamp", 1.0, 0.0))
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        assert next(messages)["output"] == "lamp"
+        told.set()
+        teller.join()
+    with pytest.raises(DaemonError, match="the daemon has ended"):
+        list(messages)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from edged.commands import TakeSnapshot, name_of
+from edged.commands import Reply, TakeSnapshot, name_of
 from edged.config.schema import GpioConfig, InputConfig
 from edged.errors import ConfigError
 from edged.mailbox import Mailbox
@@ -30,8 +30,9 @@ def asked(mailbox: Mailbox) -> list[str]:
 def test_a_pressed_button_asks_for_a_snapshot(mock_pins) -> None:
     mailbox = Mailbox()
     pin = mock_pins.pin(22)
-    with GpioInputs(mock_pins, [button()], mailbox):
-        assert pin.pull == "up"
+    inputs = GpioInputs(mock_pins, [button()], mailbox)
+    with inputs as entered:
+        assert entered is inputs
         pin.drive_low()
         (request,) = mailbox.take_snapshots()
         assert (request.command, request.asked_by) == (TakeSnapshot(), "input door")
@@ -76,6 +77,28 @@ def test_the_active_level_is_independent_of_the_pull(mock_pins, pull, active_hig
         assert asked(mailbox) == ["snapshot"]
 
 
+@pytest.mark.parametrize(("pull", "wanted"), [("up", "up"), ("down", "down"), ("none", "floating")])
+def test_the_pull_is_the_configured_one(mock_pins, pull, wanted) -> None:
+    with GpioInputs(mock_pins, [button(pull=pull)], Mailbox()):
+        assert mock_pins.pin(22).pull == wanted
+
+
+@pytest.mark.parametrize(("bounce_s", "wanted"), [(0.05, 0.05), (0.0, None)])
+def test_a_contact_that_bounces_counts_once(mock_pins, bounce_s, wanted) -> None:
+    with GpioInputs(mock_pins, [button(bounce_s=bounce_s)], Mailbox()):
+        assert mock_pins.pin(22).bounce == wanted
+
+
+def test_why_a_press_was_refused_is_in_the_log(mock_pins, caplog) -> None:
+    mailbox = Mailbox()
+    with GpioInputs(mock_pins, [button()], mailbox):
+        mock_pins.pin(22).drive_low()
+        (request,) = mailbox.take_snapshots()
+        request.reply(Reply())
+        request.reply(Reply(error="no camera"))
+    assert caplog.messages == ["input door: snapshot: no camera"]
+
+
 def test_nothing_is_asked_after_closing(mock_pins) -> None:
     mailbox = Mailbox()
     pin = mock_pins.pin(22)
@@ -112,5 +135,6 @@ def test_an_unknown_pin_is_refused_and_the_others_let_go(board: FakeChip) -> Non
 
 
 def test_no_pin_is_watched_where_the_factory_is_none() -> None:
-    with GpioInputs(None, [button()], Mailbox()):
-        pass
+    inputs = GpioInputs(None, [button()], Mailbox())
+    with inputs as entered:
+        assert entered is inputs

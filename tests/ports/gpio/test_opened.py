@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_a_second_daemon_does_not_write_over_what_the_first_has_opened(tmp_path:
         pass
 
 
+def test_its_folders_are_made_and_others_may_look_but_not_write(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "edged" / "outputs.json"
+    before = os.umask(0)
+    try:
+        with opened.written(path, OpenedOutputs(GpioConfig(), [RELAY])):
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"gpio": {}, "outputs": [{"pin": 3}]}', b"\xff"])
 def test_a_damaged_file_is_one_line_that_names_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "outputs.json"
@@ -65,6 +76,8 @@ def test_a_place_that_cannot_be_written_is_one_line_that_names_it(tmp_path: Path
     wanted = opened.written(tmp_path / "file" / "o.json", OpenedOutputs(GpioConfig(), [RELAY]))
     with pytest.raises(PortError, match="make its directory writable"):
         wanted.__enter__()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        opened.read(tmp_path)
 
 
 @pytest.mark.parametrize(

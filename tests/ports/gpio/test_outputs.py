@@ -23,8 +23,8 @@ def test_while_is_on_as_long_as_the_rule_holds() -> None:
     for active in (False, True, True, False):
         lamp.follow(active, 0.9, [], 0.0)
         values.append(lamp.value)
+        assert lamp.due_s is None
     assert values == [0, 1, 1, 0]
-    assert lamp.due_s is None
 
 
 def test_the_first_frame_ends_the_initial_value() -> None:
@@ -127,3 +127,18 @@ def test_a_manual_output_follows_no_rule() -> None:
     lamp.hold(1.0)
     lamp.follow(False, 0.0, [event(False)], 1.0)
     assert lamp.value == 1
+
+
+def test_a_pulse_starts_with_its_event_and_with_nothing_else() -> None:
+    lamp = drive(action="pulse")
+    lamp.follow(True, 0.9, [], 0.0)
+    assert lamp.value == 0
+    lamp.follow(True, 0.9, [event(rule="dog"), event()], 0.0)
+    assert lamp.value == 1
+
+
+def test_a_blink_finds_its_phase_after_a_long_sleep_of_the_machine() -> None:
+    lamp = drive(action="blink", blink_on_s=0.25, blink_off_s=0.5)
+    lamp.follow(True, 0.9, [], 0.0)
+    lamp.tick(3e9 + 0.3)
+    assert (lamp.value, lamp.due_s) == (0, 3e9 + 0.75)

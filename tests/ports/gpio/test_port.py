@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
 from edged.ports.gpio.port import GpioPort
+from tests.mosquitto import wait_until
 from tests.ports.gpio.fake_gpiod import FakeChip
 
 PATIENCE_S = 20.0
@@ -50,14 +52,19 @@ def lamp(**options) -> OutputConfig:
     return OutputConfig(**({"name": "lamp", "pin": 17, "rule": "cat"} | options))
 
 
-def result(active: bool, *, score: float = 0.9, changed: bool = True, before: int = 0) -> Result:
-    """A frame on which rule "cat" holds or not, after `before` other rules."""
-    others = tuple(RuleState(f"rule{n}", True, 1.0, 0.0) for n in range(before))
+def result(
+    active: bool, *, score: float = 0.9, changed: bool = True, before: int = 0, after: int = 0
+) -> Result:
+    """A frame on which rule "cat" holds or not, between other rules, which do the contrary."""
+
+    def others(count: int) -> tuple[RuleState, ...]:
+        return tuple(RuleState(f"rule{n}", not active, 1.0, 0.0) for n in range(count))
+
     events = (Event("cat", active, score, 0.0, 0.0, 1),) if changed else ()
     return Result(
         Frame(np.zeros((1, 1, 3), np.uint8), 1, 0.0),
         Prediction(np.array([score], np.float32), ["cat"], {}, "m"),
-        Scene("cat", (*others, RuleState("cat", active, score, 0.0))),
+        Scene("cat", (*others(before), RuleState("cat", active, score, 0.0), *others(after))),
         events,
     )
 
@@ -173,9 +180,53 @@ def test_a_score_dims_a_lamp_and_turns_a_servo(mock_pins, told, clock):
 
 def test_a_rule_is_found_among_many_and_where_its_place_changes(mock_pins, told, clock):
     with opened(mock_pins, [lamp()], told, clock) as port:
-        for before, active in ((500, True), (500, False), (3, True), (0, False), (7, True)):
-            port.write(result(active, before=before))
+        for before, after, active in (
+            (500, 0, True),
+            (500, 9, False),
+            (3, 1, True),
+            (0, 2, False),
+            (0, 5, True),
+            (1, 1, False),
+            (7, 7, True),
+        ):
+            port.write(result(active, before=before, after=after))
             assert mock_pins.pin(17).state == active
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_place_that_is_known_is_not_looked_for_again(mock_pins, told, clock, before):
+    class Counted(list[RuleState]):
+        walks = 0
+
+        def __iter__(self):
+            self.walks += 1
+            return super().__iter__()
+
+    rules = Counted(result(True, before=before, after=2).scene.rules)
+    frame = result(True)
+    seen = Result(frame.frame, frame.prediction, Scene("cat", rules))
+    with opened(mock_pins, [lamp()], told, clock) as port:
+        for _ in range(3):
+            port.write(seen)
+    assert rules.walks == 1
+
+
+def test_an_output_without_its_rule_stays_off_and_that_is_told_once(mock_pins, told, clock, caplog):
+    absent = result(True)
+    others = Result(absent.frame, absent.prediction, Scene("x", (RuleState("x", True, 1.0, 0.0),)))
+    dim = lamp(device="pwm", action="score")
+    with opened(mock_pins, [dim], told, clock) as port:
+        for _ in range(3):
+            port.write(others)
+            assert mock_pins.pin(17).state == 0
+    assert caplog.messages == ['no rule is named "cat": its outputs stay off']
+
+
+def test_other_reports_than_results_move_no_pin(mock_pins, told, clock):
+    with opened(mock_pins, [lamp()], told, clock) as port:
+        port.write(result(True))
+        port.write(OutputState("lamp", 0.0, 0.0))
+        assert mock_pins.pin(17).state == 1
 
 
 def test_a_result_without_rules_is_a_rule_that_does_not_hold(mock_pins, told, clock):
@@ -201,8 +252,10 @@ def test_an_output_set_by_hand_stays_until_its_rule_changes(mock_pins, told, clo
 
 def test_a_wrong_set_is_refused_with_what_would_be_right(mock_pins, told, clock):
     with opened(mock_pins, [lamp()], told, clock) as port:
-        with pytest.raises(CommandError, match='no output is named "lmap"; did you mean lamp'):
+        with pytest.raises(CommandError, match=r'no output is named "lmap"; did you mean lamp'):
             port.set("lmap", 1.0)
+        with pytest.raises(CommandError, match=r'no output is named "x"; there are: lamp$'):
+            port.set("x", 1.0)
         for value in (-0.1, 1.1, float("nan")):
             with pytest.raises(CommandError, match=r"must be in 0\.\.1"):
                 port.set("lamp", value)
@@ -261,6 +314,7 @@ def test_a_duty_cycle_that_nobody_keeps_up_is_off_after_the_exit(board: FakeChip
 
 
 def test_an_output_that_fails_is_tried_again_and_logged_once(board, told, clock, caplog):
+    caplog.set_level("INFO")
     with (
         open_factory(GpioConfig()) as factory,
         opened(factory, [lamp(pin="RELAY")], told, clock) as port,
@@ -274,9 +328,9 @@ def test_an_output_that_fails_is_tried_again_and_logged_once(board, told, clock,
         board["RELAY"].refuses = False
         port.write(result(True, changed=False))
         assert board["RELAY"].level == 1
-    errors = [r for r in caplog.records if r.levelname == "ERROR"]
-    assert [r.getMessage() for r in errors] == [
-        'output "lamp": [Errno 5] Input/output error; check the chip'
+    assert caplog.messages == [
+        'output "lamp": [Errno 5] Input/output error; check the chip',
+        'output "lamp" answers again',
     ]
 
 
@@ -301,11 +355,30 @@ def test_a_pulse_that_could_not_be_ended_is_ended_later(board, told, clock):
         port.write(result(True))
         board["RELAY"].refuses = True
         clock.now_s += 5
-        assert port.advance() is not None
+        assert port.advance() == 0.5
         assert board["RELAY"].level == 1
         board["RELAY"].refuses = False
         port.advance()
         assert board["RELAY"].level == 0
+
+
+def test_one_output_that_fails_is_tried_again_whatever_the_others_do(board, told, clock):
+    outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="LAMP", action="pulse", pulse_s=0.2)]
+    with (
+        open_factory(GpioConfig()) as factory,
+        opened(factory, outputs, told, clock) as port,
+    ):
+        board["RELAY"].refuses = True
+        port.write(result(True))
+        assert port.advance() == pytest.approx(0.2)
+        clock.now_s += 0.2
+        assert port.advance() == pytest.approx(0.5)
+
+
+def test_the_thread_that_times_the_outputs_ends_with_the_port(mock_pins, told, clock):
+    with opened(mock_pins, [lamp()], told, clock):
+        assert "gpio-timer" in [thread.name for thread in threading.enumerate()]
+    assert "gpio-timer" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_bug_in_the_timer_switches_off_and_ends_the_process(mock_pins, told, monkeypatch):
@@ -315,7 +388,8 @@ def test_a_bug_in_the_timer_switches_off_and_ends_the_process(mock_pins, told, m
         raise ZeroDivisionError("bug")
 
     pin = mock_pins.pin(17)
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    died: list[object] = []
+    monkeypatch.setattr("threading.excepthook", died.append)
     with opened(mock_pins, [lamp(action="pulse", pulse_s=60.0)], told) as port:
         monkeypatch.setattr(outputs.Drive, "tick", broken)
         port.write(result(True))
@@ -325,6 +399,77 @@ def test_a_bug_in_the_timer_switches_off_and_ends_the_process(mock_pins, told, m
         assert pin.state == 0
         with pytest.raises(RuntimeError, match="times the outputs"):
             port.write(result(True))
+    assert len(died) == 1
+
+
+def test_that_outputs_stay_off_is_told_where_there_are_any(told, clock, caplog):
+    caplog.set_level("INFO")
+    for outputs in ([], [lamp(), lamp(name="bell")]):
+        with opened(None, outputs, told, clock):
+            pass
+    assert caplog.messages == ['[gpio] factory = "none": 2 outputs stay off']
+
+
+@pytest.mark.parametrize(("value", "level"), [(0.49, 0), (0.5, 1)])
+def test_half_is_on_for_what_can_only_be_on_or_off(mock_pins, told, clock, value, level):
+    with opened(mock_pins, [lamp()], told, clock) as port:
+        port.set("lamp", value)
+        assert mock_pins.pin(17).state == level
+        assert told[-1].value == level
+
+
+def test_a_servo_starts_where_it_should_and_stays_there_without_pulses(mock_pins, told, clock):
+    arm = lamp(name="arm", device="servo", action="manual", initial=1.0)
+    with opened(mock_pins, [arm], told, clock) as port:
+        assert mock_pins.pin(17).state == pytest.approx(0.1)
+        port.set("arm", 0.25)
+        assert mock_pins.pin(17).state == pytest.approx(0.0625)
+        told.clear()
+        port.release()
+        assert mock_pins.pin(17).state == 0
+    assert states(told) == [("arm", 0.25)]
+
+
+def test_what_is_released_may_be_used_by_others_at_once(board: FakeChip, told, clock):
+    with open_factory(GpioConfig()) as factory:
+        for _ in range(2):
+            with opened(factory, [lamp(pin="RELAY")], told, clock) as port:
+                port.release()
+                assert not board["RELAY"].used
+
+
+def test_an_output_that_cannot_be_left_is_told_and_the_others_are_left(board, told, clock, caplog):
+    outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="LAMP")]
+    with open_factory(GpioConfig()) as factory, opened(factory, outputs, told, clock) as port:
+        port.write(result(True))
+        board["RELAY"].refuses = True
+        told.clear()
+        port.release()
+        assert states(told) == [("fan", 0.0)]
+        board["RELAY"].refuses = False
+    assert caplog.messages == ['output "lamp": [Errno 5] Input/output error; check the chip']
+
+
+def test_a_bug_in_the_timer_switches_off_also_behind_an_output_that_fails(board, told, monkeypatch):
+    from edged.ports.gpio import outputs
+
+    def broken(self, now_s: float) -> None:
+        raise ZeroDivisionError("bug")
+
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    pulses = [
+        lamp(pin="RELAY", action="pulse", pulse_s=60.0),
+        lamp(name="fan", pin="LAMP", action="pulse", pulse_s=60.0),
+    ]
+    with open_factory(GpioConfig()) as factory, opened(factory, pulses, told) as port:
+        port.write(result(True))
+        assert board["LAMP"].level == 1
+        board["RELAY"].refuses = True
+        monkeypatch.setattr(outputs.Drive, "tick", broken)
+        with port._changed:
+            port._changed.notify()
+        wait_until(lambda: board["LAMP"].level == 0)
+        board["RELAY"].refuses = False
 
 
 def test_no_pin_is_touched_where_the_factory_is_none(told, clock):
@@ -350,7 +495,7 @@ def test_a_bad_output_leaves_the_others_safe(board: FakeChip, told, clock):
 
 
 def test_where_the_outputs_are_left_is_told_and_a_second_release_does_nothing(
-    mock_pins, told, clock
+    mock_pins, told, clock, caplog
 ):
     with opened(mock_pins, [lamp(), lamp(name="siren", pin=18, on_exit=1.0)], told, clock) as port:
         port.write(result(True))
@@ -361,6 +506,7 @@ def test_where_the_outputs_are_left_is_told_and_a_second_release_does_nothing(
         port.release()
         assert mock_pins.pin(17).state == 0
     assert told == []
+    assert caplog.messages == []
 
 
 def test_what_an_input_asks_for_reaches_the_mailbox_until_the_release(mock_pins):

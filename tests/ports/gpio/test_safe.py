@@ -23,6 +23,8 @@ def relay(**options) -> OutputConfig:
         ({"on_exit": "keep"}, 0, 0),
         ({"on_exit": 1.0}, 0, 1),
         ({"on_exit": 1}, 0, 1),
+        ({"on_exit": 0.5}, 0, 1),
+        ({"on_exit": 0.49}, 1, 0),
         ({"on_exit": 1.0, "active_high": False}, 1, 0),
         ({"on_exit": 0.5, "device": "pwm"}, 1, 0),
         ({"on_exit": 0.5, "device": "pwm", "active_high": False}, 0, 1),
@@ -40,6 +42,7 @@ def test_each_output_goes_to_its_exit_level(board: FakeChip, options, before, af
 def test_a_kept_output_is_not_even_requested(board: FakeChip) -> None:
     put_outputs_safe(GpioConfig(), [relay(on_exit="keep")])
     assert board["RELAY"].direction == _ext.DIRECTION_INPUT
+    assert put_outputs_safe(GpioConfig(chip="other"), [relay(on_exit="keep")]) == []
 
 
 def test_one_bad_output_does_not_stop_the_others(board: FakeChip) -> None:

@@ -14,7 +14,7 @@ from paho.mqtt.properties import Properties
 from edged.commands import REQUEST_BYTES, Reply, Request, SetOutput, name_of
 from edged.config.schema import MqttConfig
 from edged.mailbox import CONTROLS, Mailbox
-from edged.ports.mqtt.commands import Commands, Return
+from edged.ports.mqtt.commands import CORRELATION_BYTES, Commands, Return
 from edged.ports.mqtt.topics import Topics
 
 
@@ -108,7 +108,16 @@ def test_no_bytes_do_more_than_be_refused(payload: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("payload", "value"),
-    [(b"ON", 1.0), (b"off", 0.0), (b"true", 1.0), (b"0.25", 0.25), (b" 1 ", 1.0), (b"1e-3", 0.001)],
+    [
+        (b"ON", 1.0),
+        (b"off", 0.0),
+        (b"true", 1.0),
+        (b"False", 0.0),
+        (b"0.25", 0.25),
+        (b" 1 ", 1.0),
+        (b"1e-3", 0.001),
+        (b"0.25".ljust(16), 0.25),
+    ],
 )
 def test_an_output_takes_a_word_or_a_number(device: Device, payload: bytes, value: float) -> None:
     device.tell(payload, "output/lamp/set")
@@ -117,7 +126,8 @@ def test_an_output_takes_a_word_or_a_number(device: Device, payload: bytes, valu
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"2", b"-0.1", b"nan", b"inf", b"toggle", b"0." + b"0" * 50]
+    "payload",
+    [b"", b"2", b"-0.1", b"nan", b"inf", b"toggle", b"0." + b"0" * 50, b"0.25".ljust(17)],
 )
 def test_an_output_takes_nothing_else(device: Device, payload: bytes) -> None:
     device.tell(payload, "output/lamp/set")
@@ -128,6 +138,8 @@ def test_an_output_takes_nothing_else(device: Device, payload: bytes) -> None:
 def test_only_configured_outputs_are_set(device: Device, topic: str) -> None:
     device.tell(b"ON", topic)
     assert "no output" in device.refusal()
+    ((where, _),) = device.answers
+    assert where.request == "set-output"
 
 
 def test_a_topic_that_is_no_text_is_ignored(device: Device) -> None:
@@ -180,9 +192,22 @@ def test_an_answer_goes_only_where_it_can_do_no_harm(
 
 
 def test_too_long_correlation_data_is_not_given_back(device: Device) -> None:
-    device.tell(b"nonsense", ResponseTopic="me/1", CorrelationData=b"x" * 2000)
-    ((asker, _),) = device.answers
-    assert asker.correlation is None
+    for length in (CORRELATION_BYTES, CORRELATION_BYTES + 1):
+        device.tell(b"nonsense", ResponseTopic="me/1", CorrelationData=b"x" * length)
+    (longest, _), (too_long, _) = device.answers
+    assert longest.correlation == b"x" * CORRELATION_BYTES
+    assert too_long.correlation is None
+
+
+def test_a_retained_command_is_ignored_and_that_can_be_seen(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    message = MQTTMessage(0, b"edged/porch/command")
+    message.payload, message.retain = b"pause", True
+    device.commands.take(message)
+    assert (device.posted(), device.answers) == ([], [])
+    assert "a retained command is ignored" in caplog.text
 
 
 def test_a_flood_is_refused_and_not_kept(device: Device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import subprocess
 import threading
@@ -10,15 +11,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edged.config.schema import MqttConfig, TlsConfig
-from edged.errors import ConfigError
+from edged.errors import ConfigError, PortError
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
-from tests.mosquitto import VERSIONS, Broker, brokers, free_port, needs_mosquitto, wait_until
+from edged.ports.mqtt import connection as module
+from edged.ports.mqtt.connection import STABLE_S, Callbacks, Connection
+from tests.mosquitto import (
+    LIMIT_S,
+    VERSIONS,
+    Broker,
+    brokers,
+    free_port,
+    needs_mosquitto,
+    wait_until,
+)
 from tests.ports.mqtt.recorded import RecordedPort
 
 __all__ = ["brokers"]
@@ -290,3 +302,212 @@ def test_the_embedded_broker_is_connected_to(tmp_path: Path) -> None:
     port = free_port()
     with ensure_broker("localhost", port), opened(tmp_path, port=port, embedded=True) as entered:
         wait_until(lambda: entered.live)
+
+
+def unconnected(**mqtt: Any) -> Connection:
+    def nothing(*_: object) -> None:
+        pass
+
+    callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
+    head_start_s = mqtt.pop("head_start_s", 0.0)
+    config = MqttConfig(**{"host": "127.0.0.1", **mqtt})
+    return Connection(config, "porch", "online", (), callbacks, head_start_s=head_start_s)
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "port"), [({}, 1883), ({"tls": TlsConfig(enabled=True)}, 8883), ({"port": 7}, 7)]
+)
+def test_the_port_is_that_of_the_protocol_unless_configured(
+    mqtt: dict[str, Any], port: int
+) -> None:
+    assert unconnected(**mqtt).broker == f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "level"),
+    [({"protocol": "5"}, 5), ({"protocol": "3.1.1"}, 4), ({"protocol": "5", "embedded": True}, 4)],
+)
+def test_the_greeting_is_in_the_configured_language_and_in_the_older_for_the_embedded_broker(
+    mqtt: dict[str, Any], level: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(LIMIT_S)
+        connection = unconnected(port=server.getsockname()[1], **mqtt)
+        connection.start()
+        client, _ = server.accept()
+        with client:
+            greeting = client.recv(1024)
+        connection.stop()
+    assert greeting[greeting.index(b"MQTT") + 4] == level
+
+
+def test_connecting_waits_for_what_has_a_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(Connection, "_live_once", lambda _: steps.append("connect"))
+    connection = unconnected(head_start_s=600.0)
+    connection.start()
+    steps.append("the first picture")
+    connection.first_done()
+    wait_until(lambda: len(steps) > 1)
+    connection.stop()
+    assert steps[:2] == ["the first picture", "connect"]
+
+
+def test_a_stop_waits_for_no_head_start() -> None:
+    connection = unconnected(head_start_s=600.0)
+    connection.start()
+    connection.stop()
+    assert not connection._thread.is_alive()
+
+
+def test_a_head_start_is_over_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected = threading.Event()
+    monkeypatch.setattr(Connection, "_live_once", lambda _: connected.set())
+    connection = unconnected(head_start_s=0.01)
+    connection.start()
+    assert connected.wait(LIMIT_S)
+    connection.stop()
+
+
+def test_the_wait_grows_with_each_failure_and_starts_anew_after_a_good_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lasts_s = iter([1.0, 1.0, STABLE_S + 1.0, STABLE_S, 1.0])
+    clock = SimpleNamespace(now_s=1000.0)
+    waits: list[tuple[int, float, float]] = []
+    connection = unconnected(retry_min_s=0.5, retry_max_s=8.0)
+
+    def live(_: Connection) -> None:
+        try:
+            clock.now_s += next(lasts_s)
+        except StopIteration:
+            connection._stopping.set()
+            return
+        raise PortError("lost")
+
+    def wait_s(*arguments: Any) -> float:
+        waits.append(arguments)
+        return 0.0
+
+    monkeypatch.setattr(Connection, "_live_once", live)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr(module, "backoff_s", wait_s)
+    connection._run()
+    assert waits[:5] == [(failures, 0.5, 8.0) for failures in (1, 2, 1, 2, 3)]
+
+
+def test_a_problem_is_told_once_until_it_is_over_or_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    connection = unconnected()
+    for problem in ("a", "a", "b"):
+        connection._tell_problem(problem)
+    connection._tell_connected()
+    connection._tell_problem("b")
+    assert caplog.messages == [
+        "a; trying again",
+        "b; trying again",
+        "MQTT broker 127.0.0.1:1883: connected as porch",
+        "b; trying again",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (socket.gaierror(), "its name is not found; check mqtt.host"),
+        (ConnectionRefusedError(), "nothing listens there; check mqtt.host and mqtt.port"),
+        (TimeoutError(), "it does not answer; check mqtt.host and the network"),
+        (OSError(113, "No route to host"), "cannot connect: No route to host"),
+        (OSError("bare"), "cannot connect: bare"),
+        (ValueError("a bug"), "cannot connect: a bug"),
+    ],
+)
+def test_each_failure_says_what_to_look_at(error: Exception, told: str) -> None:
+    assert module._reason(error) == told
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "answer", "told"),
+    [
+        ({"username": "a"}, "Not authorized", r"\(Not authorized\); check mqtt.username and "),
+        ({}, "Bad user name or password", r"\(Bad .*\); check mqtt.username_file and "),
+        ({"protocol": "5"}, "Unsupported protocol version", "MQTT 3.1.1 is used"),
+        ({"protocol": "3.1.1"}, "Unsupported protocol version", "refuses the connection: Unsupp"),
+        ({}, "Server busy", "it refuses the connection: Server busy"),
+    ],
+)
+def test_each_refusal_says_what_to_look_at(mqtt: dict[str, Any], answer: str, told: str) -> None:
+    refusal: Any = SimpleNamespace(getName=lambda: answer)
+    assert re.search(told, unconnected(**mqtt)._refusal(refusal))
+
+
+class Scripted:
+    """A session for a connection to keep, as a test wants it."""
+
+    receive_maximum = 7
+    reason = "the test ended it"
+
+    def __init__(self, steps: list[str], *, lost: bool = False) -> None:
+        self.lost = lost
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def step(*_: object) -> Any:
+            self._steps.append(name)
+            if name == "answer":
+                return SimpleNamespace(is_failure=False)
+            return None
+
+        return step
+
+
+def test_a_connection_that_is_lost_is_closed_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    kept = unconnected()
+    monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps, lost=True))
+    with pytest.raises(PortError, match="connection lost: the test ended it"):
+        kept._live_once()
+    assert not kept.up
+    assert steps == ["connect", "start", "answer", "say", "close"]
+
+
+def test_a_connection_that_is_stopped_says_goodbye(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    caplog.set_level(logging.INFO)
+    kept = unconnected()
+    kept._stopping.set()
+    monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps))
+    kept._live_once()
+    assert not kept.up
+    assert steps == ["connect", "start", "answer", "say", "part", "close"]
+    assert caplog.messages == ["MQTT broker 127.0.0.1:1883: connected as porch"]
+
+
+def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    scripted = Scripted(steps)
+    kept = unconnected()
+
+    def checked(_: Connection, found: Any) -> None:
+        steps.append("check")
+        found.lost = True
+
+    monkeypatch.setattr(session, "Session", lambda *_, **__: scripted)
+    monkeypatch.setattr(module, "ALIVE_CHECK_S", 0.01)
+    monkeypatch.setattr(Connection, "_check_alive", checked)
+    kept._news.set()
+    with pytest.raises(PortError, match="connection lost"):
+        kept._live_once()
+    assert steps == ["connect", "start", "answer", "say", "check", "close"]

@@ -424,3 +424,65 @@ def test_a_disk_that_comes_back_gives_what_could_not_be_read(tmp_path: Path) -> 
     bench.acknowledge_all()
     assert bench.consumer.cursor == two
     assert bench.delivery.live
+
+
+def test_before_it_is_connected_nothing_is_live_and_nothing_sent(bench: Bench) -> None:
+    bench.broker.there = True
+    assert not bench.delivery.live
+    bench.put()
+    bench.delivery.work()
+    assert bench.broker.got == []
+
+
+def test_who_works_is_woken_for_what_cannot_go_at_once_and_for_nothing_else(bench: Bench) -> None:
+    woken: list[str] = []
+    bench.delivery = Delivery(bench.consumer, bench.broker.publish, lambda: woken.append("work"))
+    bench.put()
+    assert woken == ["work"]
+    bench.connect()
+    assert bench.delivery.live
+    woken.clear()
+    bench.put()
+    assert woken == []
+    bench.delivery.acknowledged(1)
+    assert woken == ["work"]
+
+
+def test_a_new_connection_gets_all_that_was_not_acknowledged(bench: Bench) -> None:
+    bench.connect()
+    bench.put()
+    bench.connect()
+    assert bench.broker.got == [(1, False), (1, True)]
+
+
+def test_what_was_lost_before_the_broker_had_it_is_counted(bench: Bench) -> None:
+    bench.consumer.dropped = 5
+    assert bench.delivery.dropped == 5
+
+
+def test_how_many_events_came_late_is_told_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench.put(3)
+    bench.connect()
+    bench.acknowledge_all()
+    bench.put()
+    bench.acknowledge_all()
+    bench.lose_connection()
+    bench.connect()
+    assert caplog.messages == ["3 events sent late"]
+    bench.lose_connection()
+    bench.put()
+    bench.connect()
+    assert caplog.messages == ["3 events sent late", "1 events sent late"]
+
+
+def test_after_a_connection_is_lost_nothing_is_live_and_nothing_sent(bench: Bench) -> None:
+    bench.connect()
+    bench.delivery.disconnected()
+    assert not bench.delivery.live
+    bench.put()
+    bench.delivery.work()
+    assert bench.broker.got == []
+    assert bench.delivery.settled()

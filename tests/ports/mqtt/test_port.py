@@ -166,6 +166,25 @@ def test_the_state_is_retained_and_told_when_the_scene_or_a_rule_changes(
             assert read(message)["rules"]["cat"]["active"] is False
 
 
+def test_what_happened_is_not_retained_for_who_comes_later(
+    broker: Broker, make_port: MakePort
+) -> None:
+    passing = ["edged/porch/event", "edged/porch/classification", "edged/porch/health"]
+    port = make_port(classification_hz=1000.0)
+
+    def happen(number: int, listener: Listener) -> list[str]:
+        port.write(result(number, events=(event(number),), captured_s=float(number)))
+        port.write(health())
+        messages = [listener.next() for _ in passing]
+        assert [message.retain for message in messages] == [False] * len(passing)
+        return sorted(message.topic for message in messages)
+
+    with Listener(broker.port, *passing) as listener:
+        assert happen(1, listener) == sorted(passing)
+    with Listener(broker.port, *passing) as late:
+        assert happen(2, late) == sorted(passing)
+
+
 def test_a_broker_that_lost_its_memory_is_told_the_state_again(
     broker: Broker, make_port: MakePort
 ) -> None:

@@ -1,0 +1,102 @@
+"""What a command leaves: on standard output, on standard error, in a file that the user names."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edged.errors import EdgedError
+from edged.files import write_atomically
+
+
+class OutputError(EdgedError):
+    """What a command has to say cannot be written."""
+
+
+class ReaderLeftError(OutputError):
+    """The reader of a pipe has left (`edged watch | head`), which is its right."""
+
+    exit_status = 0
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+def take_streams() -> None:
+    """Make standard output and standard error what commands can print to without a thought.
+
+    What cannot be written to standard output is an OutputError. What cannot be written to standard
+    error is lost: nobody is left to be told, and the work goes on.
+    """
+    # In the order of their numbers: else the next file opened would be a standard stream.
+    sys.stdin = sys.stdin or _null("r")
+    sys.stdout = _taken(sys.stdout, _Output)
+    sys.stderr = _taken(sys.stderr, _Errors)
+
+
+def flush_output() -> None:
+    """Write what waits for standard output. OutputError leaves nothing to be written at exit."""
+    try:
+        sys.stdout.flush()
+    except OutputError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Make `data` the content of `path`, whole or not at all; a device or a pipe is written to."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            write_atomically(path, data)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+class _Output(io.TextIOWrapper):
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise _unwritten(error) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise _unwritten(error) from error
+
+
+class _Errors(io.TextIOWrapper):
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def _unwritten(error: OSError) -> OutputError:
+    if isinstance(error, BrokenPipeError):
+        return ReaderLeftError()
+    return OutputError(f"standard output cannot be written: {error.strerror or error}")
+
+
+def _taken(stream: Any, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
+    was = stream or _null("w")
+    options = (was.encoding, was.errors, None, was.line_buffering, was.write_through)
+    return kind(was.detach(), *options)
+
+
+def _null(mode: str) -> Any:
+    file = Path(os.devnull).open(mode)  # noqa: SIM115 (as long as the process)
+    # Of the programs that are started, too.
+    os.set_inheritable(file.fileno(), True)
+    return file

@@ -1,0 +1,52 @@
+"""What systemd's watchdog is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from edged.core import UNDECIDED, Scene
+from edged.notify import Notifier
+from edged.watchdog import Watchdog
+
+
+class Told(Notifier):
+    def __init__(self) -> None:
+        super().__init__({})
+        self.said: list[str] = []
+
+    def ready(self) -> None:
+        self.said.append("ready")
+
+    def watchdog(self) -> None:
+        self.said.append("alive")
+
+    def status(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize(
+    ("frame_came", "error", "fed"),
+    [(True, None, True), (True, "dark", True), (False, "unplugged", True), (False, None, False)],
+)
+def test_it_is_fed_while_edged_is_well_or_knows_why_not(
+    frame_came: bool, error: str | None, fed: bool
+) -> None:
+    told = Told()
+    Watchdog(told).feed(frame_came=frame_came, camera_error=error)
+    assert told.said == (["alive", "ready"] if fed else [])
+
+
+def test_ready_is_said_once() -> None:
+    told = Told()
+    watchdog = Watchdog(told)
+    for _ in range(3):
+        watchdog.feed(frame_came=True, camera_error=None)
+    assert told.said == ["alive", "ready", "alive", "alive"]
+
+
+def test_a_person_reads_the_scene_and_the_rate() -> None:
+    told = Told()
+    watchdog = Watchdog(told)
+    watchdog.describe(UNDECIDED, 0.0)
+    watchdog.describe(Scene("cat"), 14.96)
+    assert told.said == ["undecided, 0.0 frames a second", "cat, 15.0 frames a second"]
