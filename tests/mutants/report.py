@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -34,9 +35,10 @@ stands for is said below; the reasons are kept in `tests/mutants/reasons.toml`.
 
 
 def tell(verdicts: dict[Mutant, str], took: str, out: Path | None) -> int:
-    """Say it; the exit status is 1 where a survivor has no reason.
+    """Say it; the exit status is 1 where too few were killed.
 
-    With `out`, after a whole run, the report is written, and too few killed are an error, too.
+    With `out`, after a whole run, the report is written, and each survivor without a reason is an
+    error; in a sample, where they are too many to be chance.
     """
     reasons = tomllib.loads(REASONS.read_text()).get("survivor", [])
     survivors = {m: _reason(m, reasons) for m, v in verdicts.items() if v not in DEAD}
@@ -50,7 +52,14 @@ def tell(verdicts: dict[Mutant, str], took: str, out: Path | None) -> int:
             if not any(_fits(m, entry) for m in survivors):
                 print(f"in {REASONS.name}, but killed or gone: {entry}")
         out.write_text(_document(verdicts, survivors, took))
-    return int(None in survivors.values() or (out is not None and share < TARGET))
+        return int(None in survivors.values() or share < TARGET)
+    unexplained = list(survivors.values()).count(None)
+    return int(len(verdicts) - unexplained < _expected(len(verdicts)))
+
+
+def _expected(number: int) -> float:
+    """Of so many mutants: two standard deviations (binomial) fewer than `TARGET` of them."""
+    return number * TARGET - 2 * math.sqrt(number * TARGET * (1 - TARGET))
 
 
 def _fits(mutant: Mutant, entry: dict[str, Any]) -> bool:
