@@ -64,7 +64,7 @@ def measure(folder: Path, port: int) -> Part:
             p50, p99 = decision.p50 / floor.p50, decision.p99 / floor.p99
             if what == "640×480 RGB":
                 part.figures["frame_ratio_p50"] = p50
-                part.judge(f"{what} → decision over the invoke, p50", p50, "", 1.07)
+                part.judge(f"{what} → decision over the invoke, p50", p50, "", 1.08)
                 part.judge(f"{what} → decision over the invoke, p99", p99, "", 1.25)
             elif what == "1920×1080 JPEG":
                 more_ms = decision.p50 - floor.p50
