@@ -13,7 +13,7 @@ from typing import Any
 
 from edged.errors import CommandError
 from edged.paths import bundled_model
-from edged.ports.control.client import ControlClient
+from edged.ports.control.client import ControlClient, DaemonError
 from tests.daemon_model import LABELS, OTHER_LABEL, Wanted
 from tests.mosquitto import LIMIT_S, Broker, Listener, wait_until
 from tests.test_daemon import PICTURES, Running
@@ -291,7 +291,7 @@ class Device:
 
     def flood(self) -> None:
         """Ask until nobody answers any more."""
-        with suppress(OSError):
+        with suppress(DaemonError):
             while True:
                 for command in ("snapshot", "status", "status"):
                     with suppress(CommandError, ValueError):

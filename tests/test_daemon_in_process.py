@@ -25,7 +25,7 @@ from edged.mailbox import CONTROLS
 from edged.notify import Notifier
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
-from edged.ports.control.client import ControlClient
+from edged.ports.control.client import ControlClient, DaemonAbsentError, DaemonError
 from edged.ports.gpio.port import GpioPort
 from edged.ports.log import LogPort
 from edged.ports.mqtt.connection import Connection
@@ -174,7 +174,7 @@ class Watching:
         self._thread.start()
 
     def _watch(self) -> None:
-        with suppress(OSError, CommandError):
+        with suppress(DaemonError, CommandError):
             for message in self._client.watch():
                 self.messages.append(message)
 
@@ -502,7 +502,7 @@ def test_a_lamp_follows_its_rule_and_the_hand_and_goes_off_at_the_end(living: Li
     living.stop()
     wait_until(lambda: len(watching.of("output")) == 3)
     assert [output["value"] for output in watching.of("output")] == [0, 1, 0]
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(DaemonAbsentError):
         living.status()
 
 

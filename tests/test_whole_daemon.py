@@ -33,6 +33,7 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
+from edged.ports.control.client import DaemonError
 from tests.daemon_model import Model, Wanted
 from tests.device import DAMAGE, Device, soon
 from tests.mosquitto import LIMIT_S, Broker, brokers, needs_mosquitto, wait_until
@@ -242,7 +243,7 @@ class WholeDaemon(RuleBasedStateMachine):
 
     def _listens_still(self) -> bool:
         assert self.device.daemon.status() is None, self.device.daemon.log.read_text()
-        with suppress(OSError):
+        with suppress(DaemonError):
             return self.device.ask("status") is not None
         return False
 
