@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument(
         "--jobs", type=int, default=2 * (os.cpu_count() or 1), help="trials at once"
     )
-    parser.add_argument("--out", type=Path, help="write the report, of a whole run")
+    parser.add_argument("--out", type=Path, help="write the report, of all modules")
     asked = parser.parse_args()
     began_s = time.monotonic()
     rooms = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutants"]["rooms"]
@@ -70,6 +70,7 @@ def main() -> int:
         for tree in trees[1:]:
             shutil.copytree(trees[0], tree, symlinks=True)
         found = [t for m in modules for t in _trials(m, touched)]
+        total = len(found)
         if asked.sample is not None:
             size = min(asked.sample, len(found))
             found = random.Random(asked.seed).sample(found, size)  # noqa: S311
@@ -82,11 +83,11 @@ def main() -> int:
         verdicts = known | _judged([t for t in found if t.mutant not in known], trees, give_up_s)
     LAST_RUN.parent.mkdir(exist_ok=True)
     LAST_RUN.write_text(json.dumps(last | {m.source: v for m, v in verdicts.items()}))
-    whole = asked.sample is None and not (asked.only or asked.changed)
+    partly = asked.only or asked.changed
     took = f"{(time.monotonic() - began_s) / 60:.0f} minutes, {asked.jobs} trials at once"
     if known:
         took = "those that an earlier run has killed were not tried again"
-    return report.tell(verdicts, took, asked.out if whole else None)
+    return report.tell(verdicts, total, took, None if partly else asked.out)
 
 
 def _matching(pattern: str) -> list[str]:

@@ -34,11 +34,11 @@ stands for is said below; the reasons are kept in `tests/mutants/reasons.toml`.
 """
 
 
-def tell(verdicts: dict[Mutant, str], took: str, out: Path | None) -> int:
+def tell(verdicts: dict[Mutant, str], total: int, took: str, out: Path | None) -> int:
     """Say it; the exit status is 1 where too few were killed.
 
-    With `out`, after a whole run, the report is written, and each survivor without a reason is an
-    error; in a sample, where they are too many to be chance.
+    A survivor without a reason is an error of a whole run, which has all of `total` mutants and
+    writes its report to `out`. Of a sample, more of them than chance allows are.
     """
     reasons = tomllib.loads(REASONS.read_text()).get("survivor", [])
     survivors = {m: _reason(m, reasons) for m, v in verdicts.items() if v not in DEAD}
@@ -48,10 +48,13 @@ def tell(verdicts: dict[Mutant, str], took: str, out: Path | None) -> int:
     share = killed / max(1, len(verdicts))
     print(f"{killed} of {len(verdicts)} killed, {share:.1%} ({took})")
     if out is not None:
+        if len(verdicts) < total:
+            took = f"a sample, by chance, of all {total}; {took}"
+        out.write_text(_document(verdicts, survivors, took))
+    if out is not None and len(verdicts) == total:
         for entry in reasons:
             if not any(_fits(m, entry) for m in survivors):
                 print(f"in {REASONS.name}, but killed or gone: {entry}")
-        out.write_text(_document(verdicts, survivors, took))
         return int(None in survivors.values() or share < TARGET)
     unexplained = list(survivors.values()).count(None)
     return int(len(verdicts) - unexplained < _expected(len(verdicts)))

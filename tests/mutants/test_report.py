@@ -20,16 +20,22 @@ def verdicts(killed: int, survived: int) -> dict[Mutant, str]:
 
 @pytest.mark.parametrize(("killed", "status"), [(60, 0), (46, 0), (45, 1), (0, 1)])
 def test_a_sample_may_have_as_many_survivors_as_chance_allows(killed: int, status: int) -> None:
-    assert tell(verdicts(killed, 60 - killed), "no time", None) == status
+    assert tell(verdicts(killed, 60 - killed), 1000, "no time", None) == status
 
 
 def test_a_whole_run_may_have_none_without_a_reason(tmp_path: Path) -> None:
     out = tmp_path / "mutants.md"
-    assert tell(verdicts(60, 0), "no time", out) == 0
-    assert tell(verdicts(59, 1), "no time", out) == 1
+    assert tell(verdicts(60, 0), 60, "no time", out) == 0
+    assert tell(verdicts(59, 1), 60, "no time", out) == 1
     assert "59 of 60 mutants killed: 98.3 %" in out.read_text()
     assert "To be tested.\n\n- edged/x.py, `f`: `told(59)` → `pass`" in out.read_text()
 
 
+def test_a_sample_is_called_one(tmp_path: Path) -> None:
+    out = tmp_path / "mutants.md"
+    assert tell(verdicts(59, 1), 1000, "no time", out) == 0
+    assert "(a sample, by chance, of all 1000; no time)" in out.read_text()
+
+
 def test_nothing_tried_is_no_failure() -> None:
-    assert tell({}, "no time", None) == 0
+    assert tell({}, 0, "no time", None) == 0
