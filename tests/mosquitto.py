@@ -133,6 +133,8 @@ class Listener:
     def __exit__(self, *exception: object) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        # Held by nobody, it closes its own sockets at once.
+        self.client.on_message = None
 
     def next(self, topic: str | None = None) -> MQTTMessage:
         """The next message, or the next on `topic` (others before it are dropped)."""

@@ -102,8 +102,12 @@ class Session:
 
     def close(self) -> None:
         """End the network's thread, also one that waits for an answer."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        client = self._client
+        client.disconnect()
+        client.loop_stop()
+        # The library closes the sockets by which it wakes itself when nobody holds its client any
+        # more: while that holds this session, only when garbage is collected, or not in time.
+        client.on_connect = client.on_disconnect = client.on_log = None
 
     def publish(
         self,

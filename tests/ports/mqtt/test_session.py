@@ -7,6 +7,7 @@ import logging
 import queue
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -354,6 +355,19 @@ def test_a_session_that_is_closed_has_no_thread_any_more() -> None:
     client = Recorder()
     offline(client=client).close()
     assert client.calls == [("disconnect",), ("loop_stop",)]
+
+
+def test_a_session_that_is_closed_leaves_no_client_to_the_garbage_collector(broker: Broker) -> None:
+    client = Client(broker)
+    library = weakref.ref(client.session._client)
+    gc.collect()
+    gc.disable()
+    try:
+        client.session.close()
+        del client
+        wait_until(lambda: library() is None)
+    finally:
+        gc.enable()
 
 
 def test_what_is_published_is_neither_acknowledged_nor_retained_unless_asked_for() -> None:
