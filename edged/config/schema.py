@@ -58,6 +58,7 @@ class ModelConfig(Section, frozen=True):
     delegate_options: dict[str, str] = {}
     mean: list[float] = []
     std: list[float] = []
+    channels: Literal["rgb", "bgr"] = "rgb"
     scores: Literal["auto", "probabilities", "logits"] = "auto"
     require_blessing: bool = False
 

@@ -13,17 +13,28 @@ import numpy as np
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import tensors
-from edged.inference.modelfile import ModelFile
+from edged.inference.modelfile import LOGISTIC, SOFTMAX, ModelFile
 from edged.inference.tensors import Tensor
 
 _TYPES = ("uint8", "int8", "float32")
+
+_GUESS = (
+    "its input is float and nothing says how pixels are normalised, so -1..1 is a guess: set "
+    "model.mean and model.std; `edged models calibrate` finds what fits"
+)
+_CUT_OFF = (
+    "model.mean and model.std do not fit its integer input, whose range they leave or hardly use: "
+    "without them the pixel goes in as it is"
+)
 
 
 class ImageInput(msgspec.Struct, frozen=True):
     """The one input: its tensor as (height, width, channels), and how a pixel becomes a value.
 
-    ``plain`` is true where an RGB pixel needs no table: it is written into the tensor itself.
-    ``normalised`` says in words where the table comes from.
+    ``table`` has a row for each channel of the tensor; ``blue_first`` is true where these are blue,
+    green and red. ``plain`` is true where an RGB pixel needs no table: it is written into the
+    tensor itself. ``normalised`` says in words where the table comes from, ``doubt`` what may be
+    wrong with it, and is empty where nothing is.
     """
 
     tensor: Tensor
@@ -31,19 +42,25 @@ class ImageInput(msgspec.Struct, frozen=True):
     width_px: int
     channels: int
     table: tensors.Table
+    blue_first: bool
     plain: bool
     normalised: str
+    doubt: str
 
 
 class ScoresOutput(msgspec.Struct, frozen=True):
-    """The output with one value per class, the second with a feature vector if there is one."""
+    """The output with one value per class, the second with a feature vector if there is one.
+
+    An output of one value answers yes or no: with two labels it is the score of the second, and
+    the first has the rest.
+    """
 
     tensor: Tensor
     logits: bool
     features: Tensor | None
 
     @property
-    def classes(self) -> int:
+    def values(self) -> int:
         return math.prod(self.tensor.shape)
 
 
@@ -80,26 +97,60 @@ def image_input(path: Path, tensor: Tensor, file: ModelFile, model: ModelConfig)
             f"{path}: input {tensor.name} is {tensor.dtype.name}: "
             f"export the model with one of {', '.join(_TYPES)}"
         )
+    table, normalised, doubt = _normalisation(path, tensor, channels, file, model)
+    blue_first = channels == 3 and model.channels == "bgr"
+    if blue_first:
+        table, normalised = table[::-1], f"{normalised}, blue first"
+    plain = (
+        channels == 3
+        and not blue_first
+        and tensor.dtype.kind != "f"
+        and np.array_equal(table, tensors.plain_table(tensor, channels))
+    )
+    return ImageInput(
+        tensor,
+        height,
+        width,
+        channels,
+        table,
+        blue_first,
+        plain,
+        f"normalised by {normalised}",
+        doubt,
+    )
+
+
+def _normalisation(
+    path: Path, tensor: Tensor, channels: int, file: ModelFile, model: ModelConfig
+) -> tuple[tensors.Table, str, str]:
+    """The table of pixels; what it comes from, and what may be wrong with it, in words. ModelError.
+
+    A maker who quantises a float model often leaves the float model's mean and std in the
+    metadata. So they count for an integer tensor only where they fit it.
+    """
+    is_float = tensor.dtype.kind == "f"
     plain_table = tensors.plain_table(tensor, channels)
-    try:
-        if model.mean or model.std:
-            where = normalised = "model.mean and model.std"
+    if model.mean or model.std:
+        try:
+            fits = is_float or tensors.fills_range(tensor, channels, model.mean, model.std)
             table = tensors.table(tensor, channels, model.mean, model.std)
-        elif file.mean or file.std:
-            where, normalised = f"{path}, metadata", "the model's metadata"
+        except ValueError as error:
+            raise ModelError(f"model.mean and model.std: {error}: correct them") from error
+        return table, "model.mean and model.std", "" if fits else _CUT_OFF
+    if not (file.mean or file.std):
+        if is_float:
+            return plain_table, "default to -1..1, a guess", _GUESS
+        return plain_table, "default to plain pixels", ""
+    try:
+        if is_float or tensors.fills_range(tensor, channels, file.mean, file.std):
             table = tensors.table(tensor, channels, file.mean, file.std)
-            if tensor.dtype.kind != "f" and tensors.same_but_for_rounding(table, plain_table):
+            if not is_float and tensors.same_but_for_rounding(table, plain_table):
                 table = plain_table
-        elif tensor.dtype.kind == "f":
-            normalised = "default to -1..1, as nothing else is set (model.mean and model.std)"
-            table = plain_table
-        else:
-            normalised = "default to plain pixels"
-            table = plain_table
+            return table, "the model's metadata", ""
     except ValueError as error:
-        raise ModelError(f"{where}: {error}: set model.mean and model.std") from error
-    plain = channels == 3 and tensor.dtype.kind != "f" and np.array_equal(table, plain_table)
-    return ImageInput(tensor, height, width, channels, table, plain, f"normalised by {normalised}")
+        if is_float:
+            raise ModelError(f"{path}, metadata: {error}: set model.mean and model.std") from error
+    return plain_table, "default to plain pixels, as the metadata's mean and std do not fit", ""
 
 
 def score_lists(path: Path, outputs: list[Tensor]) -> list[Tensor]:
@@ -145,6 +196,7 @@ def scores_output(
         lambda output: output.index in file.label_files,
         named,
         lambda output: output.shape[-1] == classes,
+        lambda output: output.shape[-1] == 1 and classes == 2,
     ):
         left = [output for output in left if fits(output)] or left
     if len(left) > 1 or len(outputs) > 2:
@@ -154,11 +206,28 @@ def scores_output(
         )
     scores = left[0]
     features = next((output for output in candidates if output is not scores), None)
-    if model.scores == "auto":
-        logits = not (file.ends_in_probabilities(scores.index) or _in_probability_steps(scores))
-    else:
-        logits = model.scores == "logits"
-    return ScoresOutput(scores, logits, features)
+    return ScoresOutput(scores, _are_logits(path, scores, file, model), features)
+
+
+def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig) -> bool:
+    last = file.last_operator(scores.index)
+    alone = math.prod(scores.shape) == 1
+    if alone and last == SOFTMAX:
+        raise ModelError(
+            f"{path} ends in a softmax over one value, which is 1 for every picture: "
+            "export it with a logistic (sigmoid) at its end"
+        )
+    if model.scores != "auto":
+        return model.scores == "logits"
+    if last in (SOFTMAX, LOGISTIC) or _in_probability_steps(scores):
+        return False
+    if alone:
+        raise ModelError(
+            f"{path} has one output value and does not say what it means: if it answers yes or "
+            'no, set model.scores = "logits" (any number, above 0 for yes) or "probabilities" '
+            "(0..1); a measure of something else is no class score"
+        )
+    return True
 
 
 def _in_probability_steps(tensor: Tensor) -> bool:

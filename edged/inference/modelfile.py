@@ -43,14 +43,14 @@ class ModelFile(msgspec.Struct, frozen=True):
     std: tuple[float, ...]
     label_files: Mapping[int, str]
 
-    def ends_in_probabilities(self, tensor: int) -> bool:
-        """Whether softmax or logistic makes `tensor`, but for operators that keep the values."""
+    def last_operator(self, tensor: int) -> int | None:
+        """The code of what makes `tensor`, but for operators that keep the values."""
         for _ in range(len(self.producers)):
             code, source = self.producers.get(tensor, (-1, -1))
             if code not in _PASS_THROUGH:
-                return code in (SOFTMAX, LOGISTIC)
+                return code
             tensor = source
-        return False
+        return None
 
 
 def read(path: Path) -> ModelFile:

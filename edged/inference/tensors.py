@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from edged.core import Pixels, Scores
 
+SPAN_MIN = 0.75
+"""The part of an integer's range that pixels fill at least, where metadata is meant for it."""
+
 Table = npt.NDArray[Any]
 """Shape (channels, 256): the tensor's value for each value of a pixel, in the tensor's type."""
 
@@ -93,6 +96,33 @@ def plain_table(tensor: Tensor, channels: int) -> Table:
 def table(tensor: Tensor, channels: int, mean: Sequence[float], std: Sequence[float]) -> Table:
     """The table for (pixel - `mean`) / `std`, quantised as the tensor is.
 
+    `mean` and `std` are as in `normalised`. ValueError.
+    """
+    values = normalised(channels, mean, std)
+    if tensor.dtype.kind == "f":
+        return values.astype(tensor.dtype)
+    limits = np.iinfo(tensor.dtype)
+    return _steps(tensor, values).clip(limits.min, limits.max).astype(tensor.dtype)
+
+
+def fills_range(tensor: Tensor, channels: int, mean: Sequence[float], std: Sequence[float]) -> bool:
+    """Whether the table of an integer tensor uses its range, and is not cut off at its ends.
+
+    One step beyond an end is rounding: metadata says 127.5 and 127.5 where the tensor's scale is
+    1/128. ValueError.
+    """
+    limits = np.iinfo(tensor.dtype)
+    reached = _steps(tensor, normalised(channels, mean, std))
+    least, most = float(reached.min()), float(reached.max())
+    within = least >= limits.min - 1 and most <= limits.max + 1
+    return within and most - least >= SPAN_MIN * (limits.max - limits.min)
+
+
+def normalised(
+    channels: int, mean: Sequence[float], std: Sequence[float]
+) -> npt.NDArray[np.float64]:
+    """(pixel - `mean`) / `std` for each pixel value, of shape (channels, 256).
+
     `mean` and `std` are in units of a pixel, one for all channels or one for each; empty is 0
     and 1. ValueError if there are as many as neither, or a `std` is not above 0.
     """
@@ -105,21 +135,20 @@ def table(tensor: Tensor, channels: int, mean: Sequence[float], std: Sequence[fl
     if not np.isfinite(shifts).all() or not (np.isfinite(widths) & (widths > 0)).all():
         raise ValueError("mean must be finite, and std finite and above 0")
     values = (np.arange(256) - shifts[:, np.newaxis]) / widths[:, np.newaxis]
-    values = np.broadcast_to(values, (channels, 256))
-    if tensor.dtype.kind == "f":
-        return values.astype(tensor.dtype)
-    limits = np.iinfo(tensor.dtype)
-    quantised = round_half_away(values / (tensor.scale or 1.0)) + tensor.zero_point
-    return quantised.clip(limits.min, limits.max).astype(tensor.dtype)
+    return np.broadcast_to(values, (channels, 256))
 
 
 def same_but_for_rounding(table: Table, plain: Table) -> bool:
     """Whether two integer tables differ by one step at most.
 
-    Metadata says 127.5 and 127.5 where the tensor's scale is 1/128: meant is the plain pixel
-    (metadata_schema.fbs, NormalizationOptions), which is also the quickest to write.
+    Meant is then the plain pixel, which is also the quickest to write.
     """
     return bool((np.abs(table.astype(np.int64) - plain) <= 1).all())
+
+
+def _steps(tensor: Tensor, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Real values as an integer tensor counts them, also beyond what its type can hold."""
+    return round_half_away(values / (tensor.scale or 1.0)) + tensor.zero_point
 
 
 def look_up(table: Table, indices: npt.NDArray[np.intp], out: npt.NDArray[Any]) -> None:
@@ -149,6 +178,14 @@ def softmax(logits: npt.NDArray[np.float32]) -> None:
     logits -= logits.max()
     np.exp(logits, out=logits)
     logits /= logits.sum()
+
+
+def logistic(logits: npt.NDArray[np.float32]) -> None:
+    """In place, each value for itself; without overflow, as tanh has its ends."""
+    logits *= 0.5
+    np.tanh(logits, out=logits)
+    logits += 1.0
+    logits *= 0.5
 
 
 def bound(scores: Scores) -> None:

@@ -25,6 +25,7 @@ from edged.inference import interface, modelfile, runtimes, tensors
 from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
 from edged.inference.modelfile import ModelFile
+from edged.inference.preprocessing import Preprocessing
 from edged.inference.tensors import Tensor
 from edged.perception.filter import look_up
 
@@ -62,7 +63,10 @@ def load(
     candidates = interface.score_lists(path, outputs)
     labels, source = label_files.find(file, model.labels)
     scores = interface.scores_output(path, outputs, candidates, file, len(labels), model)
-    label_files.check_count(path, scores.classes, source, len(labels))
+    if scores.values > 1 or len(labels) > 2:
+        label_files.check_count(path, scores.values, source, len(labels))
+    if image.doubt:
+        logger.warning("model %s: %s", path, image.doubt)
     classifier = TfliteClassifier(
         path, interpreter, image, scores, labels, fit, runtime=runtime.title, threads=threads
     )
@@ -121,6 +125,7 @@ class TfliteClassifier:
         self._output = interpreter.tensor(scores.tensor.index)
         self.image = image
         self.scores = scores
+        self._rest_first = scores.values == 1 and len(labels) == 2
         told = scores.features
         self._features = None if told is None else (interpreter.tensor(told.index), told)
         outputs = interpreter.get_output_details()
@@ -141,6 +146,11 @@ class TfliteClassifier:
         if not image.plain:
             self._rgb: Pixels = np.empty((*shape, 3), np.uint8)
             self._indices: npt.NDArray[np.intp] = np.empty((*shape, image.channels), np.intp)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures enter the model and scores leave it."""
+        return Preprocessing.of(self.image, self.scores, "crop" if self._crop else "stretch")
 
     @cached_property
     def delegated(self) -> float | None:
@@ -206,7 +216,7 @@ class TfliteClassifier:
             if image.channels == 1:
                 tensors.luma(self._rgb, self._indices[..., 0])
             else:
-                self._indices[...] = self._rgb
+                self._indices[...] = self._rgb[..., ::-1] if image.blue_first else self._rgb
             tensors.look_up(image.table, self._indices, self._picture())
         elif image.tensor.dtype == np.int8:
             # Turning the highest bit is the pixel minus 128, in place.
@@ -216,11 +226,14 @@ class TfliteClassifier:
     def _read_scores(self) -> Scores:
         output = self.scores
         if self._score_of_byte is not None:
-            return look_up(self._score_of_byte, self._output())
-        scores = _read(self._output, output.tensor)
-        if output.logits:
-            tensors.softmax(scores)
-        tensors.bound(scores)
+            scores = look_up(self._score_of_byte, self._output())
+        else:
+            scores = _read(self._output, output.tensor)
+            if output.logits:
+                (tensors.logistic if output.values == 1 else tensors.softmax)(scores)
+            tensors.bound(scores)
+        if self._rest_first:
+            return np.concatenate([1 - scores, scores])
         return scores
 
 

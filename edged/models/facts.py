@@ -100,7 +100,7 @@ def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
         input=_described(image.tensor, normalised=image.normalised),
         output=_described(scores.tensor, scores="logits" if scores.logits else "probabilities"),
         features=_described(scores.features) if scores.features else None,
-        classes=scores.classes,
+        classes=len(classifier.labels),
         labels=label_files.find(file, labels)[1],
         metadata=models.Metadata(
             mean=list(file.mean) or None,

@@ -227,12 +227,71 @@ def test_metadata_normalises_and_the_configuration_outranks_it(echo: Any) -> Non
     assert echoed(path, RANDOM, mean=[0.0], std=[255.0]) == pytest.approx(FLAT / 255, abs=1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_metadata_normalises_a_quantised_input_by_its_scale(echo: Any, dtype: str) -> None:
-    path = echo(dtype, quantised=(0.02, 0), metadata=builder.metadata([0], [100], outputs=2))
-    lowest, highest = np.iinfo(dtype).min * 0.02, np.iinfo(dtype).max * 0.02
-    expected = (FLAT / 100).clip(lowest, highest)
-    assert echoed(path, RANDOM) == pytest.approx(expected, abs=0.0101)
+IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+IMAGENET_STEP = 4.76 / 255
+"""From -2.12 (black in red) to 2.64 (white in blue)."""
+
+
+@pytest.mark.parametrize(("dtype", "zero_point"), [("uint8", 114), ("int8", -14)])
+def test_metadata_that_fills_the_range_of_an_integer_input_normalises_it(
+    echo: Any, dtype: str, zero_point: int
+) -> None:
+    described = builder.metadata(IMAGENET_MEAN, IMAGENET_STD, outputs=2)
+    path = echo(dtype, quantised=(IMAGENET_STEP, zero_point), metadata=described)
+    expected = ((RANDOM - np.array(IMAGENET_MEAN)) / IMAGENET_STD).reshape(-1)
+    assert echoed(path, RANDOM) == pytest.approx(expected, abs=IMAGENET_STEP)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "quantised", "mean", "std"),
+    [
+        ("uint8", (1 / 127, 128), [0], [1]),
+        ("uint8", (0.0, 0), [127.5], [127.5]),
+        ("int8", (0.0, 0), [127.5], [127.5]),
+        ("uint8", (1 / 255, 0), [127.5], [127.5]),
+        ("int8", (1.0, -128), [127.5], [127.5]),
+        ("uint8", (0.02, 0), [0], [100]),
+        ("uint8", (1.0, 0), [0], [0]),
+        ("uint8", (1.0, 0), [0, 0], [1, 1]),
+        ("int8", (1 / 128, 0), [float("nan")], [127.5]),
+    ],
+)
+def test_metadata_that_does_not_fit_an_integer_input_leaves_the_pixel_as_it_is(
+    echo: Any, dtype: str, quantised: tuple[float, int], mean: list[float], std: list[float]
+) -> None:
+    described = echo(dtype, quantised=quantised, metadata=builder.metadata(mean, std, outputs=2))
+    told = echoed(described, RANDOM)
+    assert np.array_equal(told, echoed(echo(dtype, quantised=quantised), RANDOM))
+
+
+@pytest.mark.parametrize("mean", [[0.0], [123.0]])
+def test_a_configuration_that_cuts_pixels_off_is_obeyed_and_told(
+    echo: Any, mean: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    echoed(echo("uint8", quantised=(1 / 255, 0)), RANDOM, mean=mean, std=[1.0])
+    (record,) = caplog.records
+    assert "model.mean and model.std do not fit its integer input" in record.getMessage()
+
+
+def test_a_model_that_wants_blue_first_gets_it(echo: Any) -> None:
+    reversed_pixels = RANDOM[..., ::-1].reshape(-1).astype(np.float64)
+    path = echo("uint8", quantised=(1.0, 0))
+    assert np.array_equal(echoed(path, RANDOM, channels="bgr"), reversed_pixels)
+    # Each colour keeps the mean that is given for it.
+    mean, std = [103.0, 116.0, 123.0], [1.0, 2.0, 3.0]
+    given = echoed(echo("float32"), RANDOM, channels="bgr", mean=mean, std=std)
+    expected = ((RANDOM - np.array(mean)) / std)[..., ::-1].reshape(-1)
+    assert given == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_guessed_normalisation_is_told_once(echo: Any, caplog: pytest.LogCaptureFixture) -> None:
+    path = echo("float32")
+    echoed(path, RANDOM, mean=[0.0], std=[255.0])
+    assert not caplog.records
+    echoed(path, RANDOM)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "-1..1 is a guess: set model.mean and model.std" in record.getMessage()
 
 
 def test_metadata_that_means_the_plain_pixel_gives_it(echo: Any) -> None:
@@ -293,16 +352,89 @@ def test_what_was_loaded_is_told_and_logged_once(
     assert classifier.threads == 2
     assert classifier.delegated == 0.0
     assert classifier.runtime == runtimes.choose("auto").title
-    (record,) = caplog.records
+    (record,) = (given for given in caplog.records if given.levelname == "INFO")
     for told in (
         str(path),
         classifier.runtime,
         "threads: 2",
         "0%",
-        "5x7 RGB float32",
-        "model.mean",
+        "5x7 RGB float32 normalised by default to -1..1, a guess",
     ):
         assert told in record.getMessage()
+
+
+# One output value.
+
+
+def one_value(path: Path, last: str = "") -> Path:
+    """Tells the one float pixel that it gets, through `last` if that is an operator."""
+    model = builder.Model()
+    image = model.tensor([1, 1, 1, 1], name="image")
+    value = model.tensor([1, 1], name="value")
+    model.reshape(image, value)
+    output = value
+    if last:
+        output = model.tensor([1, 1], name="answer")
+        options = {"kind": "SoftmaxOptions", "beta": 1.0} if last == "SOFTMAX" else {}
+        model.operator(last, [value], [output], **options)
+    path.write_bytes(model.content([image], [output]))
+    return path
+
+
+def grey(level: int) -> Pixels:
+    return np.full((2, 2, 3), level, np.uint8)
+
+
+LOGIT = {"mean": [100.0], "std": [10.0]}
+
+
+def test_one_value_of_unknown_meaning_is_refused_until_it_is_told(tmp_path: Path) -> None:
+    path = one_value(tmp_path / "one.tflite")
+    path.with_suffix(".txt").write_text("dog\n")
+    message = refusal(path, **LOGIT)
+    assert 'set model.scores = "logits"' in message
+    assert "background" not in message
+
+
+@pytest.mark.parametrize(("last", "options"), [("", {"scores": "logits"}), ("LOGISTIC", {})])
+def test_one_value_is_the_score_of_the_one_label(
+    tmp_path: Path, last: str, options: dict[str, Any]
+) -> None:
+    path = one_value(tmp_path / "one.tflite", last)
+    path.with_suffix(".txt").write_text("dog\n")
+    classifier = load(path, **LOGIT, **options)
+    for level, score in ((0, 4.54e-5), (100, 0.5), (120, 0.8808), (255, 1.0)):
+        assert classifier.classify(grey(level)).scores == pytest.approx([score], abs=1e-4)
+
+
+def test_one_value_is_the_score_of_the_second_label_and_the_first_has_the_rest(
+    tmp_path: Path,
+) -> None:
+    path = one_value(tmp_path / "one.tflite", "LOGISTIC")
+    path.with_suffix(".txt").write_text("no dog\ndog\n")
+    told = load(path, **LOGIT).classify(grey(120))
+    assert told.scores == pytest.approx([0.1192, 0.8808], abs=1e-4)
+    assert [ranked.label for ranked in told.top(2)] == ["dog", "no dog"]
+
+
+def test_one_value_told_to_be_a_probability_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = one_value(tmp_path / "one.tflite")
+    path.with_suffix(".txt").write_text("dog\n")
+    classifier = load(path, mean=[0.0], std=[255.0], scores="probabilities")
+    assert classifier.classify(grey(51)).scores == pytest.approx([0.2])
+
+
+def test_one_value_takes_no_third_label(tmp_path: Path) -> None:
+    path = one_value(tmp_path / "one.tflite", "LOGISTIC")
+    path.with_suffix(".txt").write_text("cat\ndog\ncow\n")
+    assert "3 labels" in refusal(path, **LOGIT)
+
+
+@pytest.mark.parametrize("scores", ["auto", "probabilities", "logits"])
+def test_a_softmax_over_one_value_is_refused(tmp_path: Path, scores: str) -> None:
+    path = one_value(tmp_path / "one.tflite", "SOFTMAX")
+    path.with_suffix(".txt").write_text("dog\n")
+    assert "1 for every picture" in refusal(path, scores=scores, **LOGIT)
 
 
 # Which output holds the scores.

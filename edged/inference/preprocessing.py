@@ -1,0 +1,49 @@
+"""What makes scores of a picture beside the file of the model: fed otherwise, it says otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from msgspec import Struct
+
+from edged.inference.interface import ImageInput, ScoresOutput
+
+
+class Preprocessing(Struct, frozen=True):
+    """How pixels become the input, and the output scores.
+
+    ``pixels`` says in words where the normalisation comes from, ``table_sha256`` is of the value
+    that each pixel of each channel becomes; equal ones feed a model alike.
+    """
+
+    pixels: str
+    table_sha256: str
+    channels: Literal["rgb", "bgr", "grey"]
+    fit: Literal["stretch", "crop"]
+    scores: Literal["probabilities", "logits"]
+
+    @classmethod
+    def of(
+        cls, image: ImageInput, scores: ScoresOutput, fit: Literal["stretch", "crop"]
+    ) -> Preprocessing:
+        """That of a loaded model."""
+        colour: Literal["rgb", "bgr"] = "bgr" if image.blue_first else "rgb"
+        return cls(
+            pixels=image.normalised,
+            table_sha256=hashlib.sha256(image.table.tobytes()).hexdigest(),
+            channels="grey" if image.channels == 1 else colour,
+            fit=fit,
+            scores="logits" if scores.logits else "probabilities",
+        )
+
+    def differences(self, other: Preprocessing) -> list[str]:
+        """What is not alike, in words; empty where both feed a model alike."""
+        found = [
+            f"{name} {getattr(other, name)} and not {getattr(self, name)}"
+            for name in ("channels", "fit", "scores")
+            if getattr(self, name) != getattr(other, name)
+        ]
+        if self.table_sha256 != other.table_sha256:
+            found.append(f"pixels {other.pixels} and not {self.pixels}")
+        return found
