@@ -47,16 +47,12 @@ class Admitted(NamedTuple):
 
 
 def admitted(config: Config) -> Admitted:
-    """The model, out of quarantine, blessed where that is asked for, and read. ModelError."""
+    """The model, out of quarantine, and read. ModelError."""
     from edged.inference import tflite
     from edged.models.admission import admit
 
     model = admit(config.model)
     file = tflite.read(model)
-    if model.require_blessing:
-        from edged.evaluation import blessing
-
-        blessing.check(file.path)
     labels = [Path(model.labels)] if model.labels else []
     return Admitted(model, file, stamp(file.path, *labels))
 
@@ -73,11 +69,22 @@ def stamp(*paths: Path) -> tuple[int, ...]:
 
 
 def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
-    """The model, loaded: what `admitted` has found, where that was asked before. ModelError."""
+    """The model, loaded, and blessed where that is asked for; ModelError.
+
+    `model` is what `admitted` has found, where that was asked before.
+    """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    return tflite.load(model.settings, config.camera.fit, model.file)
+    loaded = tflite.load(model.settings, config.camera.fit, model.file)
+    if model.settings.require_blessing:
+        from edged.evaluation import blessing
+
+        with ExitStack() as unless_blessed:
+            unless_blessed.push(loaded)
+            blessing.check(loaded.path, loaded.preprocessing)
+            unless_blessed.pop_all()
+    return loaded
 
 
 def perception(

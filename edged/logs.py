@@ -46,10 +46,18 @@ class JsonFormat(logging.Formatter):
         )
 
 
+class CommandFormat(logging.Formatter):
+    """``edged: message``, as a command says what is wrong."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"edged: {_message(self, record)}"
+
+
 FORMATS: dict[str, type[logging.Formatter]] = {
     "text": TextFormat,
     "journal": JournalFormat,
     "json": JsonFormat,
+    "command": CommandFormat,
 }
 
 

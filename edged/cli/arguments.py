@@ -50,13 +50,60 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="configuration ($EDGED_CONFIG, else all defaults)",
     )
+    _add_set(parser, "camera.fps=10")
+
+
+def _add_set(parser: argparse._ActionsContainer, example: str) -> None:
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="override one option, such as camera.fps=10; may be given again",
+        help=f"override one option, such as {example}; may be given again",
+    )
+
+
+MODEL_OPTIONS = {
+    "labels": "model.labels",
+    "runtime": "model.runtime",
+    "threads": "model.threads",
+    "delegate": "model.delegate",
+    "mean": "model.mean",
+    "std": "model.std",
+    "channels": "model.channels",
+    "scores": "model.scores",
+    "fit": "camera.fit",
+}
+"""The configuration's options that `add_model_options` has by name."""
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name."""
+    group = parser.add_argument_group("how the model is run")
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="as this configuration says (all defaults)"
+    )
+    _add_set(group, "model.xnnpack=false")
+    group.add_argument("--labels", metavar="L", help="label file")
+    group.add_argument(
+        "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="what runs it (auto)"
+    )
+    group.add_argument("--threads", type=positive, metavar="N", help="threads (by the board)")
+    group.add_argument("--delegate", metavar="LIBRARY", help="a delegate, such as libedgetpu.so.1")
+    for name in ("mean", "std"):
+        group.add_argument(
+            f"--{name}",
+            type=numbers,
+            metavar="X[,Y,Z]",
+            help=f"{name} of the pixels, 0..255, in training; one, or red, green and blue",
+        )
+    group.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
+    group.add_argument(
+        "--scores", choices=["auto", "probabilities", "logits"], help="what it puts out (auto)"
+    )
+    group.add_argument(
+        "--fit", choices=["stretch", "crop"], help="a picture of another shape (stretch)"
     )
 
 
@@ -83,6 +130,11 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return number
+
+
+def numbers(text: str) -> str:
+    """One number or several with commas in between, as a list of the configuration."""
+    return f"[{', '.join(str(float(number)) for number in text.split(','))}]"
 
 
 def size(text: str) -> tuple[int, int]:

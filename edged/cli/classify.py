@@ -9,24 +9,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edged.cli.model import configured, loaded
 from edged.cli.progress import followed
-from edged.config.schema import ModelConfig
 from edged.errors import PictureError
 from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
-from edged.inference import tflite
 from edged.messages.results import PictureMessage, milliseconds, ranked
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Each picture, in the order given; folders are searched through and sorted by name."""
-    model = ""
-    if arguments.model:
-        from edged.models import library
-
-        model = str(library.resolve(arguments.model))
-    classifier = tflite.load(
-        ModelConfig(path=model, labels=arguments.labels, threads=arguments.threads)
-    )
+    classifier = loaded(configured(arguments, arguments.model))
     wanted_px = classifier.input_px
     word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
     failed = False

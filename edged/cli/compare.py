@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from pathlib import Path
 
+from edged.cli.model import configured, tell_suspicions
 from edged.cli.progress import followed
-from edged.config.schema import ModelConfig
 from edged.evaluation import comparison, text
 from edged.evaluation.dataset import open_dataset
-from edged.models import library
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 and a blessing beside NEW only if every gate holds; else 1, and nothing is written."""
-    paths = [library.resolve(model) for model in (arguments.new, arguments.old)]
-    new, old = (
-        ModelConfig(path=str(path), labels=arguments.labels, runtime=arguments.runtime)
-        for path in paths
-    )
+    new = configured(arguments, arguments.new)
+    old = configured(arguments, arguments.old, arguments.old_overrides)
     data = open_dataset(arguments.data)
     found = comparison.compare(new, old, data, arguments.gate, partial(followed, what="compare"))
+    tell_suspicions(found.new, found.old)
     written = None
     if found.blessed:
-        written = comparison.bless(paths[0], arguments.gate, found)
+        written = comparison.bless(Path(new.model.path), arguments.gate, found)
     if arguments.json:
         print(found.json().decode())
     else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
+from edged.cli.model import configured, loaded, tell_suspicions
 from edged.cli.output import write_file
 from edged.cli.progress import followed
-from edged.config.schema import ModelConfig
 from edged.evaluation import (
     conformance,
     document,
@@ -19,32 +19,24 @@ from edged.evaluation import (
     text,
 )
 from edged.evaluation.dataset import classes_of, open_dataset
-from edged.inference import tflite
-from edged.models import library
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints Markdown, or JSON; the pictures are looked at on the way."""
     if arguments.html:
         report.check()
-    path = str(library.resolve(arguments.model))
-    model = ModelConfig(path=path, labels=arguments.labels, runtime=arguments.runtime)
+    config = configured(arguments, arguments.model)
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
-    classifier = tflite.load(model)
+    classifier = loaded(config)
     classes_of(dataset, classifier.labels)
-    facts = document.describe(
-        classifier.path,
-        classifier.name,
-        classifier.runtime,
-        len(classifier.labels),
-        probe.measure(model),
-    )
+    facts = document.describe(classifier, probe.measure(config.model))
     outcome = evaluation.evaluate(dataset, [classifier], partial(followed, what="evaluate"))
-    checks = conformance.check(classifier, model)
+    checks = conformance.check(classifier, config.model)
     found = document.summarise(
         facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks
     )
+    tell_suspicions(found)
     if arguments.html:
         write_file(arguments.html, report.html(found).encode())
     if arguments.write_golden:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edged.cli.arguments import add_json, command, positive
+from edged.cli.arguments import add_json, add_model_options, command, positive
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +51,6 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     evaluate = command(actions, "evaluate", "evaluate", "measure a model on labelled pictures")
     evaluate.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
     _add_data(evaluate)
-    evaluate.add_argument("--labels", default="", metavar="L", help="label file")
-    _add_runtime(evaluate)
     evaluate.add_argument(
         "--slice",
         action="append",
@@ -66,6 +64,7 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
         "--write-golden", type=Path, metavar="FILE", help="freeze answers that must not change"
     )
     add_json(evaluate)
+    add_model_options(evaluate)
 
     compare = command(actions, "compare", "compare", "bless a new model if it is good enough")
     compare.add_argument("new", metavar="NEW", help="a name, or a .tflite file")
@@ -74,9 +73,16 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     compare.add_argument(
         "--gate", type=Path, required=True, metavar="gate.toml", help="what must hold"
     )
-    compare.add_argument("--labels", default="", metavar="L", help="label file of both")
-    _add_runtime(compare)
+    compare.add_argument(
+        "--old-set",
+        action="append",
+        default=[],
+        dest="old_overrides",
+        metavar="KEY=VALUE",
+        help="override one option for OLD alone; may be given again",
+    )
     add_json(compare)
+    add_model_options(compare)
 
     quantize = command(actions, "quantize", "quantize", "make .tflite files of a trained model")
     quantize.add_argument(
@@ -86,19 +92,10 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     quantize.add_argument(
         "--calibrate", type=Path, metavar="D", help="other pictures, to choose int8 ranges with"
     )
-    quantize.add_argument("--labels", default="", metavar="L", help="label file")
-    for name in ("mean", "std"):
-        quantize.add_argument(
-            f"--{name}",
-            type=float,
-            nargs="+",
-            default=[],
-            metavar="X",
-            help=f"{name} of the pixels, 0..255, in the model's training (127.5)",
-        )
     quantize.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
     quantize.add_argument("--out", type=Path, metavar="DIR", help="where the files go")
     add_json(quantize)
+    add_model_options(quantize)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -108,15 +105,6 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="D",
         help="pictures with labels: a folder or .zip of class folders, or a .csv",
-    )
-
-
-def _add_runtime(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runtime",
-        choices=["auto", "litert", "tflite", "tensorflow"],
-        default="auto",
-        help="what runs the model (auto)",
     )
 
 

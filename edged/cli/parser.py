@@ -12,6 +12,7 @@ from edged.cli.arguments import (
     Formatter,
     add_config,
     add_json,
+    add_model_options,
     argument,
     command,
     describe,
@@ -66,8 +67,9 @@ def _classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures"
     )
-    parser.add_argument("--model", default="", metavar="M", help="model (the bundled one)")
-    parser.add_argument("--labels", default="", metavar="L", help="label file")
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
+    )
     parser.add_argument(
         "--top", type=positive, default=3, metavar="K", help="how many classes to show (3)"
     )
@@ -76,8 +78,8 @@ def _classify(parser: argparse.ArgumentParser) -> None:
         metavar="WORD",
         help="list only the pictures with this word in one of the top K labels",
     )
-    parser.add_argument("--threads", type=positive, default=0, help="threads (by the board)")
     add_json(parser)
+    add_model_options(parser)
 
 
 def _asking(parser: argparse.ArgumentParser) -> None:

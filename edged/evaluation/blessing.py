@@ -16,12 +16,13 @@ from edged import __version__
 from edged.errors import ConfigError, ModelError
 from edged.evaluation.check import Check
 from edged.files import write_atomically
+from edged.inference.preprocessing import Preprocessing
 
 MAX_BYTES = 4 << 20
 
 
 class Blessing(Struct, frozen=True):
-    """The file. It holds for the model with this ``sha256`` and no other.
+    """The file. It holds for the model with this ``sha256``, fed in this way, and no other.
 
     ``blessed`` is the wall-clock time in UTC, ISO 8601; ``gate_sha256`` is of the gate file,
     ``old_sha256`` of the model compared with, ``data_sha256`` over the pictures.
@@ -29,6 +30,7 @@ class Blessing(Struct, frozen=True):
 
     model: str
     sha256: str
+    preprocessing: Preprocessing
     old_sha256: str
     gate_sha256: str
     data: str
@@ -38,7 +40,7 @@ class Blessing(Struct, frozen=True):
     blessed: str
     edged: str = __version__
     kind: Literal["blessing"] = "blessing"
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
 
 
 def path_of(model: Path) -> Path:
@@ -57,8 +59,11 @@ def write(model: Path, blessing: Blessing) -> Path:
     return path
 
 
-def check(model: Path) -> Blessing:
-    """The blessing of the model at `model`; ModelError, one line, if it has none that holds."""
+def check(model: Path, preprocessing: Preprocessing) -> Blessing:
+    """The blessing of the model at `model` under this `preprocessing`.
+
+    ModelError, one line, if it has none that holds.
+    """
     path = path_of(model)
     advice = "bless it with edged models compare, or set model.require_blessing = false"
     try:
@@ -75,18 +80,11 @@ def check(model: Path) -> Blessing:
         raise ModelError(f"{path} is no blessing ({error}): {advice}") from error
     if blessing.sha256 != digest:
         raise ModelError(f"{path} is the blessing of another file than {model.name}: {advice}")
+    if different := "; ".join(blessing.preprocessing.differences(preprocessing)):
+        raise ModelError(f"{path} is for other preprocessing ({different}): {advice}")
     if not blessing.results or not all(result.holds for result in blessing.results):
         raise ModelError(f"{path} holds a gate that failed, or none: {advice}")
     return blessing
-
-
-def is_blessed(model: Path) -> bool:
-    """Whether `check` finds nothing wrong."""
-    try:
-        check(model)
-    except ModelError:
-        return False
-    return True
 
 
 def _sha256(data: bytes) -> str:

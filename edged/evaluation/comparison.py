@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from edged import __version__
-from edged.config.schema import ModelConfig
+from edged import __version__, build
+from edged.config.schema import Config
 from edged.evaluation import blessing, document, evaluation, gate, golden, probe, slices
 from edged.evaluation.blessing import Blessing
 from edged.evaluation.check import Check
 from edged.evaluation.dataset import Dataset, Example
 from edged.evaluation.document import Evaluation
-from edged.inference import tflite
 from edged.messages.message import Document
 
 
@@ -32,8 +31,8 @@ class Comparison(Document, frozen=True):
 
 
 def compare(
-    new: ModelConfig,
-    old: ModelConfig,
+    new: Config,
+    old: Config,
     dataset: Dataset,
     gate_path: Path,
     followed: Callable[[Sequence[Example]], Iterable[Example]] = iter,
@@ -51,11 +50,11 @@ def compare(
     columns = list(dict.fromkeys(given.column for given in limits.slice))
     slices.check(dataset, columns)
     configs = [new, old]
-    classifiers = [tflite.load(config) for config in configs]
+    classifiers = [build.classifier(config) for config in configs]
     quanta = None if frozen is None else golden.worst_quanta(frozen, classifiers[0], dataset)
     new_model, old_model = (
-        document.describe(c.path, c.name, c.runtime, len(c.labels), probe.measure(config))
-        for c, config in zip(classifiers, configs, strict=True)
+        document.describe(classifier, probe.measure(config.model))
+        for classifier, config in zip(classifiers, configs, strict=True)
     )
     run = evaluation.evaluate(dataset, classifiers, followed)
     results = gate.judge(limits, gate.Measured(run, new_model, old_model, quanta))
@@ -70,14 +69,20 @@ def compare(
 
 
 def bless(model: Path, gate_path: Path, comparison: Comparison) -> Path:
-    """Write the blessing of NEW at `model`, all of whose gates held; returns where it is."""
+    """Write the blessing of NEW at `model`, all of whose gates held; returns where it is.
+
+    ValueError for a document that does not tell how NEW was fed.
+    """
     new = comparison.new
+    if new.model.preprocessing is None:
+        raise ValueError("the comparison does not tell the preprocessing")
     now = datetime.datetime.now(datetime.timezone.utc)
     return blessing.write(
         model,
         Blessing(
             model=new.model.name,
             sha256=new.model.sha256,
+            preprocessing=new.model.preprocessing,
             old_sha256=comparison.old.model.sha256,
             gate_sha256=hashlib.sha256(gate_path.read_bytes()).hexdigest(),
             data=new.data.name,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from edged import __version__
 from edged.evaluation import metrics
@@ -20,6 +20,9 @@ from edged.evaluation.examples import Inspection
 from edged.evaluation.metrics import Integers
 from edged.evaluation.probe import Footprint
 from edged.evaluation.slices import slices
+from edged.evaluation.suspicion import suspicions
+from edged.inference.preprocessing import Preprocessing
+from edged.inference.tflite import TfliteClassifier
 from edged.messages.message import Document, Percentiles
 
 CONFUSIONS_LISTED = 20
@@ -80,7 +83,10 @@ class Slice(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """The file, and what it costs. ``footprint`` is measured in a process of its own."""
+    """The file, and what it costs. ``footprint`` is measured in a process of its own.
+
+    ``preprocessing`` is None in documents of versions that did not tell it.
+    """
 
     name: str
     sha256: str
@@ -89,6 +95,7 @@ class Model(Struct, frozen=True):
     classes: int
     runtime: str
     footprint: Footprint
+    preprocessing: Preprocessing | None = None
 
 
 class Data(Struct, frozen=True):
@@ -103,6 +110,7 @@ class Evaluation(Document, frozen=True):
     """Everything; ``schema`` grows when a field changes its meaning or goes.
 
     ``classes`` are those that have pictures or were predicted, in the model's order.
+    ``suspicions`` has a line for what hardly comes from the model itself.
     """
 
     model: Model
@@ -116,21 +124,23 @@ class Evaluation(Document, frozen=True):
     time_ms: dict[str, Percentiles]
     inspection: Inspection
     conformance: list[Check]
+    suspicions: list[str] = field(default_factory=list)
     edged: str = __version__
     kind: Literal["evaluation"] = "evaluation"
     schema: Literal[1] = 1
 
 
-def describe(path: Path, name: str, runtime: str, classes: int, footprint: Footprint) -> Model:
-    """The facts of the model file at `path`."""
-    data = path.read_bytes()
+def describe(classifier: TfliteClassifier, footprint: Footprint) -> Model:
+    """The facts of a loaded model and its file."""
+    data = classifier.path.read_bytes()
     return Model(
-        name=name,
+        name=classifier.name,
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
         gzip_bytes=len(gzip.compress(data, 9, mtime=0)),
-        classes=classes,
-        runtime=runtime,
+        classes=len(classifier.labels),
+        runtime=classifier.runtime,
+        preprocessing=classifier.preprocessing,
         footprint=footprint,
     )
 
@@ -179,6 +189,7 @@ def summarise(
         time_ms={stage: percentiles_ms(times) for stage, times in outcomes.stages_s.items()},
         inspection=run.inspection,
         conformance=list(conformance),
+        suspicions=list(suspicions(outcomes)),
     )
 
 

@@ -17,16 +17,17 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edged import __version__
-from edged.config.schema import ModelConfig
+from edged.config.schema import Config
 from edged.errors import ConfigError, ModelError, PictureError
 from edged.evaluation import document, evaluation, probe
 from edged.evaluation.dataset import DataError, Dataset, classes_of
 from edged.evaluation.document import Evaluation
 from edged.imaging.picture import decode_picture
 from edged.imaging.resample import resample
-from edged.inference import tflite
+from edged.inference import tensors, tflite
 from edged.inference.runtimes import one_line
 from edged.messages.message import Document
 
@@ -46,14 +47,24 @@ Convert: TypeAlias = Callable[[str, Sequence[Floats]], bytes]
 class Source(NamedTuple):
     """What is converted: a ``.keras`` file or a SavedModel folder.
 
-    A pixel p of 0..255 enters as (p - ``mean``) / ``std``, one value or one per channel. ``labels``
-    is a label file; where it is empty the data's class folders are the classes, by name.
+    ``config`` says how pictures enter it, as they will enter the files made of it. Where it names
+    no label file, the data's class folders are the classes, by name.
     """
 
     path: Path
-    labels: str
-    mean: Sequence[float]
-    std: Sequence[float]
+    config: Config
+
+    @property
+    def mean(self) -> Sequence[float]:
+        """Of a pixel, 0..255; one value or one for each channel."""
+        model = self.config.model
+        return model.mean or [0.0 if model.std else 127.5]
+
+    @property
+    def std(self) -> Sequence[float]:
+        """As `mean`."""
+        model = self.config.model
+        return model.std or [1.0 if model.mean else 127.5]
 
 
 class Variant(Struct, frozen=True):
@@ -165,7 +176,8 @@ def _variants(
 ) -> Quantization:
     stem = source.path.stem
     configs = {
-        name: ModelConfig(
+        name: replace(
+            source.config.model,
             path=str(folder / f"{stem}-{name}.tflite"),
             labels=str(labels),
             mean=list(source.mean),
@@ -174,28 +186,29 @@ def _variants(
         )
         for name in VARIANTS
     }
+    fit = source.config.camera.fit
     plain = configs[VARIANTS[0]]
     Path(plain.path).write_bytes(convert(VARIANTS[0], ()))
-    first = tflite.load(plain)
+    first = tflite.load(plain, fit)
     # Everything that can be wrong with the data is found before the slow conversions.
     classes_of(data, first.labels)
     inputs = list(_inputs(calibration, *first.input_px, source))
     for name in VARIANTS[1:]:
         Path(configs[name].path).write_bytes(convert(name, inputs))
-    classifiers = [first, *(tflite.load(configs[name]) for name in VARIANTS[1:])]
+    classifiers = [first, *(tflite.load(configs[name], fit) for name in VARIANTS[1:])]
     footprints = [probe.measure(config) for config in configs.values()]
     run = evaluation.evaluate(data, classifiers)
     variants = [
         Variant(
             name,
             document.summarise(
-                document.describe(c.path, c.name, c.runtime, len(c.labels), footprint),
+                document.describe(classifier, footprint),
                 data.source,
                 run,
                 outcomes,
             ),
         )
-        for name, c, footprint, outcomes in zip(
+        for name, classifier, footprint, outcomes in zip(
             VARIANTS, classifiers, footprints, run.outcomes, strict=True
         )
     ]
@@ -207,8 +220,8 @@ def _variants(
 def _labels(source: Source, data: Dataset, folder: Path) -> Path:
     """The label file beside the new models, where the daemon finds it."""
     path = folder / LABEL_FILE
-    if source.labels:
-        shutil.copyfile(source.labels, path)
+    if source.config.model.labels:
+        shutil.copyfile(source.config.model.labels, path)
         return path
     names = sorted({example.label for example in data.examples})
     if any("\n" in name or not name.isprintable() for name in names):
@@ -222,8 +235,8 @@ def _inputs(data: Dataset, height_px: int, width_px: int, source: Source) -> Ite
 
     The two ends of the range make one step of a quantised input exactly one step of a pixel.
     """
-    mean = np.asarray(source.mean or [0.0 if source.std else 127.5], np.float64)
-    std = np.asarray(source.std or [1.0 if source.mean else 127.5], np.float64)
+    mean, std = np.asarray(source.mean), np.asarray(source.std)
+    order = -1 if source.config.model.channels == "bgr" else 1
     small = np.empty((height_px, width_px, 3), np.uint8)
     count = 0
     for example in data.examples:
@@ -231,10 +244,12 @@ def _inputs(data: Dataset, height_px: int, width_px: int, source: Source) -> Ite
             pixels = decode_picture(data.read(example), example.name)
         except PictureError:
             continue
+        if source.config.camera.fit == "crop":
+            pixels = tensors.centre(pixels, height_px, width_px)
         resample(pixels, small)
         count += 1
-        yield ((small - mean) / std).astype(np.float32)[None]
+        yield ((small - mean) / std).astype(np.float32)[None, ..., ::order]
     if not count:
         raise DataError(f"{data.source}: no picture can be read to calibrate with")
     for level in (0, 255):
-        yield ((np.full(small.shape, level) - mean) / std).astype(np.float32)[None]
+        yield ((np.full(small.shape, level) - mean) / std).astype(np.float32)[None, ..., ::order]

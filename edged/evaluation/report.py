@@ -8,7 +8,7 @@ from pathlib import Path
 from edged.errors import ConfigError
 from edged.evaluation import plots
 from edged.evaluation.document import ClassRow, Evaluation
-from edged.evaluation.text import KINDS, percent
+from edged.evaluation.text import KINDS, percent, preprocessing
 
 BARS = 30
 ROWS = 1000
@@ -28,7 +28,9 @@ def html(document: Evaluation) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(percent=percent, thousandths=_thousandths)
+    environment.filters.update(
+        percent=percent, thousandths=_thousandths, preprocessing=preprocessing
+    )
     bins = document.calibration
     worst = sorted(document.classes, key=_f1)[:BARS]
     title = "F1" if len(worst) == len(document.classes) else f"F1, the {BARS} worst classes"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from edged.evaluation.check import Check
-from edged.evaluation.document import Accuracy, Evaluation
+from edged.evaluation.document import Accuracy, Evaluation, Model
 from edged.evaluation.examples import Inspection
 from edged.evaluation.quantization import Quantization
 
@@ -56,6 +56,15 @@ def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> st
     return "\n".join(table([*head, "invoke ms", "RSS MB", "XNNPACK operators"], rows))
 
 
+def preprocessing(model: Model) -> str:
+    """How pictures became scores, in a sentence after another; empty where it is not known."""
+    how = model.preprocessing
+    if how is None:
+        return ""
+    fitted = {"stretch": "stretched", "crop": "cropped to the middle"}[how.fit]
+    return f" Pictures {fitted}, {how.channels}, {how.pixels}; outputs are {how.scores}."
+
+
 def quantization(document: Quantization) -> str:
     """The table of all variants."""
     evaluations = [variant.evaluation for variant in document.variants]
@@ -66,7 +75,8 @@ def quantization(document: Quantization) -> str:
             "",
             f"{first.data.pictures} pictures, {first.model.classes} classes, "
             f"{document.calibration_pictures} other pictures for the ranges of int8, "
-            f"{first.model.runtime}, {first.model.footprint.threads} thread(s).",
+            f"{first.model.runtime}, {first.model.footprint.threads} thread(s)."
+            f"{preprocessing(first.model)}",
             "",
             footprints(evaluations, [variant.name for variant in document.variants]),
         ]
@@ -112,6 +122,7 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
     yield (
         f"{document.data.pictures} pictures, {document.model.classes} classes, "
         f"{document.model.runtime}, {document.model.footprint.threads} thread(s)."
+        f"{preprocessing(document.model)}"
     )
     yield ""
     yield footprints([document])
@@ -121,6 +132,8 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
         f"Top-1 is {percent(overall.top1_low)} to {percent(overall.top1_high)} with 95 % "
         f"confidence; macro F1 {percent(overall.macro_f1)}."
     )
+    for line in document.suspicions:
+        yield from ("", f"Suspicious: {_line(line)}.")
     yield from _title("Pictures")
     yield from _inspection(document.inspection)
     if document.slices:

@@ -15,6 +15,7 @@ from edged.models import catalog, library, pins, quarantine
 from edged.models.catalog import Model
 
 if TYPE_CHECKING:
+    from edged.inference.preprocessing import Preprocessing
     from edged.inference.tensors import Tensor
 
 
@@ -107,7 +108,7 @@ def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
             std=list(file.std) or None,
             label_files=list(file.label_files.values()) or None,
         ),
-        blessing=_blessing(path),
+        blessing=_blessing(path, classifier.preprocessing),
     )
 
 
@@ -127,13 +128,13 @@ def _described(
     )
 
 
-def _blessing(path: Path) -> models.Blessed | str | None:
+def _blessing(path: Path, preprocessing: Preprocessing) -> models.Blessed | str | None:
     from edged.evaluation import blessing
 
     if not blessing.path_of(path).exists():
         return None
     try:
-        found = blessing.check(path)
+        found = blessing.check(path, preprocessing)
     except ModelError as error:
         return str(error)
     return models.Blessed(data=found.data, gates=len(found.results), blessed=found.blessed)

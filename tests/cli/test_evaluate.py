@@ -85,7 +85,7 @@ def test_compare_blesses_what_holds_and_nothing_else(
     gate.write_text("[overall]\ntop1_min = 0.8\ntop1_drop_max = 0.0\n")
     assert main([*command, "--gate", str(gate), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["blessed"] is True
-    assert blessing.is_blessed(model)
+    assert blessing.path_of(model).exists()
 
 
 def test_a_wrong_gate_file_exits_as_wrong_configuration(

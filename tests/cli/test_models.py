@@ -186,7 +186,7 @@ def named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here.parent)
     monkeypatch.setenv("XDG_STATE_HOME", str(here.parent))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(here.parent))
-    colours(here / "colours_1.0_quant.tflite")
+    colours(here / "colours_1.0_quant.tflite", "uint8")
     (here / "colours_1.0_quant.txt").write_text("red\ngreen\nblue\n")
     paint(Path("pictures/red/1.png"), (255, 0, 0))
     Path("gate.toml").write_text("[overall]\ntop1_min = 1.0\n")

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from edged.config.schema import ModelConfig
-from edged.evaluation import conformance, document, evaluation, slices
+from edged.evaluation import conformance, document, evaluation, slices, text
 from edged.evaluation.dataset import DataError, open_dataset
 from edged.evaluation.document import Evaluation
 from edged.evaluation.probe import Footprint
 from edged.inference import tflite
 from tests.evaluation.conftest import COLOURS, paint
+from tests.inference import builder
 
 COST = Footprint(invoke_ms=1.0, rss_mb=50.0, delegated=0.5, threads=1)
 
@@ -19,7 +20,7 @@ COST = Footprint(invoke_ms=1.0, rss_mb=50.0, delegated=0.5, threads=1)
 def evaluated(model: Path, data: Path, *columns: str) -> Evaluation:
     classifier = tflite.load(ModelConfig(path=str(model)))
     found = evaluation.evaluate(open_dataset(data), [classifier])
-    facts = document.describe(model, "colours", "litert", 3, COST)
+    facts = document.describe(classifier, COST)
     return document.summarise(facts, str(data), found, found.outcomes[0], columns)
 
 
@@ -133,3 +134,35 @@ def test_real_models_pass_every_test_of_any_model(shared_data: Path) -> None:
     ):
         checks = conformance.check(tflite.load(config), config)
         assert [check.name for check in checks if not check.holds] == []
+
+
+def shuffled(tmp_path: Path, labels: str) -> Evaluation:
+    """Twelve pictures of three colours, by a model whose labels are these."""
+    (tmp_path / "colours.txt").write_text(labels)
+    for label, colour in COLOURS.items():
+        for number in range(4):
+            paint(tmp_path / "many" / label / f"{number}.png", colour, number)
+    return evaluated(builder.colours(tmp_path / "colours.tflite", "uint8"), tmp_path / "many")
+
+
+def test_a_model_that_is_right_is_not_suspected(tmp_path: Path) -> None:
+    found = shuffled(tmp_path, "red\ngreen\nblue\n")
+    assert found.overall.top1 == 1.0
+    assert found.suspicions == []
+
+
+def test_a_model_that_only_guesses_is_suspected(tmp_path: Path) -> None:
+    found = shuffled(tmp_path, "blue\nred\ngreen\n")
+    [line] = found.suspicions
+    assert line.startswith("top-1 of 0.0% is no better than guessing among 3 classes: try ")
+    assert f"Suspicious: {line}." in text.evaluation(found)
+
+
+def test_a_model_that_says_one_class_of_everything_is_suspected(tmp_path: Path) -> None:
+    (tmp_path / "colours.txt").write_text("red\ngreen\nblue\n")
+    for label in COLOURS:
+        for number in range(4):
+            paint(tmp_path / "many" / label / f"{number}.png", COLOURS["green"], number)
+    found = evaluated(builder.colours(tmp_path / "colours.tflite", "uint8"), tmp_path / "many")
+    [line] = found.suspicions
+    assert line.startswith("12 of 12 pictures of 3 classes were taken for green: try ")

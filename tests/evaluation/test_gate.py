@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from edged.config.schema import ModelConfig
-from edged.errors import ConfigError
+from edged import build
+from edged.config.schema import CameraConfig, Config, ModelConfig
+from edged.errors import ConfigError, ModelError
 from edged.evaluation import blessing, comparison, gate, golden
 from edged.evaluation.dataset import DataError, open_dataset
 from edged.inference import tflite
+from edged.inference.preprocessing import Preprocessing
 from tests.evaluation.conftest import COLOURS, paint
 
 
@@ -20,9 +23,14 @@ def gated(path: Path, text: str) -> Path:
 
 
 def compare(model: Path, data: Path, text: str, old: Path | None = None) -> comparison.Comparison:
-    config = ModelConfig(path=str(model), threads=1)
-    other = config if old is None else ModelConfig(path=str(old), threads=1)
-    return comparison.compare(config, other, open_dataset(data), gated(data.parent, text))
+    new, other = (
+        Config(model=ModelConfig(path=str(path), threads=1)) for path in (model, old or model)
+    )
+    return comparison.compare(new, other, open_dataset(data), gated(data.parent, text))
+
+
+def fed(model: Path, fit: Any = "stretch", **options: Any) -> Preprocessing:
+    return tflite.load(ModelConfig(path=str(model), **options), fit).preprocessing
 
 
 EVERY_GATE = """
@@ -167,23 +175,54 @@ def test_the_documented_gate_file_is_right_and_has_every_key(tmp_path: Path) -> 
     assert limits.golden.file == "golden.json"
 
 
-def test_a_blessing_is_bound_to_the_file(model: Path, data: Path) -> None:
-    assert not blessing.is_blessed(model)
+def blessed(model: Path, data: Path) -> comparison.Comparison:
     found = compare(model, data, "[overall]\ntop1_min = 0.5")
     path = comparison.bless(model, data.parent / "gate.toml", found)
     assert path == model.with_name("colours.tflite.blessing.json")
-    assert blessing.is_blessed(model)
-    held = blessing.check(model)
+    return found
+
+
+def test_a_blessing_is_bound_to_the_file(model: Path, data: Path) -> None:
+    with pytest.raises(ModelError, match="is not blessed"):
+        blessing.check(model, fed(model))
+    found = blessed(model, data)
+    held = blessing.check(model, fed(model))
     assert (held.data, held.pictures, held.data_sha256) == ("data", 6, found.new.data.sha256)
     model.write_bytes(model.read_bytes() + b"\0")
-    assert not blessing.is_blessed(model)
+    with pytest.raises(ModelError, match="of another file"):
+        blessing.check(model, fed(model))
+
+
+def test_a_blessing_is_bound_to_the_way_in_which_the_model_is_fed(model: Path, data: Path) -> None:
+    blessed(model, data)
+    # The same table from elsewhere feeds the model alike.
+    blessing.check(model, fed(model, mean=[0.0], std=[255.0]))
+    for other, said in (
+        (fed(model, "crop"), "fit crop and not stretch"),
+        (fed(model, channels="bgr"), "channels bgr and not rgb"),
+        (fed(model, scores="logits"), "scores logits and not probabilities"),
+        (fed(model, mean=[127.5], std=[127.5]), "pixels normalised by model.mean and model.std"),
+    ):
+        with pytest.raises(ModelError, match=f"is for other preprocessing .*{said}"):
+            blessing.check(model, other)
+
+
+def test_a_model_that_must_be_blessed_is_loaded_only_as_it_was_blessed(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    settings = ModelConfig(path=str(model), threads=1, require_blessing=True)
+    with pytest.raises(ModelError, match="is not blessed"):
+        build.classifier(Config(model=settings))
+    blessed(model, data)
+    build.classifier(Config(model=settings))
+    with pytest.raises(ModelError, match="other preprocessing"):
+        build.classifier(Config(model=settings, camera=CameraConfig(fit="crop")))
 
 
 def test_a_blessing_that_does_not_hold_is_refused_in_one_line(model: Path, data: Path) -> None:
-    from edged.errors import ModelError
-
-    found = compare(model, data, "[overall]\ntop1_min = 0.5")
-    path = comparison.bless(model, data.parent / "gate.toml", found)
+    found = blessed(model, data)
+    path = blessing.path_of(model)
     whole = path.read_text()
     for content, said in {
         whole.replace('"holds": true', '"holds": false'): "a gate that failed",
@@ -192,8 +231,8 @@ def test_a_blessing_that_does_not_hold_is_refused_in_one_line(model: Path, data:
     }.items():
         path.write_text(content)
         with pytest.raises(ModelError, match=said) as caught:
-            blessing.check(model)
+            blessing.check(model, fed(model))
         assert "\n" not in str(caught.value)
     path.unlink()
     with pytest.raises(ModelError, match="is not blessed"):
-        blessing.check(model)
+        blessing.check(model, fed(model))

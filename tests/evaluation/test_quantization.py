@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.config.schema import ModelConfig
+from edged.config.schema import Config, ModelConfig
 from edged.errors import ConfigError, EdgedError, ModelError
 from edged.evaluation import quantization, text
 from edged.evaluation.dataset import open_dataset
@@ -34,6 +34,10 @@ def labels(tmp_path: Path) -> str:
     return str(tmp_path / "labels.txt")
 
 
+def source(path: Path, labels: str, mean: list[float], std: list[float]) -> Source:
+    return Source(path, Config(model=ModelConfig(labels=labels, mean=mean, std=std)))
+
+
 class Converter:
     """Makes of any source the classifier of colours, and keeps what it was calibrated with."""
 
@@ -54,9 +58,9 @@ def test_every_variant_is_made_and_measured_on_the_same_pictures(
     tmp_path: Path, pictures: Path, labels: str
 ) -> None:
     converter = Converter(tmp_path)
-    source = Source(tmp_path / "net.keras", labels, [0.0], [255.0])
+    given = source(tmp_path / "net.keras", labels, [0.0], [255.0])
     out = tmp_path / "out"
-    found = quantization.quantize(source, open_dataset(pictures), None, out, converter)
+    found = quantization.quantize(given, open_dataset(pictures), None, out, converter)
     assert [variant.name for variant in found.variants] == list(VARIANTS)
     assert {v.evaluation.overall.pictures for v in found.variants} == {27}
     assert {v.evaluation.overall.top1 for v in found.variants} == {1.0}
@@ -72,8 +76,8 @@ def test_calibration_inputs_are_normalised_and_end_with_black_and_white(
     tmp_path: Path, pictures: Path, labels: str
 ) -> None:
     converter = Converter(tmp_path)
-    source = Source(tmp_path / "net.keras", labels, [0.0], [255.0])
-    quantization.quantize(source, open_dataset(pictures), None, tmp_path / "out", converter)
+    given = source(tmp_path / "net.keras", labels, [0.0], [255.0])
+    quantization.quantize(given, open_dataset(pictures), None, tmp_path / "out", converter)
     assert all(given.shape == (1, 4, 4, 3) for given in converter.inputs)
     assert all(given.dtype == np.float32 for given in converter.inputs)
     assert [float(given.max()) for given in converter.inputs[-2:]] == [0.0, 1.0]
@@ -83,9 +87,9 @@ def test_calibration_inputs_are_normalised_and_end_with_black_and_white(
 def test_pictures_for_calibration_leave_all_others_for_evaluation(
     tmp_path: Path, pictures: Path, labels: str
 ) -> None:
-    source = Source(tmp_path / "net.keras", labels, [0.0], [255.0])
+    given = source(tmp_path / "net.keras", labels, [0.0], [255.0])
     data = open_dataset(pictures)
-    found = quantization.quantize(source, data, data, tmp_path / "out", Converter(tmp_path))
+    found = quantization.quantize(given, data, data, tmp_path / "out", Converter(tmp_path))
     assert found.variants[0].evaluation.overall.pictures == 30
     assert found.calibration_pictures == 30
 
@@ -93,9 +97,9 @@ def test_pictures_for_calibration_leave_all_others_for_evaluation(
 def test_without_a_label_file_the_class_folders_are_the_classes_by_name(
     tmp_path: Path, pictures: Path
 ) -> None:
-    source = Source(tmp_path / "net.keras", "", [0.0], [255.0])
+    given = source(tmp_path / "net.keras", "", [0.0], [255.0])
     out = tmp_path / "out"
-    found = quantization.quantize(source, open_dataset(pictures), None, out, Converter(tmp_path))
+    found = quantization.quantize(given, open_dataset(pictures), None, out, Converter(tmp_path))
     assert (out / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert found.variants[0].evaluation.overall.top1 == pytest.approx(1 / 3)
 
@@ -106,7 +110,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, pictures: Path) ->
     (out / "mine").write_text("mine")
     with pytest.raises(ConfigError, match="is there already"):
         quantization.quantize(
-            Source(tmp_path / "n", "", [], []),
+            source(tmp_path / "n", "", [], []),
             open_dataset(pictures),
             None,
             out,
@@ -120,7 +124,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, pictures: Path, labels:
     before = sorted(tmp_path.iterdir())
     with pytest.raises(EdgedError):
         quantization.quantize(
-            Source(tmp_path / "n", labels, [], []),
+            source(tmp_path / "n", labels, [], []),
             open_dataset(pictures),
             None,
             tmp_path / "out",
@@ -164,9 +168,9 @@ def test_tensorflow_makes_five_files_that_the_daemon_runs(tmp_path: Path, pictur
         # Blue, green, red: the classes by name.
         network.layers[1].set_weights([np.eye(3)[:, ::-1] * 2, np.zeros(3)])
         network.save(tmp_path / "net.keras")
-        source = Source(tmp_path / "net.keras", "", [], [])
+        given = source(tmp_path / "net.keras", "", [], [])
         out = tmp_path / "out"
-        found = quantization.quantize(source, open_dataset(pictures), None, out)
+        found = quantization.quantize(given, open_dataset(pictures), None, out)
     assert {v.evaluation.overall.top1 for v in found.variants} == {1.0}
     types = {}
     for name in VARIANTS:

@@ -19,6 +19,7 @@ from edged import build
 from edged.cli import main
 from edged.commands import Reply
 from edged.config.load import load
+from edged.config.schema import Config, ModelConfig
 from edged.core import Frame, OutputState
 from edged.evaluation.dataset import open_dataset
 from edged.evaluation.quantization import Quantization, Source, quantize
@@ -66,7 +67,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         paint(folder / "data" / label / "1.png", colour)
 
     def quantized() -> Quantization:
-        source = Source(model, str(model.with_suffix(".txt")), [], [])
+        labels = str(model.with_suffix(".txt"))
+        source = Source(model, Config(model=ModelConfig(labels=labels)))
         data = open_dataset(folder / "data")
         content = model.read_bytes()
         return quantize(source, data, data, folder / "made", lambda _: lambda *_: content)
