@@ -19,6 +19,9 @@ from edged.errors import ModelError
 from edged.inference import chatter
 from edged.inference.modelfile import content
 
+MESSAGE_MAX = 160
+"""Characters that are kept of what a runtime says."""
+
 
 class Runtime(NamedTuple):
     """An installed runtime: ``title`` for people, and the module that holds its interpreter."""
@@ -135,10 +138,10 @@ def _refused(path: Path, runtime: Runtime, reason: str) -> ModelError:
         else:
             advice = "export it with standard operators, or set model.delegate to what has this one"
         return ModelError(f"{path}: {runtime.title} has no operator {operator}: {advice}")
-    return ModelError(
-        f"{path}: {runtime.title} cannot run it ({reason}): "
-        "copy or export it again, or try another model.runtime"
-    )
+    advice = "copy or export it again, or try another model.runtime"
+    if "xnnpack" in reason.lower():
+        advice = "set model.xnnpack = false, or export it again"
+    return ModelError(f"{path}: {runtime.title} cannot run it ({reason}): {advice}")
 
 
 def _delegate(runtime: Runtime, model: ModelConfig) -> Any:
@@ -196,6 +199,22 @@ def delegated_share(interpreter: Any) -> float | None:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of a foreign error, short, printable and on one line."""
-    words = " ".join(str(error).split())
-    return "".join(filter(str.isprintable, words))[:300] or type(error).__name__
+    """The message of a foreign error, short, printable and on one line.
+
+    TFLite strings the complaints of all its layers together. Which operator failed and the first
+    complaint say it all.
+    """
+    words = "".join(filter(str.isprintable, " ".join(str(error).split())))
+    if failed := _FAILED_NODE.search(words):
+        cause = _SOURCE_PLACE.sub("", words[: failed.start()]).strip(" .")
+        what = f"operator {failed['number']}, {failed['name']}"
+        words = f"{what}: {cause}" if cause else f"{what}, failed to {failed['step']}"
+    if len(words) > MESSAGE_MAX:
+        words = f"{words[: MESSAGE_MAX - 3]}..."
+    return words or type(error).__name__
+
+
+_FAILED_NODE = re.compile(
+    r"Node number (?P<number>\d+) \((?P<name>[^)]+)\) failed to (?P<step>prepare|invoke)"
+)
+_SOURCE_PLACE = re.compile(r"\S+\.(?:cc|h):\d+:?\s*")

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edged.config.schema import ModelConfig
@@ -187,6 +188,35 @@ def test_a_delegate_is_loaded_with_its_options_and_asked(delegate: Path, tmp_pat
 def test_a_delegate_without_its_device_says_so_on_one_line(delegate: Path, tmp_path: Path) -> None:
     path = builder.colours(tmp_path / "model.tflite")
     assert "no device is connected" in refusal(path, delegate=str(delegate))
+
+
+def mismatched(path: Path) -> Path:
+    """A convolution whose weights have another number of channels than its picture."""
+    model = builder.Model()
+    image, scores = model.tensor([1, 4, 4, 3]), model.tensor([1, 4, 4, 5])
+    weights = model.tensor([5, 1, 1, 2], data=np.zeros((5, 1, 1, 2), np.float32).tobytes())
+    bias = model.tensor([5], data=np.zeros(5, np.float32).tobytes())
+    options = {"padding": 0, "strideW": 1, "strideH": 1}
+    options |= {"dilationWFactor": 1, "dilationHFactor": 1}
+    model.operator("CONV_2D", [image, weights, bias], [scores], kind="Conv2DOptions", **options)
+    path.write_bytes(model.content([image], [scores]))
+    return path
+
+
+def test_a_refusal_names_the_operator_and_the_first_complaint(tmp_path: Path) -> None:
+    path = mismatched(tmp_path / "model.tflite")
+    message = refusal(path)
+    assert message.endswith(
+        "(operator 1, TfLiteXNNPackDelegate: XNNPack delegate failed to reshape runtime): "
+        "set model.xnnpack = false, or export it again"
+    )
+    message = refusal(path, xnnpack=False)
+    assert "(operator 0, CONV_2D: input_channel % filter_input_channel != 0 (1 != 0))" in message
+
+
+def test_a_long_complaint_is_cut() -> None:
+    many = "Restored original execution plan after delegate application failure." * 9
+    assert len(runtimes.one_line(RuntimeError(many))) == runtimes.MESSAGE_MAX
 
 
 def test_a_crash_while_a_model_loads_leaves_its_stack_on_standard_error() -> None:
