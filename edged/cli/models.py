@@ -38,7 +38,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 _HEADER = ("WHERE", "NAME", "ALIAS", "SIZE", "HASH", "LICENCE", "TOP-1", "FILE, OR WHAT IT IS")
-_HASH = {"catalog": "verified", "pins.json": "pinned", "unverified": "unverified"}
+_CHECKED = {"catalog": "verified", "pins.json": "pinned", "unverified": "unverified"}
+_HASH = {"wrong": "wrong", "unknown": "unverified"}
 _UNPUBLISHED = "not published"
 
 
@@ -49,7 +50,7 @@ def _cells(row: ListedMessage) -> tuple[str, ...]:
         row.name,
         ", ".join(row.aliases) or "-",
         f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-",
-        "wrong" if row.hash == "wrong" else _HASH[row.checked],
+        _HASH.get(row.hash or "", _CHECKED[row.checked]),
         row.licence or "-",
         _UNPUBLISHED if row.top1 is None else f"{row.top1:.1%} of {row.top1_on}",
         row.path or row.about or "",

@@ -128,11 +128,12 @@ def test_list_finds_a_file_that_is_not_what_the_catalog_says(
     by_name = {row["name"]: row for row in said("list")[1]}
     assert (by_name[SMALL]["checked"], by_name[SMALL]["hash"]) == ("catalog", "wrong")
     assert by_name["edged-cifar10-int8"]["hash"] == "right"
+    assert table()["edged-cifar10-int8"]["HASH"] == "pinned"
     assert by_name[PERSON]["hash"] is None
 
 
 def test_list_goes_on_where_a_file_cannot_be_read(
-    here: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+    here: Path, said: Any, table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(path: Path) -> str:
         raise PermissionError(13, "Permission denied", str(path))
@@ -142,6 +143,7 @@ def test_list_goes_on_where_a_file_cannot_be_read(
     status, rows = said("list")
     assert status == 0
     assert {row["hash"] for row in rows if row["name"] == SMALL} == {"unknown"}
+    assert table()[SMALL]["HASH"] == "unverified"
 
 
 @pytest.fixture
