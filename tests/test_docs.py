@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from edged.cli import main
 from edged.config.load import load
@@ -18,8 +19,12 @@ from edged.config.toml import parse
 from edged.core import OutputState
 from edged.messages import device, events, results
 from edged.messages.message import Moment
+from edged.models import catalog, pins
 from edged.ports.mqtt.topics import Topics
+from tests.device import soon
+from tests.inference.builder import colours
 from tests.ports.mqtt.reports import event, health, result
+from tests.test_daemon import Running
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -88,14 +93,98 @@ def test_every_toml_example_is_a_right_configuration(page: Path, tmp_path: Path)
         load(path)
 
 
-def test_the_first_rule_of_the_readme_is_right(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def typed(*commands: str) -> list[list[str]]:
+    """What the README says to type after `edged`, for each line with one of `commands`."""
+    lines = re.findall(r"^    \.venv/bin/edged (.*)$", (ROOT / "README.md").read_text(), re.M)
+    return [words for words in map(str.split, lines) if words[0] in commands]
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the README's configuration, of a user who has no models yet."""
+    for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "EDGED_MODELS"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     (text,) = blocks(ROOT / "README.md", "toml")
-    path = tmp_path / "my.toml"
-    path.write_text(text)
-    assert main(["check-config", "--config", str(path)]) == 0
-    assert "rules: 1, outputs: 1" in capsys.readouterr().out
+    (tmp_path / "my.toml").write_text(text)
+    return tmp_path
+
+
+@pytest.fixture(params=["generated", "published"])
+def mirror(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the file that `edged models fetch person` asks for."""
+    if request.param == "published":
+        shared: Path = request.getfixturevalue("shared_data")
+        return shared / "models"
+    known = catalog.load()
+    person = known.meant("person")
+    assert person is not None
+    file = colours(tmp_path / Path(person.url).name)
+    made = replace(person, sha256=pins.sha256(file), bytes=file.stat().st_size)
+    lines = [*known.labels[person.labels].lines, "neither"]
+    labels = {**known.labels, person.labels: replace(known.labels[person.labels], lines=lines)}
+    others = [model for model in known.model if model != person]
+    monkeypatch.setattr(
+        catalog, "load", lambda: replace(known, labels=labels, model=[made, *others])
+    )
+    return tmp_path
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_first_example_of_the_readme_can_be_typed(
+    mirror: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch, *rest = typed("models", "check-config", "classify")
+    assert fetch == ["models", "fetch", "person"]
+    assert main(["check-config", "--config", "my.toml"]) == 65
+    assert "edged models fetch person" in capsys.readouterr().err
+    assert main([*fetch, "--from", str(mirror)]) == 0
+    assert ["check-config", "--config", "my.toml"] in rest
+    for words in rest:
+        assert (main(words), capsys.readouterr().err) == (0, ""), words
+
+
+def test_the_first_example_of_the_readme_lights_a_lamp_for_a_person(
+    bare: Path, shared_data: Path
+) -> None:
+    def stand_before_it(name: str) -> None:
+        (bare / "new").write_bytes((shared_data / "images" / name).read_bytes())
+        (bare / "new").replace(bare / "pictures" / "picture.bmp")
+
+    def seen() -> tuple[str, float] | None:
+        said = daemon.edged("status", "--json").stdout
+        if not said:
+            return None
+        data = json.loads(said)["data"]
+        return data["scene"], data["outputs"]["lamp"]
+
+    assert main(["models", "fetch", "person", "--from", str(shared_data / "models")]) == 0
+    (bare / "pictures").mkdir()
+    stand_before_it("cat.bmp")
+    daemon = Running(bare / "my.toml")
+    daemon.start(
+        *("--set", "camera.kind=directory", "--set", "camera.source=pictures"),
+        *("--set", "gpio.factory=mock", "--set", "mqtt.enabled=false"),
+    )
+    try:
+        soon(seen, ("no person", 0.0))
+        stand_before_it("grace_hopper.bmp")
+        soon(seen, ("visitor", 1.0))
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_what_the_readme_says_of_models_is_what_the_catalog_says() -> None:
+    known = catalog.load()
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    *labels, last = known.bundled.about.partition(": ")[2].split(", ")
+    assert f"knows ten things only: {', '.join(labels)} and {last}." in readme
+    person = known.meant("person")
+    assert person is not None
+    assert person.top1 is not None
+    assert f"right for {person.top1:.0%}".rstrip("%") + " of 100 pictures" in readme
+    assert f"({person.bytes / 1e6:.1f} MB, {person.licence};" in readme
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,37 +28,59 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     for line in library.closed(arguments.directories):
         print(f"edged: {line}", file=sys.stderr)
-    for row in facts.everything(arguments.directories):
-        if arguments.json:
+    rows = facts.everything(arguments.directories)
+    if arguments.json:
+        for row in rows:
             _print(row)
-            continue
-        size = f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-"
-        top1 = f"{row.top1:.1%}" if row.top1 is not None else "-"
-        print(f"{_state(row):<11} {row.name:<40} {size:>8} {top1:>6}  {row.path or row.about}")
+    else:
+        _print_table([_HEADER, *map(_cells, rows)])
     return 0
 
 
-def _state(row: ListedMessage) -> str:
-    if row.path is not None:
-        return "here"
-    return "unverified" if row.checked == "unverified" else "known"
+_HEADER = ("WHERE", "NAME", "ALIAS", "SIZE", "HASH", "LICENCE", "TOP-1", "FILE, OR WHAT IT IS")
+_CHECKED = {"catalog": "verified", "pins.json": "pinned", "unverified": "unverified"}
+_HASH = {"wrong": "wrong", "unknown": "unverified"}
+_UNPUBLISHED = "not published"
+
+
+def _cells(row: ListedMessage) -> tuple[str, ...]:
+    """A line of the table: what people choose a model by, then where it is or what it is."""
+    return (
+        "here" if row.path else "absent",
+        row.name,
+        ", ".join(row.aliases) or "-",
+        f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-",
+        _HASH.get(row.hash or "", _CHECKED[row.checked]),
+        row.licence or "-",
+        _UNPUBLISHED if row.top1 is None else f"{row.top1:.1%} of {row.top1_on}",
+        row.path or row.about or "",
+    )
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """Columns as wide as what is in them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 def _info(arguments: argparse.Namespace) -> int:
     name, directories = arguments.model, arguments.directories
-    entry = catalog.load().find(name if is_name(name) else Path(name).stem)
-    if entry is not None and is_name(name) and library.find(name, directories) is None:
-        path = None
+    entry = catalog.load().meant(name) if is_name(name) else None
+    if entry is not None and library.find(name, directories) is None:
+        found = facts.known(entry.name, None)
     else:
         path = library.resolve(name, directories)
-    found = facts.known(path.stem if path else name, path, entry, arguments.labels)
+        found = facts.known(path.stem, path, arguments.labels)
     if arguments.json:
         _print(found)
     else:
         document = msgspec.to_builtins(found)
         del document["type"]
+        if found.catalog is not None and found.catalog.top1 is None:
+            document["catalog"]["top1"] = _UNPUBLISHED
         _print_lines(document)
-        if path is None:
+        if found.path is None:
             print(f"not here: edged models fetch {name}")
     return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
 

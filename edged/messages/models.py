@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -11,18 +11,26 @@ from edged.models.catalog import Time
 from edged.models.pins import HashSource
 from edged.models.quarantine import Outcome
 
+Checked: TypeAlias = Annotated[
+    HashSource | Literal["unverified"], Meta(description="whose hash there is for it")
+]
+Hash: TypeAlias = Literal["right", "wrong", "unknown"]
+Top1On: TypeAlias = Annotated[str | None, Meta(description="the pictures of `top1`")]
+
 
 class ListedMessage(Document, frozen=True, kw_only=True):
     """A model that is here, or that can be fetched."""
 
     name: str
+    aliases: Annotated[list[str], Meta(description="other names of it")]
     path: Annotated[str | None, Meta(description="null: it is not here")]
     bytes: Count | None
-    checked: Annotated[
-        HashSource | Literal["unverified"], Meta(description="whose hash there is for it")
-    ]
+    checked: Checked
+    hash: Annotated[Hash | None, Meta(description="of the file that is here")]
     about: str | None
-    top1: Score | None
+    licence: str | None
+    top1: Annotated[Score | None, Meta(description="null: nobody has published it")]
+    top1_on: Top1On
 
 
 class FetchedMessage(Document, frozen=True, kw_only=True):
@@ -38,7 +46,7 @@ class VerifiedMessage(Document, frozen=True, kw_only=True):
 
     path: str
     sha256: str
-    hash: Literal["right", "wrong", "unknown"]
+    hash: Hash
     hash_source: HashSource | None
     quarantine: Outcome
     reason: str | None
@@ -50,12 +58,14 @@ class Published(Struct, frozen=True, kw_only=True):
     """What the catalog says of a model."""
 
     about: str
-    url: str
+    aliases: list[str]
+    url: Annotated[str | None, Meta(description="null: it comes with edged")]
     licence: str
     source: str | None
     input: str
     classes: Count | None
-    top1: Score | None
+    top1: Annotated[Score | None, Meta(description="null: nobody has published it")]
+    top1_on: Top1On
     top1_source: str | None
     times_ms: list[Time]
 
@@ -101,9 +111,10 @@ class ModelMessage(Document, frozen=True, kw_only=True):
 
     name: str
     path: str | None = None
+    checked: Checked
     catalog: Published | None = None
     sha256: str | None = None
-    hash: Literal["right", "wrong", "unknown"] | None = None
+    hash: Hash | None = None
     hash_source: HashSource | None = None
     quarantine: Outcome | None = None
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""The public models that can be fetched by name: models/catalog.toml, typed."""
+"""The models that people can pick by name: models/catalog.toml, typed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edged.config.schema import Fraction, Name
 from edged.errors import ModelError
 
 Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+Label: TypeAlias = Annotated[str, Meta(pattern=r"^\S([^\x00-\x1f\x7f]*\S)?\Z")]
 Url: TypeAlias = Annotated[str, Meta(pattern=r"^https://[^\s]+\Z")]
 
 
@@ -30,35 +31,54 @@ class Time(_Table, frozen=True):
 
 
 class Labels(_Table, frozen=True):
-    """A label file. ``skip_first`` leaves its first line out; ``count`` is what is left."""
+    """The labels of a model: a file at ``url``, or the ``lines`` themselves where there is none.
 
-    url: Url
+    ``skip_first`` leaves the file's first line out; ``count`` is what is left.
+    """
+
+    url: Url | None = None
+    lines: list[Label] = []
     bytes: int = 0
     sha256: Sha256 = ""
     count: int = 0
     skip_first: bool = False
 
+    def __post_init__(self) -> None:
+        if (self.url is None) == (not self.lines):
+            raise ValueError("labels have either a url or lines")
 
-class Model(_Table, frozen=True):
-    """A model file, or the ``member`` of an archive; models/catalog.toml explains the fields.
+
+class Facts(_Table, frozen=True):
+    """What people choose a model by; models/catalog.toml explains the fields."""
+
+    name: Name
+    about: str
+    licence: str
+    source: str
+    input: str
+    classes: int = 0
+    top1: Fraction | None = None
+    top1_on: str = ""
+    top1_source: str = ""
+    times: list[Time] = []
+
+    def __post_init__(self) -> None:
+        if len({self.top1 is None, not self.top1_on, not self.top1_source}) > 1:
+            raise ValueError("top1, top1_on and top1_source come together")
+
+
+class Model(Facts, frozen=True, kw_only=True):
+    """A model file that can be fetched, alone or as the ``member`` of an archive.
 
     ``bytes`` is 0 and ``sha256`` empty where nobody has checked the file yet.
     """
 
-    name: Name
-    about: str
     url: Url
-    licence: str
-    source: str
-    input: str
     labels: str
+    aliases: list[Name] = []
     member: str = ""
     bytes: int = 0
     sha256: Sha256 = ""
-    classes: int = 0
-    top1: Fraction | None = None
-    top1_source: str = ""
-    times: list[Time] = []
 
 
 class Catalog(_Table, frozen=True):
@@ -66,11 +86,25 @@ class Catalog(_Table, frozen=True):
 
     sources: dict[str, str]
     labels: dict[str, Labels]
+    bundled: Facts
     model: list[Model]
 
     def find(self, name: str) -> Model | None:
-        """The entry called `name`."""
+        """The entry of that very name, which is what its file is called."""
         return next((model for model in self.model if model.name == name), None)
+
+    def meant(self, text: str) -> Model | None:
+        """The entry that people mean by `text`: its name or an alias."""
+        aliased = (model for model in self.model if text in model.aliases)
+        return self.find(text) or next(aliased, None)
+
+    def facts(self, name: str) -> Facts | None:
+        """What is known of the model called `name`, which comes with edged or can be fetched."""
+        return self.bundled if name == self.bundled.name else self.find(name)
+
+    def names(self) -> list[str]:
+        """All that people can type to fetch a model."""
+        return [name for model in self.model for name in (*model.aliases, model.name)]
 
 
 @cache

@@ -10,52 +10,87 @@ from msgspec.structs import asdict, replace
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.messages import models
-from edged.messages.models import ListedMessage, ModelMessage, VerifiedMessage
+from edged.messages.models import Checked, Hash, ListedMessage, ModelMessage, VerifiedMessage
 from edged.models import catalog, library, pins, quarantine
-from edged.models.catalog import Model
+from edged.models.catalog import Facts, Model
 
 if TYPE_CHECKING:
     from edged.inference.preprocessing import Preprocessing
     from edged.inference.tensors import Tensor
 
 
-def listed(name: str, path: Path | None, entry: Model | None) -> ListedMessage:
-    """What a list shows, without opening the model."""
-    checked = "catalog" if entry and entry.sha256 else path and pins.expected(path)[1]
+def listed(name: str, path: Path | None) -> ListedMessage:
+    """What a list shows of the model called `name`; its file at `path` is hashed and not loaded."""
+    entry = catalog.load().facts(name)
+    model = entry if isinstance(entry, Model) else None
     return ListedMessage(
         name=name,
+        aliases=model.aliases if model else [],
         path=str(path) if path else None,
-        bytes=path.stat().st_size if path else (entry and entry.bytes) or None,
-        checked=checked or "unverified",
+        bytes=path.stat().st_size if path else (model and model.bytes) or None,
+        checked=_checked(name, path),
+        hash=_hash(path) if path else None,
         about=entry.about if entry else None,
+        licence=entry.licence if entry else None,
         top1=entry.top1 if entry else None,
+        top1_on=(entry and entry.top1_on) or None,
     )
 
 
-def known(name: str, path: Path | None, entry: Model | None, labels: str = "") -> ModelMessage:
-    """All of it; the model at `path` is loaded only if it passes quarantine. ModelError."""
-    found = ModelMessage(name=name, catalog=published(entry) if entry else None)
+def _checked(name: str, path: Path | None) -> Checked:
+    """Whose hash there is for the model called `name`; `path` is where it is, if it is here."""
+    if path is not None:
+        return pins.expected(path)[1] or "unverified"
+    model = catalog.load().find(name)
+    return "catalog" if model and model.sha256 else "unverified"
+
+
+def _hash(path: Path) -> Hash:
+    """Whether the file at `path` is the one that it must be; unknown too if it cannot be read."""
+    wanted, _ = pins.expected(path)
+    try:
+        return _compared(pins.sha256(path), wanted) if wanted else "unknown"
+    except OSError:
+        return "unknown"
+
+
+def _compared(sha256: str, wanted: str) -> Hash:
+    return "unknown" if not wanted else "right" if sha256 == wanted else "wrong"
+
+
+def known(name: str, path: Path | None, labels: str = "") -> ModelMessage:
+    """All that is known of the model called `name`.
+
+    Its file at `path` is loaded only if it passes quarantine. ModelError.
+    """
+    entry = catalog.load().facts(name)
+    found = ModelMessage(
+        name=name, checked=_checked(name, path), catalog=published(entry) if entry else None
+    )
     if path is None:
         return found
     found = replace(found, **asdict(verified(path, labels)))
     return loaded(found, path, labels) if found.quarantine == "ok" else found
 
 
-def published(entry: Model) -> models.Published:
+def published(entry: Facts) -> models.Published:
     """What the catalog says of a model."""
     sources = catalog.load().sources
+    model = entry if isinstance(entry, Model) else None
 
     def source(name: str) -> str | None:
         return sources.get(name, name) or None
 
     return models.Published(
         about=entry.about,
-        url=entry.url,
+        aliases=model.aliases if model else [],
+        url=model.url if model else None,
         licence=entry.licence,
         source=source(entry.source),
         input=entry.input,
         classes=entry.classes or None,
         top1=entry.top1,
+        top1_on=entry.top1_on or None,
         top1_source=source(entry.top1_source),
         times_ms=[
             replace(time, source=sources.get(time.source, time.source)) for time in entry.times
@@ -77,7 +112,7 @@ def verified(path: Path, labels: str = "") -> VerifiedMessage:
     return VerifiedMessage(
         path=str(path),
         sha256=sha256,
-        hash="unknown" if not wanted else "right" if sha256 == wanted else "wrong",
+        hash=_compared(sha256, wanted),
         hash_source=source,
         quarantine=verdict.outcome,
         reason=verdict.reason or None,
@@ -142,9 +177,10 @@ def _blessing(path: Path, preprocessing: Preprocessing) -> models.Blessed | str 
 
 def everything(given: list[Path]) -> list[ListedMessage]:
     """The bundled model, those that are here, and those of the catalog that are not."""
-    known = catalog.load()
     bundled = library.bundled()
     here = {bundled.stem: bundled, **{path.stem: path for path in library.files(given)}}
-    rows = [listed(name, path, known.find(name)) for name, path in here.items()]
-    absent = [model for model in known.model if model.name not in here]
-    return rows + [listed(model.name, None, model) for model in absent]
+    absent = [model.name for model in catalog.load().model if model.name not in here]
+    return [
+        *(listed(name, path) for name, path in here.items()),
+        *(listed(name, None) for name in absent),
+    ]

@@ -27,18 +27,21 @@ _PIECE_BYTES = 1 << 20
 
 
 def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
-    """The model called `name`, brought to `directory` unless it is there; its labels beside it.
+    """The model that `name` means, brought to `directory` unless it is there; its labels beside it.
 
     `origin`, where given, takes the place of the catalog's servers: the address of a mirror, or a
     directory that holds the files. TransferError, with what to copy where, if a file cannot be
     had; ModelError if it is not what the catalog or the first fetch said.
     """
     known = catalog.load()
-    model = known.find(name)
+    model = known.meant(name)
     if model is None:
         library.resolve(name)
         raise ModelError(f"{name} is not in the catalog: there is nowhere to fetch it from")
-    target = directory / f"{name}{SUFFIX}"
+    target = directory / f"{model.name}{SUFFIX}"
+    own = library.find(name, [directory])
+    if own is not None and own.stem != model.name:
+        raise ModelError(f"{name} is {own} here: to fetch the catalog's, say {model.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _alone(directory):
@@ -48,7 +51,7 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
     except TransferError as error:
         raise TransferError(
             f"{error}; {_by_hand(model, known.labels[model.labels], target)}"
-        ) from (error)
+        ) from error
     except OSError as error:
         raise TransferError(
             f"{directory} cannot be written ({error.strerror or error}): "
@@ -62,7 +65,8 @@ def _by_hand(model: Model, labels: Labels, target: Path) -> str:
     what = f"{model.member} from {model.url}" if model.member else model.url
     sha256 = f" (SHA-256 {model.sha256})" if model.sha256 else ""
     text = f"without a connection copy {what}{sha256} to {target}"
-    if not target.with_suffix(".txt").exists():
+    # Lines need no connection: they are there before the model is asked for.
+    if labels.url is not None and not target.with_suffix(".txt").exists():
         rest = " without its first line" if labels.skip_first else ""
         text += f" and {labels.url}{rest} to {target.with_suffix('.txt')}"
     return f"{text}, or name a mirror or a directory with --from"
@@ -83,6 +87,9 @@ def _alone(directory: Path) -> Iterator[None]:
 
 def _bring_labels(labels: Labels, target: Path, origin: str, progress: Progress) -> None:
     if target.exists():
+        return
+    if labels.url is None:
+        write_atomically(target, "".join(f"{line}\n" for line in labels.lines).encode())
         return
     part = _part(target)
     _bring(labels.url, part, origin, labels.bytes or MAX_LABELS_BYTES, progress)

@@ -59,9 +59,17 @@ def bundled() -> Path:
 
 
 def find(name: str, given: Sequence[Path] = ()) -> Path | None:
-    """The file of the model called `name`."""
+    """The file of the model called `name`: of that very name, else of the one it is an alias of."""
     if name == bundled().stem:
         return bundled()
+    if (path := _called(name, given)) is not None:
+        return path
+    # The catalog need not be read for what has its own name.
+    entry = catalog.load().meant(name)
+    return None if entry is None else _called(entry.name, given)
+
+
+def _called(name: str, given: Sequence[Path]) -> Path | None:
     files = (directory / f"{name}{SUFFIX}" for directory in directories(given))
     # isfile() of os takes names that no file can have, and folders that may not be looked into.
     return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113
@@ -86,9 +94,9 @@ def resolve(text: str, given: Sequence[Path] = ()) -> Path:
         return Path(text)
     if (path := find(text, given)) is not None:
         return path
-    if catalog.load().find(text) is not None:
+    if catalog.load().meant(text) is not None:
         raise ModelError(f"model {text} is not here yet: `edged models fetch {text}`")
-    known = [model.name for model in catalog.load().model]
+    known = [*catalog.load().names(), bundled().stem]
     known += [path.stem for path in files(given)]
     unread = "".join(f"; {line}" for line in closed(given))
     raise ModelError(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,15 +11,17 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from edged.cli import main
 from edged.cli import models as command
 from edged.messages import schemas
-from edged.models import catalog
+from edged.models import catalog, pins
 from tests.evaluation.conftest import paint
 from tests.inference.builder import colours
 
 SMALL = "mobilenet_v1_0.25_128_quant"
+PERSON = "vww_96_int8"
 
 
 @pytest.fixture
@@ -68,11 +71,142 @@ def test_list_shows_what_is_here_and_what_can_be_fetched(here: Path, said: Any) 
     assert {model.name for model in catalog.load().model} <= set(by_name)
 
 
-def test_list_for_people_has_a_line_for_each(here: Path, capsys: Any) -> None:
-    assert main(["models", "list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + len(catalog.load().model)
-    assert any(line.split()[:2] == ["known", SMALL] for line in lines)
+@pytest.fixture
+def table(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, dict[str, str]]]:
+    """Runs ``edged models list`` for people: its cells by the model's name and the heading."""
+
+    def run() -> dict[str, dict[str, str]]:
+        assert main(["models", "list"]) == 0
+        heading, *lines = capsys.readouterr().out.splitlines()
+        starts = [match.start() for match in re.finditer(r"(?<=  )\S|^\S", heading)]
+        ends = [*starts[1:], None]
+        rows = [
+            {heading[a:b].strip(): line[a:b].strip() for a, b in zip(starts, ends, strict=True)}
+            for line in lines
+        ]
+        return {row["NAME"]: row for row in rows}
+
+    return run
+
+
+def test_list_for_people_says_of_each_what_one_chooses_by(here: Path, table: Any) -> None:
+    rows = table()
+    assert set(rows) == {"edged-cifar10-int8"} | {model.name for model in catalog.load().model}
+    assert rows[PERSON] == {
+        "WHERE": "absent",
+        "NAME": PERSON,
+        "ALIAS": "person",
+        "SIZE": "0.3 MB",
+        "HASH": "verified",
+        "LICENCE": "Apache-2.0",
+        "TOP-1": "85.9% of MLPerf Tiny's Visual Wake Words",
+        "FILE, OR WHAT IT IS": catalog.load().meant("person").about,
+    }
+    bundled = rows["edged-cifar10-int8"]
+    assert (bundled["WHERE"], bundled["TOP-1"]) == ("here", "91.2% of CIFAR-10 test")
+    for model in catalog.load().model:
+        assert rows[model.name]["LICENCE"] == model.licence
+        assert (rows[model.name]["HASH"] == "unverified") == (not model.sha256)
+        assert (rows[model.name]["TOP-1"] == "not published") == (model.top1 is None)
+
+
+def test_list_says_of_a_model_of_ones_own_what_it_cannot_know(here: Path, table: Any) -> None:
+    colours(here / "mine.tflite")
+    row = table()["mine"]
+    assert (row["WHERE"], row["HASH"], row["LICENCE"]) == ("here", "unverified", "-")
+    assert (row["TOP-1"], row["FILE, OR WHAT IT IS"]) == (
+        "not published",
+        str(here / "mine.tflite"),
+    )
+
+
+def test_list_finds_a_file_that_is_not_what_the_catalog_says(
+    here: Path, said: Any, table: Any
+) -> None:
+    (here / f"{SMALL}.tflite").write_bytes(b"another")
+    assert table()[SMALL]["HASH"] == "wrong"
+    by_name = {row["name"]: row for row in said("list")[1]}
+    assert (by_name[SMALL]["checked"], by_name[SMALL]["hash"]) == ("catalog", "wrong")
+    assert by_name["edged-cifar10-int8"]["hash"] == "right"
+    assert table()["edged-cifar10-int8"]["HASH"] == "pinned"
+    assert by_name[PERSON]["hash"] is None
+
+
+def test_list_goes_on_where_a_file_cannot_be_read(
+    here: Path, said: Any, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (here / f"{SMALL}.tflite").write_bytes(b"x")
+    monkeypatch.setattr(pins, "sha256", unreadable)
+    status, rows = said("list")
+    assert status == 0
+    assert {row["hash"] for row in rows if row["name"] == SMALL} == {"unknown"}
+    assert table()[SMALL]["HASH"] == "unverified"
+
+
+@pytest.fixture
+def painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a small model that the catalog has, and people call "colour"."""
+    path = tmp_path / "painted"
+    path.mkdir()
+    file = colours(path / "colours_1.0_quant.tflite")
+    known = catalog.load()
+    model = replace(
+        known.meant("person"),
+        name=file.stem,
+        aliases=["colour"],
+        url=f"https://example.org/models/{file.name}",
+        labels="colours",
+        sha256=pins.sha256(file),
+        bytes=file.stat().st_size,
+    )
+    lines = catalog.Labels(lines=["red", "green", "blue"])
+    made = replace(known, labels={**known.labels, "colours": lines}, model=[*known.model, model])
+    monkeypatch.setattr(catalog, "load", lambda: made)
+    return path
+
+
+def test_an_alias_works_wherever_a_name_does(here: Path, painted: Path, said: Any) -> None:
+    assert said("info", "colour")[1][0]["path"] is None
+    status, [brought] = said("fetch", "colour", "--from", str(painted))
+    assert (status, brought["name"]) == (0, "colour")
+    assert brought["path"] == str(here / "colours_1.0_quant.tflite")
+    status, [info] = said("info", "colour")
+    assert (status, info["name"], info["checked"]) == (0, "colours_1.0_quant", "catalog")
+    assert info["labels"] == str(here / "colours_1.0_quant.txt")
+    status, [verified] = said("verify", "colour")
+    assert (status, verified["hash"]) == (0, "right")
+
+
+def test_a_configuration_names_a_model_by_its_alias(
+    here: Path, painted: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    configuration = tmp_path / "edged.toml"
+    configuration.write_text(
+        '[model]\npath = "colour"\n[mqtt]\nenabled = false\n'
+        '[[rule]]\nname = "red"\nlabels = ["red"]\n'
+    )
+    check = ["check-config", "--config", str(configuration)]
+    assert main(check) == 65
+    assert "model colour is not here yet: `edged models fetch colour`" in capsys.readouterr().err
+    assert main(["models", "fetch", "colour", "--from", str(painted)]) == 0
+    assert main(check) == 0
+
+
+def test_person_is_fetched_from_a_folder_and_sees_who_is_there(
+    here: Path, shared_data: Path, said: Any, capsys: Any
+) -> None:
+    status, [brought] = said("fetch", "person", "--from", str(shared_data / "models"))
+    assert (status, brought["path"]) == (0, str(here / f"{PERSON}.tflite"))
+    pictures = [str(shared_data / "images" / name) for name in ("grace_hopper.bmp", "cat.bmp")]
+    assert main(["classify", "--model", "person", "--top", "1", *pictures]) == 0
+    hopper, cat = capsys.readouterr().out.splitlines()
+    assert hopper.endswith("% person")
+    assert not hopper.endswith("% no person")
+    assert cat.endswith("% no person")
 
 
 def test_fetch_brings_a_model_that_then_is_here_and_right(
@@ -135,6 +269,15 @@ def test_info_of_a_model_that_is_not_here_is_what_the_catalog_says(here: Path, s
     status, [info] = said("info", SMALL)
     assert (status, info["path"]) == (0, None)
     assert info["catalog"]["input"] == "128x128 RGB uint8"
+    assert (info["checked"], info["catalog"]["top1_on"]) == ("catalog", "ImageNet validation")
+
+
+def test_info_for_people_says_what_nobody_has_published_or_verified(
+    here: Path, capsys: Any
+) -> None:
+    assert main(["models", "info", "mobilenet_v2_1.0_224_inat_plant_quant"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"checked: unverified", "catalog.top1: not published"} <= set(lines)
 
 
 def test_info_loads_nothing_that_did_not_pass(here: Path, said: Any) -> None:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edged.errors import ModelError
+from edged.inference import labels as label_files
 from edged.models import catalog, library, pins
+from edged.models.catalog import Labels, Model
+
+REPORTS = Path(__file__).parents[2] / "docs" / "reports"
 
 
 def test_it_holds_the_families_of_public_classifiers() -> None:
@@ -16,8 +22,9 @@ def test_it_holds_the_families_of_public_classifiers() -> None:
 
 def test_names_are_unique_and_references_lead_somewhere() -> None:
     known = catalog.load()
-    names = [model.name for model in known.model]
+    names = [known.bundled.name, *known.names()]
     assert len(names) == len(set(names))
+    assert known.bundled.source in known.sources
     for model in known.model:
         assert model.labels in known.labels
         assert model.source in known.sources
@@ -25,7 +32,8 @@ def test_names_are_unique_and_references_lead_somewhere() -> None:
         assert all(time.source in known.sources for time in model.times)
         assert bool(model.sha256) == bool(model.bytes)
         assert model.url.endswith(".tflite") != bool(model.member)
-        count = known.labels[model.labels].count
+        labels = known.labels[model.labels]
+        count = labels.count or len(labels.lines)
         assert not count or not model.classes or count == model.classes
 
 
@@ -37,12 +45,54 @@ def test_every_hash_is_that_of_the_file(shared_data: Path) -> None:
         assert pins.sha256(path) == model.sha256
         assert path.stat().st_size == model.bytes
     for labels in catalog.load().labels.values():
-        path = shared_data / "labels" / labels.url.rpartition("/")[2]
-        if labels.sha256:
+        if labels.url is not None and labels.sha256:
+            path = shared_data / "labels" / labels.url.rpartition("/")[2]
             assert pins.sha256(path) == labels.sha256
             assert path.stat().st_size == labels.bytes
             lines = path.read_text().splitlines()
             assert len(lines) - labels.skip_first == labels.count
+
+
+def test_lines_of_labels_are_read_as_they_are_written() -> None:
+    written = [labels.lines for labels in catalog.load().labels.values() if labels.lines]
+    assert ["no person", "person"] in written
+    for lines in written:
+        content = "".join(f"{line}\n" for line in lines).encode()
+        assert label_files.parse(content, "lines") == tuple(lines)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {"url": "https://example.org/labels.txt", "lines": ["cat"]},
+        {"lines": []},
+        {"lines": ["cat\ndog"]},
+        {"lines": [""]},
+        {"lines": [" cat"]},
+    ],
+)
+def test_labels_are_a_file_or_lines(table: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(table, Labels)
+
+
+@pytest.mark.parametrize("field", ["top1", "top1_on", "top1_source"])
+def test_an_accuracy_says_on_what_it_was_measured_and_who_says_so(field: str) -> None:
+    table = msgspec.to_builtins(catalog.load().find("vww_96_int8"))
+    del table[field]
+    with pytest.raises(msgspec.ValidationError, match="come together"):
+        msgspec.convert(table, Model)
+
+
+def test_the_bundled_models_facts_are_those_of_its_report() -> None:
+    known = catalog.load().bundled
+    assert library.bundled().stem == known.name
+    report = json.loads((REPORTS / "bundled.json").read_text())
+    assert known.top1 == round(report["overall"]["top1"], 3)
+    assert known.classes == report["model"]["classes"]
+    labels = library.bundled().with_suffix(".labels.txt").read_text().split()
+    assert known.about.endswith(": " + ", ".join(labels))
 
 
 def test_no_two_models_are_the_same_file() -> None:
@@ -90,6 +140,25 @@ def test_the_bundled_model_has_a_name() -> None:
 def test_a_model_of_the_catalog_that_is_not_here_says_how_it_comes(own: Path) -> None:
     with pytest.raises(ModelError, match=r"edged models fetch mobilenet_v2_1\.0_224_quant"):
         library.resolve("mobilenet_v2_1.0_224_quant")
+
+
+def test_an_alias_means_a_model_of_the_catalog(own: Path) -> None:
+    with pytest.raises(ModelError, match="model person is not here yet: `edged models fetch pers"):
+        library.resolve("person")
+    (own / "vww_96_int8.tflite").write_bytes(b"x")
+    assert library.resolve("person") == own / "vww_96_int8.tflite"
+
+
+def test_a_model_of_that_very_name_comes_before_an_alias(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "vww_96_int8.tflite").write_bytes(b"x")
+    (own / "person.tflite").write_bytes(b"x")
+    assert library.resolve("person", [tmp_path]) == own / "person.tflite"
+    assert pins.expected(own / "person.tflite") == ("", None)
+
+
+def test_an_alias_is_among_what_may_have_been_meant(own: Path) -> None:
+    with pytest.raises(ModelError, match=r"did you mean person\?"):
+        library.resolve("persn")
 
 
 def test_an_unknown_name_is_told_what_was_meant(own: Path) -> None:

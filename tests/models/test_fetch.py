@@ -49,6 +49,7 @@ def known(server: Server, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     server.files = {
         "known.tflite": MODEL,
         "new.tflite": MODEL,
+        "cat.tflite": MODEL,
         "labels.txt": LABELS,
         "packed.tgz": archive({"folder/notes": b"x", "folder/inner.tflite": MODEL}),
     }
@@ -60,14 +61,17 @@ def known(server: Server, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     labels = server.url("labels.txt")
     made = Catalog(
         sources={},
+        bundled=catalog.load().bundled,
         labels={
             "all": Labels(labels, sha256=sha256(LABELS)),
             "rest": Labels(labels, sha256=sha256(LABELS), skip_first=True),
+            "lines": Labels(lines=["no cat", "cat"]),
         },
         model=[
             model("known", "known.tflite", bytes=len(MODEL), sha256=sha256(MODEL)),
             model("new", "new.tflite", labels="rest"),
             model("packed", "packed.tgz", member="inner.tflite"),
+            model("cat_96_int8", "cat.tflite", labels="lines", aliases=["cat"]),
         ],
     )
     monkeypatch.setattr(catalog, "load", lambda: made)
@@ -85,6 +89,31 @@ def test_a_model_comes_with_its_labels(target: Path) -> None:
 def test_labels_without_background_lack_the_first_line(target: Path) -> None:
     fetch("new", target, "", silent)
     assert (target / "new.txt").read_bytes() == b"cat\ndog\n"
+
+
+def test_labels_that_have_no_file_are_written_from_the_catalog(target: Path) -> None:
+    fetch("cat_96_int8", target, "", silent)
+    assert (target / "cat_96_int8.txt").read_bytes() == b"no cat\ncat\n"
+
+
+def test_an_alias_brings_the_model_under_its_own_name(server: Server, target: Path) -> None:
+    path = fetch("cat", target, "", silent)
+    assert path == target / "cat_96_int8.tflite"
+    assert path.read_bytes() == MODEL
+    assert pins.expected(path)[0] == sha256(MODEL)
+    server.seen.clear()
+    assert (fetch("cat", target, "", silent), server.seen) == (path, [])
+
+
+def test_an_alias_that_is_the_name_of_a_model_here_is_not_fetched(
+    server: Server, target: Path
+) -> None:
+    target.mkdir()
+    (target / "cat.tflite").write_bytes(b"mine")
+    with pytest.raises(ModelError, match=r"cat is .*cat\.tflite here: .* say cat_96_int8$"):
+        fetch("cat", target, "", silent)
+    assert server.seen == []
+    assert fetch("cat_96_int8", target, "", silent).read_bytes() == MODEL
 
 
 def test_a_model_that_is_here_is_not_fetched_again(server: Server, target: Path) -> None:
@@ -179,6 +208,14 @@ def test_offline_it_says_what_to_copy_where(server: Server, target: Path) -> Non
     assert "\n" not in said
 
 
+def test_offline_labels_of_the_catalog_are_no_file_to_copy(server: Server, target: Path) -> None:
+    del server.files["cat.tflite"]
+    with pytest.raises(TransferError) as caught:
+        fetch("cat", target, "", silent)
+    assert f"{server.url('cat.tflite')} to {target / 'cat_96_int8.tflite'}, or" in str(caught.value)
+    assert (target / "cat_96_int8.txt").exists()
+
+
 def test_offline_an_archive_is_named_with_what_to_take_from_it(
     server: Server, target: Path
 ) -> None:
@@ -213,6 +250,17 @@ def test_a_directory_takes_the_place_of_the_servers(
     fetch("known", target, str(origin), silent)
     assert (target / "known.tflite").read_bytes() == MODEL
     assert server.seen == []
+
+
+@pytest.mark.parametrize("origin", ["{stick}", "{server}/mirror"])
+def test_a_mirror_of_a_model_whose_labels_are_in_the_catalog_holds_the_model_only(
+    origin: str, server: Server, target: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cat.tflite").write_bytes(MODEL)
+    server.files = {"cat.tflite": MODEL}
+    fetch("cat", target, origin.format(stick=tmp_path, server=server.address), silent)
+    assert (target / "cat_96_int8.tflite").read_bytes() == MODEL
+    assert (target / "cat_96_int8.txt").read_bytes() == b"no cat\ncat\n"
 
 
 def test_an_absent_file_in_a_directory_is_named(target: Path, tmp_path: Path) -> None:
