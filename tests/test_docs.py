@@ -120,7 +120,7 @@ def mirror(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     known = catalog.load()
     person = known.meant("person")
     assert person is not None
-    file = colours(tmp_path / Path(person.url).name)
+    file = colours(tmp_path / Path(person.url).name, "uint8")
     made = replace(person, sha256=pins.sha256(file), bytes=file.stat().st_size)
     lines = [*known.labels[person.labels].lines, "neither"]
     labels = {**known.labels, person.labels: replace(known.labels[person.labels], lines=lines)}
