@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TextIO
 
+from edged.printable import printable
+
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """Python's levels as syslog priorities, which the journal reads from a ``<N>`` prefix
 (sd-daemon(3))."""
@@ -80,4 +82,5 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     message = record.getMessage()
     if record.exc_info:
         message += "\n" + formatter.formatException(record.exc_info)
-    return message
+    # Names of files and words of devices come from outside.
+    return "\n".join(map(printable, message.split("\n")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,11 @@ from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
-from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
+from edged.imaging.folder import listing, no_pictures
+from edged.imaging.picture import TooManyPixelsError, read_picture
+from edged.printable import printable
+
+log = logging.getLogger(__name__)
 
 NONE_READABLE = "none of its pictures can be read; replace them"
 
@@ -26,7 +31,7 @@ class DirectorySource:
     """
 
     def __init__(self, camera: CameraConfig) -> None:
-        self.name = camera.source or "directory"
+        self.name = printable(camera.source or "directory")
         self._path = Path(camera.source).expanduser()
         self._configured = bool(camera.source)
         self._loop = camera.loop
@@ -34,6 +39,8 @@ class DirectorySource:
         self._waiting: list[Path] = []
         self._changed_ns: dict[Path, int] = {}
         self._unreadable: dict[Path, int] = {}
+        self._problems: set[str] = set()
+        self._told: set[str] = set()
 
     def __enter__(self) -> DirectorySource:
         self._start_round()
@@ -51,6 +58,8 @@ class DirectorySource:
             if not self._loop:
                 raise SourceEnded(f"{self.name}: no more pictures")
             self._start_round()
+        # Not when it is opened: that may fail and be tried again, and each is told once.
+        self._tell_problems()
         path = self._waiting.pop()
         # Decoded only if somebody reads this frame, as with any camera.
         return Capture(captured_s, partial(self._picture, path), reduces=True)
@@ -59,10 +68,7 @@ class DirectorySource:
         """List the pictures, last first, because they are taken from the end."""
         changed_ns = self._pictures()
         if not changed_ns:
-            raise CameraError(
-                f"{self.name}: no picture in this folder; put in files that end in "
-                f"{', '.join(sorted(PICTURE_SUFFIXES))}"
-            )
+            raise CameraError(str(no_pictures(self._path)))
         # A new dictionary at once: the loop's thread adds to the old one.
         self._unreadable = {
             path: when for path, when in self._unreadable.copy().items() if path in changed_ns
@@ -80,21 +86,26 @@ class DirectorySource:
         try:
             if self._path.is_file():
                 return {self._path: self._path.stat().st_mtime_ns}
-            return {
-                path: path.stat().st_mtime_ns
-                for path in self._path.iterdir()
-                if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
-            }
+            found = listing(self._path)
+            self._problems = set(map(str, found.unreadable))
+            return {path: path.stat().st_mtime_ns for path in found.pictures}
         except OSError as error:
             raise CameraError(
                 f"{self.name}: {error.strerror or error}; set camera.source to a folder of pictures"
             ) from error
 
+    def _tell_problems(self) -> None:
+        for problem in sorted(self._problems - self._told):
+            log.warning("camera: left out: %s", problem)
+        self._told = self._problems
+
     def _picture(self, path: Path, least_px: tuple[int, int] | None) -> Pixels:
         try:
             return read_picture(path, least_px)
         except PictureError as error:
-            self._unreadable[path] = self._changed_ns.get(path, 0)
+            # What is too large to be had whole may be small enough as it is shown.
+            if least_px is not None or not isinstance(error, TooManyPixelsError):
+                self._unreadable[path] = self._changed_ns.get(path, 0)
             raise CameraError(str(error)) from error
 
 

@@ -19,6 +19,7 @@ from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
+from edged.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class V4l2Source:
     ) -> None:
         self._camera = camera
         self._clock = clock
-        self.name = str(device_path(camera.source) or "v4l2")
+        self.name = printable(device_path(camera.source) or "v4l2")
         # linuxpy has no types that mypy could follow.
         self._device: Any = None
         self._stream: Any = None
@@ -114,7 +115,7 @@ class V4l2Source:
 
     def _start(self, linuxpy: Any) -> None:
         camera, info = self._camera, self._device.info
-        self.name = f"{self.name} ({info.card})"
+        self.name = f"{self.name} ({printable(info.card)})"
         capture = linuxpy.BufferType.VIDEO_CAPTURE
         if linuxpy.Capability.VIDEO_CAPTURE not in info.device_capabilities:
             raise CameraError(f"{self.name}: it captures no video; {_others()}")

@@ -16,6 +16,7 @@ from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
+from edged.printable import printable
 
 LATE_S = 0.25
 """How far a recording may fall behind before its schedule is moved instead of caught up with."""
@@ -63,7 +64,8 @@ class VideoSource:
     ) -> None:
         self._camera = camera
         self._network = is_address(camera.source)
-        self.name = public_name(camera.source) if self._network else camera.source or "video"
+        source = public_name(camera.source) if self._network else camera.source
+        self.name = printable(source or "video")
         self._clock = clock
         self._schedule = Schedule(camera.fps, camera.timeout_s, clock, sleep)
         self._recorded = not self._network

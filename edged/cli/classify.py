@@ -11,9 +11,14 @@ from pathlib import Path
 
 from edged.cli.model import configured, loaded
 from edged.cli.progress import followed
+from edged.cli.standard_input import STANDARD_INPUT, standard_input
+from edged.core import Pixels
 from edged.errors import PictureError
-from edged.imaging.picture import PICTURE_SUFFIXES, read_picture
+from edged.imaging import folder
+from edged.imaging.folder import UnreadableError
+from edged.imaging.picture import read_picture
 from edged.messages.results import PictureMessage, milliseconds, ranked
+from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,13 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     # Answers that go to the terminal are progress enough, and a bar would tear them.
     for path in pictures if sys.stdout.isatty() else followed(pictures, "classify"):
         began_s = time.perf_counter()
+        name = printable(_path(path))
         try:
-            if isinstance(path, PictureError):
-                raise path
-            pixels = read_picture(path, wanted_px)
+            pixels = _read(path, wanted_px)
         except PictureError as error:
             failed = True
-            _report_failure(error, path, classifier.name, as_json=arguments.json)
+            _report_failure(error, name, classifier.name, as_json=arguments.json)
             continue
         decoded_s = time.perf_counter()
         prediction = classifier.classify(pixels)
@@ -43,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             stages_s = {"decode": decoded_s - began_s, **prediction.stages_s}
             _print_json(
                 PictureMessage(
-                    path=str(path),
+                    path=name,
                     model=classifier.name,
                     results=ranked(prediction, arguments.top),
                     stages_ms=milliseconds(stages_s),
@@ -51,44 +55,39 @@ def run(arguments: argparse.Namespace) -> int:
             )
         else:
             answers = "; ".join(f"{ranked.score:.1%} {ranked.label}" for ranked in best)
-            print(f"{path}: {answers}")
+            print(f"{name}: {answers}")
     return 1 if failed else 0
 
 
-class _EmptyFolderError(PictureError):
-    """A folder that was named holds no picture."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder}: no pictures in this folder ({', '.join(_SUFFIXES)})")
-        self.folder = folder
-
-
-_SUFFIXES = sorted(PICTURE_SUFFIXES)
-
-
-def _pictures(paths: Sequence[Path]) -> Iterator[Path | _EmptyFolderError]:
-    for path in paths:
-        if not path.is_dir():
+def _pictures(paths: Sequence[Path]) -> Iterator[Path | UnreadableError]:
+    for position, path in enumerate(paths):
+        if path == STANDARD_INPUT and path in paths[:position]:
+            yield UnreadableError(path, "there twice; standard input can be read once")
+        elif path == STANDARD_INPUT or not folder.is_folder(path):
             yield path
-            continue
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
-        )
-        if found:
-            yield from found
         else:
-            yield _EmptyFolderError(path)
+            found = list(folder.search(path))
+            yield from sorted(found, key=_path)
+            if not found:
+                yield folder.no_pictures(path)
 
 
-def _report_failure(
-    error: PictureError, path: Path | _EmptyFolderError, model: str, *, as_json: bool
-) -> None:
+def _path(found: Path | UnreadableError) -> Path:
+    return found.path if isinstance(found, UnreadableError) else found
+
+
+def _read(path: Path | UnreadableError, wanted_px: tuple[int, int]) -> Pixels:
+    if isinstance(path, UnreadableError):
+        raise path
+    if path == STANDARD_INPUT:
+        return standard_input(wanted_px)
+    return read_picture(path, wanted_px)
+
+
+def _report_failure(error: PictureError, name: str, model: str, *, as_json: bool) -> None:
     if as_json:
-        where = path.folder if isinstance(path, _EmptyFolderError) else path
         _print_json(
-            PictureMessage(path=str(where), model=model, results=[], stages_ms={}, error=str(error))
+            PictureMessage(path=name, model=model, results=[], stages_ms={}, error=str(error))
         )
     else:
         print(f"edged: {error}", file=sys.stderr)

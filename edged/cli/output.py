@@ -11,6 +11,7 @@ from typing import Any
 
 from edged.errors import EdgedError
 from edged.files import write_atomically
+from edged.printable import printable
 
 
 class OutputError(EdgedError):
@@ -29,8 +30,9 @@ class ReaderLeftError(OutputError):
 def take_streams() -> None:
     """Make standard output and standard error what commands can print to without a thought.
 
-    What cannot be written to standard output is an OutputError. What cannot be written to standard
-    error is lost: nobody is left to be told, and the work goes on.
+    What cannot be written to standard output is an OutputError, but a character that its encoding
+    has not is written as an escape. What cannot be written to standard error is lost: nobody is
+    left to be told, and the work goes on.
     """
     # In the order of their numbers: else the next file opened would be a standard stream.
     sys.stdin = sys.stdin or _null("r")
@@ -55,7 +57,9 @@ def write_file(path: Path, data: bytes) -> None:
         else:
             write_atomically(path, data)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(
+            f"{printable(path)}: cannot be written: {error.strerror or error}"
+        ) from error
 
 
 class _Output(io.TextIOWrapper):
@@ -91,7 +95,7 @@ def _unwritten(error: OSError) -> OutputError:
 
 def _taken(stream: Any, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
     was = stream or _null("w")
-    options = (was.encoding, was.errors, None, was.line_buffering, was.write_through)
+    options = (was.encoding, "backslashreplace", None, was.line_buffering, was.write_through)
     return kind(was.detach(), *options)
 
 

@@ -65,7 +65,11 @@ def _snapshot(parser: argparse.ArgumentParser) -> None:
 
 def _classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures"
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="a picture, a folder of pictures, or - for standard input",
     )
     parser.add_argument(
         "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"

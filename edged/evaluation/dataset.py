@@ -8,7 +8,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from edged.config.toml import cut, shown
 from edged.errors import ConfigError, EdgedError, PictureError
-from edged.imaging.picture import PICTURE_SUFFIXES
+from edged.imaging import folder
+from edged.imaging.folder import UnreadableError
 from edged.perception.labels import LabelIndex
+from edged.printable import printable
 
 MAX_EXAMPLES = 500_000
 MAX_PICTURE_BYTES = 64 << 20
@@ -40,11 +42,15 @@ class DataError(EdgedError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled picture. ``columns`` are the other cells of its row, by column."""
+    """One labelled picture. ``columns`` are the other cells of its row, by column.
+
+    ``name`` is its path in the data as people may see it, ``stored`` the same as it is stored.
+    """
 
     name: str
     label: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    stored: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,15 @@ class Dataset:
     """Examples in the order of their names (of a table: of its rows), and how to read them.
 
     ``read`` gives the bytes of an example's file, `MAX_PICTURE_BYTES` at most, or raises
-    PictureError. ``columns`` are what examples can be told apart by.
+    PictureError. ``columns`` are what examples can be told apart by. ``closed`` are folders and
+    links in it that cannot be looked into, and why: nobody knows what is missing.
     """
 
     source: str
     examples: Sequence[Example]
     columns: tuple[str, ...]
     read: Callable[[Example], bytes]
+    closed: Mapping[str, str] = field(default_factory=dict)
 
     def limited(self, count: int | None) -> Dataset:
         """At most `count` examples, evenly spread over all of them."""
@@ -78,7 +86,7 @@ class Dataset:
         )
 
     def _with(self, examples: Sequence[Example]) -> Dataset:
-        return Dataset(self.source, examples, self.columns, self.read)
+        return replace(self, examples=examples)
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -86,14 +94,18 @@ def open_dataset(path: Path) -> Dataset:
 
     DataError, one line, if there are none, or what is there cannot be read as that.
     """
-    if path.is_dir():
+    if folder.is_folder(path):
         return _folder(path)
     if path.suffix.lower() == ".csv":
         return _table(path)
     if path.suffix.lower() == ".zip":
         return _archive(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; give a folder, .zip or .csv of pictures")
+    try:
+        path.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such file or folder" if missing else (error.strerror or str(error)).lower()
+        raise DataError(f"{path}: {reason}; give a folder, .zip or .csv of pictures") from error
     raise DataError(f"{path}: neither a folder nor a .zip or .csv file of labelled pictures")
 
 
@@ -143,25 +155,22 @@ def _by_index(dataset: Dataset, column: str, classes: int) -> npt.NDArray[np.int
 
 def _folder(root: Path) -> Dataset:
     def read(example: Example) -> bytes:
-        return _read_file(root / example.name)
+        return _read_file(root / example.stored)
 
-    try:
-        paths = sorted(islice(_pictures(root), MAX_EXAMPLES + 1))
-    except OSError as error:
-        raise DataError(f"{root}: {error.strerror}; give a folder that can be read") from error
-    return Dataset(str(root), _by_folder(str(root), paths), (), read)
-
-
-def _pictures(root: Path) -> Iterable[str]:
-    return (
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if _is_picture(path.name) and path.is_file()
-    )
-
-
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+    names: list[str] = []
+    closed: dict[str, str] = {}
+    # One more than may be, to be told from as many as may be.
+    for found in islice(folder.search(root), MAX_EXAMPLES + 1):
+        if not isinstance(found, UnreadableError):
+            names.append(found.relative_to(root).as_posix())
+        elif found.path == root:
+            raise DataError(str(found))
+        else:
+            closed[printable(found.path.relative_to(root))] = str(found)
+    if closed and not names:
+        raise DataError(next(iter(closed.values())))
+    source = printable(root)
+    return Dataset(source, _by_folder(source, sorted(names)), (), read, closed)
 
 
 def _archive(path: Path) -> Dataset:
@@ -173,9 +182,9 @@ def _archive(path: Path) -> Dataset:
         raise DataError(f"{path}: {reason}; give a ZIP of class folders") from error
 
     def read(example: Example) -> bytes:
-        where = f"{path}: {cut(example.name)}"
+        where = f"{printable(path)}: {cut(example.name)}"
         try:
-            with archive.open(example.name) as file:
+            with archive.open(example.stored) as file:
                 return _bounded(file.read(MAX_PICTURE_BYTES + 1), where)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, KeyError) as error:
             # NotImplementedError, for a compression that is not known, is a RuntimeError.
@@ -188,13 +197,14 @@ def _archive(path: Path) -> Dataset:
             (
                 entry.filename
                 for entry in archive.infolist()
-                if _is_picture(PurePosixPath(entry.filename).name)
+                if folder.is_picture(PurePosixPath(entry.filename).name)
                 and not entry.filename.startswith("__MACOSX/")
             ),
             MAX_EXAMPLES + 1,
         )
     )
-    return Dataset(str(path), _by_folder(str(path), names), (), read)
+    source = printable(path)
+    return Dataset(source, _by_folder(source, names), (), read)
 
 
 def _by_folder(source: str, names: Sequence[str]) -> list[Example]:
@@ -205,15 +215,16 @@ def _by_folder(source: str, names: Sequence[str]) -> list[Example]:
         label = PurePosixPath(name).parent.name
         if not label:
             raise DataError(
-                f"{source}: {cut(name)} is in no class folder; arrange pictures as CLASS/NAME.jpg"
+                f"{source}: {cut(printable(name))} is in no class folder; "
+                "arrange pictures as CLASS/NAME.jpg"
             )
-        examples.append(Example(name, label))
+        examples.append(Example(printable(name), label, stored=name))
     return examples
 
 
 def _table(path: Path) -> Dataset:
     def read(example: Example) -> bytes:
-        return _read_file(path.parent / example.name)
+        return _read_file(path.parent / example.stored)
 
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
@@ -227,7 +238,7 @@ def _table(path: Path) -> Dataset:
         raise DataError(f"{path}: {reason}; give a table with a header") from error
     _check_count(str(path), len(examples))
     taken = (_column(path, header, _PATH_COLUMNS),)
-    return Dataset(str(path), examples, tuple(c for c in header if c not in taken), read)
+    return Dataset(printable(path), examples, tuple(c for c in header if c not in taken), read)
 
 
 def _rows(path: Path, rows: Iterable[list[str]], header: list[str]) -> Iterable[Example]:
@@ -249,7 +260,7 @@ def _rows(path: Path, rows: Iterable[list[str]], header: list[str]) -> Iterable[
         name = cells.pop(picture)
         if not name or "\0" in name:
             raise DataError(f"{path}: row {number} names no picture in column {shown(picture)}")
-        yield Example(name, cells[label].strip(), cells)
+        yield Example(printable(name), cells[label].strip(), cells, name)
 
 
 def _column(path: Path, header: Sequence[str], wanted: Sequence[str]) -> str:
@@ -271,14 +282,15 @@ def _check_count(source: str, count: int) -> None:
 
 
 def _read_file(path: Path) -> bytes:
+    where = printable(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise PictureError(f"{path}: not a file; give a picture")
+            raise PictureError(f"{where}: not a file; give a picture")
         with path.open("rb") as file:
-            return _bounded(file.read(MAX_PICTURE_BYTES + 1), str(path))
+            return _bounded(file.read(MAX_PICTURE_BYTES + 1), where)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise PictureError(f"{path}: {reason}; give a picture file that can be read") from error
+        raise PictureError(f"{where}: {reason}; give a picture file that can be read") from error
 
 
 def _bounded(data: bytes, where: str) -> bytes:

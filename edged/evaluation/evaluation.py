@@ -73,6 +73,8 @@ def evaluate(
     inspector = Inspector(*first.input_px)
     columns: list[dict[str, str]] = []
     digest = hashlib.sha256()
+    for name, why in dataset.closed.items():
+        inspector.unreadable(name, why)
     for position, example in enumerate(followed(dataset.examples)):
         try:
             data = dataset.read(example)
@@ -80,7 +82,7 @@ def evaluate(
             digest.update(hashlib.sha256(data).digest())
             pixels = decode_picture(data, example.name)
         except PictureError as error:
-            inspector.unreadable(example, str(error))
+            inspector.unreadable(example.name, str(error))
             continue
         inspector.look(example, pixels)
         columns.append({"label": example.label, **example.columns})

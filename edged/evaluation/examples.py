@@ -100,9 +100,9 @@ class Inspector:
     _features: list[npt.NDArray[np.float16]] = field(default_factory=list)
     _doubts: list[Finding] = field(default_factory=list)
 
-    def unreadable(self, example: Example, why: str) -> None:
-        """A picture that cannot be decoded."""
-        self._unreadable.append(Finding(example.name, why))
+    def unreadable(self, name: str, why: str) -> None:
+        """A picture that cannot be decoded, or a folder that may hold some."""
+        self._unreadable.append(Finding(name, why))
 
     def look(self, example: Example, pixels: Pixels) -> None:
         """A picture as it was decoded in full."""

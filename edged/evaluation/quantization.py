@@ -30,6 +30,7 @@ from edged.imaging.resample import resample
 from edged.inference import tensors, tflite
 from edged.inference.runtimes import one_line
 from edged.messages.message import Document
+from edged.printable import printable
 
 VARIANTS = ("float32", "float16", "dynamic-range", "int8", "int8-float-io")
 CALIBRATION_PICTURES = 300
@@ -214,7 +215,7 @@ def _variants(
     ]
     for classifier in classifiers:
         classifier.__exit__()
-    return Quantization(source.path.name, len(inputs) - 2, variants)
+    return Quantization(printable(source.path.name), len(inputs) - 2, variants)
 
 
 def _labels(source: Source, data: Dataset, folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """Pictures in files and messages: read into RGB pixels, and written as JPEG.
 
 Pictures come from outside and may be damaged or hostile, so whatever a decoder says becomes a
-PictureError of one line. JPEG goes the quick way of `turbojpeg`; Pillow takes what that leaves,
+PictureError of one line. JPEG goes the quick way of `turbojpeg`; `pillow` takes what that leaves,
 and is imported when it is needed.
 """
 
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import io
 import os
-import threading
+import stat
 import unicodedata
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,20 +22,26 @@ from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
 from edged.imaging.resample import REDUCING_GAP, resample
+from edged.printable import printable
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import ImageFont
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File names, in lower case, that are taken for pictures when a folder is searched."""
+KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
+"""What is read, for people."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
+"""The same as Pillow names it. It has more, some of which start other programs."""
 
 MAX_PIXELS = 89_478_485
-"""Larger pictures are refused: as RGB this many take 256 MiB. Pillow warns from here on as well."""
+"""What would be decoded to more is refused: as RGB this many take 256 MiB."""
 
-MAX_JPEG_BYTES = 1 << 28
+MAX_FILE_BYTES = 1 << 28
 """A larger file is not read whole: Pillow takes it piece by piece."""
 
-_warnings_lock = threading.Lock()
+
+class TooManyPixelsError(PictureError):
+    """A picture would be decoded to more than `MAX_PIXELS`; reduced it may be read."""
 
 
 def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels:
@@ -46,17 +50,30 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
     Grey, palette, 16-bit and CMYK pictures are converted; what is transparent lies over white.
     With `wanted_px` (height, width) a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is
     several times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may
-    be a turned view and read-only. PictureError if the file is no picture, damaged or above
-    `MAX_PIXELS`.
+    be a turned view and read-only. PictureError if the file is no picture of `KINDS`, damaged, or
+    above `MAX_PIXELS` as it would be decoded.
     """
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size <= MAX_JPEG_BYTES:
-                return decode_picture(file.read(), str(path), wanted_px)
-            return _decode(file, str(path), wanted_px)
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size > MAX_FILE_BYTES:
+                return _decode(file, printable(path), wanted_px)
+            return read_stream(file, printable(path), wanted_px)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise PictureError(f"{path}: {reason}; give a picture file that can be read") from error
+        raise _unreadable(printable(path), error) from error
+
+
+def read_stream(stream: BinaryIO, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
+    """As `read_picture`, all that comes from a stream, `MAX_FILE_BYTES` at most."""
+    try:
+        data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(where, error) from error
+    if len(data) > MAX_FILE_BYTES:
+        raise PictureError(
+            f"{where}: more than {MAX_FILE_BYTES >> 20} MiB; give a smaller picture, or a file"
+        )
+    return decode_picture(data, where, wanted_px)
 
 
 def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
@@ -109,77 +126,47 @@ def _decode_in_memory(
     data: bytes,
     where: str,
     wanted_px: tuple[int, int] | None,
-    formats: tuple[str, ...] | None = None,
+    formats: tuple[str, ...] = FORMATS,
 ) -> Pixels:
     pixels = turbojpeg.decode(data, wanted_px and _least_px(wanted_px), MAX_PIXELS)
     return _decode(io.BytesIO(data), where, wanted_px, formats) if pixels is None else pixels
-
-
-def _least_px(wanted_px: tuple[int, int]) -> tuple[int, int]:
-    return wanted_px[0] * REDUCING_GAP, wanted_px[1] * REDUCING_GAP
 
 
 def _decode(
     file: BinaryIO,
     where: str,
     wanted_px: tuple[int, int] | None,
-    formats: tuple[str, ...] | None = None,
+    formats: tuple[str, ...] = FORMATS,
 ) -> Pixels:
-    from PIL import Image, UnidentifiedImageError
+    from edged.imaging import pillow
 
     try:
-        with _without_warnings():
-            picture = Image.open(file, formats=formats)
-            if picture.width * picture.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-        if wanted_px and picture.format == "JPEG":
-            with _without_warnings():
-                transposed = picture.getexif().get(turbojpeg.ORIENTATION, 1) >= 5
-            least_px = _least_px(wanted_px)
-            picture.draft(None, least_px if transposed else least_px[::-1])
-        picture.load()
-        with _without_warnings():
-            orientation = picture.getexif().get(turbojpeg.ORIENTATION, 1)
-            return turbojpeg.upright(_rgb(picture), orientation)
-    except UnidentifiedImageError as error:
-        kind = "JPEG" if formats else "picture"
-        raise PictureError(
-            f"{where}: {'empty' if not file.seek(0, io.SEEK_END) else f'no {kind}'}; "
-            "give a JPEG, PNG, BMP, GIF, TIFF or WebP file"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise PictureError(
-            f"{where}: more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller"
+        return pillow.decode(file, wanted_px and _least_px(wanted_px), MAX_PIXELS, formats)
+    except pillow.UnknownKindError as error:
+        if not file.seek(0, io.SEEK_END):
+            found = "empty"
+        elif "PNG" in formats:
+            found = "no picture of a kind that is read"
+        else:
+            found = "no JPEG"
+        raise PictureError(f"{where}: {found}; give a {KINDS} file") from error
+    except pillow.TooLargeError as error:
+        raise TooManyPixelsError(
+            f"{where}: more than {MAX_PIXELS // 1_000_000} million pixels{error}; make it smaller"
         ) from error
     except Exception as error:
         # On damaged data Pillow's decoders raise nearly anything, from struct.error to TypeError.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = printable(" ".join(str(error).split())) or type(error).__name__
         raise PictureError(f"{where}: damaged picture ({reason}); save it again") from error
 
 
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    # The filters of warnings belong to the process, so only one thread at a time may swap them;
-    # decoding, which takes long, stays outside.
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _least_px(wanted_px: tuple[int, int]) -> tuple[int, int]:
+    return wanted_px[0] * REDUCING_GAP, wanted_px[1] * REDUCING_GAP
 
 
-def _rgb(picture: Image.Image) -> Pixels:
-    from PIL import Image
-
-    if picture.mode.startswith("I"):
-        grey = np.asarray(picture)
-        level = (grey >> 8 if picture.mode.startswith("I;16") or grey.max() > 255 else grey).clip(
-            0, 255
-        )
-        return np.repeat(level.astype(np.uint8)[..., None], 3, axis=2)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        over = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(over, picture)
-    return np.asarray(picture.convert("RGB"))
+def _unreadable(where: str, error: OSError) -> PictureError:
+    reason = (error.strerror or str(error)).lower()
+    return PictureError(f"{where}: {reason}; give a picture file that can be read")
 
 
 def _reduced(pixels: Pixels, width_px: int | None) -> Pixels:

@@ -8,6 +8,7 @@ every picture once more.
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from edged.core import Pixels
 
@@ -23,22 +24,44 @@ SCALES = (8, 4, 2, 1)
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
-"""ISO/IEC 10918-1, table B.1."""
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = {0xC0, 0xC1}
+_BARE = {0x00, 0x01, *range(0xD0, 0xDA)}
+"""Markers of ISO/IEC 10918-1, table B.1: those that start a frame, those of them whose frames are
+coded row by row with Huffman codes, and those that no length follows."""
+
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 _COLOURS = ("Gray", "YCbCr", "RGB")
 
 ORIENTATION = 0x0112
-"""EXIF 2.32, table 4: 1 is upright, 2 to 4 are mirrored or half turned, from 5 on transposed."""
+ORIENTATIONS = range(1, 9)
+UPRIGHT = 1
+"""EXIF 2.32, table 4: 2 to 4 are mirrored or half turned, from 5 on transposed."""
 
-_SHORT = 3
-"""The type of its value."""
+_SHORT, _LONG = 3, 4
+_VALUE_BYTES = {1: 1, 2: 1, _SHORT: 2, _LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+"""TIFF 6.0, section 2: the types of values."""
+
+
+class Header(NamedTuple):
+    """What comes before the pixels of a JPEG.
+
+    ``orientation`` is None where it takes Pillow to say: EXIF data that is damaged or unusual, or
+    XMP that has one. ``is_sequential``: in one scan, so that reduced it needs no more memory than
+    what it is reduced to; a progressive JPEG is held whole.
+    """
+
+    orientation: int | None
+    is_sequential: bool
 
 
 def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> Pixels | None:
     """The picture upright, at the smallest of its `SCALES` that is not below `least_px`.
 
     `least_px` is (height, width) of the upright picture, None for the whole one. None if `data` is
-    no JPEG, ends too early, is damaged, of more than `most_pixels` or in colours of printing.
+    no JPEG, ends too early, is damaged, would be held as more than `most_pixels`, is in colours of
+    printing or turned in an unusual way.
     """
     # What was cut off would else be decoded as grey, without a word.
     whole = data.startswith(_START) and data[-64:].rstrip(b"\0").endswith(_END)
@@ -46,14 +69,17 @@ def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> P
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        if height * width > most_pixels or colours not in _COLOURS:
+        head = header(data)
+        if head is None or head.orientation is None or colours not in _COLOURS:
             return None
-        turn = orientation(data)
         scale = 1
         if least_px is not None:
-            least_height, least_width = least_px if turn < 5 else least_px[::-1]
+            least_height, least_width = least_px if head.orientation < 5 else least_px[::-1]
             fits = min(height // least_height, width // least_width)
             scale = next((scale for scale in SCALES if fits >= scale), 1)
+        held = 1 if not head.is_sequential else scale
+        if -(-height // held) * -(-width // held) > most_pixels:
+            return None
         pixels: Pixels = simplejpeg.decode_jpeg(
             data,
             "RGB",
@@ -65,37 +91,68 @@ def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> P
     # KeyError: colours that it has no name for. TypeError: a system's release before 1.7.
     except (ValueError, KeyError, TypeError):
         return None
-    return upright(pixels, turn)
+    return upright(pixels, head.orientation)
 
 
-def orientation(data: bytes) -> int:
-    """The orientation in the EXIF data of a JPEG; 1, which is upright, where there is none."""
+def header(data: bytes) -> Header | None:
+    """The header of a JPEG, None if it is not as the standard has it, or does not end in `data`."""
+    exif: bytes | None = None
+    xmp = b""
+    plain, sequential, components = True, False, 0
     at = 2
-    while data[at : at + 1] == b"\xff" and (marker := data[at + 1 : at + 2]):
+    while data[at : at + 1] == b"\xff":
+        # Any number of these may fill up before a marker.
+        while data[at + 1 : at + 2] == b"\xff":
+            at += 1
+        marker, size = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        segment = data[at + 4 : at + 2 + size]
+        if not marker or marker[0] in _BARE or size < 2 or len(segment) != size - 2:
+            return None
         if marker[0] == _START_OF_SCAN:
-            break
-        size = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker[0] == _APP1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            return _orientation_of(data[at + 10 : at + 2 + size])
+            sequential = sequential and segment[:1] == bytes([components])
+            return Header(_orientation(exif, xmp) if plain else None, sequential)
+        if marker[0] in _FRAMES:
+            sequential, components = marker[0] in _SEQUENTIAL, segment[5] if size > 7 else 0
+        elif marker[0] == _APP1 and segment.startswith(_EXIF):
+            plain = plain and exif is None
+            exif = segment[len(_EXIF) :]
+        elif marker[0] == _APP1 and segment.startswith(_XMP):
+            xmp += segment
         at += 2 + size
-    return 1
+    return None
 
 
-def _orientation_of(tiff: bytes) -> int:
+def _orientation(exif: bytes | None, xmp: bytes) -> int | None:
+    turn = 0 if exif is None else _orientation_of(exif)
+    # Only without one in EXIF data that in XMP counts.
+    if turn == 0:
+        return None if b"tiff:Orientation" in xmp else UPRIGHT
+    return turn
+
+
+def _orientation_of(tiff: bytes) -> int | None:
+    """0 where the directory has none, None where it is not as EXIF has it."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
-        return 1
+        return None
+    turn = 0
     try:
         (directory,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, directory)
         for number in range(count):
             entry = directory + 2 + 12 * number
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-            if tag == ORIENTATION and kind == _SHORT:
-                return int(value) if 1 <= value <= 8 else 1
+            tag, kind, values, place = struct.unpack_from(order + "HHII", tiff, entry)
+            size = values * _VALUE_BYTES.get(kind, 0)
+            if kind not in _VALUE_BYTES or (size > 4 and place + size > len(tiff)):
+                return None
+            if tag == ORIENTATION:
+                if turn or values != 1 or kind not in (_SHORT, _LONG):
+                    return None
+                (value,) = struct.unpack_from(order + "HI"[kind - _SHORT], tiff, entry + 8)
+                turn = value if value in ORIENTATIONS else UPRIGHT
     except struct.error:
-        pass
-    return 1
+        return None
+    return turn
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:

@@ -28,6 +28,7 @@ from edged.inference.modelfile import ModelFile
 from edged.inference.preprocessing import Preprocessing
 from edged.inference.tensors import Tensor
 from edged.perception.filter import look_up
+from edged.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class TfliteClassifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
-        self.name = path.stem
+        self.name = printable(path.stem)
         self.labels = labels
         self.runtime = runtime
         self.threads = threads

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from edged.printable import printable
+
 SchemaVersion: TypeAlias = Literal[1]
 """Grows when a field goes or changes its meaning; a new field does not change it."""
 
@@ -29,7 +31,19 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 def encoded(document: object) -> bytes:
     """A message, or any part of one, as UTF-8 JSON in one line."""
-    return _encoder.encode(document)
+    try:
+        return _encoder.encode(document)
+    except UnicodeEncodeError:
+        # A path that is no UTF-8, from a place where nobody thought of it.
+        return _encoder.encode(_utf8(msgspec.to_builtins(document, enc_hook=str)))
+
+
+def _utf8(value: object) -> object:
+    if isinstance(value, dict):
+        return {_utf8(key): _utf8(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_utf8(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _type_of(struct_name: str) -> str:

@@ -126,7 +126,7 @@ def test_features_far_from_every_class_are_found() -> None:
 
 def test_class_balance() -> None:
     given = inspector()
-    given.unreadable(Example("x", "cat"), "damaged")
+    given.unreadable("x", "damaged")
     balance = given.findings([100, 5, 0]).balance
     assert (balance.smallest, balance.largest, balance.ratio) == (5, 100, 20.0)
     assert (balance.uneven, balance.without_pictures, balance.classes) == (True, 1, 3)

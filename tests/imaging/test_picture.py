@@ -18,8 +18,8 @@ from PIL import Image, ImageFont, ImageOps
 from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import picture as module
+from edged.imaging.folder import READ_SUFFIXES
 from edged.imaging.picture import (
-    PICTURE_SUFFIXES,
     annotated_jpeg,
     decode_jpeg,
     decode_picture,
@@ -72,7 +72,7 @@ def test_every_kind_of_file_is_read(tmp_path: Path, suffix: str, tolerance: int)
 
     pixels = read_picture(path)
 
-    assert suffix in PICTURE_SUFFIXES
+    assert suffix in READ_SUFFIXES
     assert (pixels.dtype, pixels.shape) == (np.uint8, (48, 64, 3))
     assert difference(pixels, scene()) <= tolerance
 

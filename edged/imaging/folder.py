@@ -1,0 +1,121 @@
+"""Which files of a folder are pictures."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from edged.errors import PictureError
+from edged.imaging.picture import KINDS
+from edged.printable import printable
+
+READ_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
+        *(".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
+    }
+)
+"""How, in lower case, files of the `KINDS` of pictures end."""
+
+OTHER_SUFFIXES = frozenset(
+    {
+        *(".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif", ".jxl", ".jxr", ".wdp"),
+        *(".j2c", ".j2k", ".jp2", ".jpc", ".jpf", ".jph", ".jpm", ".jpx", ".jls"),
+        *(".pbm", ".pgm", ".pnm", ".ppm", ".pcx", ".tga", ".dds", ".qoi"),
+        *(".exr", ".bpg", ".flif", ".psb", ".psd", ".xcf", ".kra", ".svg", ".svgz"),
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc"),
+        *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl"),
+        *(".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+"""How pictures of other kinds end. They are tried all the same: the content counts, and what cannot
+be read is told."""
+
+_SUFFIXES = READ_SUFFIXES | OTHER_SUFFIXES
+
+
+class UnreadableError(PictureError):
+    """A folder, or what is named as a picture, cannot be opened. ``path`` says which."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{printable(path)}: {reason}")
+        self.path = path
+
+
+class Listing(NamedTuple):
+    """What is in a folder, in no order: pictures, folders, and what there is of neither."""
+
+    pictures: list[Path]
+    folders: list[Path]
+    unreadable: list[UnreadableError]
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is taken for a picture; hidden files are not."""
+    return not name.startswith(".") and PurePath(name).suffix.lower() in _SUFFIXES
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` leads to a folder; False where nobody may look."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def listing(folder: Path) -> Listing:
+    """The pictures and folders in `folder`, through symbolic links. OSError if it is closed."""
+    found = Listing([], [], [])
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            try:
+                mode = entry.stat().st_mode
+            except OSError as error:
+                # A link that leads nowhere may have been anything, one that is closed a folder.
+                if is_picture(entry.name) or isinstance(error, PermissionError):
+                    found.unreadable.append(UnreadableError(path, _closed(error)))
+                continue
+            if stat.S_ISDIR(mode):
+                found.folders.append(path)
+            elif is_picture(entry.name):
+                if stat.S_ISREG(mode):
+                    found.pictures.append(path)
+                else:
+                    reason = "no regular file; give a picture file that can be read"
+                    found.unreadable.append(UnreadableError(path, reason))
+    return found
+
+
+def search(root: Path) -> Iterator[Path | UnreadableError]:
+    """All pictures in `root` and the folders in it, in no order, and what is closed there.
+
+    Symbolic links are followed, but not to a folder that the link lies in.
+    """
+    waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    while waiting:
+        folder, around = waiting.pop()
+        try:
+            status = folder.stat()
+            identity = status.st_dev, status.st_ino
+            if identity in around:
+                continue
+            found = listing(folder)
+        except OSError as error:
+            yield UnreadableError(folder, _closed(error))
+            continue
+        yield from found.pictures
+        yield from found.unreadable
+        waiting += [(inside, around | {identity}) for inside in found.folders]
+
+
+def no_pictures(folder: Path) -> UnreadableError:
+    """That there are none in `folder`."""
+    return UnreadableError(folder, f"no pictures in this folder; put in {KINDS} files")
+
+
+def _closed(error: OSError) -> str:
+    return f"{(error.strerror or str(error)).lower()}; make it readable, or take it out"
