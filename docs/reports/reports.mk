@@ -27,6 +27,10 @@ report-evaluation: $(VENV)/run.stamp ## measure the bundled model and those of .
 			--data $(SHARED)/imagenet-sample/labels.csv --json > $(REPORTS)/.part && \
 		mv $(REPORTS)/.part $(REPORTS)/$$name.json || exit 1; \
 	done
+	$(BIN)/edged models calibrate $(SHARED)/models/mlperf_tiny_resnet_float.tflite \
+		--labels models/edged-cifar10-int8.labels.txt --data $(CIFAR)/test.zip > $(REPORTS)/calibration.md
+	$(BIN)/edged models calibrate $(SHARED)/models/mlperf_tiny_resnet_float.tflite \
+		--labels models/edged-cifar10-int8.labels.txt --data $(CIFAR)/test.zip --json > $(REPORTS)/calibration.json
 	$(BIN)/python -m edged.evaluation $(REPORTS)/bundled.json > $(REPORTS)/bundled.md
 	$(BIN)/python -m edged.evaluation $(CLASSIFIERS:%=$(REPORTS)/%.json) > $(REPORTS)/imagenet.md
 

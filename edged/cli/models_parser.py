@@ -44,6 +44,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     _add_directory(verify)
     add_json(verify)
 
+    _add_calibration(actions)
     _add_evaluation(actions)
 
 
@@ -96,6 +97,22 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     quantize.add_argument("--out", type=Path, metavar="DIR", help="where the files go")
     add_json(quantize)
     add_model_options(quantize)
+
+
+def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    calibrate = command(
+        actions, "calibrate", "calibrate", "find out how a model wants its pictures"
+    )
+    calibrate.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
+    calibrate.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="D",
+        help="pictures of what the model knows, with labels as for evaluate, or without",
+    )
+    add_json(calibrate)
+    add_model_options(calibrate)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -89,17 +89,17 @@ class Dataset:
         return replace(self, examples=examples)
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: Path, *, labelled: bool = True) -> Dataset:
     """The pictures in a folder or ZIP of class folders (``CLASS/NAME.jpg``) or named by a CSV.
 
     DataError, one line, if there are none, or what is there cannot be read as that.
     """
     if folder.is_folder(path):
-        return _folder(path)
+        return _folder(path, labelled)
     if path.suffix.lower() == ".csv":
         return _table(path)
     if path.suffix.lower() == ".zip":
-        return _archive(path)
+        return _archive(path, labelled)
     try:
         path.stat()
     except OSError as error:
@@ -153,7 +153,7 @@ def _by_index(dataset: Dataset, column: str, classes: int) -> npt.NDArray[np.int
     return np.array(indices, np.int64)
 
 
-def _folder(root: Path) -> Dataset:
+def _folder(root: Path, labelled: bool) -> Dataset:
     def read(example: Example) -> bytes:
         return _read_file(root / example.stored)
 
@@ -170,10 +170,10 @@ def _folder(root: Path) -> Dataset:
     if closed and not names:
         raise DataError(next(iter(closed.values())))
     source = printable(root)
-    return Dataset(source, _by_folder(source, sorted(names)), (), read, closed)
+    return Dataset(source, _by_folder(source, sorted(names), labelled), (), read, closed)
 
 
-def _archive(path: Path) -> Dataset:
+def _archive(path: Path, labelled: bool) -> Dataset:
     try:
         # Not closed before the process ends: the dataset reads from it as long as it is used.
         archive = zipfile.ZipFile(path)
@@ -204,16 +204,16 @@ def _archive(path: Path) -> Dataset:
         )
     )
     source = printable(path)
-    return Dataset(source, _by_folder(source, names), (), read)
+    return Dataset(source, _by_folder(source, names, labelled), (), read)
 
 
-def _by_folder(source: str, names: Sequence[str]) -> list[Example]:
-    """Examples labelled by the folder that each lies in."""
+def _by_folder(source: str, names: Sequence[str], labelled: bool) -> list[Example]:
+    """Examples labelled by the folder that each lies in, empty where that is none."""
     _check_count(source, len(names))
     examples = []
     for name in names:
         label = PurePosixPath(name).parent.name
-        if not label:
+        if labelled and not label:
             raise DataError(
                 f"{source}: {cut(printable(name))} is in no class folder; "
                 "arrange pictures as CLASS/NAME.jpg"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from edged.evaluation.calibrate import Calibration
 from edged.evaluation.check import Check
 from edged.evaluation.document import Accuracy, Evaluation, Model
 from edged.evaluation.examples import Inspection
@@ -63,6 +64,54 @@ def preprocessing(model: Model) -> str:
         return ""
     fitted = {"stretch": "stretched", "crop": "cropped to the middle"}[how.fit]
     return f" Pictures {fitted}, {how.channels}, {how.pixels}; outputs are {how.scores}."
+
+
+def calibration(document: Calibration) -> str:
+    """Every way, and the lines for the configuration."""
+    return "\n".join(_calibration(document))
+
+
+def _calibration(document: Calibration) -> Iterator[str]:
+    known = "with labels" if document.labelled else "without labels"
+    yield f"# {_line(document.model)}: how it wants its pictures"
+    yield ""
+    yield f"{document.pictures} pictures of {_line(document.data)}, {known}."
+    yield ""
+    yield from table(
+        [
+            "",
+            "pixels",
+            "colours",
+            "fit",
+            "steadiness" if not document.labelled else "top-1",
+            "confidence",
+        ],
+        (
+            [
+                "*" if place == document.chosen else "fits" if way.fits else "",
+                f"{way.normalization} (as it is)" if way.present else way.normalization,
+                way.channels,
+                way.fit,
+                percent(way.top1 if document.labelled else way.steadiness),
+                percent(way.confidence),
+            ]
+            for place, way in enumerate(document.candidates)
+        ),
+    )
+    yield ""
+    if document.guessing:
+        yield (
+            "No way is better than guessing: give pictures of what the model knows, and look at "
+            "the order of its labels."
+        )
+    elif not document.lines:
+        yield "The model is fed as it should be: nothing else is surely better."
+    else:
+        if not document.labelled:
+            yield "How steady the answers are is all that is known here: look at some of them."
+        yield "This fits. Put into the configuration:"
+        yield ""
+        yield from document.lines
 
 
 def quantization(document: Quantization) -> str:

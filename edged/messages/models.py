@@ -128,6 +128,9 @@ class ModelMessage(Document, frozen=True, kw_only=True):
     classes: Count | None = None
     labels: str | None = None
     metadata: Metadata | None = None
+    hint: Annotated[
+        str | None, Meta(description="how the tool that made it means it, where that is known")
+    ] = None
     blessing: Annotated[
         Blessed | str | None, Meta(description="a text says why it does not hold")
     ] = None

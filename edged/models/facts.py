@@ -11,7 +11,7 @@ from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.messages import models
 from edged.messages.models import Checked, Hash, ListedMessage, ModelMessage, VerifiedMessage
-from edged.models import catalog, library, pins, quarantine
+from edged.models import catalog, library, makers, pins, quarantine
 from edged.models.catalog import Facts, Model
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
             std=list(file.std) or None,
             label_files=list(file.label_files.values()) or None,
         ),
+        hint=makers.hint(path, classifier.input_px),
         blessing=_blessing(path, classifier.preprocessing),
     )
 

@@ -48,6 +48,7 @@ TYPED: dict[str, str] = {
     "fetched": "models fetch mobilenet_v1_0.25_128_quant --dir {0} --from {0}",
     "verified": f"models verify {MODEL}",
     "evaluation": "models evaluate {0}/colours.tflite --data {0}/data",
+    "calibration": "models calibrate {0}/colours.tflite --data {0}/many",
     "comparison": "models compare {0}/colours.tflite {0}/colours.tflite --data {0}/data "
     "--gate {0}/gate.toml",
 }
@@ -65,6 +66,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     (folder / "gate.toml").write_text("[overall]\ntop1_min = 1.0\n")
     for label, colour in COLOURS.items():
         paint(folder / "data" / label / "1.png", colour)
+        for number in range(4):
+            paint(folder / "many" / label / f"{number}.png", colour, number)
 
     def quantized() -> Quantization:
         labels = str(model.with_suffix(".txt"))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from edged.commands import COMMANDS, union
+from edged.evaluation.calibrate import Calibration
 from edged.evaluation.comparison import Comparison
 from edged.evaluation.document import Evaluation
 from edged.evaluation.quantization import Quantization
@@ -37,6 +38,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "evaluation": Evaluation,
     "comparison": Comparison,
     "quantization": Quantization,
+    "calibration": Calibration,
     "bench": BenchMessage,
     "version": VersionMessage,
 }
