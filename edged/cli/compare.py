@@ -10,6 +10,7 @@ from edged.config.schema import ModelConfig
 from edged.evaluation import comparison, text
 from edged.evaluation.dataset import open_dataset
 from edged.models import library
+from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,5 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
         print()
         print(text.checks(found.results))
         print()
-        print(f"Blessed: {written}" if written else "Not blessed.")
+        print(f"Blessed: {printable(written)}" if written else "Not blessed.")
     return 0 if found.blessed else 1
