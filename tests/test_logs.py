@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
@@ -54,6 +55,15 @@ def test_a_person_reads_the_time_and_the_level_only_where_it_matters() -> None:
     seen, broken = stream.getvalue().splitlines()
     assert seen[8:] == " seen"
     assert broken[8:] == " error: broken"
+
+
+@pytest.mark.parametrize("style", ["journal", "json", "text"])
+def test_what_a_terminal_would_act_on_is_escaped(style: str) -> None:
+    stream = written(style)
+    logging.getLogger("edged.test").warning("%s: damaged", os.fsdecode(b"caf\xe9\x1b[31m"))
+    (line,) = stream.getvalue().splitlines()
+    said = json.loads(line)["message"] if style == "json" else line
+    assert said.endswith(r"caf\xe9\x1b[31m: damaged")
 
 
 def test_a_traceback_is_kept_in_every_style() -> None:

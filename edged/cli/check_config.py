@@ -10,6 +10,7 @@ from edged.config.effective import effective
 from edged.config.load import load
 from edged.paths import control_socket
 from edged.ports.control import address
+from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,6 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.show:
         print(effective(config))
     else:
-        where = arguments.config or "the defaults"
+        where = printable(arguments.config or "the defaults")
         print(f"{where}: valid; rules: {len(config.rule)}, outputs: {len(config.output)}")
     return 0

@@ -10,6 +10,7 @@ from edged.cli.model import configured, tell_suspicions
 from edged.cli.progress import followed
 from edged.evaluation import comparison, text
 from edged.evaluation.dataset import open_dataset
+from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,5 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
         print()
         print(text.checks(found.results))
         print()
-        print(f"Blessed: {written}" if written else "Not blessed.")
+        print(f"Blessed: {printable(written)}" if written else "Not blessed.")
     return 0 if found.blessed else 1

@@ -12,6 +12,7 @@ from edged.cli.output import write_file
 from edged.config.schema import Config
 from edged.errors import CameraError
 from edged.ports.control.client import DaemonAbsentError
+from edged.printable import printable
 
 TOP = 3
 """Classes that are told."""
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print("; ".join(f"{best['score']:.1%} {best['label']}" for best in seen["results"]))
     if arguments.out is not None:
-        print(f"written to {arguments.out}")
+        print(f"written to {printable(arguments.out)}")
     return 0
 
 

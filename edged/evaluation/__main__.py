@@ -14,6 +14,7 @@ import msgspec
 from edged.evaluation import text
 from edged.evaluation.document import Evaluation
 from edged.evaluation.quantization import Quantization
+from edged.printable import printable
 
 
 def main(paths: Sequence[str]) -> int:
@@ -23,7 +24,9 @@ def main(paths: Sequence[str]) -> int:
         try:
             documents.append(_read(Path(path)))
         except (OSError, msgspec.DecodeError) as error:
-            print(f"edged: {path}: no document of an evaluation ({error})", file=sys.stderr)
+            print(
+                f"edged: {printable(path)}: no document of an evaluation ({error})", file=sys.stderr
+            )
             return 65
     evaluations = [document for document in documents if isinstance(document, Evaluation)]
     if len({document.data.sha256 for document in evaluations}) > 1:

@@ -94,6 +94,7 @@ def open_dataset(path: Path, *, labelled: bool = True) -> Dataset:
 
     DataError, one line, if there are none, or what is there cannot be read as that.
     """
+    where = printable(path)
     if folder.is_folder(path):
         return _folder(path, labelled)
     if path.suffix.lower() == ".csv":
@@ -105,8 +106,8 @@ def open_dataset(path: Path, *, labelled: bool = True) -> Dataset:
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such file or folder" if missing else (error.strerror or str(error)).lower()
-        raise DataError(f"{path}: {reason}; give a folder, .zip or .csv of pictures") from error
-    raise DataError(f"{path}: neither a folder nor a .zip or .csv file of labelled pictures")
+        raise DataError(f"{where}: {reason}; give a folder, .zip or .csv of pictures") from error
+    raise DataError(f"{where}: neither a folder nor a .zip or .csv file of labelled pictures")
 
 
 def classes_of(dataset: Dataset, labels: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -174,15 +175,16 @@ def _folder(root: Path, labelled: bool) -> Dataset:
 
 
 def _archive(path: Path, labelled: bool) -> Dataset:
+    source = printable(path)
     try:
         # Not closed before the process ends: the dataset reads from it as long as it is used.
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         reason = error.strerror if isinstance(error, OSError) else "no ZIP archive, or damaged"
-        raise DataError(f"{path}: {reason}; give a ZIP of class folders") from error
+        raise DataError(f"{source}: {reason}; give a ZIP of class folders") from error
 
     def read(example: Example) -> bytes:
-        where = f"{printable(path)}: {cut(example.name)}"
+        where = f"{source}: {cut(example.name)}"
         try:
             with archive.open(example.stored) as file:
                 return _bounded(file.read(MAX_PICTURE_BYTES + 1), where)
@@ -203,7 +205,6 @@ def _archive(path: Path, labelled: bool) -> Dataset:
             MAX_EXAMPLES + 1,
         )
     )
-    source = printable(path)
     return Dataset(source, _by_folder(source, names, labelled), (), read)
 
 
@@ -226,50 +227,51 @@ def _table(path: Path) -> Dataset:
     def read(example: Example) -> bytes:
         return _read_file(path.parent / example.stored)
 
+    source = printable(path)
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
-            raise DataError(f"{path}: larger than {MAX_TABLE_BYTES >> 20} MiB; split it")
+            raise DataError(f"{source}: larger than {MAX_TABLE_BYTES >> 20} MiB; split it")
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = [cell.strip() for cell in next(rows, [])]
-            examples = list(islice(_rows(path, rows, header), MAX_EXAMPLES + 1))
+            examples = list(islice(_rows(source, rows, header), MAX_EXAMPLES + 1))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else f"no CSV in UTF-8 ({error})"
-        raise DataError(f"{path}: {reason}; give a table with a header") from error
-    _check_count(str(path), len(examples))
-    taken = (_column(path, header, _PATH_COLUMNS),)
-    return Dataset(printable(path), examples, tuple(c for c in header if c not in taken), read)
+        raise DataError(f"{source}: {reason}; give a table with a header") from error
+    _check_count(source, len(examples))
+    taken = (_column(source, header, _PATH_COLUMNS),)
+    return Dataset(source, examples, tuple(c for c in header if c not in taken), read)
 
 
-def _rows(path: Path, rows: Iterable[list[str]], header: list[str]) -> Iterable[Example]:
+def _rows(source: str, rows: Iterable[list[str]], header: list[str]) -> Iterable[Example]:
     if repeated := [cell for cell in header if header.count(cell) > 1]:
-        raise DataError(f"{path}: column {shown(repeated[0])} is there twice; rename one")
-    picture = _column(path, header, _PATH_COLUMNS)
+        raise DataError(f"{source}: column {shown(repeated[0])} is there twice; rename one")
+    picture = _column(source, header, _PATH_COLUMNS)
     indexed = [cell for cell in header if _INDEX_COLUMN.fullmatch(cell.lower())]
     named = [cell for cell in header if cell.lower() in _LABEL_COLUMNS]
-    label = indexed[0] if indexed and not named else _column(path, header, _LABEL_COLUMNS)
+    label = indexed[0] if indexed and not named else _column(source, header, _LABEL_COLUMNS)
     for number, row in enumerate(rows, 2):
         if not row:
             continue
         if len(row) != len(header):
             raise DataError(
-                f"{path}: row {number} has {len(row)} cells, the header {len(header)}; "
+                f"{source}: row {number} has {len(row)} cells, the header {len(header)}; "
                 "put cells with a comma in quotes"
             )
         cells = dict(zip(header, row, strict=True))
         name = cells.pop(picture)
         if not name or "\0" in name:
-            raise DataError(f"{path}: row {number} names no picture in column {shown(picture)}")
+            raise DataError(f"{source}: row {number} names no picture in column {shown(picture)}")
         yield Example(printable(name), cells[label].strip(), cells, name)
 
 
-def _column(path: Path, header: Sequence[str], wanted: Sequence[str]) -> str:
+def _column(source: str, header: Sequence[str], wanted: Sequence[str]) -> str:
     for name in wanted:
         for cell in header:
             if cell.lower() == name:
                 return cell
     raise DataError(
-        f"{path}: the header has no column named {' or '.join(wanted)}; "
+        f"{source}: the header has no column named {' or '.join(wanted)}; "
         f"it has {', '.join(shown(cell) for cell in header[:12]) or 'none'}"
     )
 

@@ -44,7 +44,8 @@ def measure(model: ModelConfig) -> Footprint:
     try:
         child = subprocess.run(
             [sys.executable, "-m", "edged.evaluation.probe"],
-            input=msgspec.json.encode(model),
+            # Python's own JSON: a path that is no UTF-8 goes through it as it is.
+            input=json.dumps(msgspec.to_builtins(model)).encode(),
             capture_output=True,
             timeout=TIMEOUT_S,
             check=False,
@@ -66,9 +67,9 @@ def main() -> int:
     from edged.inference import tflite
 
     try:
-        model = msgspec.json.decode(sys.stdin.buffer.read(), type=ModelConfig)
+        model = msgspec.convert(json.load(sys.stdin), ModelConfig)
         classifier = tflite.load(model)
-    except (EdgedError, msgspec.DecodeError) as error:
+    except (EdgedError, json.JSONDecodeError, msgspec.ValidationError) as error:
         print(error, file=sys.stderr)
         return 1
     noise = np.random.default_rng(0).integers(0, 256, (*classifier.input_px, 3), np.uint8)

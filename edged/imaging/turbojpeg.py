@@ -77,7 +77,7 @@ def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> P
             least_height, least_width = least_px if head.orientation < 5 else least_px[::-1]
             fits = min(height // least_height, width // least_width)
             scale = next((scale for scale in SCALES if fits >= scale), 1)
-        held = 1 if not head.is_sequential else scale
+        held = scale if head.is_sequential else 1
         if -(-height // held) * -(-width // held) > most_pixels:
             return None
         pixels: Pixels = simplejpeg.decode_jpeg(

@@ -119,6 +119,49 @@ def test_each_damaged_picture_is_told_once(
     assert caplog.text.count("2.png") <= 1
 
 
+def test_pictures_under_other_endings_are_shown(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", 10).rename(tmp_path / "1.jfif")
+    put(tmp_path, "2.png", 20).rename(tmp_path / "2.apng")
+    (tmp_path / "3.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with DirectorySource(quick(tmp_path)) as source:
+        assert shades(source, 2) == [10, 20]
+        with pytest.raises(CameraError, match=r"3\.heic: no picture of a kind that is read"):
+            source.grab().decode((1, 1))
+        assert shades(source, 3) == [10, 20, 10]
+
+
+def test_what_is_no_file_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(tmp_path, "1.png", 10)
+    (tmp_path / "2.png").symlink_to("nowhere")
+    with DirectorySource(quick(tmp_path)) as source:
+        assert shades(source, 5) == [10] * 5
+    assert caplog.text.count("2.png: no such file or directory") == 1
+
+
+def test_a_picture_too_large_to_be_had_whole_is_shown_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(shade(50, 480, 640)).save(tmp_path / "1.jpg")
+    monkeypatch.setattr("edged.imaging.picture.MAX_PIXELS", 60 * 80)
+    with DirectorySource(quick(tmp_path)) as source:
+        shown = source.grab()
+        assert shown.decode((30, 40)).shape == (60, 80, 3)
+        with pytest.raises(CameraError, match="and all of them are needed"):
+            shown.decode(None)
+        assert source.grab().decode((30, 40)).shape == (60, 80, 3)
+
+
+def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9\x1b")
+    folder.mkdir()
+    with pytest.raises(CameraError, match=r"caf\\xe9\\x1b: no pictures in this folder"):
+        DirectorySource(quick(folder)).__enter__()
+    put(folder, "1.png", 10)
+    with DirectorySource(quick(folder)) as source:
+        assert source.name == rf"{tmp_path}/caf\xe9\x1b"
+        assert shades(source, 1) == [10]
+
+
 @pytest.mark.parametrize("content", ["empty", "no picture", "damaged", "absent"])
 def test_a_folder_without_a_readable_picture_is_one_clear_line(
     tmp_path: Path, content: str

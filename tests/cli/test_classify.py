@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +134,122 @@ def test_the_command_line_is_checked(capsys: pytest.CaptureFixture[str]) -> None
         main(["classify", "--top", "0", "x.jpg"])
     assert stopped.value.code == 2
     assert "0 is not at least 1" in capsys.readouterr().err
+
+
+def test_files_under_other_endings_are_read_or_told(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending in ("jfif", "jpe", "pjpeg"):
+        shutil.copy(pictures / "a.jpg", pictures / f"a.{ending}")
+    (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (pictures / "Thumbs.db").write_bytes(b"x")
+    assert main(["classify", str(pictures)]) == 1
+    captured = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in captured.out.splitlines()] == [
+        str(pictures / name) for name in ("a.jfif", "a.jpe", "a.jpg", "a.pjpeg", "deep/b.jpg")
+    ]
+    assert captured.err.startswith(f"edged: {pictures}/phone.heic: no picture of a kind that is ")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_closed_folder_is_told_and_the_rest_go_on(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = pictures / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refusing(path: Path) -> Any:
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert main(["classify", "--json", str(pictures)]) == 1
+    first, refused, last = documents(capsys)
+    assert (first["error"], last["error"]) == (None, None)
+    assert refused["path"] == str(closed)
+    assert refused["error"].startswith(f"{closed}: permission denied; ")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_names_are_escaped_in_answers_and_errors(as_json: bool, tmp_path: Path) -> None:
+    for name in (b"caf\xe9.jpg", b"e\x1b[31m.jpg", b"f\nedged.jpg", b"z.jpg"):
+        target = os.fsencode(tmp_path) + b"/" + name
+        shutil.copy(PICTURES / "cat.jpg", target)
+        Path(os.fsdecode(target)).with_suffix(".png").write_bytes(b"no picture")
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "classify", *(["--json"] * as_json), tmp_path],
+        capture_output=True,
+        cwd=PICTURES.parents[1],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        timeout=60,
+        check=False,
+    )
+    answers, errors = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 1
+    assert "\x1b" not in answers + errors
+    shown = [r"caf\xe9", r"e\x1b[31m", r"f\nedged", "z"]
+    if as_json:
+        found = [json.loads(line) for line in answers.splitlines()]
+        paths = [document["path"] for document in found]
+        assert paths == [f"{tmp_path}/{name}.{end}" for name in shown for end in ("jpg", "png")]
+        assert errors == ""
+    else:
+        for lines, head, end in ((answers, "", "jpg"), (errors, "edged: ", "png")):
+            starts = [f"{head}{tmp_path}/{name}.{end}: " for name in shown]
+            for line, start in zip(lines.splitlines(), starts, strict=True):
+                assert line.startswith(start)
+
+
+class Piped:
+    """Standard input that another program writes to."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+    def isatty(self) -> bool:
+        return False
+
+
+def test_a_picture_comes_through_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Piped((PICTURES / "cat.jpg").read_bytes()))
+    assert main(["classify", "--json", "-", str(PICTURES / "cat.jpg")]) == 0
+    piped, named = documents(capsys)
+    assert piped["path"] == "-"
+    assert piped["results"] == named["results"]
+
+
+def test_standard_input_is_read_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Piped((PICTURES / "rocket.jpg").read_bytes()))
+    assert main(["classify", "-", "-"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("-: ")
+    assert captured.err == "edged: -: there twice; standard input can be read once\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"), [(b"", "empty; "), (b"no picture", "no picture of a kind that is read; ")]
+)
+def test_what_comes_and_is_no_picture_is_one_line(
+    data: bytes, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Piped(data))
+    assert main(["classify", "-"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"edged: standard input: {says}")
+    assert said.count("\n") == 1
+
+
+def test_nobody_types_a_picture(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Piped(b"")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert main(["classify", "-"]) == 1
+    assert capsys.readouterr().err.startswith("edged: standard input: a terminal; ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,33 @@ def test_evaluate_prints_markdown_and_writes_page_and_golden_outputs(
     assert "| label  | red   |" in capsys.readouterr().out
     assert page.read_text().startswith("<!doctype html>")
     assert len(json.loads(golden.read_text())["pictures"]) == 6
+
+
+def test_what_cannot_be_read_is_counted_and_told(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    assert main(["models", "evaluate", str(model), "--data", str(data)]) == 1
+    said = capsys.readouterr().out
+    assert "- unreadable: 1\n  - red/phone.heic: red/phone.heic: no picture of a kind" in said
+
+
+def test_names_that_are_no_utf8_are_escaped_in_all_that_is_written(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = data.rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    (named / "red" / "0.png").rename(named / "red" / os.fsdecode(b"\xe9\x1b.png"))
+    odd = model.rename(tmp_path / os.fsdecode(b"m\xe9.tflite"))
+    page, golden = tmp_path / "report.html", tmp_path / "golden.json"
+    options = ["--html", str(page), "--write-golden", str(golden), "--slice", "label"]
+    arguments = ["models", "evaluate", str(odd), "--data", str(named)]
+    labels = ["--labels", str(tmp_path / "colours.txt")]
+    assert main([*arguments, *labels, *options, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["data"]["name"], document["model"]["name"]) == (r"caf\xe9", r"m\xe9")
+    assert r"m\xe9" in page.read_text()
+    names = [picture["name"] for picture in json.loads(golden.read_text())["pictures"]]
+    assert r"red/\xe9\x1b.png" in names
 
 
 def test_without_jinja2_a_page_is_refused_before_anything_is_measured(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +46,67 @@ def test_class_folders_label_the_pictures_in_them(tmp_path: Path) -> None:
         ("dog/b.png", "dog"),
     ]
     assert found.read(found.examples[0]) == picture()
+
+
+def test_names_are_shown_escaped_and_read_as_they_are(tmp_path: Path) -> None:
+    tree(tmp_path, os.fsdecode(b"cat/caf\xe9.png"), "cat/\x1b[31m.jfif")
+    found = open_dataset(tmp_path)
+    assert [e.name for e in found.examples] == [r"cat/\x1b[31m.jfif", r"cat/caf\xe9.png"]
+    assert [found.read(e) for e in found.examples] == [picture(), picture()]
+
+
+def test_a_name_in_an_error_is_escaped(tmp_path: Path) -> None:
+    root = tree(tmp_path / os.fsdecode(b"\xe9"), "cat/a.png")
+    found = open_dataset(root)
+    (root / "cat" / "a.png").unlink()
+    with pytest.raises(PictureError) as told:
+        found.read(found.examples[0])
+    assert str(told.value).startswith(rf"{tmp_path}/\xe9/cat/a.png: No such file")
+    assert found.source == rf"{tmp_path}/\xe9"
+
+
+def test_what_looks_like_a_picture_is_an_example_that_counts(tmp_path: Path) -> None:
+    found = open_dataset(tree(tmp_path, "cat/a.heic", "cat/b.jpe", "cat/c.txt", "cat/d.db"))
+    assert [e.name for e in found.examples] == ["cat/a.heic", "cat/b.jpe"]
+
+
+def test_class_folders_may_be_links(tmp_path: Path) -> None:
+    tree(tmp_path / "elsewhere", "a.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cat").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "data")
+    found = open_dataset(tmp_path / "data")
+    assert [(e.name, e.label) for e in found.examples] == [("cat/a.png", "cat")]
+
+
+def test_a_closed_class_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "cat/a.png", "dog/b.png")
+    close(tmp_path / "dog", monkeypatch)
+    found = open_dataset(tmp_path)
+    assert [e.name for e in found.examples] == ["cat/a.png"]
+    assert list(found.limited(1).closed) == ["dog"]
+    assert found.closed["dog"].startswith(f"{tmp_path}/dog: permission denied; ")
+
+
+@pytest.mark.parametrize("name", [".", "dog"])
+def test_with_nothing_but_closed_folders_there_is_no_data(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, "dog/b.png")
+    close(tmp_path / name, monkeypatch)
+    with pytest.raises(DataError, match="permission denied"):
+        open_dataset(tmp_path)
+
+
+def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refusing(path: Path) -> Any:
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
 
 
 def test_a_zip_reads_as_the_folder_in_it(tmp_path: Path) -> None:

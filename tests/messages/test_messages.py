@@ -217,3 +217,10 @@ def test_the_stages_in_the_documentation_are_those_of_a_real_frame() -> None:
 @pytest.mark.parametrize(("name", "example"), examples())
 def test_an_example_in_the_documentation_is_what_its_schema_says(name: str, example: str) -> None:
     validator(name).validate(json.loads(example))
+
+
+def test_a_path_that_is_no_utf8_is_escaped_in_json() -> None:
+    odd = json.loads(device.output(OutputState("caf\udce9", 1.0, 1.0), AT).json())
+    plain = json.loads(device.output(OutputState("cafe", 1.0, 1.0), AT).json())
+
+    assert odd == {**plain, "output": r"caf\xe9"}

@@ -1,0 +1,178 @@
+"""Pillow is kept to the kinds that are named, and is quiet; large JPEGs are reduced."""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import EpsImagePlugin, Image
+
+from edged.core import Pixels
+from edged.errors import PictureError
+from edged.imaging import picture as module
+from edged.imaging import turbojpeg
+from edged.imaging.picture import FORMATS, KINDS, decode_picture, read_picture
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+def noise(height_px: int = 64, width_px: int = 96) -> Pixels:
+    return np.random.default_rng(1).integers(0, 256, (height_px, width_px, 3), np.uint8)
+
+
+def encoded(kind: str, pixels: Pixels | None = None, mode: str = "RGB", **options: object) -> bytes:
+    data = io.BytesIO()
+    picture = Image.fromarray(noise() if pixels is None else pixels).convert(mode)
+    picture.save(data, kind, **options)
+    return data.getvalue()
+
+
+@pytest.fixture(params=["simplejpeg", "pillow alone"])
+def either_decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "pillow alone":
+        monkeypatch.setattr(turbojpeg, "simplejpeg", None)
+
+
+def test_no_interpreter_is_started_for_what_is_named_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *of, **_: started.append(of))
+    path = tmp_path / "drawing.jpg"
+    path.write_bytes(POSTSCRIPT)
+
+    with pytest.raises(PictureError, match="no picture of a kind that is read"):
+        read_picture(path)
+
+    assert started == []
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "PDF"])
+def test_a_kind_that_is_not_named_is_not_read(kind: str) -> None:
+    with pytest.raises(PictureError, match=f"give a {KINDS} file"):
+        decode_picture(encoded(kind), "test")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_kind_that_is_named_is_read(kind: str) -> None:
+    assert kind.lower() in KINDS.lower()
+    assert decode_picture(encoded(kind), "test").shape == (64, 96, 3)
+
+
+CRACKED_TIFF = """
+import io, sys
+from PIL import Image
+from edged.errors import PictureError
+from edged.imaging.picture import decode_picture
+data = io.BytesIO()
+Image.effect_noise((96, 400), 90).save(data, "TIFF", compression=sys.argv[1])
+cracked = bytearray(data.getvalue())
+cracked[200:-200:37] = bytes(0x55 ^ value for value in cracked[200:-200:37])
+try:
+    decode_picture(bytes(cracked), "test")
+except PictureError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("compression", ["tiff_deflate", "tiff_lzw", "jpeg", "group4"])
+def test_a_cracked_tiff_is_one_line_of_ours(compression: str) -> None:
+    if compression == "group4":
+        code = CRACKED_TIFF.replace("90).save", '90).convert("1").save')
+    else:
+        code = CRACKED_TIFF
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code, compression],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.count("\n") <= 1
+    if compression == "tiff_deflate":
+        assert done.stdout.startswith("test: damaged picture (")
+
+
+def test_pillow_logs_nothing_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        decode_picture(encoded("PNG"), "test")
+        decode_picture(encoded("TIFF"), "test")
+
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("either_decoder")
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_above_the_limit_is_read_where_a_part_of_its_pixels_is_enough(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded("JPEG", noise(480, 640), mode)
+    whole = decode_picture(data, "test", (30, 40))
+    monkeypatch.setattr(module, "MAX_PIXELS", 60 * 80)
+
+    assert decode_picture(data, "test", (30, 40)).shape == (60, 80, 3)
+    assert (decode_picture(data, "test", (30, 40)) == whole).all()
+
+
+@pytest.mark.usefixtures("either_decoder")
+@pytest.mark.parametrize(
+    ("kind", "options", "wanted_px", "why"),
+    [
+        ("JPEG", {}, None, ", and all of them are needed"),
+        ("JPEG", {}, (100, 100), " at the size that is needed"),
+        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, which is held whole"),
+        ("PNG", {}, (30, 40), ""),
+    ],
+)
+def test_what_would_be_too_large_in_memory_is_refused(
+    kind: str,
+    options: dict[str, object],
+    wanted_px: tuple[int, int] | None,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = encoded(kind, noise(480, 640), **options)
+    monkeypatch.setattr(module, "MAX_PIXELS", 60 * 80)
+
+    with pytest.raises(PictureError) as told:
+        decode_picture(data, "test", wanted_px)
+
+    assert str(told.value) == f"test: more than 0 million pixels{why}; make it smaller"
+
+
+def test_a_jpeg_in_one_scan_for_each_colour_is_held_whole() -> None:
+    data = encoded("JPEG")
+    scan = data.index(b"\xff\xda")
+    alone = data[: scan + 4] + b"\x01" + data[scan + 5 :]
+
+    assert turbojpeg.header(data) == turbojpeg.Header(turbojpeg.UPRIGHT, is_sequential=True)
+    assert turbojpeg.header(alone) == turbojpeg.Header(turbojpeg.UPRIGHT, is_sequential=False)
+
+
+def test_a_stream_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded("PNG")
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", len(data))
+    assert module.read_stream(io.BytesIO(data), "test").shape == (64, 96, 3)
+
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 1 << 20)
+    with pytest.raises(PictureError, match="test: more than 1 MiB; "):
+        module.read_stream(io.BytesIO(bytes((1 << 20) + 1)), "test")
+    with pytest.raises(PictureError, match="/dev/zero: more than 1 MiB; "):
+        read_picture(Path("/dev/zero"))
+
+
+def test_a_large_file_is_read_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(encoded("PNG"))
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 100)
+
+    assert (read_picture(path) == noise()).all()
