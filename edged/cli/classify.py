@@ -27,6 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     classifier = tflite.load(
         ModelConfig(path=model, labels=arguments.labels, threads=arguments.threads)
     )
+    found = classifier.found_labels
+    if found.guessed:
+        print(f"edged: labels from {found.source}, found beside the model", file=sys.stderr)
     wanted_px = classifier.input_px
     word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
     failed = False
