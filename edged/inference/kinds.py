@@ -23,7 +23,8 @@ _LEAST_BOXES = 100
 _LANDMARKS = {63, 195, 1404, 1434}
 """Values of the points of a hand, a body, a face, a face with irises, as MediaPipe has them."""
 
-_LEAST_FEATURES = 256
+_LEAST_FEATURES = 576
+"""Values of the shortest feature vector of the usual backbones, MobileNetV3-Small's."""
 
 
 def refuse_others(file: ModelFile) -> None:

@@ -20,6 +20,7 @@ _INDEXED = re.compile(
 )
 _INDEX_LAST = re.compile(r"(?P<label>\S.*?)\s*[:=]\s*(?P<index>[0-9]{1,9})", re.ASCII)
 _SYNSET = re.compile(r"n[0-9]{8}\s+(?P<label>\S.*)", re.ASCII)
+_BULLET = re.compile(r"[-*]\s+(?P<label>\S.*)")
 # A label goes to terminals and messages: no control characters but the tab that may separate it.
 _NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]*")
 _TEXT_PROTOCOL_BUFFER = re.compile(r"(?:\s*#[^\n]*\n)*\s*item\s*:?\s*\{")
@@ -55,13 +56,13 @@ def _of_lines(lines: list[tuple[int, str]], source: str) -> tuple[str, ...]:
     table = labeltable.of_lines(lines, source)
     if table is not None:
         return _ordered(table, source)
-    lines = _without_synset(lines)
+    lines = _bare(lines)
     entries = _indexed(lines)
     if entries is None and labeltable.is_header(lines[0][1].split()):
         # "id name" above "0 cat".
         entries = _indexed(lines[1:])
     if entries is not None:
-        labels = _without_synset([(index, label) for _, index, label in entries])
+        labels = _bare([(index, label) for _, index, label in entries])
         return _ordered(
             [
                 (where, index, _unquoted(label))
@@ -69,6 +70,7 @@ def _of_lines(lines: list[tuple[int, str]], source: str) -> tuple[str, ...]:
             ],
             source,
         )
+    _refuse_gaps(lines, source)
     for expected, (number, _) in enumerate(lines, 1):
         if number != expected:
             raise ModelError(f"labels {source}: line {expected} is empty: remove it or name it")
@@ -102,6 +104,19 @@ def _indexed(lines: Sequence[tuple[int, str]]) -> list[Entry] | None:
     return entries if distinct and indices_from(indices) is not None else None
 
 
+def _refuse_gaps(lines: Sequence[tuple[int, str]], source: str) -> None:
+    """ModelError if lines begin with their own indices, but not all of them, from 0 on."""
+    matches = [re.match(r"([0-9]{1,9})\s*[:,.)]?\s+\S", line, re.ASCII) for _, line in lines]
+    indexed = [(i, int(match[1])) for i, match in enumerate(matches) if match]
+    others = [number for (number, _), match in zip(lines, matches, strict=True) if not match]
+    own = all(i == index for i, index in indexed)
+    if len(indexed) > 1 and indexed[0][0] == 0 and own and others:
+        raise ModelError(
+            f"labels {source}: line {others[0]} is not an index and a label, as others are: "
+            "give each line both, or none an index"
+        )
+
+
 def _matches(pattern: re.Pattern[str], lines: Sequence[tuple[int, str]]) -> list[re.Match[str]]:
     """How `pattern` fits each line; empty unless it fits all."""
     found = []
@@ -113,8 +128,9 @@ def _matches(pattern: re.Pattern[str], lines: Sequence[tuple[int, str]]) -> list
     return found
 
 
-def _without_synset(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    matches = _matches(_SYNSET, lines)
+def _bare(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The lines without the WordNet number or the bullet that all of them begin with."""
+    matches = _matches(_SYNSET, lines) or _matches(_BULLET, lines)
     return [
         (number, match["label"]) for (number, _), match in zip(lines, matches, strict=False)
     ] or lines
