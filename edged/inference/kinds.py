@@ -20,8 +20,10 @@ _LEAST_SOUND = 1000
 """Values of a row that is taken for sound: a sixteenth of a second at 16 kHz."""
 
 _LEAST_BOXES = 100
-_LANDMARKS = {63, 195, 1404, 1434}
-"""Values of the points of a hand, a body, a face, a face with irises, as MediaPipe has them."""
+_LANDMARKS = {63, 195, 213, 1404, 1434}
+"""Values of the points of a hand, a body, an eye, a face, a face with irises, as in MediaPipe."""
+
+_SEGMENTER = "a segmenter or another model that gives a map of the picture"
 
 _LEAST_FEATURES = 576
 """Values of the shortest feature vector of the usual backbones, MobileNetV3-Small's."""
@@ -46,10 +48,10 @@ def _by_input(file: ModelFile) -> str:
         tensor.type in (_INT32, _INT64) and len(tensor.shape) < 3 for tensor in file.inputs
     ):
         return "a text model"
-    first = file.inputs[0].shape
-    if len(first) == 5:
+    if any(len(tensor.shape) == 5 for tensor in file.inputs):
         return "a video model"
-    if len(file.inputs) == 1 and 1 <= len(first) <= 2 and first[-1] >= _LEAST_SOUND:
+    row = file.inputs[0].shape
+    if len(file.inputs) == 1 and (len(row) == 1 or (len(row) == 2 and row[-1] >= _LEAST_SOUND)):
         return "a model of sound or other rows of values"
     return ""
 
@@ -61,6 +63,8 @@ def _by_operators(file: ModelFile) -> str:
         word in name for name in names for word in ("detectionpostprocess", "nonmaxsuppression")
     ):
         return "an object detector"
+    if any("posenet" in name for name in names):
+        return "a pose estimator"
     if len(file.outputs) != 1 or not _is_list(file.outputs[0].shape):
         return ""
     maker = file.maker(file.outputs[0].index)
@@ -95,9 +99,9 @@ def _by_outputs(file: ModelFile) -> str:
             return "a pose estimator"
         return "an object detector or another model that gives several maps of the picture"
     if maps and len(shapes) == 1:
-        return "a model that makes pictures" if maps[0][3] == 3 else "a segmenter"
+        return "a model that makes pictures" if maps[0][3] == 3 else _SEGMENTER
     if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][1:] == file.inputs[0].shape[1:3]:
-        return "a segmenter"
+        return _SEGMENTER
     return ""
 
 

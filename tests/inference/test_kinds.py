@@ -56,6 +56,7 @@ def refusal(path: Path) -> str:
         ([[1, 1, 17, 3]], "ADD", "pose estimator"),
         ([[1, 9, 9, 17], [1, 9, 9, 34], [1, 9, 9, 32]], "ADD", "pose estimator"),
         ([[1, 1, 1, 1404], [1, 1, 1, 1]], "ADD", "landmark model"),
+        ([[1, 10, 17, 2], [1, 10, 17], [1, 10], [1]], "PosenetDecoderOp", "pose estimator"),
         ([[1, 63], [1, 1], [1, 1]], "ADD", "landmark model"),
         ([[1, 128]], "L2_NORMALIZATION", "embedder"),
         ([[1, 1280]], "MEAN", "embedder"),
@@ -78,6 +79,7 @@ def test_outputs_and_operators_tell_the_kind(
         ([[15600]], "float32", "model of sound"),
         ([[1, 44032]], "float32", "model of sound"),
         ([[1, 8, 172, 172, 3]], "float32", "video model"),
+        ([[1, 7], [1, 1, 172, 172, 3]], "float32", "video model"),
     ],
 )
 def test_the_input_tells_the_kind(
