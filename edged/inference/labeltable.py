@@ -66,7 +66,7 @@ def of_lines(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | Non
             return choose(first, table[1:], source)
         if len({len(row) for _, row in table}) == 1 and len(table) > 1:
             # In prose, "tench, Tinca tinca", a blank follows each comma.
-            prose = delimiter == "," and not any(re.search(r",\S", line) for _, line in lines)
+            prose = delimiter == "," and not any(re.search(r",(\S|$)", line) for _, line in lines)
             return _without_names(table, source, prose)
     return None
 

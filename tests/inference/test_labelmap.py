@@ -62,6 +62,8 @@ def refusal(content: bytes) -> str:
         "n02121808 cat\nn02084071 dog\nn01503061 bird\n",
         "bird: 2\ncat: 0\ndog: 1\n",
         "id name\n2 bird\n0 cat\n1 dog\n",
+        "cat,\ndog,\nbird,\n",
+        ",0\n0,cat\n1,dog\n2,bird\n",
         "- cat\n- dog\n- bird\n",
         "0) cat\n1) dog\n2) bird\n",
         '"cat"\n"dog"\n"bird"\n',
