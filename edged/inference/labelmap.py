@@ -18,7 +18,7 @@ MAX_LABEL = 1000
 _INDEXED = re.compile(
     r"(?P<index>[0-9]{1,9})(?P<separator>\s*[:,;=|]|[.)]\s|\s+-\s|\s)\s*(?P<label>\S.*)", re.ASCII
 )
-_INDEX_LAST = re.compile(r"(?P<label>\S.*?)\s*[:=]\s*(?P<index>[0-9]{1,9})", re.ASCII)
+_INDEX_LAST = re.compile(r"(?P<label>\S(?:.*\S)?)\s*[:=]\s*(?P<index>[0-9]{1,9})", re.ASCII)
 _SYNSET = re.compile(r"n[0-9]{8}\s+(?P<label>\S.*)", re.ASCII)
 _BULLET = re.compile(r"[-*]\s+(?P<label>\S.*)")
 # A label goes to terminals and messages: no control characters but the tab that may separate it.

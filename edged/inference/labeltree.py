@@ -19,6 +19,7 @@ _HOLDERS = {
     "labeltoidx", "labeltoid", "idtolabel",
 }  # fmt: skip
 _DEEPEST = 4
+_MOST_FIELDS = 100
 _TOKEN = re.compile(
     r"""item\s*:?\s*(?P<begin>\{)|(?P<brace>[{}])|\#[^\n]*|
     (?P<field>\w+)\s*:\s*(?P<value>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|-?\d+)""",
@@ -50,11 +51,11 @@ def read(text: str, source: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ModelError(f"{twice[:40]!r} stands there twice: correct it")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ModelError(f"{name[:40]!r} stands there twice: correct it")
+        found[name] = value
     return found
 
 
@@ -92,6 +93,8 @@ def _of_list(tree: list[Any], source: str) -> list[Entry]:
     rows: list[labeltable.Row]
     if all(isinstance(entry, Mapping) for entry in tree):
         names = list(dict.fromkeys(name for entry in tree for name in entry))
+        if len(names) > _MOST_FIELDS:
+            raise ModelError(f"labels {source}: its entries have too many fields: give a list")
         names = [name for name in names if all(_is_cell(entry.get(name, "")) for entry in tree)]
         rows = [
             (f"entry {i + 1}", [str(entry.get(name, "")).strip() for name in names])
