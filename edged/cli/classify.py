@@ -24,6 +24,9 @@ from edged.printable import printable
 def run(arguments: argparse.Namespace) -> int:
     """Each picture, in the order given; folders are searched through and sorted by name."""
     classifier = loaded(configured(arguments, arguments.model))
+    found = classifier.found_labels
+    if found.guessed:
+        print(f"edged: labels from {found.source}, found beside the model", file=sys.stderr)
     wanted_px = classifier.input_px
     word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
     failed = False

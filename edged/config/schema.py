@@ -51,6 +51,7 @@ class ModelConfig(Section, frozen=True):
 
     path: str = ""
     labels: str = ""
+    locale: str = ""
     runtime: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
     threads: Annotated[int, Meta(ge=0, le=64)] = 0
     xnnpack: bool = True

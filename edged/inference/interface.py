@@ -210,7 +210,7 @@ def scores_output(
 
 
 def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig) -> bool:
-    last = file.last_operator(scores.index)
+    last = file.maker(scores.index)
     alone = math.prod(scores.shape) == 1
     if alone and last == SOFTMAX:
         raise ModelError(

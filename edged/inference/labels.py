@@ -1,61 +1,104 @@
-"""Label files: one label per class, in the forms that the training tools write."""
+"""The labels of a model: named in the configuration, packed into the model, or beside it."""
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import msgspec
 
 from edged.errors import ModelError
 from edged.files import open_regular
 from edged.inference import modelfile
-from edged.inference.modelfile import ModelFile
+from edged.inference.labelmap import parse
+from edged.inference.modelfile import LabelFile, ModelFile
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 4 << 20
 """Longest label file; that of ImageNet-21k has half a megabyte."""
 
-MAX_LABEL = 1000
-"""Longest line, in characters."""
+_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".pbtxt")
+_GENERIC = {
+    "label", "labels", "dict", "labelmap", "labelnames", "classes", "classname", "classnames",
+    "classlabels", "classindices", "classindex", "categories", "synset", "synsetwords",
+}  # fmt: skip
+"""Names of label files that do not say of which model, as `_plain` makes them."""
 
-_INDEXED = re.compile(r"(?P<index>[0-9]{1,9})(?P<separator>\s*[:,]|\s)\s*(?P<label>\S.*)", re.ASCII)
-# A label goes to terminals and messages: no control characters but the tab that may separate it.
-_NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]*")
-_LABEL_COLUMNS = ("label", "labels", "name", "class", "class_name", "display_name")
-_INDEX_COLUMNS = ("index", "id", "class_id", "class_index", "label_id", "number")
+_RIVAL_BYTES = 64 << 20
+"""Longest other model that is looked at; the largest classifiers for small boards have 100 MB."""
+
+_VARIANT = re.compile(
+    r"(float|fp|f|int|uint|i|u|w|a)?(8|16|32)(bits?|x8)?|float|int|full|integer|dynamic|range|"
+    r"drq?|quant|quanti[sz]ed|unquant|ptq|qat|edgetpu|lite|tflite|model|metadata|with|only|weights?"
+)
+"""Words in a file's name that tell how a model was converted and not which one it is."""
 
 
-def find(file: ModelFile, given: str) -> tuple[tuple[str, ...], str]:
-    """The labels and where they come from: `given`, inside of the model, or beside it.
+class Labels(msgspec.Struct, frozen=True):
+    """The labels by class, and their ``source`` in words.
 
-    ModelError if there are none.
+    ``path`` is the file that they are from, unless that is packed into the model; ``guessed`` is
+    true where neither the configuration nor the file's name says that it belongs to the model.
+    """
+
+    names: tuple[str, ...]
+    source: str
+    path: Path | None = None
+    guessed: bool = False
+
+
+def find(file: ModelFile, given: str = "", locale: str = "") -> Labels:
+    """The labels of the model `file`: those in `given`, inside of the model, or beside it.
+
+    Of several in the model those of the `locale`, else those without one. ModelError if there are
+    none, or if it stays open which are right. What is not certain is logged as a warning.
     """
     if given:
-        return load(Path(given)), given
-    for name in file.label_files.values():
-        content = modelfile.packed(file.path, name, MAX_BYTES)
-        if content is not None:
-            source = f"{file.path}:{name}"
-            return parse(content, source), source
-    beside = file.path.with_suffix(".txt"), file.path.with_name("labels.txt")
-    for path in beside:
-        if path.exists():
-            return load(path), str(path)
-    raise ModelError(
-        f"{file.path} has no labels in it, and neither {beside[0].name} nor labels.txt beside it: "
-        "set model.labels"
-    )
+        if locale:
+            raise ModelError(
+                "model.labels and model.locale are both set, and the locale is that of labels in "
+                "the model: remove one of them"
+            )
+        return Labels(load(Path(given)), given, Path(given))
+    found = _named_inside(file, locale)
+    if found is None and locale:
+        raise ModelError(f"{file.path} has no labels with a locale in it: remove model.locale")
+    if found is None and file.has_archive:
+        found = _unnamed_inside(file)
+    if found is None:
+        found = _beside(file)
+        if found.guessed:
+            _tell_doubt(file, found)
+    return found
 
 
-def check_count(path: Path, outputs: int, source: str, count: int) -> None:
-    """ModelError if the model at `path` has not as many `outputs` as there are labels."""
-    if count == outputs:
+def fits(outputs: int, count: int) -> bool:
+    """Whether a model with so many output values may have `count` labels.
+
+    One value answers yes or no, under the label of yes alone or under both.
+    """
+    return outputs == count or (outputs == 1 and count == 2)
+
+
+def check_count(path: Path, outputs: int, source: str, labels: Sequence[str]) -> None:
+    """ModelError if the model at `path` has not as many `outputs` as there are `labels`."""
+    count = len(labels)
+    if fits(outputs, count):
         return
     advice = "set model.labels to the list that was made for this model"
-    if count == outputs - 1:
+    # One value is no list of classes that one of background could begin.
+    if outputs > 1 and count == outputs - 1:
         advice = (
             f"if the model's first class is background, add it as the first line, else {advice}"
         )
-    elif count == outputs + 1:
-        advice = f"if the first label is background, remove its line, else {advice}"
+    elif outputs > 1 and count == outputs + 1:
+        advice = (
+            f"if the first label, {labels[0][:40]!r}, is a heading or stands for background, "
+            f"remove its line, else {advice}"
+        )
     raise ModelError(f"{path} has {outputs} outputs, {source} has {count} labels: {advice}")
 
 
@@ -73,109 +116,155 @@ def load(path: Path) -> tuple[str, ...]:
     return parse(content, str(path))
 
 
-def parse(content: bytes, source: str) -> tuple[str, ...]:
-    """The labels in `content`, by class; `source` names it in errors (ModelError).
-
-    Four forms, UTF-8, one label per line: plain; ``0 cat``; ``0: cat``; CSV, which is ``0,cat``
-    or has a header with a column of labels and perhaps one of indices. Indices are of 0..n-1, in
-    any order. A plain label may begin with digits or hold commas: lines are indexed only if all
-    are, and words after blanks only if their indices are exactly 0..n-1.
-    """
-    lines = _lines(content, source)
-    if not lines:
-        raise ModelError(f"labels {source} is empty: give one label per line")
-    header = [cell.strip().lower() for cell in _cells(lines[0][1])]
-    if any(cell in _LABEL_COLUMNS for cell in header) and (
-        len(header) > 1 or header[0] in ("label", "labels")
-    ):
-        return _table(lines, header, source)
-    found = []
-    for _, line in lines:
-        match = _INDEXED.fullmatch(line)
-        if match is None:
-            break
-        found.append(match)
-    if len(found) == len(lines):
-        numbered = [
-            (number, int(match["index"]), _unquoted(match["label"]))
-            for (number, _), match in zip(lines, found, strict=True)
-        ]
-        separated = all(match["separator"].strip() for match in found)
-        # Coins are "1 euro", "2 euro": without a colon or a comma only a 0 makes an index likely.
-        if separated or any(index == 0 for _, index, _ in numbered):
-            return _sorted(numbered, source)
-    for expected, (number, _) in enumerate(lines, 1):
-        if number != expected:
-            raise ModelError(f"labels {source}: line {expected} is empty: remove it or name it")
-    return tuple(line for _, line in lines)
+def _named_inside(file: ModelFile, locale: str) -> Labels | None:
+    """What the metadata names, if it is there."""
+    for named in file.label_files.values():
+        entry = _of_locale(file.path, named, locale)
+        content = modelfile.packed(file.path, entry.name, MAX_BYTES)
+        if content is not None:
+            source = f"{file.path}:{entry.name}"
+            return Labels(parse(content, source), source)
+    return None
 
 
-def _lines(content: bytes, source: str) -> list[tuple[int, str]]:
-    """The lines that are not blank, with their numbers."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+def _of_locale(path: Path, named: Sequence[LabelFile], locale: str) -> LabelFile:
+    there = ", ".join(entry.locale for entry in named if entry.locale)
+    if locale:
+        wanted = _tag(locale)
+        chosen = next((entry for entry in named if _tag(entry.locale) == wanted), None)
+        if chosen is None:
+            raise ModelError(
+                f"{path} has no labels of the locale {locale}: "
+                + (f"set model.locale to one of {there}" if there else "remove model.locale")
+            )
+        return chosen
+    neutral = [entry for entry in named if not entry.locale]
+    chosen = (neutral or list(named))[0]
+    if not neutral or len(neutral) > 1:
+        others = f"locales {there}" if not neutral else ", ".join(e.name for e in neutral)
+        advice = "model.locale chooses" if not neutral else "model.labels names another"
+        logger.warning("%s has labels in %s: %s is taken; %s", path, others, chosen.name, advice)
+    return chosen
+
+
+def _tag(locale: str) -> str:
+    return locale.replace("_", "-").casefold()
+
+
+def _unnamed_inside(file: ModelFile) -> Labels | None:
+    """What is packed into the model without metadata that names it, if it fits."""
+    fitting = []
+    for name in modelfile.packed_names(file.path):
+        if Path(name).suffix.lower() not in _SUFFIXES:
+            continue
+        content = modelfile.packed(file.path, name, MAX_BYTES)
+        source = f"{file.path}:{name}"
+        try:
+            labels = parse(content or b"", source)
+        except ModelError:
+            # A vocabulary or a licence, perhaps.
+            continue
+        if _fits_outputs(file, labels):
+            fitting.append(Labels(labels, source))
+    return _only(file, fitting)
+
+
+def _beside(file: ModelFile) -> Labels:
+    own = next(_own(file.path), None)
+    if own is not None:
+        return Labels(load(own), str(own), own)
+    fitting, unfit = [], None
+    for path in _generic(file.path.parent):
+        try:
+            labels = load(path)
+            if _fits_outputs(file, labels):
+                fitting.append(Labels(labels, str(path), path, guessed=True))
+            else:
+                check_count(file.path, _outputs(file)[0], str(path), labels)
+        except ModelError as error:
+            unfit = unfit or error
+    found = _only(file, fitting)
+    if found is not None:
+        return found
+    if unfit is not None:
+        raise unfit
+    raise ModelError(
+        f"{file.path} has no labels in it, and neither {file.path.stem}.txt nor labels.txt beside "
+        "it: set model.labels"
+    )
+
+
+def _only(file: ModelFile, found: Sequence[Labels]) -> Labels | None:
+    """The first, if all say the same; ModelError."""
+    if any(labels.names != found[0].names for labels in found):
+        named = " and ".join(labels.source for labels in found)
         raise ModelError(
-            f"labels {source} is not UTF-8 text (byte {error.start}): save it as UTF-8"
-        ) from error
-    lines = []
-    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-        # The first question is the quicker one, and settles nearly every line.
-        if len(line) > MAX_LABEL or not (line.isprintable() or _NO_CONTROLS.fullmatch(line)):
-            raise ModelError(
-                f"labels {source}: line {number} is not a line of text: give one label per line"
+            f"{file.path}: {named} could both be its labels: set model.labels to the right one"
+        )
+    return next(iter(found), None)
+
+
+def _outputs(file: ModelFile) -> list[int]:
+    """How many values each output has that is a list."""
+    shapes = [tensor.shape for tensor in file.outputs]
+    return [shape[-1] for shape in shapes if shape and set(shape[:-1]) <= {1}] or [0]
+
+
+def _fits_outputs(file: ModelFile, labels: Sequence[str]) -> bool:
+    return any(fits(outputs, len(labels)) for outputs in _outputs(file))
+
+
+def _own(model: Path) -> Iterator[Path]:
+    """The label files beside `model` that its name is part of: NAME.txt, NAME.labels.csv, ..."""
+    if model.with_suffix(".txt").exists():
+        yield model.with_suffix(".txt")
+    for path in _label_files(model.parent):
+        if path.name.casefold().startswith(model.stem.casefold()):
+            rest = path.stem[len(model.stem) :]
+            if rest[:1] in (".", "_", "-", " ") and _plain(rest) in _GENERIC:
+                yield path
+
+
+def _generic(folder: Path) -> Iterator[Path]:
+    """The label files in `folder` with names such as labels.txt."""
+    return (path for path in _label_files(folder) if _plain(path.stem) in _GENERIC)
+
+
+def _label_files(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:
+        return []
+    # In the order of suffixes, so that plain text comes first.
+    return [p for suffix in _SUFFIXES for p in paths if p.suffix.lower() == suffix]
+
+
+def _tell_doubt(file: ModelFile, found: Labels) -> None:
+    """Warn if another model in the folder could be the one that the labels were made for."""
+    name = _name_of_all_variants(file.path)
+    for path in sorted(file.path.parent.iterdir()):
+        if path.suffix.lower() != ".tflite" or _name_of_all_variants(path) == name:
+            continue
+        try:
+            if path.stat().st_size > _RIVAL_BYTES or next(_own(path), None) is not None:
+                continue
+            other = modelfile.read(path)
+        except (OSError, ModelError):
+            continue
+        if not other.label_files and _fits_outputs(other, found.names):
+            logger.warning(
+                "labels %s fit %s and %s alike: set model.labels to be sure",
+                found.source,
+                file.path.name,
+                path.name,
             )
-        if line := line.strip():
-            lines.append((number, line))
-    return lines
+            return
 
 
-def _cells(line: str) -> list[str]:
-    if "," not in line and not line.startswith('"'):
-        return [line]
-    import csv
-
-    return next(csv.reader([line], skipinitialspace=True))
+def _name_of_all_variants(path: Path) -> tuple[str, ...]:
+    words = re.split(r"[^a-z0-9]+", path.stem.casefold())
+    return tuple(word for word in words if word and not _VARIANT.fullmatch(word))
 
 
-def _unquoted(label: str) -> str:
-    return _cells(label)[0].strip() if label.startswith('"') else label
-
-
-def _table(lines: list[tuple[int, str]], header: list[str], source: str) -> tuple[str, ...]:
-    # Of "display_name" and "name" the reader of a message wants what stands first in the list.
-    label_column = min(i for i, cell in enumerate(header) if cell in _LABEL_COLUMNS)
-    index_columns = [i for i, cell in enumerate(header) if cell in _INDEX_COLUMNS]
-    numbered = []
-    for row, (number, line) in enumerate(lines[1:]):
-        cells = [cell.strip() for cell in _cells(line)]
-        label = cells[label_column] if len(cells) == len(header) else ""
-        if not label:
-            raise ModelError(
-                f"labels {source}: line {number} has no label in column {label_column + 1}: "
-                "give every row the cells of the header, in quotes where a comma is meant"
-            )
-        index = cells[index_columns[0]] if index_columns else str(row)
-        if not re.fullmatch(r"[0-9]{1,9}", index, re.ASCII):
-            raise ModelError(
-                f"labels {source}: line {number}: {index!r} is not an index: correct it"
-            )
-        numbered.append((number, int(index), label))
-    if not numbered:
-        raise ModelError(f"labels {source} has a header only: give one label per line")
-    return _sorted(numbered, source)
-
-
-def _sorted(numbered: list[tuple[int, int, str]], source: str) -> tuple[str, ...]:
-    """Labels by index, from line number, index and label of each line."""
-    labels: dict[int, str] = {}
-    for number, index, label in numbered:
-        if index in labels:
-            raise ModelError(f"labels {source}: line {number} repeats index {index}: correct it")
-        if index >= len(numbered):
-            raise ModelError(
-                f"labels {source}: line {number} has index {index}, but {len(numbered)} labels "
-                f"have the indices 0 to {len(numbered) - 1}: correct it"
-            )
-        labels[index] = label
-    return tuple(labels[index] for index in range(len(numbered)))
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()

@@ -16,13 +16,34 @@ from edged.errors import ModelError
 from edged.files import open_regular
 from edged.inference.flatbuffer import DamagedError, Table, root
 
-DEQUANTIZE, LOGISTIC, RESHAPE, SOFTMAX, SQUEEZE, QUANTIZE = 6, 14, 22, 25, 43, 114
+AVERAGE_POOL_2D, DEQUANTIZE, L2_NORMALIZATION, LOGISTIC, RESHAPE, SOFTMAX = 1, 6, 11, 14, 22, 25
+MEAN, SQUEEZE, QUANTIZE, NON_MAX_SUPPRESSION_V4, NON_MAX_SUPPRESSION_V5 = 40, 43, 114, 120, 121
 _PASS_THROUGH = {DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE}
 _NORMALIZATION_OPTIONS = 1
 _TENSOR_AXIS_LABELS = 2
 
 
 MAX_BYTES = 1 << 30
+
+
+_ARCHIVE_END = b"PK\x05\x06"
+_ARCHIVE_END_BYTES = 22 + 0xFFFF
+"""The longest record that ends a ZIP archive."""
+
+
+class LabelFile(msgspec.Struct, frozen=True):
+    """A label file that the metadata names; its locale, such as ``de``, may be empty."""
+
+    name: str
+    locale: str
+
+
+class StoredTensor(msgspec.Struct, frozen=True):
+    """An input or output: its index in the main graph, its shape, its number of TensorType."""
+
+    index: int
+    shape: tuple[int, ...]
+    type: int
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -32,7 +53,9 @@ class ModelFile(msgspec.Struct, frozen=True):
     ``producers`` maps a tensor to its operator's code and that operator's first input,
     ``output_names`` an output to its name in the signature. ``mean`` and ``std`` (in units of a
     pixel, 0..255) come from the metadata and are empty where there is none, ``label_files`` maps
-    an output to the name of the label file that is packed into the model.
+    an output to the label files that the metadata says are packed into the model.
+    ``custom_operators`` are the names of operators that are not TensorFlow Lite's own,
+    ``has_archive`` is true where files are packed in.
     """
 
     path: Path
@@ -41,16 +64,23 @@ class ModelFile(msgspec.Struct, frozen=True):
     output_names: Mapping[int, str]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    label_files: Mapping[int, str]
+    label_files: Mapping[int, tuple[LabelFile, ...]]
+    inputs: tuple[StoredTensor, ...]
+    outputs: tuple[StoredTensor, ...]
+    custom_operators: frozenset[str]
+    has_archive: bool
 
-    def last_operator(self, tensor: int) -> int | None:
-        """The code of what makes `tensor`, but for operators that keep the values."""
+    def maker(self, tensor: int) -> int:
+        """The code of the operator that makes `tensor`, but for those that keep the values.
+
+        -1 if there is none.
+        """
         for _ in range(len(self.producers)):
             code, source = self.producers.get(tensor, (-1, -1))
             if code not in _PASS_THROUGH:
                 return code
             tensor = source
-        return None
+        return -1
 
 
 def read(path: Path) -> ModelFile:
@@ -102,6 +132,20 @@ def _facts(path: Path, data: memoryview) -> ModelFile:
         mean,
         std,
         label_files,
+        _described(graph.integers(1), tensors),
+        _described(outputs, tensors),
+        frozenset(
+            bytes(code.raw(1)).decode(errors="replace") for code in model.tables(1) if code.raw(1)
+        ),
+        _ARCHIVE_END in bytes(data[-_ARCHIVE_END_BYTES:]),
+    )
+
+
+def _described(indices: Sequence[int], tensors: Sequence[Table]) -> tuple[StoredTensor, ...]:
+    return tuple(
+        StoredTensor(index, tensors[index].integers(0), tensors[index].number(1, "b"))
+        for index in indices
+        if index >= 0
     )
 
 
@@ -158,7 +202,7 @@ def _names(model: Table) -> dict[int, str]:
 
 def _metadata(
     model: Table, outputs: tuple[int, ...]
-) -> tuple[tuple[float, ...], tuple[float, ...], dict[int, str]]:
+) -> tuple[tuple[float, ...], tuple[float, ...], dict[int, tuple[LabelFile, ...]]]:
     buffers = list(model.tables(4))
     for entry in model.tables(6):
         number = entry.number(1, "I")
@@ -176,13 +220,28 @@ def _metadata(
             options = unit.table(1)
             if options is not None and unit.number(0, "B") == _NORMALIZATION_OPTIONS:
                 mean, std = options.numbers(0, "f"), options.numbers(1, "f")
-    label_files = {
-        output: file.text(0)
-        for output, tensor in zip(outputs, graph.tables(3), strict=False)
-        for file in tensor.tables(6)
-        if file.number(2, "b") == _TENSOR_AXIS_LABELS
-    }
+    label_files = {}
+    for output, tensor in zip(outputs, graph.tables(3), strict=False):
+        files = tuple(
+            LabelFile(file.text(0), file.text(3))
+            for file in tensor.tables(6)
+            if file.number(2, "b") == _TENSOR_AXIS_LABELS
+        )
+        if files:
+            label_files[output] = files
     return mean, std, label_files
+
+
+def packed_names(path: Path) -> list[str]:
+    """The names of the files that are packed into the model; none where they cannot be read."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if name.isprintable()]
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeError, OSError):
+        # Weights may look like the end of an archive by chance.
+        return []
 
 
 def packed(path: Path, name: str, limit_bytes: int) -> bytes | None:

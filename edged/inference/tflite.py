@@ -21,9 +21,10 @@ from edged.config.schema import ModelConfig
 from edged.core import Pixels, Prediction, Scores
 from edged.errors import ModelError
 from edged.imaging.resample import Resampler
-from edged.inference import interface, modelfile, runtimes, tensors
+from edged.inference import interface, kinds, modelfile, runtimes, tensors
 from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
+from edged.inference.labels import Labels
 from edged.inference.modelfile import ModelFile
 from edged.inference.preprocessing import Preprocessing
 from edged.inference.tensors import Tensor
@@ -34,8 +35,13 @@ logger = logging.getLogger(__name__)
 
 
 def read(model: ModelConfig) -> ModelFile:
-    """The file that `model` names; the bundled one where it names none. ModelError."""
-    return modelfile.read(Path(model.path) if model.path else paths.bundled_model())
+    """The file that `model` names; the bundled one where it names none.
+
+    ModelError, also where it looks like a known kind of model that is no image classifier.
+    """
+    file = modelfile.read(Path(model.path) if model.path else paths.bundled_model())
+    kinds.refuse_others(file)
+    return file
 
 
 def load(
@@ -62,10 +68,9 @@ def load(
         )
     image = interface.image_input(path, inputs[0], file, model)
     candidates = interface.score_lists(path, outputs)
-    labels, source = label_files.find(file, model.labels)
-    scores = interface.scores_output(path, outputs, candidates, file, len(labels), model)
-    if scores.values > 1 or len(labels) > 2:
-        label_files.check_count(path, scores.values, source, len(labels))
+    labels = label_files.find(file, model.labels, model.locale)
+    scores = interface.scores_output(path, outputs, candidates, file, len(labels.names), model)
+    label_files.check_count(path, scores.values, labels.source, labels.names)
     if image.doubt:
         logger.warning("model %s: %s", path, image.doubt)
     classifier = TfliteClassifier(
@@ -85,8 +90,8 @@ def load(
             "RGB" if image.channels == 3 else "grey",
             image.tensor.dtype.name,
             image.normalised,
-            len(labels),
-            source,
+            len(labels.names),
+            labels.source,
             "logits" if scores.logits else "probabilities",
         )
     return classifier
@@ -96,8 +101,8 @@ class TfliteClassifier:
     """A loaded model; `load` makes it. One thread at a time.
 
     ``runtime`` is title and version, ``image`` and ``scores`` are what `load` found out about input
-    and output. Buffers are made once: `classify` allocates the scores that it returns and nothing
-    else of a picture's size.
+    and output, ``found_labels`` says where ``labels`` are from. Buffers are made once: `classify`
+    allocates the scores that it returns and nothing else of a picture's size.
     """
 
     def __init__(
@@ -106,7 +111,7 @@ class TfliteClassifier:
         interpreter: Any,
         image: ImageInput,
         scores: ScoresOutput,
-        labels: tuple[str, ...],
+        labels: Labels,
         fit: Literal["stretch", "crop"],
         *,
         runtime: str,
@@ -115,7 +120,8 @@ class TfliteClassifier:
     ) -> None:
         self.path = path
         self.name = printable(path.stem)
-        self.labels = labels
+        self.labels = labels.names
+        self.found_labels = labels
         self.runtime = runtime
         self.threads = threads
         self.input_px = (image.height_px, image.width_px)
@@ -126,7 +132,7 @@ class TfliteClassifier:
         self._output = interpreter.tensor(scores.tensor.index)
         self.image = image
         self.scores = scores
-        self._rest_first = scores.values == 1 and len(labels) == 2
+        self._rest_first = scores.values == 1 and len(labels.names) == 2
         told = scores.features
         self._features = None if told is None else (interpreter.tensor(told.index), told)
         outputs = interpreter.get_output_details()

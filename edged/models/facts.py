@@ -123,7 +123,6 @@ def verified(path: Path, labels: str = "") -> VerifiedMessage:
 
 def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
     """`found`, and what the model at `path` is once loaded. ModelError."""
-    from edged.inference import labels as label_files
     from edged.inference import modelfile, tflite
 
     classifier = tflite.load(ModelConfig(path=str(path), labels=labels))
@@ -137,11 +136,12 @@ def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
         output=_described(scores.tensor, scores="logits" if scores.logits else "probabilities"),
         features=_described(scores.features) if scores.features else None,
         classes=len(classifier.labels),
-        labels=label_files.find(file, labels)[1],
+        labels=classifier.found_labels.source,
         metadata=models.Metadata(
             mean=list(file.mean) or None,
             std=list(file.std) or None,
-            label_files=list(file.label_files.values()) or None,
+            label_files=[entry.name for named in file.label_files.values() for entry in named]
+            or None,
         ),
         hint=makers.hint(path, classifier.input_px),
         blessing=_blessing(path, classifier.preprocessing),

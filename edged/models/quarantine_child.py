@@ -19,7 +19,7 @@ import edged
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import labels as label_files
-from edged.inference import modelfile, runtimes, tflite
+from edged.inference import runtimes, tflite
 from edged.models import confine
 from edged.models.quarantine import Verdict
 
@@ -58,9 +58,12 @@ def examine(order: Order, modules: list[Path]) -> Verdict:
     What neither the model's checks nor a lack of memory explains is raised, as it would be later.
     """
     confine.limit(order.memory_bytes, order.cpu_s)
-    confined = confine.landlock([*_files(order.model), *modules, *map(Path, _CPU_FACTS)])
+    confined = False
     try:
-        ran = _try(order.model)
+        model = _with_labels(order.model)
+        files = [Path(model.path), *([Path(model.labels)] if model.labels else [])]
+        confined = confine.landlock([*files, *modules, *map(Path, _CPU_FACTS)])
+        ran = _try(model)
     except ModelError as error:
         return Verdict("refused", str(error), landlock=confined)
     except MemoryError:
@@ -68,17 +71,22 @@ def examine(order: Order, modules: list[Path]) -> Verdict:
     return Verdict("ok", ran=ran, landlock=confined)
 
 
-def _files(model: ModelConfig) -> list[Path]:
-    path = Path(model.path)
-    beside = [path.with_suffix(".txt"), path.with_name("labels.txt")]
-    return [path, *([Path(model.labels)] if model.labels else beside)]
+def _with_labels(model: ModelConfig) -> ModelConfig:
+    """`model` with the label file that belongs to it, found while its folder can be searched.
+
+    Reading the file for that is Python's part; no runtime has seen it yet. ModelError.
+    """
+    if model.labels:
+        return model
+    found = label_files.find(tflite.read(model), locale=model.locale)
+    return msgspec.structs.replace(model, labels=str(found.path)) if found.path else model
 
 
 def _try(model: ModelConfig) -> bool:
     """Whether it could be run; ModelError."""
     if model.delegate:
         # An accelerator serves one process, which may be the daemon that waits for this answer.
-        label_files.find(modelfile.read(Path(model.path)), model.labels)
+        label_files.find(tflite.read(model), model.labels, model.locale)
         return False
     classifier = tflite.load(model)
     shape = (*classifier.input_px, 3)

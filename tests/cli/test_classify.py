@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edged.cli import main
+from tests.inference import builder
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
@@ -253,3 +254,30 @@ def test_nobody_types_a_picture(
     monkeypatch.setattr("sys.stdin", terminal)
     assert main(["classify", "-"]) == 1
     assert capsys.readouterr().err.startswith("edged: standard input: a terminal; ")
+
+
+def test_labels_that_were_found_by_a_usual_name_are_told(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = builder.colours(tmp_path / "colours.tflite")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("red\ngreen\nblue\n")
+    assert main(["classify", "--model", str(model), str(pictures / "a.jpg")]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == f"edged: labels from {labels}, found beside the model\n"
+    labels.rename(tmp_path / "colours.txt")
+    assert main(["classify", "--model", str(model), str(pictures / "a.jpg")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_detector_is_told_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = builder.Model()
+    image, boxes, scores = model.tensor([1, 4, 4, 3]), model.tensor([1, 9, 4]), model.tensor([1, 9])
+    model.operator("TFLite_Detection_PostProcess", [image], [boxes, scores])
+    path = tmp_path / "model.tflite"
+    path.write_bytes(model.content([image], [boxes, scores]))
+    (tmp_path / "labelmap.txt").write_text("???\nperson\n")
+    assert main(["classify", "--model", str(path), "x.jpg"]) == 65
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "looks like an object detector" in error

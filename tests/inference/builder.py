@@ -190,9 +190,14 @@ def echo(
 
 
 def metadata(
-    mean: Sequence[float] = (), std: Sequence[float] = (), labels: str = "", outputs: int = 1
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+    labels: str | Mapping[str, str] = "",
+    outputs: int = 1,
 ) -> bytes:
-    """TFLite metadata: how the input is normalised, and the label file of the first output.
+    """TFLite metadata: how the input is normalised, and the label files of the first output.
+
+    Of several label files `labels` maps the names to their locales.
 
     Built by hand: numbers of fields are those of metadata_schema.fbs.
     """
@@ -223,25 +228,27 @@ def metadata(
         builder.PrependUint8Slot(0, 1, 0)
         builder.PrependUOffsetTRelativeSlot(1, options, 0)
         inputs = [table({4: vector([int(builder.EndObject())])})]
-    described = []
-    for number in range(outputs):
-        files = {}
-        if labels and number == 0:
-            name = builder.CreateString(labels)
-            builder.StartObject(4)
-            builder.PrependUOffsetTRelativeSlot(0, name, 0)
-            builder.PrependInt8Slot(2, 2, 0)
-            files = {6: vector([int(builder.EndObject())])}
-        described.append(table(files))
+    named = {labels: ""} if isinstance(labels, str) else labels
+    files = []
+    for name, locale in named.items() if labels else ():
+        texts = builder.CreateString(name), builder.CreateString(locale) if locale else 0
+        builder.StartObject(4)
+        builder.PrependUOffsetTRelativeSlot(0, texts[0], 0)
+        builder.PrependInt8Slot(2, 2, 0)
+        builder.PrependUOffsetTRelativeSlot(3, texts[1], 0)
+        files.append(int(builder.EndObject()))
+    described = [table({6: vector(files)}) if files else table({})]
+    described += [table({}) for _ in range(outputs - 1)]
     graph = table({2: vector(inputs), 3: vector(described)})
     builder.Finish(table({3: vector([graph])}), b"M001")
     return bytes(builder.Output())
 
 
-def pack(path: Path, name: str, content: bytes) -> None:
-    """Append a file to a model as the metadata tools do: as a ZIP archive."""
+def pack(path: Path, files: Mapping[str, bytes]) -> None:
+    """Append files to a model as the metadata tools do: as a ZIP archive."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-        packed.writestr(name, content)
+        for name, content in files.items():
+            packed.writestr(name, content)
     with path.open("ab") as model:
         model.write(archive.getvalue())

@@ -1,4 +1,4 @@
-"""Label files in all forms that training tools write, and what is wrong with a wrong one."""
+"""Where the labels of a model are found, and that no other model's are taken in silence."""
 
 from __future__ import annotations
 
@@ -8,104 +8,210 @@ from pathlib import Path
 import pytest
 
 from edged.errors import ModelError
-from edged.inference import labels
+from edged.inference import labels, modelfile
+from edged.inference.labels import Labels
+from tests.inference import builder
 
-CATS = ("cat", "dog", "bird")
+RGB = ("red", "green", "blue")
+RGB_TEXT = "red\ngreen\nblue\n"
 
 
-def parsed(text: str) -> tuple[str, ...]:
-    return labels.parse(text.encode(), "labels.txt")
+def found(path: Path, given: str = "", locale: str = "") -> Labels:
+    return labels.find(modelfile.read(path), given, locale)
 
 
-def refusal(content: bytes) -> str:
+def refusal(path: Path, given: str = "", locale: str = "") -> str:
     with pytest.raises(ModelError) as raised:
-        labels.parse(content, "labels.txt")
+        found(path, given, locale)
     message = str(raised.value)
-    assert "labels.txt" in message
     assert "\n" not in message
     return message
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "cat\ndog\nbird\n",
-        "cat\r\ndog\r\nbird",
-        "\ufeffcat\ndog\nbird\n\n\n",
-        "  cat\ndog  \nbird",
-        "0 cat\n1 dog\n2 bird\n",
-        "0: cat\n1: dog\n2: bird\n",
-        "0:cat\n1:dog\n2:bird\n",
-        "0\tcat\n1\tdog\n2\tbird\n",
-        "0  cat\n\n1  dog\n2  bird\n",
-        "2 bird\n0 cat\n1 dog\n",
-        "0,cat\n1,dog\n2,bird\n",
-        '0,"cat"\n1,"dog"\n2,"bird"\n',
-        "index,label\n0,cat\n1,dog\n2,bird\n",
-        "id,name\n2,bird\n1,dog\n0,cat\n",
-        "Name,Index\ncat,0\ndog,1\nbird,2\n",
-        "index,mid,display_name\n0,/m/1,cat\n1,/m/2,dog\n2,/m/3,bird\n",
-        "label\ncat\ndog\nbird\n",
-        'label,colour\ncat,"black, white"\ndog,brown\nbird,blue\n',
-    ],
-)
-def test_every_form_gives_the_labels_in_the_order_of_classes(text: str) -> None:
-    assert parsed(text) == CATS
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return builder.colours(tmp_path / "colours.tflite")
+
+
+# Label files beside the model.
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("name", "content"),
     [
-        ["7 up", "cola", "water"],
-        ["3d printer", "2d plotter"],
-        ["1 euro", "2 euro", "50 cent"],
-        ["tench, Tinca tinca", "goldfish, Carassius auratus"],
-        ["1, 2 buckle my shoe", "three: four"],
-        ["100"],
-        ["name", "address", "date"],
+        ("labels.txt", RGB_TEXT),
+        ("Labels.TXT", RGB_TEXT),
+        ("dict.txt", RGB_TEXT),
+        ("labelmap.txt", RGB_TEXT),
+        ("label_map.txt", RGB_TEXT),
+        ("classes.txt", RGB_TEXT),
+        ("class_names.txt", RGB_TEXT),
+        ("labels.csv", "ClassId,Name\n2,blue\n0,red\n1,green\n"),
+        ("labels.json", '["red", "green", "blue"]'),
+        ("class_labels.json", '{"0": "red", "1": "green", "2": "blue"}'),
+        ("class_indices.json", '{"blue": 2, "red": 0, "green": 1}'),
+        (
+            "label_map.pbtxt",
+            "item{id:0 name:'red'} item{id:1 name:'green'} item{id:2 name:'blue'}",
+        ),
     ],
 )
-def test_plain_labels_that_look_like_something_else_stay_as_they_are(lines: list[str]) -> None:
-    assert parsed("\n".join(lines)) == tuple(lines)
-
-
-def test_a_label_after_an_index_may_hold_commas_and_digits() -> None:
-    assert parsed('0,tench, Tinca tinca\n1,"crane, bird"\n2,7 up') == (
-        "tench, Tinca tinca",
-        "crane, bird",
-        "7 up",
-    )
-
-
-def test_two_classes_may_have_the_same_label() -> None:
-    assert parsed("crane\ncrane\n") == ("crane", "crane")
+def test_a_file_with_a_usual_name_is_taken_if_it_fits(model: Path, name: str, content: str) -> None:
+    path = model.with_name(name)
+    path.write_text(content)
+    assert found(model) == Labels(RGB, str(path), path, guessed=True)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "empty"),
-        ("\n \n", "empty"),
-        ("cat\n\ndog\n", "line 2 is empty"),
-        ("0: cat\n0: dog\n", "line 2 repeats index 0"),
-        ("0 cat\n1 dog\n3 bird\n", "line 3 has index 3"),
-        ("1: cat\n2: dog\n", "line 2 has index 2"),
-        ("index,label\n0,cat\n0,dog\n", "line 3 repeats index 0"),
-        ("index,label\n0\n", "line 2 has no label"),
-        ("index,label\n0,tench, Tinca tinca\n", "line 2 has no label"),
-        ("index,label\nzero,cat\n", "line 2: 'zero' is not an index"),
-        ("index,label\n", "header only"),
-        ("cat\nd\x1b[31mog\n", "line 2 is not a line of text"),
-        ("cat\n" + "x" * 5000, "line 2 is not a line of text"),
-    ],
+    "name",
+    ["colours.txt", "colours.labels.txt", "colours_labels.txt", "colours-labelmap.csv"],
 )
-def test_a_wrong_file_is_refused_with_the_line(text: str, told: str) -> None:
-    assert told in refusal(text.encode())
+def test_a_file_with_the_name_of_the_model_goes_first(model: Path, name: str) -> None:
+    model.with_name("labels.txt").write_text("one\ntwo\nthree\n")
+    model.with_name("colours_v2_labels.txt").write_text("four\nfive\nsix\n")
+    path = model.with_name(name)
+    path.write_text(RGB_TEXT)
+    assert found(model) == Labels(RGB, str(path), path)
 
 
-def test_what_is_not_utf_8_is_refused() -> None:
-    assert "UTF-8" in refusal("Bär\n".encode("latin-1"))
-    assert "line 1 is not a line of text" in refusal(b"\x00\x01\x02")
+def test_a_file_that_does_not_fit_is_refused_and_another_taken(model: Path) -> None:
+    model.with_name("labels.txt").write_text("cat\ndog\n")
+    message = refusal(model)
+    assert "has 3 outputs" in message
+    assert "labels.txt has 2 labels" in message
+    model.with_name("dict.txt").write_text(RGB_TEXT)
+    assert found(model).names == RGB
+
+
+def test_two_files_that_fit_and_differ_leave_it_open(model: Path) -> None:
+    model.with_name("labels.txt").write_text(RGB_TEXT)
+    model.with_name("dict.txt").write_text("one\ntwo\nthree\n")
+    message = refusal(model)
+    assert "labels.txt" in message
+    assert "dict.txt" in message
+    assert "set model.labels" in message
+    model.with_name("dict.txt").write_text("0 red\n1 green\n2 blue\n")
+    assert found(model).names == RGB
+
+
+def test_other_variants_of_the_model_leave_no_doubt(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.with_name("labels.txt").write_text(RGB_TEXT)
+    builder.colours(model.with_name("colours_quant.tflite"), "uint8")
+    builder.colours(model.with_name("colours-float16.tflite"))
+    assert found(model).names == RGB
+    assert caplog.text == ""
+
+
+def test_another_model_that_the_labels_fit_is_said(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = model.with_name("labels.txt")
+    path.write_text(RGB_TEXT)
+    other = builder.colours(model.with_name("shapes.tflite"))
+    assert found(model).names == RGB
+    (record,) = caplog.records
+    assert f"labels {path} fit colours.tflite and shapes.tflite alike" in record.getMessage()
+    caplog.clear()
+    other.with_suffix(".txt").write_text("square\ncircle\nline\n")
+    assert found(model).names == RGB
+    assert caplog.text == ""
+
+
+def test_another_model_that_the_labels_do_not_fit_leaves_no_doubt(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.with_name("labels.txt").write_text(RGB_TEXT)
+    builder.echo(model.with_name("shapes.tflite"), "float32", (1, 3, 5, 3))
+    model.with_name("broken.tflite").write_bytes(b"no model")
+    assert found(model).names == RGB
+    assert caplog.text == ""
+
+
+def test_a_model_without_labels_says_what_to_do(model: Path) -> None:
+    assert "neither colours.txt nor labels.txt beside it: set model.labels" in refusal(model)
+
+
+# Label files inside of the model.
+
+
+@pytest.fixture
+def bilingual(tmp_path: Path) -> Path:
+    described = builder.metadata(labels={"de.txt": "de", "labels.txt": "", "fr.txt": "fr-CA"})
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    contents = {
+        "de.txt": b"rot\ngruen\nblau\n",
+        "labels.txt": RGB_TEXT.encode(),
+        "fr.txt": b"rouge\nvert\nbleu\n",
+    }
+    builder.pack(path, contents)
+    return path
+
+
+def test_labels_without_a_locale_go_before_those_with_one(
+    bilingual: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert found(bilingual) == Labels(RGB, f"{bilingual}:labels.txt")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("locale", "first"), [("de", "rot"), ("fr-CA", "rouge"), ("FR_ca", "rouge")]
+)
+def test_the_locale_chooses(bilingual: Path, locale: str, first: str) -> None:
+    assert found(bilingual, locale=locale).names[0] == first
+
+
+def test_a_locale_that_is_not_there_is_told_with_those_that_are(bilingual: Path) -> None:
+    message = refusal(bilingual, locale="it")
+    assert "no labels of the locale it" in message
+    assert "one of de, fr-CA" in message
+
+
+def test_a_locale_without_labels_inside_is_refused(model: Path) -> None:
+    model.with_suffix(".txt").write_text(RGB_TEXT)
+    assert "remove model.locale" in refusal(model, locale="de")
+    given = str(model.with_suffix(".txt"))
+    assert "model.labels and model.locale are both set" in refusal(model, given, "de")
+
+
+def test_of_locales_alone_the_first_is_taken_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = builder.metadata(labels={"de.txt": "de", "en.txt": "en"})
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    builder.pack(path, {"de.txt": b"rot\ngruen\nblau\n", "en.txt": RGB_TEXT.encode()})
+    assert found(path).names[0] == "rot"
+    (record,) = caplog.records
+    assert "labels in locales de, en: de.txt is taken" in record.getMessage()
+
+
+def test_packed_labels_need_no_metadata_if_they_fit(model: Path) -> None:
+    licence = b"You may do\nwhat\nyou want\nwith it.\n"
+    builder.pack(model, {"LICENSE.txt": licence, "labels.txt": RGB_TEXT.encode()})
+    assert found(model) == Labels(RGB, f"{model}:labels.txt")
+
+
+def test_packed_labels_that_differ_leave_it_open(model: Path) -> None:
+    builder.pack(model, {"a.txt": RGB_TEXT.encode(), "b.txt": b"one\ntwo\nthree\n"})
+    message = refusal(model)
+    assert f"{model}:a.txt and {model}:b.txt could both be its labels" in message
+
+
+def test_packed_labels_that_do_not_fit_are_none(model: Path) -> None:
+    builder.pack(model, {"labels.txt": b"cat\ndog\n"})
+    assert "has no labels in it" in refusal(model)
+
+
+def test_a_published_model_without_metadata_has_its_packed_labels(shared_data: Path) -> None:
+    name = "mobilenet_v1_0.25_224_quant_without_subgraph_metadata.tflite"
+    labels_inside = found(shared_data / "models" / name)
+    assert len(labels_inside.names) == 1001
+    assert labels_inside.names[:2] == ("background", "tench")
+
+
+# The file that the configuration names, and the count of labels.
 
 
 def test_a_file_that_is_absent_or_endless_is_refused(tmp_path: Path) -> None:
@@ -128,8 +234,8 @@ def test_a_file_that_is_absent_or_endless_is_refused(tmp_path: Path) -> None:
 def test_published_lists_are_read_whole(
     shared_data: Path, name: str, count: int, first: str, last: str
 ) -> None:
-    found = labels.load(shared_data / "labels" / f"{name}_labels.txt")
-    assert (len(found), found[0], found[-1]) == (count, first, last)
+    read = labels.load(shared_data / "labels" / f"{name}_labels.txt")
+    assert (len(read), read[0], read[-1]) == (count, first, last)
 
 
 def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
@@ -137,3 +243,19 @@ def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(ModelError, match="no regular file"):
         labels.load(path)
+
+
+def test_a_count_that_is_one_off_may_be_a_matter_of_background() -> None:
+    path = Path("model.tflite")
+    with pytest.raises(ModelError, match="first class is background, add it"):
+        labels.check_count(path, 3, "labels.txt", RGB[:2])
+    with pytest.raises(ModelError, match=r"first label, 'red', .* remove its line"):
+        labels.check_count(path, 2, "labels.txt", RGB)
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_one_output_has_nothing_to_do_with_background(count: int) -> None:
+    with pytest.raises(ModelError) as raised:
+        labels.check_count(Path("model.tflite"), 1, "labels.txt", RGB[:count])
+    assert "background" not in str(raised.value)
+    assert "set model.labels" in str(raised.value)

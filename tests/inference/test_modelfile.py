@@ -11,6 +11,7 @@ import pytest
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import modelfile, runtimes
+from edged.inference.modelfile import LabelFile
 from tests.inference import builder
 
 
@@ -27,25 +28,25 @@ def test_a_published_model_tells_normalisation_and_labels(shared_data: Path) -> 
     path = shared_data / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
     file = modelfile.read(path)
     assert (file.mean, file.std) == ((127.5,), (127.5,))
-    (name,) = file.label_files.values()
-    content = modelfile.packed(path, name, 1 << 20)
+    ((named,),) = file.label_files.values()
+    content = modelfile.packed(path, named.name, 1 << 20)
     assert content is not None
     assert content.splitlines()[1] == b"tench, Tinca tinca"
 
 
 def test_what_is_packed_in_may_be_absent_or_too_long(shared_data: Path) -> None:
     path = shared_data / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
-    (name,) = modelfile.read(path).label_files.values()
+    ((named,),) = modelfile.read(path).label_files.values()
     assert modelfile.packed(path, "other.txt", 1 << 20) is None
     with pytest.raises(ModelError, match="over 100 bytes"):
-        modelfile.packed(path, name, 100)
+        modelfile.packed(path, named.name, 100)
 
 
 def test_the_label_file_is_named_by_the_metadata(tmp_path: Path) -> None:
     described = builder.metadata([1, 2, 3], [4, 5, 6], labels="colours.txt")
     file = modelfile.read(builder.colours(tmp_path / "model.tflite", metadata=described))
     assert (file.mean, file.std) == ((1, 2, 3), (4, 5, 6))
-    assert list(file.label_files.values()) == ["colours.txt"]
+    assert list(file.label_files.values()) == [(LabelFile("colours.txt", ""),)]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
@@ -53,7 +54,7 @@ def test_softmax_at_the_end_makes_probabilities(tmp_path: Path, dtype: str) -> N
     for softmax in (True, False):
         path = builder.colours(tmp_path / "model.tflite", dtype, softmax=softmax)
         output = 4 if softmax else 2
-        assert (modelfile.read(path).last_operator(output) == modelfile.SOFTMAX) is softmax
+        assert (modelfile.read(path).maker(output) == modelfile.SOFTMAX) is softmax
 
 
 def test_a_missing_or_empty_file_and_what_is_no_model_are_refused(tmp_path: Path) -> None:

@@ -493,7 +493,7 @@ def test_labels_come_from_the_model_itself(shared_data: Path, tmp_path: Path) ->
     assert published(shared_data, IMAGENET[-1]).labels[1] == "tench, Tinca tinca"
     described = builder.metadata(labels="inside.txt")
     path = builder.colours(tmp_path / "model.tflite", metadata=described)
-    builder.pack(path, "inside.txt", b"0 rot\n1 gruen\n2 blau\n")
+    builder.pack(path, {"inside.txt": b"0 rot\n1 gruen\n2 blau\n"})
     (tmp_path / "labels.txt").write_text("outside\n")
     assert load(path).labels == ("rot", "gruen", "blau")
 

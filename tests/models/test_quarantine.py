@@ -46,6 +46,19 @@ def test_labels_beside_the_model_are_in_reach(sound: ModelConfig) -> None:
     assert try_out(msgspec.structs.replace(sound, labels="")).outcome == "ok"
 
 
+def test_labels_with_a_usual_name_beside_the_model_are_in_reach(sound: ModelConfig) -> None:
+    Path(sound.labels).rename(Path(sound.path).with_name("dict.txt"))
+    assert try_out(msgspec.structs.replace(sound, labels="")).outcome == "ok"
+
+
+def test_labels_that_do_not_fit_are_refused_in_the_words_of_the_loader(sound: ModelConfig) -> None:
+    path = Path(sound.path).with_name("labels.txt")
+    path.write_text("one\n")
+    verdict = try_out(msgspec.structs.replace(sound, labels=""))
+    assert verdict.outcome == "refused"
+    assert f"{path} has 1 labels" in verdict.reason
+
+
 def test_what_is_refused_comes_with_the_words_of_the_loader(
     sound: ModelConfig, tmp_path: Path
 ) -> None:

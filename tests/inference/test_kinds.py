@@ -1,0 +1,109 @@
+"""A model that is no image classifier is refused as what it looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edged.config.schema import ModelConfig
+from edged.errors import ModelError
+from edged.inference import tflite
+from tests.inference import builder
+
+IMAGE = [1, 320, 320, 3]
+
+
+def written(
+    path: Path,
+    inputs: list[list[int]],
+    outputs: list[list[int]],
+    operator: str = "ADD",
+    dtype: str = "float32",
+) -> Path:
+    model = builder.Model()
+    taken = [model.tensor(shape, dtype) for shape in inputs]
+    given = [model.tensor(shape) for shape in outputs]
+    model.operator(operator, taken, given)
+    path.write_bytes(model.content(taken, given))
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelError) as raised:
+        tflite.read(ModelConfig(path=str(path)))
+    message = str(raised.value)
+    assert message.startswith(f"{path} looks like ")
+    assert message.endswith(": give an image classifier")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("outputs", "operator", "kind"),
+    [
+        ([[1, 10, 4], [1, 10], [1, 10], [1]], "TFLite_Detection_PostProcess", "object detector"),
+        ([[1, 10, 4], [1, 10], [1, 10], [1]], "ADD", "object detector"),
+        ([[1, 1917, 4], [1, 1917, 91]], "ADD", "object detector"),
+        ([[1, 896, 16], [1, 896, 1]], "ADD", "object detector"),
+        ([[1, 6300, 85]], "ADD", "object detector"),
+        ([[1, 84, 8400]], "ADD", "object detector"),
+        ([[1, 116, 2100], [1, 32, 80, 80]], "ADD", "object detector"),
+        ([[1, 40, 40, 255], [1, 20, 20, 255]], "ADD", "object detector"),
+        ([[1, 257, 257, 21]], "ADD", "segmenter"),
+        ([[1, 320, 320]], "ADD", "segmenter"),
+        ([[1, 320, 320, 3]], "ADD", "makes pictures"),
+        ([[1, 1, 17, 3]], "ADD", "pose estimator"),
+        ([[1, 9, 9, 17], [1, 9, 9, 34], [1, 9, 9, 32]], "ADD", "pose estimator"),
+        ([[1, 1, 1, 1404], [1, 1, 1, 1]], "ADD", "landmark model"),
+        ([[1, 10, 17, 2], [1, 10, 17], [1, 10], [1]], "PosenetDecoderOp", "pose estimator"),
+        ([[1, 63], [1, 1], [1, 1]], "ADD", "landmark model"),
+        ([[1, 128]], "L2_NORMALIZATION", "embedder"),
+        ([[1, 1280]], "MEAN", "embedder"),
+    ],
+)
+def test_outputs_and_operators_tell_the_kind(
+    tmp_path: Path, outputs: list[list[int]], operator: str, kind: str
+) -> None:
+    path = written(tmp_path / "model.tflite", [IMAGE], outputs, operator)
+    message = refusal(path)
+    assert kind in message
+    assert "x".join(map(str, outputs[0])) in message
+
+
+@pytest.mark.parametrize(
+    ("inputs", "dtype", "kind"),
+    [
+        ([[1, 384], [1, 384], [1, 384]], "int32", "text model"),
+        ([[1, 256]], "int32", "text model"),
+        ([[15600]], "float32", "model of sound"),
+        ([[1, 44032]], "float32", "model of sound"),
+        ([[1, 8, 172, 172, 3]], "float32", "video model"),
+        ([[1, 7], [1, 1, 172, 172, 3]], "float32", "video model"),
+    ],
+)
+def test_the_input_tells_the_kind(
+    tmp_path: Path, inputs: list[list[int]], dtype: str, kind: str
+) -> None:
+    path = written(tmp_path / "model.tflite", inputs, [[1, 3]], dtype=dtype)
+    assert kind in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "operator"),
+    [
+        ([[1, 1001]], "SOFTMAX"),
+        ([[1, 1000]], "MEAN"),
+        ([[1, 1, 1, 1000]], "AVERAGE_POOL_2D"),
+        ([[1, 1280], [1, 10]], "ADD"),
+        ([[1, 1]], "LOGISTIC"),
+    ],
+)
+def test_a_classifier_passes(tmp_path: Path, outputs: list[list[int]], operator: str) -> None:
+    path = written(tmp_path / "model.tflite", [IMAGE], outputs, operator)
+    assert tflite.read(ModelConfig(path=str(path))).path == path
+
+
+def test_every_published_classifier_passes(shared_data: Path) -> None:
+    for path in (shared_data / "models").glob("*net*.tflite"):
+        assert tflite.read(ModelConfig(path=str(path))).path == path

@@ -1,0 +1,186 @@
+"""Label files in all forms that training tools write, and what is wrong with a wrong one."""
+
+from __future__ import annotations
+
+import pytest
+
+from edged.errors import ModelError
+from edged.inference import labelmap
+
+CATS = ("cat", "dog", "bird")
+
+
+def parsed(text: str) -> tuple[str, ...]:
+    return labelmap.parse(text.encode(), "labels.txt")
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(ModelError) as raised:
+        labelmap.parse(content, "labels.txt")
+    message = str(raised.value)
+    assert "labels.txt" in message
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat\ndog\nbird\n",
+        "cat\r\ndog\r\nbird",
+        "\ufeffcat\ndog\nbird\n\n\n",
+        "  cat\ndog  \nbird",
+        "0 cat\n1 dog\n2 bird\n",
+        "0: cat\n1: dog\n2: bird\n",
+        "0:cat\n1:dog\n2:bird\n",
+        "0\tcat\n1\tdog\n2\tbird\n",
+        "0  cat\n\n1  dog\n2  bird\n",
+        "2 bird\n0 cat\n1 dog\n",
+        "0,cat\n1,dog\n2,bird\n",
+        '0,"cat"\n1,"dog"\n2,"bird"\n',
+        "index,label\n0,cat\n1,dog\n2,bird\n",
+        "id,name\n2,bird\n1,dog\n0,cat\n",
+        "Name,Index\ncat,0\ndog,1\nbird,2\n",
+        "index,mid,display_name\n0,/m/1,cat\n1,/m/2,dog\n2,/m/3,bird\n",
+        "label\ncat\ndog\nbird\n",
+        "ClassId,Name\n2,bird\n0,cat\n1,dog\n",
+        "ClassId,SignName\n1,dog\n0,cat\n2,bird\n",
+        "class,label\n2,bird\n0,cat\n1,dog\n",
+        "Label,Class Name\n1,dog\n0,cat\n2,bird\n",
+        "class_id,display-name,name\n1,dog,Canis\n0,cat,Felis\n2,bird,Aves\n",
+        "index,scientific name,common name\n1,Canis,dog\n0,Felis,cat\n2,Aves,bird\n",
+        "nummer,tier\n2,bird\n0,cat\n1,dog\n",
+        ",species\n2,bird\n0,cat\n1,dog\n",
+        "id,name\n,\n2,bird\n0,cat\n1,dog\n",
+        "id,class,name\n17,2,bird\n4,0,cat\n9,1,dog\n",
+        "Index\tLabel\n2\tbird\n0\tcat\n1\tdog\n",
+        "Name;Number\nbird;2\ncat;0\ndog;1\n",
+        "2;bird\n0;cat\n1;dog\n",
+        "bird,2\ncat,0\ndog,1\n",
+        "0,cat,2361\n1,dog,17\n2,bird,395\n",
+        "0 n02121808 cat\n1 n02084071 dog\n2 n01503061 bird\n",
+        "n02121808 cat\nn02084071 dog\nn01503061 bird\n",
+        "bird: 2\ncat: 0\ndog: 1\n",
+        "id name\n2 bird\n0 cat\n1 dog\n",
+        "cat,\ndog,\nbird,\n",
+        ",0\n0,cat\n1,dog\n2,bird\n",
+        "- cat\n- dog\n- bird\n",
+        "0) cat\n1) dog\n2) bird\n",
+        '"cat"\n"dog"\n"bird"\n',
+        '["cat", "dog", "bird"]',
+        '{"2": "bird", "0": "cat", "1": "dog"}',
+        '{"bird": 2, "cat": 0, "dog": 1}',
+        '{"0": ["n02121808", "cat"], "1": ["n02084071", "dog"], "2": ["n01503061", "bird"]}',
+        '{"made": "today", "labels": ["cat", "dog", "bird"]}',
+        '{"id2label": {"0": "cat", "1": "dog", "2": "bird"}, "label2id": '
+        '{"cat": 0, "dog": 1, "bird": 2}}',
+        '[{"id": 2, "name": "bird"}, {"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]',
+        '{"0": {"name": "cat"}, "1": {"name": "dog"}, "2": {"name": "bird"}}',
+        "{2: 'bird', 0: 'cat', 1: 'dog'}",
+        "item {\n  id: 2\n  name: 'bird'\n}\nitem { id: 0 name: 'cat' }\n"
+        '# the next\nitem { name: "/m/1" id: 1 display_name: "dog" }\n',
+        'label,colour\ncat,"black, white"\ndog,brown\nbird,blue\n',
+    ],
+)
+def test_every_form_gives_the_labels_in_the_order_of_classes(text: str) -> None:
+    assert parsed(text) == CATS
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["7 up", "cola", "water"],
+        ["3d printer", "2d plotter"],
+        ["1 euro", "2 euro", "50 cent"],
+        ["tench, Tinca tinca", "goldfish, Carassius auratus"],
+        ["1, 2 buckle my shoe", "three: four"],
+        ["100"],
+        ["name", "address", "date"],
+        ["1 star", "2 star", "3 star"],
+        ["Boeing 737, 1967", "Airbus, 1988"],
+        ["no sign", "stop sign"],
+        ["Class 1", "Class 2"],
+        ["[background]", "cat"],
+    ],
+)
+def test_plain_labels_that_look_like_something_else_stay_as_they_are(lines: list[str]) -> None:
+    assert parsed("\n".join(lines)) == tuple(lines)
+
+
+def test_a_label_after_an_index_may_hold_commas_and_digits() -> None:
+    assert parsed('0,tench, Tinca tinca\n1,"crane, bird"\n2,7 up') == (
+        "tench, Tinca tinca",
+        "crane, bird",
+        "7 up",
+    )
+
+
+def test_two_classes_may_have_the_same_label() -> None:
+    assert parsed("crane\ncrane\n") == ("crane", "crane")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "empty"),
+        ("\n \n", "empty"),
+        ("cat\n\ndog\n", "line 2 is empty"),
+        ("0: cat\n0: dog\n", "line 2 repeats index 0"),
+        ("0 cat\n1 dog\n3 bird\n", "line 3 has index 3"),
+        ("0 cat\n1 dog\n2 \n", "line 3 is not an index and a label"),
+        ("0: cat\n1: dog\nbird\n", "line 3 is not an index and a label"),
+        ("2: cat\n3: dog\n", "line 1 has index 2"),
+        ("ClassId,Name\n0,cat\n2,dog\n", "line 3 has index 2"),
+        ("0,cat\n2,dog\n", "line 2 has index 2"),
+        ("label,count\ncat,120\ndog,80\n", "column count are not the indices 0 to 1"),
+        ("0,7\n1,3\n", "no column of labels"),
+        ("label,name\nx,cat\ny,dog\n", "columns label and name could both be the labels"),
+        ("cat,felis\ndog,canis\n", "columns 1 and 2 could both be the labels"),
+        ("id,class,name\n0,1,dog\n1,0,cat\n", "columns id and class could both be the indices"),
+        ("filename,label\na.jpg,cat\nb.jpg,dog\n", "table of pictures"),
+        ("name,colour\ncat,red\ncat,blue\n", "a label stands there twice"),
+        ("cat,dog,bird", "one line only"),
+        ('{"0": "cat", "0": "dog"}', "'0' stands there twice"),
+        ('{"0": "cat", "2": "dog"}', "entry 2 has index 2"),
+        ('{"cat": "felis"}', "entry 1 ('cat') is no label with its index"),
+        ('{"0": 1, "1": 0}', "entry 1 ('0') is no label with its index"),
+        ('{"labels": ["cat", "dog"], "names": ["dog", "cat"]}', "have other labels"),
+        ('["cat", ["dog"]]', "its entries are not all labels"),
+        ('["cat", "d\\u001bog"]', "class 1 has no line of text"),
+        ('{"0": "cat" "1": "dog"}', "is not JSON"),
+        ("{}", "is empty"),
+        ("item { name: 'cat' }", "item 1 has no id"),
+        ("index,label\n0,cat\n0,dog\n", "line 3 repeats index 0"),
+        ("index,label\n0\n", "line 2 has no label"),
+        ("index,label\n0,tench, Tinca tinca\n", "line 2 has no label"),
+        ("index,label\nzero,cat\n", "line 2: 'zero' is not an index"),
+        ("index,label\n", "header only"),
+        ("cat\nd\x1b[31mog\n", "line 2 is not a line of text"),
+        ("cat\n" + "x" * 5000, "line 2 is not a line of text"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_line(text: str, told: str) -> None:
+    assert told in refusal(text.encode())
+
+
+def test_what_is_not_utf_8_is_refused() -> None:
+    assert "UTF-8" in refusal("Bär\n".encode("latin-1"))
+    assert "line 1 is not a line of text" in refusal(b"\x00\x01\x02")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,cat\n2,dog\n3,bird\n",
+        "3: bird\n1: cat\n2: dog\n",
+        "1 cat\n2 dog\n3 bird\n",
+        "id,name\n3,bird\n1,cat\n2,dog\n",
+        '{"1": "cat", "2": "dog", "3": "bird"}',
+        "item { id: 1 name: 'cat' } item { id: 2 name: 'dog' } item { id: 3 name: 'bird' }",
+    ],
+)
+def test_indices_from_1_are_taken_and_that_is_said(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert parsed(text) == CATS
+    assert "labels labels.txt: its indices count from 1" in caplog.text
