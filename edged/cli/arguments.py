@@ -66,6 +66,7 @@ def _add_set(parser: argparse._ActionsContainer, example: str) -> None:
 
 MODEL_OPTIONS = {
     "labels": "model.labels",
+    "locale": "model.locale",
     "runtime": "model.runtime",
     "threads": "model.threads",
     "delegate": "model.delegate",
@@ -86,6 +87,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     _add_set(group, "model.xnnpack=false")
     group.add_argument("--labels", metavar="L", help="label file")
+    group.add_argument("--locale", metavar="L", help="language of the labels inside, such as de")
     group.add_argument(
         "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="what runs it (auto)"
     )

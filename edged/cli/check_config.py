@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from edged import build
+from edged import build, logs
 from edged.config.effective import effective
 from edged.config.load import load
 from edged.paths import control_socket
@@ -15,6 +15,7 @@ from edged.printable import printable
 
 def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
+    logs.start("warning", "command")
     config = load(arguments.config, arguments.overrides, os.environ)
     if config.control.enabled:
         address(control_socket(config))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edged import logs
 from edged.config.schema import ModelConfig
 from edged.errors import EdgedError, ModelError
 from edged.messages.message import Document
@@ -21,6 +22,7 @@ from edged.models.transfer import Progress
 
 def run(arguments: argparse.Namespace) -> int:
     """Whichever of the four it is."""
+    logs.start("warning", "command")
     actions = {"list": _list, "info": _info, "fetch": _fetch, "verify": _verify}
     return actions[arguments.action](arguments)
 

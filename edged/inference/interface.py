@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ _GUESS = (
 _CUT_OFF = (
     "model.mean and model.std do not fit its integer input, whose range they leave or hardly use: "
     "without them the pixel goes in as it is"
+)
+
+_SMALL_STD = (
+    "model.std is below 1, as for pixels of 0..1, but pixels are 0..255: multiply model.mean and "
+    "model.std by 255"
+)
+_SMALL_STD_INSIDE = (
+    "the metadata's std is below 1, as for pixels of 0..1, but pixels are 0..255: if the answers are "
+    "wrong, set model.mean and model.std to 255 times what the metadata say"
 )
 
 
@@ -136,7 +145,8 @@ def _normalisation(
             table = tensors.table(tensor, channels, model.mean, model.std)
         except ValueError as error:
             raise ModelError(f"model.mean and model.std: {error}: correct them") from error
-        return table, "model.mean and model.std", "" if fits else _CUT_OFF
+        doubt = _SMALL_STD if _is_of_one(model.std) else "" if fits else _CUT_OFF
+        return table, "model.mean and model.std", doubt
     if not (file.mean or file.std):
         if is_float:
             return plain_table, "default to -1..1, a guess", _GUESS
@@ -146,11 +156,16 @@ def _normalisation(
             table = tensors.table(tensor, channels, file.mean, file.std)
             if not is_float and tensors.same_but_for_rounding(table, plain_table):
                 table = plain_table
-            return table, "the model's metadata", ""
+            doubt = _SMALL_STD_INSIDE if is_float and _is_of_one(file.std) else ""
+            return table, "the model's metadata", doubt
     except ValueError as error:
         if is_float:
             raise ModelError(f"{path}, metadata: {error}: set model.mean and model.std") from error
     return plain_table, "default to plain pixels, as the metadata's mean and std do not fit", ""
+
+
+def _is_of_one(std: Sequence[float]) -> bool:
+    return any(width < 1 for width in std)
 
 
 def score_lists(path: Path, outputs: list[Tensor]) -> list[Tensor]:

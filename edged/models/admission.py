@@ -20,6 +20,7 @@ from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.files import write_atomically
 from edged.models.naming import is_name
+from edged.printable import printable
 
 if TYPE_CHECKING:
     from edged.models.quarantine import Verdict
@@ -77,7 +78,7 @@ def _try_unless_noted(
     notes: Path,
     inspect: Callable[[Path, ModelConfig], Verdict],
 ) -> None:
-    key = str(path.absolute())
+    key = printable(path.absolute())
     passed = _read(notes)
     if passed.get(key) == seen:
         return

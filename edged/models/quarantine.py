@@ -7,6 +7,7 @@ the process, take all memory or never return. This finds it out at the price of 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import select
@@ -75,7 +76,8 @@ def inspect(
         stderr=subprocess.STDOUT,
     ) as child:
         try:
-            said = _talk(child, msgspec.json.encode(order), deadline_s)
+            # Python's own JSON: a path that is no UTF-8 goes through it as it is.
+            said = _talk(child, json.dumps(msgspec.to_builtins(order)).encode(), deadline_s)
             status = child.wait(max(deadline_s - time.monotonic(), 0.0))
         except (TimeoutError, subprocess.TimeoutExpired):
             return Verdict("timed out", f"it took longer than {timeout_s:g} s")

@@ -7,6 +7,7 @@ comes in on standard input (`Order`), one goes out on standard output (`Verdict`
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import zipfile  # noqa: F401 - for packed labels; its libraries are out of reach later
@@ -36,7 +37,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    order = msgspec.convert(json.load(sys.stdin), Order)
     verdict = examine(order, import_runtime(order.model.runtime))
     sys.stdout.buffer.write(b"\n" + msgspec.json.encode(verdict) + b"\n")
     sys.stdout.buffer.flush()

@@ -259,7 +259,7 @@ def test_nobody_types_a_picture(
 def test_labels_that_were_found_by_a_usual_name_are_told(
     tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = builder.colours(tmp_path / "colours.tflite")
+    model = builder.colours(tmp_path / "colours.tflite", "uint8")
     labels = tmp_path / "labels.txt"
     labels.write_text("red\ngreen\nblue\n")
     assert main(["classify", "--model", str(model), str(pictures / "a.jpg")]) == 0

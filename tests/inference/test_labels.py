@@ -253,7 +253,7 @@ def test_a_count_that_is_one_off_may_be_a_matter_of_background() -> None:
         labels.check_count(path, 2, "labels.txt", RGB)
 
 
-@pytest.mark.parametrize("count", [0, 2, 3])
+@pytest.mark.parametrize("count", [0, 3])
 def test_one_output_has_nothing_to_do_with_background(count: int) -> None:
     with pytest.raises(ModelError) as raised:
         labels.check_count(Path("model.tflite"), 1, "labels.txt", RGB[:count])

@@ -273,6 +273,17 @@ def test_a_configuration_that_cuts_pixels_off_is_obeyed_and_told(
     assert "model.mean and model.std do not fit its integer input" in record.getMessage()
 
 
+def test_a_std_that_is_meant_for_pixels_of_0_to_1_is_told(
+    echo: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    std = [0.229, 0.224, 0.225]
+    echoed(echo("float32"), RANDOM, mean=[0.485, 0.456, 0.406], std=std)
+    echoed(echo("float32", metadata=builder.metadata([0.4], [0.2], outputs=2)), RANDOM)
+    echoed(echo("uint8", quantised=(1.0, 0)), RANDOM, mean=[0.0], std=[0.5])
+    told = [record.getMessage() for record in caplog.records]
+    assert ["std is below 1, as for pixels of 0..1" in line for line in told] == [True] * 3
+
+
 def test_a_model_that_wants_blue_first_gets_it(echo: Any) -> None:
     reversed_pixels = RANDOM[..., ::-1].reshape(-1).astype(np.float64)
     path = echo("uint8", quantised=(1.0, 0))
