@@ -32,8 +32,8 @@ _SMALL_STD = (
     "model.std by 255"
 )
 _SMALL_STD_INSIDE = (
-    "the metadata's std is below 1, as for pixels of 0..1, but pixels are 0..255: if the answers are "
-    "wrong, set model.mean and model.std to 255 times what the metadata say"
+    "the metadata's std is below 1, as for pixels of 0..1, but pixels are 0..255: if the answers "
+    "are wrong, set model.mean and model.std to 255 times what the metadata say"
 )
 
 
