@@ -8,11 +8,11 @@ files do not (docs/models.md). With --pictures, the pictures of that folder.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,7 +37,7 @@ for name in ("ai-edge-litert", "tflite-runtime", "numpy", "pillow", "simplejpeg"
 """
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
     parser.add_argument("--models", type=Path, help="a folder of one's own models")
     parser.add_argument("--pictures", type=Path, help="a folder of one's own pictures")
@@ -45,11 +45,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the pictures that chance takes")
     parser.add_argument("--jobs", type=int, default=2, help="models at once")
     parser.add_argument("--out", type=Path, help="write the report of all models and pictures")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     began_s = time.monotonic()
     pythons = _pythons()
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         try:
+            _probe(pythons, Path(folder))
             every_model, told_models = _models(asked.models, Path(folder))
             every_picture, told_pictures = _pictures(asked.pictures, Path(folder), asked.seed)
         except CasesError as error:
@@ -80,16 +81,40 @@ def main() -> int:
     else:
         print(text)
     disagree = sum(case.verdict == "disagrees" for case in cases)
-    print(f"{len(cases)} cases, {disagree} disagree", file=sys.stderr)
-    return int(disagree > 0)
+    agree = sum(case.verdict == "agrees" for case in cases)
+    print(f"{len(cases)} cases: {agree} agree, {disagree} disagree", file=sys.stderr)
+    return int(disagree > 0 or agree == 0)
 
 
 def _pythons() -> dict[str, Path]:
     """By the runtime's name in edged: the Python that has it."""
-    here = {
-        name: Path(sys.executable) for name, p in PACKAGES.items() if importlib.util.find_spec(p)
-    }
-    return here | ({"tflite": TFLITE} if TFLITE.exists() else {})
+    installed = {}
+    for runtime, package in PACKAGES.items():
+        for python in (Path(sys.executable), TFLITE):
+            if python.exists() and runtime not in installed and _imports(python, package):
+                installed[runtime] = python
+    return installed
+
+
+def _imports(python: Path, package: str) -> bool:
+    done = subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def _probe(pythons: dict[str, Path], folder: Path) -> None:
+    """Both sides answer at all: else every case would be one that both refuse. CasesError."""
+    pictures.scene(40, 30).save(folder / "probe.png")
+    for runtime, python in pythons.items():
+        way = Way(runtime=runtime, xnnpack=True, fit="stretch")
+        paths = [str(folder / "probe.png")]
+        job = Job(model=str(models.BUNDLED), told={}, ways=[way], pictures=paths)
+        for side in ("edged", "reference"):
+            [answer] = compare.run(python, side, job)
+            if "refused" in answer:
+                raise CasesError(
+                    f"{side} does not run under {python} ({answer['refused']}): "
+                    f"remove its environment, {python.parent.parent}, and make it again"
+                )
 
 
 def _models(own: Path | None, folder: Path) -> tuple[list[Model], str]:

@@ -10,7 +10,9 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.number_types import Float32Flags
 from flatbuffers.table import Table
 
-OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+OPERATORS: dict[int, str] = {
+    v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)
+}
 KEEPS_VALUES = ("RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE")
 NORMALIZATION_OPTIONS = 1
 
@@ -28,7 +30,7 @@ def last_operator(model: Any, tensor: int) -> str:
         if maker is None:
             break
         code = model.operatorCodes[maker.opcodeIndex]
-        name = OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
+        name: str = OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
         if name not in KEEPS_VALUES:
             return name
         tensor = maker.inputs[0]

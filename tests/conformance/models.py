@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from edged.config.schema import CameraConfig, ModelConfig
 from tests.inference import builder
 
 if sys.version_info >= (3, 11):
@@ -19,6 +21,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent.parent
+BUNDLED = ROOT / "models" / "edged-cifar10-int8.tflite"
 TOLD = "cases.toml"
 """Beside the models of a folder: a table for each model of which its file does not say enough."""
 
@@ -53,7 +56,12 @@ def in_folder(folder: Path, told: Path | None = None) -> list[Model]:
         if name not in {path.stem for path in paths}:
             raise CasesError(f"{told}: no model {name}.tflite in {folder}: correct the name")
         if not isinstance(table, dict) or not table.keys() <= KEYS:
-            raise CasesError(f"{told}: [{name}] may have {', '.join(sorted(KEYS))}")
+            raise CasesError(f"{told}: [{name}] may have {', '.join(sorted(KEYS))} only")
+        try:
+            msgspec.convert({k: v for k, v in table.items() if k != "fit"}, ModelConfig)
+            msgspec.convert({k: v for k, v in table.items() if k == "fit"}, CameraConfig)
+        except msgspec.ValidationError as error:
+            raise CasesError(f"{told}: [{name}]: {error}") from error
     return [_told(path, dict(tables.get(path.stem, {})), told.parent) for path in paths]
 
 
@@ -66,8 +74,7 @@ def _told(path: Path, told: dict[str, Any], folder: Path) -> Model:
 
 def shared(data: Path) -> list[Model]:
     """The published models of `data`, and the one that edged brings."""
-    own = Model(ROOT / "models" / "edged-cifar10-int8.tflite")
-    return [*in_folder(data / "models", Path(__file__).parent / "shared.toml"), own]
+    return [*in_folder(data / "models", Path(__file__).parent / "shared.toml"), Model(BUNDLED)]
 
 
 def generated(folder: Path) -> list[Model]:
@@ -108,9 +115,9 @@ def generated(folder: Path) -> list[Model]:
     colours("uint8-stale-imagenet", "uint8", metadata=described(*IMAGENET))
     # Other scales, which concern the scores alone where nothing says mean and std.
     for scale, zero_point in ((1.0, 0), (0.02, 7), (0.5, 250)):
-        form = {"quantised": (scale, zero_point), "softmax": False}
-        colours(f"uint8-scale-{scale}-{zero_point}", "uint8", **form)
-        colours(f"int8-scale-{scale}-{zero_point}", "int8", **(form | {"quantised": (scale, -3)}))
+        for dtype, shift in (("uint8", 0), ("int8", -128)):
+            name = f"{dtype}-scale-{scale}-{zero_point}"
+            colours(name, dtype, quantised=(scale, zero_point + shift), softmax=False)
     colours("int8-told", "int8", quantised=imagenet, told=_normalised(*IMAGENET))
     colours("float32-0-1", "float32", metadata=described([0.0], [255.0]))
     colours("float32-0-255", "float32", metadata=stale)

@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 
 def upright(path: Path, least_px: int | None = None) -> Image.Image:
-    """The picture in RGB; with `least_px` a JPEG may be reduced by the decoder, to that at least."""
+    """The picture in RGB; with `least_px` the decoder may reduce a JPEG, to that at least."""
     with Image.open(path, formats=FORMATS) as picture:
         if least_px:
             picture.draft(None, (least_px, least_px))
@@ -123,7 +123,8 @@ class Reference:
         if not any(told) and not (inside and np.ptp(steps) >= SPAN * (high - low)):
             return plain.astype(dtype)
         quantised = np.rint(normalised / (scale or 1.0)) + zero_point
-        return quantised.clip(low, high).astype(dtype)
+        clipped: Array = quantised.clip(low, high).astype(dtype)
+        return clipped
 
     def scores(self, values: Array) -> Array:
         """Probabilities of the output's `values`; of a single one, that of the last label."""
@@ -145,7 +146,8 @@ class Reference:
             values = np.array([1 - values[0], values[0]])
         if not np.isfinite(values).all():
             raise ValueError("scores are not finite")
-        return values.clip(0, 1)
+        bounded: Array = values.clip(0, 1)
+        return bounded
 
 
 if __name__ == "__main__":

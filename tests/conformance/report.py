@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tests.conformance.child import Way
 from tests.conformance.compare import STEP, TIMES_MOVED, Case
 
-MOST_LISTED = 10
+MOST_LISTED = 5
 """Of the disagreements of one model; the farthest first."""
 
 HEAD = """# Does edged read models and pictures as others do?
@@ -143,14 +143,17 @@ def _refusals(title: str, note: str, cases: Sequence[Case]) -> str:
     for case in cases:
         groups[case.said[0] or case.said[1]].append(case)
     text = f"\n## {title}\n\n{note} {len(cases)} cases.\n"
-    rows = []
-    for line, group in groups.items():
-        shown = line.replace("|", "\\|")
-        rows.append([_one_or_count([c.model for c in group], "models"),
-                     _one_or_count([c.picture for c in group], "pictures"), shown, len(group)])  # fmt: skip
-    return text + (
-        "\n" + _table(["model", "picture", "line", "cases"], rows, left=3) if rows else ""
-    )
+    rows = [
+        [
+            _one_or_count([case.model for case in group], "models"),
+            _one_or_count([case.picture for case in group], "pictures"),
+            line.replace("|", "\\|"),
+            len(group),
+        ]
+        for line, group in groups.items()
+    ]
+    head = ["model", "picture", "line", "cases"]
+    return text + ("\n" + _table(head, rows, left=3) if rows else "")
 
 
 def _one_or_count(names: Sequence[str], kind: str) -> str:
