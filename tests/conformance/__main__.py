@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"make conformance: {error}", file=sys.stderr)
             return 2
         chosen = [model for model in every_model if model.path.match(f"{asked.only}.tflite")]
+        folders = [p.absolute() for p in (asked.models, asked.pictures, Path(folder)) if p]
+        folders += [SHARED_DATA.parent, ROOT]
         cases = []
         with ThreadPoolExecutor(asked.jobs) as pool:
             done = pool.map(lambda model: _cases(model, every_picture, pythons), chosen)
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 took = f"{time.monotonic() - began_s:4.0f} s"
                 line = f"{took} {number}/{len(chosen)} {model.path.stem}: {len(found)} cases"
                 print(line + f", {wrong} disagree" * bool(wrong), file=sys.stderr, flush=True)
-                cases += [_without(case, f"{folder}/") for case in found]
+                cases += [_without(case, folders) for case in found]
     absent = [
         f"Not run, as it is not installed: {package}."
         for runtime, package in PACKAGES.items()
@@ -158,9 +160,11 @@ def _cases(model: Model, every_picture: list[Path], pythons: dict[str, Path]) ->
     return cases
 
 
-def _without(case: Case, folder: str) -> Case:
-    """Paths that differ from run to run say nothing to a reader."""
-    edged, reference = (said.replace(folder, "") for said in case.said)
+def _without(case: Case, folders: Sequence[Path]) -> Case:
+    """Paths that differ from machine to machine say nothing to a reader."""
+    edged, reference = case.said
+    for folder in folders:
+        edged, reference = (said.replace(f"{folder}/", "") for said in (edged, reference))
     return case._replace(said=(edged, reference))
 
 

@@ -125,6 +125,8 @@ def generated(folder: Path) -> list[Model]:
     colours("float32-told", "float32", told=_normalised([0.0], [255.0]))
     colours("float32-told-each", "float32", told=_normalised(*IMAGENET), metadata=stale)
     colours("float32-told-mean", "float32", told={"mean": [100.0, 110.0, 120.0]})
+    for dtype in ("uint8", "int8", "float32"):
+        colours(f"{dtype}-bgr", dtype, told={"channels": "bgr"})
     colours("float32-probabilities", "float32", softmax=False, told=_read("probabilities", 0, 765))
     # Every value of the input has a score of its own: a picture that lies wrongly is noticed.
     for shape in ((1, 8, 6, 3), (1, 8, 6, 1), (1, 5, 7)):
