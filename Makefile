@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models mutants model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models mutants conformance model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -100,6 +100,14 @@ fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became 
 
 mutants: $(VENV)/test.stamp ## small faults in the code: do the tests notice? ARGS="--only edged/reload.py"
 	$(BIN)/python -m tests.mutants --out docs/reports/mutants.md $(ARGS)
+
+build/conformance/tflite-runtime/stamp: pyproject.toml setup.py
+	$(PYTHON) -m venv build/conformance/tflite-runtime
+	build/conformance/tflite-runtime/bin/python -m pip install --quiet $(EDITABLE) '.[tflite-runtime]' && touch $@
+
+conformance: $(VENV)/test.stamp ## edged beside Pillow and a bare interpreter; ARGS="--models DIR --pictures DIR"
+	-$(MAKE) build/conformance/tflite-runtime/stamp
+	$(BIN)/python -m tests.conformance --out docs/reports/conformance.md $(ARGS)
 
 arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
