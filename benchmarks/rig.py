@@ -22,6 +22,7 @@ from edged.inference.tflite import TfliteClassifier
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.notify import Notifier
+from edged.outage import Outage
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
@@ -170,6 +171,7 @@ def rig(
             attention=Attention(),
             vitals=Vitals(time.monotonic()),
             watchdog=Watchdog(Notifier({})),
+            outage=Outage(config.camera.lost_after_s),
         )
         made = Rig(pipeline, classifier, results)
         if ports.mqtt is not None and camera is None:

@@ -48,6 +48,10 @@ class Attention:
         if result.events or self._rule_holds:
             self._woken_s = self._clock()
 
+    def nothing_holds(self) -> None:
+        """Rules have ended though no frame said so."""
+        self._rule_holds = False
+
     def pause(self, request: Request[Any]) -> AttentionAnswer:
         """Classify nothing until `resume`."""
         if not self.paused:

@@ -10,7 +10,7 @@ wall clock changes nothing. Wall-clock time appears only where a message leaves 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -95,13 +95,18 @@ class RuleState(msgspec.Struct, frozen=True):
     since_s: float
 
 
+Reason: TypeAlias = Literal["camera", "stop", "restart"]
+"""Why rules end though no frame says so: no picture comes, edged stops, or an earlier run died."""
+
+
 class Event(msgspec.Struct, frozen=True):
     """A rule became active or inactive.
 
     ``onset_s`` is when the smoothed score crossed the threshold that led here (not when minimum
     times let the rule change), ``score`` the smoothed score at the frame of number ``frame``, and
     ``decided_s`` the capture time of that frame. ``number`` is given by the journal: one more than
-    that of the event before, and never used twice; 0 before it is given.
+    that of the event before, and never used twice; 0 before it is given. ``reason`` is set where
+    the rule ended though no frame said so.
     """
 
     rule: str
@@ -111,6 +116,7 @@ class Event(msgspec.Struct, frozen=True):
     decided_s: float
     frame: int
     number: int = 0
+    reason: Reason | None = None
 
 
 NOTHING = "nothing"
@@ -197,7 +203,19 @@ class Undecided(msgspec.Struct, frozen=True):
     """Nothing is held to be true until the next frame: labels or rules are others now."""
 
 
-Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided
+class Ended(msgspec.Struct, frozen=True):
+    """Rules that held do so no longer, for this ``reason``; ``why`` is for people.
+
+    Except after a restart, where frames may have come already, nothing is held to be true until the
+    next frame.
+    """
+
+    reason: Reason
+    why: str
+    events: tuple[Event, ...] = ()
+
+
+Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided | Ended
 """What a port is told."""
 
 

@@ -17,21 +17,28 @@ from types import FrameType
 
 from edged import __version__, build, commands, logs, paths
 from edged.attention import Attention
-from edged.commands import Request
+from edged.commands import Command, Request
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.core import UNDECIDED, Port, Undecided
+from edged.core import UNDECIDED, Ended, Event, Port, Undecided
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages.message import Moment
 from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
 from edged.notify import Notifier
+from edged.outage import Outage
 from edged.pipeline import Pipeline
 from edged.reload import InForce, Reloader, TakeOver
 from edged.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+
+class EndLeftOpen(Command, frozen=True, kw_only=True, tag="end-left-open"):
+    """End what an earlier run left open: from the journal, for the loop alone."""
+
+    rules: Sequence[str]
 
 
 class Daemon:
@@ -74,7 +81,9 @@ class Daemon:
             try:
                 ports.open_pins(config, self._mailbox, paths.opened_outputs(self._path))
                 # Closed after the ports, whose cursors it writes.
-                journal = stack.enter_context(Journal(config.device, config.journal))
+                journal = stack.enter_context(
+                    Journal(config.device, config.journal, self._post_left_open)
+                )
                 ports.open_others(config, journal, self._mailbox, live=style == "live")
                 self._build(config, journal, stack)
                 gc.freeze()
@@ -82,6 +91,8 @@ class Daemon:
                 self._pipeline.run()
                 log.info("stopping: %s", self._mailbox.stopping)
                 self._notifier.stopping()
+                ports.release_pins()
+                self._pipeline.end_rules("stop", "edged stops")
             finally:
                 # Before any farewell: a broker that does not answer keeps no lamp on.
                 ports.release_pins()
@@ -114,10 +125,12 @@ class Daemon:
                 commands.SetOutput: self._set_output,
                 commands.Reload: self._reload,
                 TakeOver: self._take_over,
+                EndLeftOpen: self._end_left_open,
             },
             attention=attention,
             vitals=Vitals(time.monotonic(), config.mqtt.health_s),
             watchdog=Watchdog(self._notifier),
+            outage=Outage(config.camera.lost_after_s),
         )
 
     def _read_again(self) -> Config:
@@ -185,6 +198,21 @@ class Daemon:
         command = request.command
         value = self._ports.set_output(command.name, command.value)
         return OutputAnswer(name=command.name, value=value)
+
+    def _post_left_open(self, rules: Sequence[str]) -> None:
+        self._mailbox.post(Request(EndLeftOpen(rules=rules), "the journal"), bounded=False)
+
+    def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
+        """What held when an earlier run ended without a word is over, unless it holds again."""
+        pipeline, now_s = self._pipeline, time.monotonic()
+        events = [
+            Event(rule, False, 0.0, now_s, now_s, 0, reason="restart")
+            for rule in request.command.rules
+            if rule not in pipeline.perception.scene.active
+        ]
+        if events:
+            numbered = pipeline.journal.record(events)
+            pipeline.tell(Ended("restart", "edged ended without a word before", numbered))
 
     def _reload(self, request: Request[commands.Reload]) -> None:
         self._hung_up = False

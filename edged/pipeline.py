@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from edged.attention import Attention
 from edged.commands import Handlers, carry_out
-from edged.core import Camera, Frame, Port, Report, Result
+from edged.core import Camera, Ended, Frame, Port, Reason, Report, Result
 from edged.health import Vitals
 from edged.journal import Recorder
 from edged.mailbox import Mailbox
+from edged.outage import Outage
 from edged.perception.perception import Perception
 from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
@@ -21,37 +23,27 @@ TICK_S = 0.05
 """The longest that a request waits while no frame comes."""
 
 
+@dataclass
 class Pipeline:
     """Carries each frame from the camera to every port, and does what waits in the mailbox.
 
     ``handlers`` carry out the requests; one may replace ``perception``, between two frames.
     """
 
-    def __init__(
-        self,
-        camera: Camera,
-        perception: Perception,
-        journal: Recorder,
-        ports: Sequence[Port],
-        mailbox: Mailbox,
-        handlers: Handlers,
-        *,
-        attention: Attention,
-        vitals: Vitals,
-        watchdog: Watchdog,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.camera = camera
-        self.perception = perception
-        self.journal = journal
-        self.ports = ports
-        self.mailbox = mailbox
-        self.handlers = handlers
-        self.attention = attention
-        self.vitals = vitals
-        self.watchdog = watchdog
-        self.clock = clock
-        self.snapshots = Snapshots(mailbox)
+    camera: Camera
+    perception: Perception
+    journal: Recorder
+    ports: Sequence[Port]
+    mailbox: Mailbox
+    handlers: Handlers
+    attention: Attention
+    vitals: Vitals
+    watchdog: Watchdog
+    outage: Outage
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.snapshots = Snapshots(self.mailbox)
 
     def run(self) -> None:
         """Until the mailbox says stop."""
@@ -91,6 +83,12 @@ class Pipeline:
         """The newest frame, as large as the model needs it; None where none comes in time."""
         return self.camera.read(TICK_S, self.perception.wanted_px)
 
+    def end_rules(self, reason: Reason, why: str) -> None:
+        """What was held to be true is no longer, though no frame says so."""
+        events = self.journal.record(self.perception.end(self.clock(), reason))
+        self.attention.nothing_holds()
+        self.tell(Ended(reason, why, events))
+
     def record_events(self, result: Result) -> Result:
         """Events get their numbers before anybody hears of them."""
         if not result.events:
@@ -113,6 +111,8 @@ class Pipeline:
         self.watchdog.feed(frame_came=frame_came, camera_error=error)
         if error is not None:
             self.snapshots.refuse(f"the camera delivers no picture: {error}")
+        if self.outage.begins(error, frame_came=frame_came):
+            self.end_rules("camera", f"the camera delivers no picture: {error}")
         now_s = self.clock()
         if self.vitals.due(now_s):
             health = self.vitals.sample(now_s, self.camera, self.perception, self.attention)

@@ -144,6 +144,31 @@ class Model:
         else:
             self.bell = value
 
+    def stop(self) -> None:
+        """What held ends, in the order of the rules."""
+        self._end()
+
+    def lose(self) -> None:
+        """The camera has been away for long; the frames go on at once."""
+        self._end()
+        self.seen = self.told = NOTHING_YET
+        self._rule_held = False
+        if not self._lamp_by_hand or self._lamp_follows:
+            self.lamp, self._lamp_follows, self._lamp_by_hand = 0.0, None, False
+        if self.awake:
+            self._look()
+
+    @property
+    def held(self) -> set[str]:
+        """The rules that somebody believes to hold who hears the events."""
+        return {name for name, active in self._active.items() if active} | set(self._ended)
+
+    def _end(self) -> None:
+        held = [name for name, active in self._active.items() if active]
+        self.events += [(name, False) for name in (*self._ended, *held)]
+        self._ended = []
+        self._active = dict.fromkeys(self._active, False)
+
     def left_at(self) -> dict[str, float]:
         """The outputs after a clean stop: the bell keeps its level."""
         return {"lamp": 0.0, "bell": self.bell}

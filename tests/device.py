@@ -25,6 +25,7 @@ device = "test"
 kind = "directory"
 source = "{folder}/pictures"
 fps = {fps}
+lost_after_s = 3600.0
 retry_min_s = 0.05
 retry_max_s = 0.1
 
@@ -190,10 +191,19 @@ class Subscriber:
         assert self.known.setdefault(number, event) == event
 
     def run(self) -> list[tuple[str, bool]]:
-        """The events of the present run, which no number may be missing between."""
+        """The events of the present run, which no number may be missing between.
+
+        Without those that end what the run before had left open.
+        """
         numbers = sorted(number for number in self.known if number > self.after)
         assert not numbers or numbers == list(range(numbers[0], numbers[-1] + 1))
-        return [(self.known[number]["rule"], self.known[number]["active"]) for number in numbers]
+        told = [self.known[number] for number in numbers]
+        return [(one["rule"], one["active"]) for one in told if one["reason"] != "restart"]
+
+    def held(self) -> set[str]:
+        """The rules that hold by the newest event of each."""
+        newest = {one["rule"]: one["active"] for _, one in sorted(self.known.items())}
+        return {rule for rule, active in newest.items() if active}
 
 
 class Device:

@@ -120,6 +120,7 @@ class DaemonMachine(RuleBasedStateMachine):
         daemon._ports = build.Ports(self.stack)
         daemon._ports.open_pins(daemon._config, daemon._mailbox, self.folder / "outputs.json")
         daemon._build(daemon._config, self.journal, self.stack)  # type: ignore[arg-type]
+        daemon._pipeline.clock = self.clock
         self.model = Model(wanted, picture)
         self.turn()
 
@@ -178,6 +179,12 @@ class DaemonMachine(RuleBasedStateMachine):
         (self.folder / "edged.toml").write_text(nothing)
         assert self.ask(commands.Reload()).error is not None
         self.write(self.wanted)
+
+    @rule()
+    def the_camera_is_lost(self) -> None:
+        self.daemon._pipeline.end_rules("camera", "unplugged")
+        self.model.lose()
+        self.turn()
 
     @invariant()
     def it_is_as_the_model_says(self) -> None:

@@ -13,18 +13,31 @@ from edged import commands
 from edged.attention import Attention
 from edged.commands import Pause, Reload, Reply, Request, Resume, SetOutput, TakeSnapshot, Wake
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import Event, Frame, Health, Pixels, Prediction, Report, Result, Snapshot
+from edged.core import (
+    UNDECIDED,
+    Ended,
+    Event,
+    Frame,
+    Health,
+    Pixels,
+    Prediction,
+    Report,
+    Result,
+    Snapshot,
+)
 from edged.errors import CommandError
 from edged.health import Vitals
 from edged.mailbox import Mailbox
 from edged.messages.replies import OutputAnswer
 from edged.notify import Notifier
+from edged.outage import Outage
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
 from edged.watchdog import Watchdog
 
 LABELS = ("dark", "bright")
+LOST_AFTER_S = 1.0
 Entry = float | None | commands.Command | Request[Any]
 
 
@@ -182,6 +195,7 @@ class Run:
             attention=attention,
             vitals=Vitals(0.0, health_s),
             watchdog=Watchdog(self.notifier),
+            outage=Outage(LOST_AFTER_S, lambda: self.camera.now_s),
             clock=lambda: self.camera.now_s,
         )
         self.successor = perception(("night", "day"), "day", (4, 6))
@@ -329,3 +343,46 @@ def test_a_frame_for_a_picture_alone_feeds_the_watchdog_too() -> None:
 def test_readiness_is_said_once_with_the_first_frame() -> None:
     assert Run(None, 0.1, 0.1).notifier.said_ready == 1
     assert Run(None).notifier.said_ready == 0
+
+
+# The script's None is a tenth of a second without a frame.
+AWAY = [None] * 12
+
+
+def test_rules_end_with_a_reason_when_the_camera_has_been_away_for_long() -> None:
+    run = Run(1.0, *AWAY, camera_error="unplugged")
+    [ended] = run.notebook.of(Ended)
+    assert isinstance(ended, Ended)
+    assert (ended.reason, ended.why) == ("camera", "the camera delivers no picture: unplugged")
+    [event] = ended.events
+    assert (event.rule, event.active, event.number, event.frame) == ("light", False, 2, 1)
+    assert event.reason == "camera"
+    assert run.pipeline.perception.scene is UNDECIDED
+
+
+def test_a_short_outage_and_a_slow_camera_end_nothing() -> None:
+    assert not Run(1.0, *AWAY[:9], 1.0, *AWAY[:9], camera_error="shaky").notebook.of(Ended)
+    assert not Run(1.0, *AWAY * 3).notebook.of(Ended)
+
+
+def test_each_outage_is_told_once_and_the_rules_begin_anew() -> None:
+    run = Run(1.0, *AWAY * 2, 1.0, *AWAY, camera_error="unplugged")
+    told = [
+        (event.active, event.number)
+        for report in run.notebook.reports
+        if isinstance(report, Result | Ended)
+        for event in report.events
+    ]
+    assert told == [(True, 1), (False, 2), (True, 3), (False, 4)]
+    assert len(run.notebook.of(Ended)) == 2
+
+
+def test_a_camera_that_never_came_is_told_too() -> None:
+    [ended] = Run(*AWAY, camera_error="absent").notebook.of(Ended)
+    assert isinstance(ended, Ended)
+    assert ended.events == ()
+
+
+def test_an_outage_lets_an_idle_loop_fall_asleep() -> None:
+    run = Run(1.0, *AWAY, *AWAY, wake_s=0.5, camera_error="unplugged")
+    assert run.pipeline.attention.idle

@@ -34,7 +34,7 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from edged.ports.control.client import DaemonError
-from tests.daemon_model import Model, Wanted
+from tests.daemon_model import NOTHING_YET, Model, Wanted
 from tests.device import DAMAGE, Device, soon
 from tests.mosquitto import LIMIT_S, Broker, brokers, needs_mosquitto, wait_until
 
@@ -193,6 +193,7 @@ class WholeDaemon(RuleBasedStateMachine):
             assert self.device.subscriber.retained("availability") == b"offline"
             left_at = self.model.left_at()
             soon(lambda: {name: self._retained_value(name) for name in left_at}, left_at)
+        self.model.stop()
         self.end(whole=True)
 
     def _retained_value(self, output: str) -> Any:
@@ -240,6 +241,9 @@ class WholeDaemon(RuleBasedStateMachine):
         if self.device.broker_is_up:
             soon(self.published, self.expected_messages())
             soon(self._events, self.model.events)
+            if self.device.sync_s == 0.0 or not self.kills:
+                # Else what was told may never have come to disk.
+                soon(self.device.subscriber.held, self.model.held)
 
     def _listens_still(self) -> bool:
         assert self.device.daemon.status() is None, self.device.daemon.log.read_text()
@@ -308,8 +312,7 @@ class WholeDaemon(RuleBasedStateMachine):
     def expected_messages(self) -> dict[str, Any]:
         model = self.model
         assert model is not None
-        # The state stays that of the run before until the first frame.
-        told = self.published() if model.told is None else model.told._asdict()
+        told = (model.told or NOTHING_YET)._asdict()
         return {
             "availability": "online",
             "lamp": model.lamp,

@@ -20,6 +20,13 @@ from edged.messages.events import EventMessage, GapMessage
 FOLLOW_S = 0.25
 """How often the journal is looked into."""
 
+REASONS = {
+    "camera": "no picture came",
+    "stop": "edged stopped",
+    "restart": "edged had ended without a word",
+}
+"""Why a rule ended though no frame said so."""
+
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 _decoder = msgspec.json.Decoder(EventMessage | GapMessage)
@@ -90,4 +97,5 @@ def _line(message: EventMessage | GapMessage) -> str:
         return f"{'':19}  {message.first}-{message.last}  missing ({message.reason})"
     at = message.decided.astimezone()
     value = "on" if message.active else "off"
-    return f"{at:%Y-%m-%d %H:%M:%S}  {message.number}  {message.rule} {value}  {message.score:.0%}"
+    why = REASONS[message.reason] if message.reason else f"{message.score:.0%}"
+    return f"{at:%Y-%m-%d %H:%M:%S}  {message.number}  {message.rule} {value}  {why}"

@@ -141,8 +141,10 @@ def _actuator(path: KeyPath, output: OutputConfig) -> Iterator[Problem]:
     message = f'{on_or_off} 0 or 1, or device = "pwm"'
     if output.initial not in (0, 1):
         yield Problem((*path, "initial"), output.initial, message)
-    if not isinstance(output.on_exit, str) and output.on_exit not in (0, 1):
-        yield Problem((*path, "on_exit"), output.on_exit, message)
+    for key in ("on_exit", "on_lost"):
+        wanted = getattr(output, key)
+        if not isinstance(wanted, str) and wanted not in (0, 1):
+            yield Problem((*path, key), wanted, message)
     if output.action == "score":
         message = f'{on_or_off} device "pwm" or "servo"'
         yield Problem((*path, "action"), output.action, message)

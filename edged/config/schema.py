@@ -42,6 +42,7 @@ class CameraConfig(Section, frozen=True):
     fit: Literal["stretch", "crop"] = "stretch"
     loop: bool = True
     timeout_s: PositiveSeconds = 5.0
+    lost_after_s: Seconds = 10.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
 
@@ -113,6 +114,7 @@ class OutputConfig(Section, frozen=True):
     blink_on_s: BlinkSeconds = 0.5
     blink_off_s: BlinkSeconds = 0.5
     on_exit: Literal["off", "keep"] | Fraction = "off"
+    on_lost: Literal["off", "keep"] | Fraction = "off"
 
 
 class InputConfig(Section, frozen=True):

@@ -61,9 +61,12 @@ class Journal:
         self,
         device: str,
         config: JournalConfig,
+        left_open: Callable[[Sequence[str]], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`left_open` hears once, from the writer, of rules that an earlier run did not end."""
+        self._left_open = left_open
         self._device = device
         self._sync_s = config.sync_s
         self._clock = clock
@@ -123,6 +126,8 @@ class Journal:
 
     def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
         """The same events with their numbers; from now on they are kept."""
+        if not events:
+            return ()
         with self._changed:
             first = self._take_numbers(len(events))
         moment = Moment.now(self._device, self._clock, self._wall_clock)
@@ -283,8 +288,10 @@ class Journal:
                         f"{store.path}: events cannot be stored: their numbers since the start are "
                         "lower than those in the file; restart edged"
                     )
-                self._accepted = True
+            accepted, self._accepted = self._accepted, True
             unknown = [reader for reader in self._readers if not reader.known]
+        if not accepted and store.held_at_start and self._left_open is not None:
+            self._left_open(store.held_at_start)
         for reader in unknown:
             cursor = store.cursor(reader.name)
             with self._lock:

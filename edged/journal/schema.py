@@ -12,7 +12,7 @@ from edged.journal.numbers import HIGHEST
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 1
+VERSION = 2
 """In the database as its ``user_version``."""
 
 TABLES = (
@@ -21,7 +21,12 @@ TABLES = (
     # One row, so that nothing has to be counted.
     "CREATE TABLE book (id INTEGER PRIMARY KEY, events INTEGER, bytes INTEGER, "
     "full_up_to INTEGER, replaced_up_to INTEGER)",
+    # The rules that hold, as of the newest event of each.
+    "CREATE TABLE held (rule TEXT PRIMARY KEY)",
 )
+
+_EMPTY: tuple[int, set[bytes]] = (0, set())
+_FIRST = (1, {statement.encode() for statement in TABLES[:-1]})
 
 SIZE = "coalesce(length(payload), 0)"
 
@@ -74,15 +79,17 @@ def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
         database.execute("PRAGMA synchronous = FULL")
         if is_journal(database):
             return database, False
-        if _form(database) != (0, set()):
+        found = _form(database)
+        if found not in (_EMPTY, _FIRST):
             raise sqlite3.DatabaseError("it is no journal of this version of edged")
         with database:
             # Explicitly: statements that make tables do not begin a transaction by themselves.
             database.execute("BEGIN IMMEDIATE")
             for statement in TABLES:
-                database.execute(statement)
+                if statement.encode() not in found[1]:
+                    database.execute(statement)
             database.execute(f"PRAGMA user_version = {VERSION}")
-        return database, True
+        return database, found == _EMPTY
     except BaseException:
         database.close()
         raise
@@ -123,6 +130,22 @@ def read(database: sqlite3.Connection, after: int, limit: int) -> Read:
     sound = {event.number for event in events}
     damaged = [number for number, _ in rows if number not in sound]
     return Read(events, damaged, rows[-1][0] if rows else None)
+
+
+def held(database: sqlite3.Connection) -> list[str]:
+    """The rules that hold as of the newest event of each, as far as their names are sound."""
+    rows = database.execute("SELECT rule FROM held ORDER BY rule").fetchall()
+    return [rule.decode(errors="replace") for (rule,) in rows if isinstance(rule, bytes)]
+
+
+def hold(database: sqlite3.Connection, events: Sequence[Entry]) -> None:
+    """Take over what `events` change."""
+    for entry in events:
+        event = decoded(*entry[:2])
+        if event is not None and event.active:
+            database.execute("INSERT OR REPLACE INTO held VALUES (?)", (event.rule,))
+        elif event is not None:
+            database.execute("DELETE FROM held WHERE rule = ?", (event.rule,))
 
 
 def strange(database: sqlite3.Connection) -> list[int]:

@@ -33,7 +33,8 @@ class Store:
     row stays where it is, and is no event.
 
     Once it was open, ``mark`` is the number up to which numbers may have been used before, and
-    ``last_at_start`` the highest that was on disk. Events up to ``full_up_to`` left because of a
+    ``last_at_start`` the highest that was on disk; ``held_at_start`` are the rules that held by the
+    last event of each. Events up to ``full_up_to`` left because of a
     bound, and those up to ``replaced_up_to`` with a damaged database.
     """
 
@@ -47,6 +48,7 @@ class Store:
         self.path = path
         self.mark = 0
         self.last_at_start = 0
+        self.held_at_start: list[str] = []
         self.full_up_to = 0
         self.replaced_up_to = 0
         self._max_events = max_events
@@ -133,6 +135,7 @@ class Store:
             if not self._started:
                 before = self.mark = self._reserved = self._read_mark()
                 self.last_at_start = self._last
+                self.held_at_start = schema.held(self._database)
                 self._started = True
             elif self._last > self._reserved:
                 raise OSError("its numbers are higher than those of this run; restart edged")
@@ -193,6 +196,7 @@ class Store:
                 "INSERT INTO event VALUES (?, ?)", ((event.number, event.payload) for event in new)
             )
             database.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?)", cursors.items())
+            schema.hold(database, new)
             self._events += len(new)
             self._bytes += sum(len(event.payload) for event in new)
             gone = self._prune(database)

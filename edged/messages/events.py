@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edged.core import Event
+from edged.core import Event, Reason
 from edged.messages.message import Count, Message, Moment, Score, bounded, encoded
 
 
@@ -29,6 +29,13 @@ class EventMessage(Message, frozen=True, kw_only=True):
         datetime, Meta(description="capture time of the deciding frame, UTC", tz=True)
     ]
     frame: Count
+    reason: Annotated[
+        Reason | None,
+        Meta(
+            description="why the rule ended though no frame said so: the camera delivers no "
+            "picture, edged stopped, or it had ended without a word and started again"
+        ),
+    ] = None
     replayed: Annotated[bool, Meta(description="sent later than made: the broker was away")] = False
 
 
@@ -59,6 +66,7 @@ def event(made: Event, at: Moment) -> EventMessage:
         onset=at.utc(made.onset_s),
         decided=at.utc(made.decided_s),
         frame=made.frame,
+        reason=made.reason,
     )
 
 

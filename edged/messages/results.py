@@ -37,6 +37,7 @@ class StateMessage(Message, frozen=True, kw_only=True):
     ]
     frame: Count
     rules: dict[str, RuleState]
+    reason: Annotated[str | None, Meta(description="why nothing is known, for people")] = None
 
 
 class ClassificationMessage(Message, frozen=True, kw_only=True):
@@ -94,9 +95,11 @@ def state(result: Result, at: Moment) -> StateMessage:
     )
 
 
-def undecided(at: Moment) -> StateMessage:
-    """Before the first frame that labels or rules have seen."""
-    return StateMessage(device=at.device, time=at.time, scene=None, frame=0, rules={})
+def undecided(at: Moment, reason: str | None = None) -> StateMessage:
+    """Before the first frame that labels or rules have seen, and when frames stay away."""
+    return StateMessage(
+        device=at.device, time=at.time, scene=None, frame=0, rules={}, reason=reason
+    )
 
 
 def classification(result: Result, top: int, at: Moment) -> ClassificationMessage:

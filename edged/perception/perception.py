@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from edged.core import UNDECIDED, Classifier, Frame, Prediction, Result
+from edged.core import UNDECIDED, Classifier, Event, Frame, Prediction, Reason, Result
 from edged.perception.rules import Decider
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,11 @@ class Perception:
             "decide": decided_s - classified_s,
         }
         return Result(frame, prediction, self.scene, events, stages_s, decided_s)
+
+    def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
+        """No frame shows any more what is there: nothing is held to be true until the next one."""
+        self.scene = UNDECIDED
+        return self._decider.end(now_s, reason)
 
     def _classify(self, frame: Frame) -> Prediction:
         prediction = self._classifier.classify(frame.pixels)

@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from edged.config.schema import DecideConfig, RuleConfig
 from edged.config.toml import shown
-from edged.core import NOTHING, UNKNOWN, Event, RuleState, Scene, Scores
+from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
 from edged.perception.filter import Filter, Floats, Groups
 from edged.perception.labels import LabelIndex
@@ -81,7 +81,13 @@ class Decider:
         self._min_on_s = option("min_on_s")
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
-        count = len(rules)
+        self._effect_s = np.full(len(rules), -np.inf)
+        self._number = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """As before the first frame, but for how long ago rules took effect."""
+        count = len(self.names)
         self._now_s: float | None = None
         self._ended: list[tuple[str, float]] = []
         self._fresh = True
@@ -94,7 +100,7 @@ class Decider:
         self._active_names: tuple[str, ...] = ()
         self._crossed_s = np.zeros(count)
         self._since_s = np.zeros(count)
-        self._effect_s = np.full(count, -np.inf)
+        self._filter.unset = np.ones(count, np.bool_)
 
     def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
         """What frame `number`, captured at `at_s`, makes true.
@@ -102,6 +108,7 @@ class Decider:
         `scores` has one entry for each label, in 0..1 and none of them NaN: one would stay in the
         filter for ever. A frame that is not newer than the one before counts at that one's time.
         """
+        self._number = number
         first = self._now_s is None
         before_s = at_s if self._now_s is None else self._now_s
         self._now_s = now_s = max(at_s, before_s)
@@ -122,6 +129,21 @@ class Decider:
             events = (*self._end(number), *self._change(number))
         states = RuleStates(self.names, self._active, self._filter.score, self._since_s)
         return Scene(self._scene_name(), states, self._active_names), events
+
+    def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
+        """Nothing holds any more, though no frame says so; begins anew with the next frame.
+
+        An event for each rule that held. The times for which a rule must stay inactive count from
+        here.
+        """
+        held = [(i, float(self._filter.score[i])) for i in np.flatnonzero(self._active).tolist()]
+        ended = self._ended + [(self.names[place], score) for place, score in held]
+        self._effect_s[[place for place, _ in held]] = now_s
+        self._forget()
+        return tuple(
+            Event(name, False, score, now_s, now_s, self._number, reason=reason)
+            for name, score in ended
+        )
 
     def succeed(self, old: Decider) -> None:
         """Go on from where `old` was, before the first frame.
@@ -145,7 +167,7 @@ class Decider:
             new_filter.unset[mine] = ~np.array(same, np.bool_) | old_filter.unset[its]
         self._expect()
         self._name_active()
-        self._now_s = old._now_s
+        self._now_s, self._number = old._now_s, old._number
         added = np.ones(len(self.names), np.bool_)
         added[mine] = False
         self._since_s[added] = old._now_s or 0.0

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edged.core import OutputState, Report, Result
+from edged.core import Ended, OutputState, Report, Result
 
 REFRESH_HZ = 8
 FPS_WINDOW = 60
@@ -55,6 +55,8 @@ class LivePort:
             case Result():
                 self._result = report
                 self._captured_s.append(report.frame.captured_s)
+            case Ended(reason="camera"):
+                self._result = None
             case OutputState():
                 self._outputs[report.name] = report.value
             case _:

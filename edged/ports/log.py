@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from edged.core import Health, Report, Result
+from edged.core import Ended, Health, Report, Result
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ class LogPort:
                         "on" if event.active else "off",
                         event.score,
                     )
+            case Ended():
+                for event in report.events:
+                    log.info("%s off: %s", event.rule, report.why)
             case Health():
                 log.debug(
                     "%.1f fps, %d frames, %d dropped, %.0f MB",

@@ -7,6 +7,7 @@ import logging
 import shutil
 import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -719,3 +720,54 @@ def test_many_readers_and_a_writer_at_once_miss_nothing(path: Path) -> None:
             thread.join(60)
     assert found == {"a": list(range(1, 3001)), "b": list(range(1, 3001))}
     assert cursors(path) == {"a": 3000, "b": 3000}
+
+
+def held(path: Path) -> list[str]:
+    """What a run that starts hears was left open by those before."""
+    told: list[Sequence[str]] = []
+    journal = Journal("porch", JournalConfig(path=str(path)), told.append)
+    journal.sync()
+    journal.close()
+    assert len(told) <= 1
+    return [rule for rules in told for rule in rules]
+
+
+def test_a_run_hears_which_rules_the_one_before_left_open(path: Path) -> None:
+    journal = threadless(path)
+    journal.record([event(rule="cat"), event(rule="dog"), event(rule="fox")])
+    journal.record([event(rule="dog", active=False)])
+    journal.close()
+    assert held(path) == ["cat", "fox"]
+
+
+def test_what_was_ended_is_not_left_open(path: Path) -> None:
+    journal = threadless(path)
+    journal.record([event(rule="cat"), event(rule="cat", active=False)])
+    journal.close()
+    assert held(path) == []
+
+
+def test_a_rule_is_left_open_though_its_event_left_long_ago(path: Path) -> None:
+    journal = threadless(path, max_events=2)
+    journal.record([event(rule="cat")])
+    journal.sync()
+    record(journal, 5)
+    journal.record([event(rule="dog", active=False)] * 5)
+    journal.close()
+    assert "cat" in held(path)
+
+
+def test_a_journal_of_the_first_version_goes_on(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    record(journal, 3)
+    journal.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DROP TABLE held")
+        database.execute("PRAGMA user_version = 1")
+    journal = threadless(path)
+    journal.sync()
+    assert record(journal) == [4]
+    journal.close()
+    assert on_disk(path) == [1, 2, 3, 4]
+    assert held(path) == ["cat"]

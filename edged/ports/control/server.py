@@ -24,7 +24,7 @@ from edged.commands import (
     Watch,
     name_of,
 )
-from edged.core import Health, OutputState, Report, Result
+from edged.core import Ended, Health, OutputState, Report, Result
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
@@ -216,6 +216,9 @@ def described(report: Report, at: Moment, top: int = 3) -> Iterator[Message]:
             for event in report.events:
                 yield events.event(event, at)
             yield results.classification(report, top, at)
+        case Ended():
+            for event in report.events:
+                yield events.event(event, at)
         case Health():
             yield device_messages.health(report, at)
         case OutputState():

@@ -102,6 +102,9 @@ class Drive:
         """Take what the rule holds at this frame, and the frame's events of all rules."""
         output = self._output
         if output.action == "pulse":
+            if self._active is None:
+                self.value = 0.0
+            self._active = active
             if any(self._starts_pulse(event) for event in events):
                 self.value = 1.0
                 self.due_s = now_s + output.pulse_s
@@ -119,6 +122,19 @@ class Drive:
             self.value = 1.0 if active else 0.0
             blinks = active and output.action == "blink"
             self.due_s = now_s + output.blink_on_s if blinks else None
+
+    def lose(self) -> None:
+        """No picture comes any more: do as ``on_lost`` says until one does.
+
+        What was set by hand while the rule did not hold stays.
+        """
+        wanted = self._output.on_lost
+        by_hand = self._output.action == "manual" or (self._held and not self._active)
+        if wanted == "keep" or by_hand:
+            return
+        self.value = 0.0 if wanted == "off" else wanted
+        self.due_s = self._active = None
+        self._held = False
 
     def hold(self, value: float) -> None:
         """A value set by hand: it stays until the rule changes, and ends a pulse or a blink."""

@@ -14,7 +14,7 @@ import msgspec
 
 from edged.config.nearest import did_you_mean
 from edged.config.schema import InputConfig, OutputConfig
-from edged.core import OutputState, Report, Result, RuleState
+from edged.core import Ended, OutputState, Report, Result, RuleState
 from edged.errors import CommandError, PortError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.inputs import GpioInputs
@@ -115,20 +115,26 @@ class GpioPort:
                 self._tell(OutputState(output.config.name, output.value, self._clock()))
 
     def write(self, report: Report) -> None:
-        """Drive the outputs by a result's rules and events; other reports do nothing here."""
-        if not isinstance(report, Result) or not self._outputs:
+        """Drive the outputs by a result's rules and events, or for want of pictures."""
+        if not self._outputs:
             return
         now_s = self._clock()
         with self._changed:
             if self._crash is not None:
                 raise RuntimeError("the thread that times the outputs has died") from self._crash
-            rules = report.scene.rules
-            for output in self._outputs:
-                if name := output.config.rule:
-                    state = self._state(rules, name)
-                    active = state is not None and state.active
-                    score = state.score if state is not None else 0.0
-                    output.drive.follow(active, score, report.events, now_s)
+            followers = [output for output in self._outputs if output.config.rule]
+            match report:
+                case Result():
+                    for output in followers:
+                        state = self._state(report.scene.rules, output.config.rule)
+                        active = state is not None and state.active
+                        score = state.score if state is not None else 0.0
+                        output.drive.follow(active, score, report.events, now_s)
+                case Ended(reason="camera"):
+                    for output in followers:
+                        output.drive.lose()
+                case _:
+                    return
             self._settle(now_s)
 
     def values(self) -> dict[str, float]:

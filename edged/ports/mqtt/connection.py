@@ -117,6 +117,11 @@ class Connection:
             return None
         return session.publish(topic, payload, qos, retain=retain, correlation=correlation)
 
+    def announce(self) -> None:
+        """Say ``online``."""
+        if session := self._session:
+            session.say(b"online")
+
     def _run(self) -> None:
         self._first_done.wait(self._head_start_s)
         failures = 0
@@ -173,7 +178,6 @@ class Connection:
         if self._subscriptions:
             session.subscribe(self._subscriptions)
         self._session = session
-        session.say(b"online")
         self._callbacks.up(session.receive_maximum)
 
     def _check_alive(self, session: Session) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edged.commands import Reply
 from edged.config.schema import MqttConfig
-from edged.core import Health, OutputState, Report, Result, Snapshot, Undecided
+from edged.core import Ended, Health, OutputState, Report, Result, Snapshot, Undecided
 from edged.errors import EdgedError
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
@@ -94,6 +94,8 @@ class MqttPort:
         self._closing = False
         self._retained = Retained()
         self._state_key: object = None
+        self._camera = b""
+        self._to_announce = False
         self._classification_due_s = 0.0
         self._image_due_s = 0.0
         self._reports: deque[Report] = deque()
@@ -102,6 +104,9 @@ class MqttPort:
         self._skipped = 0
 
     def __enter__(self) -> MqttPort:
+        # Not what an earlier run left with the broker: nothing is known before the first frame.
+        self._nothing_known("edged has just started")
+        self._tell_camera(b"offline")
         self._worker.start()
         self._connection.start()
         return self
@@ -141,6 +146,7 @@ class MqttPort:
             case Result():
                 for event in report.events:
                     self._delivery.put(event.number)
+                self._tell_camera(b"online")
                 self._write_state(report)
                 self._write_when_due(report)
                 self._connection.first_done()
@@ -148,12 +154,28 @@ class MqttPort:
                 output = device_messages.output(report, self._now())
                 self._retain(self._topics.output_state(report.name), output.json())
             case Undecided():
-                self._state_key = None
-                self._retain(self._topics.state, results.undecided(self._now()).json())
+                self._nothing_known(None)
+            case Ended():
+                for event in report.events:
+                    self._delivery.put(event.number)
+                if report.reason != "restart":
+                    self._tell_camera(b"offline")
+                    self._nothing_known(report.why)
             case Snapshot():
                 self._hand_over_image(report.result)
             case Health():
+                if report.camera_error is None and report.frames:
+                    self._tell_camera(b"online")
                 self._hand_over(report)
+
+    def _nothing_known(self, reason: str | None) -> None:
+        self._state_key = None
+        self._retain(self._topics.state, results.undecided(self._now(), reason).json())
+
+    def _tell_camera(self, availability: bytes) -> None:
+        if availability != self._camera:
+            self._camera = availability
+            self._retain(self._topics.camera, availability)
 
     def _left_to_do(self) -> bool:
         return bool(self._retained or self._reports or self._images)
@@ -201,6 +223,8 @@ class MqttPort:
 
     def _connected(self, window: int) -> None:
         self._retained.send_again()
+        self._to_announce = True
+        self._work_due.set()
         self._delivery.connected(window)
 
     def _publish_event(self, payload: bytes) -> int | None:
@@ -234,6 +258,10 @@ class MqttPort:
             self._work_due.clear()
             for topic, payload in self._retained.take():
                 self._connection.publish(topic, payload, retain=True)
+            if self._to_announce:
+                # Whoever hears that the device is there must not read what it said long ago.
+                self._to_announce = False
+                self._connection.announce()
             self._delivery.work()
             while self._reports:
                 self._publish_report(self._reports.popleft())

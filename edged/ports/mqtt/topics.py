@@ -12,6 +12,7 @@ class Topics:
         self.prefix = mqtt.prefix.rstrip("/")
         self.root = f"{self.prefix}/{device}"
         self.availability = f"{self.root}/availability"
+        self.camera = f"{self.root}/camera/availability"
         self.state = f"{self.root}/state"
         self.event = f"{self.root}/event"
         self.classification = f"{self.root}/classification"

@@ -142,3 +142,53 @@ def test_a_blink_finds_its_phase_after_a_long_sleep_of_the_machine() -> None:
     lamp.follow(True, 0.9, [], 0.0)
     lamp.tick(3e9 + 0.3)
     assert (lamp.value, lamp.due_s) == (0, 3e9 + 0.75)
+
+
+@pytest.mark.parametrize(
+    ("on_lost", "value"), [("off", 0.0), (0.0, 0.0), (1.0, 1.0), ("keep", 1.0)]
+)
+def test_without_pictures_an_output_does_as_it_is_told(on_lost, value) -> None:
+    lamp = drive(on_lost=on_lost)
+    lamp.follow(True, 0.9, [], 0.0)
+    lamp.lose()
+    assert (lamp.value, lamp.due_s) == (value, None)
+    # With the first picture the rule counts again.
+    lamp.follow(False, 0.1, [], 20.0)
+    assert lamp.value == 0.0
+
+
+def test_a_lamp_that_warns_of_a_lost_camera_goes_off_with_the_first_picture() -> None:
+    for action in ("while", "pulse", "blink", "score"):
+        lamp = drive(action=action, on_lost=1.0)
+        lamp.follow(False, 0.1, [], 0.0)
+        lamp.lose()
+        assert lamp.value == 1.0
+        lamp.follow(False, 0.1, [], 20.0)
+        assert lamp.value == 0.0
+
+
+def test_a_lost_camera_ends_a_blink() -> None:
+    lamp = drive(action="blink")
+    lamp.follow(True, 0.9, [], 0.0)
+    lamp.lose()
+    lamp.tick(10.0)
+    assert (lamp.value, lamp.due_s) == (0.0, None)
+
+
+def test_what_was_set_by_hand_stays_when_the_camera_is_lost_unless_the_rule_held() -> None:
+    lamp = drive()
+    lamp.follow(False, 0.1, [], 0.0)
+    lamp.hold(1.0)
+    lamp.lose()
+    assert lamp.value == 1.0
+    lamp.follow(True, 0.9, [], 1.0)
+    lamp.hold(1.0)
+    lamp.lose()
+    assert lamp.value == 0.0
+
+
+def test_an_output_that_follows_no_rule_does_not_care_for_the_camera() -> None:
+    lamp = drive(action="manual")
+    lamp.hold(1.0)
+    lamp.lose()
+    assert lamp.value == 1.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edged.config.schema import JournalConfig, MqttConfig
-from edged.core import Report, Result
+from edged.core import Ended, Report, Result
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
@@ -34,6 +34,6 @@ class RecordedPort(MqttPort):
 
     def write(self, report: Report) -> None:
         """Events get their numbers before the port hears of them."""
-        if isinstance(report, Result) and report.events:
+        if isinstance(report, Result | Ended) and report.events:
             report = msgspec.structs.replace(report, events=self.journal.record(report.events))
         super().write(report)

@@ -472,7 +472,7 @@ def test_a_connection_that_is_lost_is_closed_and_says_why(monkeypatch: pytest.Mo
     with pytest.raises(PortError, match="connection lost: the test ended it"):
         kept._live_once()
     assert not kept.up
-    assert steps == ["connect", "start", "answer", "say", "close"]
+    assert steps == ["connect", "start", "answer", "close"]
 
 
 def test_a_connection_that_is_stopped_says_goodbye(
@@ -487,7 +487,7 @@ def test_a_connection_that_is_stopped_says_goodbye(
     monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps))
     kept._live_once()
     assert not kept.up
-    assert steps == ["connect", "start", "answer", "say", "part", "close"]
+    assert steps == ["connect", "start", "answer", "part", "close"]
     assert caplog.messages == ["MQTT broker 127.0.0.1:1883: connected as porch"]
 
 
@@ -510,4 +510,4 @@ def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
     kept._news.set()
     with pytest.raises(PortError, match="connection lost"):
         kept._live_once()
-    assert steps == ["connect", "start", "answer", "say", "check", "close"]
+    assert steps == ["connect", "start", "answer", "check", "close"]

@@ -16,12 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from edged.commands import Reply, Request, Resume, SetOutput, TakeSnapshot
 from edged.config.schema import MqttConfig
-from edged.core import OutputState, Snapshot, Undecided
+from edged.core import Ended, OutputState, Snapshot, Undecided
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from tests.mosquitto import (
@@ -150,6 +151,7 @@ def test_the_state_is_retained_and_told_when_the_scene_or_a_rule_changes(
 ) -> None:
     with Listener(broker.port, "edged/porch/state") as listener:
         port = make_port()
+        assert read(listener.next())["reason"] == "edged has just started"
         for number, scene, active in [
             (1, "cat", True),
             (2, "cat", True),
@@ -194,9 +196,10 @@ def test_a_broker_that_lost_its_memory_is_told_the_state_again(
     broker.stop()
     broker.start()
     with Listener(broker.port, "edged/porch/#") as listener:
-        topics = {listener.next().topic for _ in range(3)}
+        topics = {listener.next().topic for _ in range(4)}
     assert topics == {
         "edged/porch/availability",
+        "edged/porch/camera/availability",
         "edged/porch/state",
         "edged/porch/output/lamp/state",
     }
@@ -451,15 +454,60 @@ def test_an_answer_never_goes_where_it_could_do_something(
 def test_while_nothing_is_decided_the_retained_state_says_so(
     broker: Broker, make_port: MakePort
 ) -> None:
-    port = make_port()
-    port.write(result(4, scene="cat"))
     with Listener(broker.port, "edged/porch/state") as listener:
+        port = make_port()
+        assert read(listener.next())["scene"] is None
+        port.write(result(4, scene="cat"))
         assert read(listener.next())["scene"] == "cat"
         port.write(Undecided())
         state = read(listener.next())
         assert (state["scene"], state["rules"]) == (None, {})
         port.write(result(5, scene="cat"))
         assert read(listener.next())["scene"] == "cat"
+
+
+def test_nothing_old_is_read_beside_online(broker: Broker, make_port: MakePort) -> None:
+    with Listener(broker.port) as left:
+        left.send("edged/porch/state", '{"scene": "cat"}', retain=True)
+        left.send("edged/porch/camera/availability", "online", retain=True)
+    with Listener(broker.port, "edged/porch/#") as listener:
+        assert {listener.next().retain for _ in range(2)} == {True}
+        make_port()
+        told = [listener.next() for _ in range(3)]
+    assert [message.topic for message in told[:2]] == [
+        "edged/porch/state",
+        "edged/porch/camera/availability",
+    ]
+    assert (read(told[0])["scene"], told[1].payload) == (None, b"offline")
+    assert (told[2].topic, told[2].payload) == ("edged/porch/availability", b"online")
+
+
+def test_the_camera_has_an_availability_of_its_own(broker: Broker, make_port: MakePort) -> None:
+    with Listener(broker.port, "edged/porch/camera/availability") as listener:
+        port = make_port()
+        assert listener.next().payload == b"offline"
+        port.write(result(1))
+        assert listener.next().payload == b"online"
+        port.write(Ended("camera", "the camera delivers no picture: unplugged"))
+        assert listener.next().payload == b"offline"
+        port.write(health())
+        assert listener.next().payload == b"online"
+
+
+def test_rules_that_end_without_a_frame_are_told_with_the_reason(
+    broker: Broker, make_port: MakePort
+) -> None:
+    port = make_port()
+    port.write(result(1, active=True))
+    with Listener(broker.port, "edged/porch/event", "edged/porch/state") as listener:
+        assert read(listener.next())["rules"]["cat"]["active"]
+        ended = msgspec.structs.replace(event(2, active=False), reason="camera")
+        port.write(Ended("camera", "the camera delivers no picture: unplugged", (ended,)))
+        told = {message.topic: read(message) for message in (listener.next(), listener.next())}
+    assert told["edged/porch/event"]["reason"] == "camera"
+    assert told["edged/porch/event"]["active"] is False
+    assert told["edged/porch/state"]["rules"] == {}
+    assert told["edged/porch/state"]["reason"] == "the camera delivers no picture: unplugged"
 
 
 def test_a_retained_command_does_not_act(
