@@ -52,7 +52,7 @@ class Numbers:
         """Numbers up to this one are reserved."""
         self._reserved = number
         # Those given meanwhile, unreserved, may go beyond.
-        self._unreserved = self._unreserved and self._left() < 0
+        self._unreserved = self._left() < 0
 
     def leap(self, wall_s: float) -> None:
         """Go on without reserving, where nobody has been and nobody will come."""
