@@ -61,9 +61,7 @@ def test_after_a_leap_numbers_are_given_until_a_reservation_reaches_them() -> No
 
 
 @pytest.mark.parametrize("start_s", [1.7e9, 2.0**32 - 1000])
-def test_leaps_of_later_seconds_go_higher(
-    start_s: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leaps_of_later_seconds_go_higher(start_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     leaps = [somewhere_above(7, start_s + second) for second in range(1000)]
     assert leaps == sorted(set(leaps))
     # However small the part that is left to chance.

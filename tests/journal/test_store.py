@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from edged.errors import PortError
+from edged.journal import schema
 from edged.journal.numbers import HIGHEST, write_mark
 from edged.journal.store import Store
 from tests.journal.made import WALL_S, entries, payload
@@ -47,6 +48,11 @@ def opened(path: Path) -> Iterator[Open]:
 
 def numbers(store: Store, after: int = 0, limit: int = 10_000) -> list[int]:
     return [event.number for event in store.after(after, limit).events]
+
+
+def open_files() -> int:
+    """How many this process has."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def execute(path: Path, statement: str, *values: Any) -> list[Any]:
@@ -294,6 +300,20 @@ def test_a_database_of_somebody_else_or_of_the_future_is_moved_aside(
     assert list(path.parent.glob("events.db.damaged-*"))
 
 
+def test_a_database_whose_making_was_cut_off_is_made_and_is_no_damaged_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(path, 3, 4096)
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "TABLES", (*schema.TABLES[:2], "CREATE nothing"))
+        with pytest.raises(PortError):
+            store.open()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    assert not list(path.parent.glob("events.db.damaged-*"))
+    store.close()
+
+
 def test_a_book_that_says_nonsense_is_counted_anew(opened: Open, path: Path) -> None:
     store = opened(max_events=3)
     store.append(entries(1, 2, 3), {})
@@ -313,6 +333,14 @@ def test_without_its_mark_numbers_go_on_far_above(
     path.with_name("events.db.mark").unlink()
     assert opened().mark > 2**40
     assert "numbers go on far above" in caplog.text
+
+
+def test_a_mark_that_is_not_there_or_cannot_be_read_is_0_at_a_glimpse(path: Path) -> None:
+    store = Store(path, 3, 4096)
+    assert store.glimpse() == 0
+    path.parent.mkdir()
+    path.with_name("events.db.mark").mkdir()
+    assert store.glimpse() == 0
 
 
 def test_a_damaged_mark_makes_numbers_go_on_far_above(opened: Open, path: Path) -> None:
@@ -353,6 +381,30 @@ def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
     second = Store(path, 3, 4096)
     second.append(entries(1), {})
     second.close()
+
+
+def test_who_is_refused_for_long_keeps_no_file_open(opened: Open, path: Path) -> None:
+    opened()
+    refused = Store(path, 3, 4096)
+    before = open_files()
+    for _ in range(3):
+        with pytest.raises(PortError, match="another process writes to it"):
+            refused.open()
+    assert open_files() == before
+
+
+def test_what_another_process_has_put_in_its_place_is_left_to_that_process(
+    opened: Open, path: Path
+) -> None:
+    store = opened()
+    store.append(entries(1), {})
+    path.parent.rename(path.parent.with_name("away"))
+    other = Store(path, 3, 4096)
+    other.append(entries(7), {})
+    with pytest.raises(PortError, match="another process writes to it"):
+        store.append(entries(2), {})
+    assert execute(path, "SELECT number FROM event") == [(7,)]
+    other.close()
 
 
 def test_others_may_read_while_it_is_open(opened: Open, path: Path) -> None:

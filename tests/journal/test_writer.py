@@ -181,7 +181,7 @@ def test_a_disk_that_fails_is_left_in_peace_for_a_while_and_one_that_works_again
 def test_the_writer_sleeps_until_something_is_due(
     journal: Journal, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its thread: time passes as it sleeps, and each time nothing is due, a step is done."""
+    """Without its thread: its sleep takes no time, and where nothing is due, a step is done."""
     consumer = reader(journal)
     consumer.rewind()
 
