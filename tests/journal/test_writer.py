@@ -12,7 +12,7 @@ from edged.config.schema import JournalConfig
 from edged.journal import journal as module
 from edged.journal.entry import Entry
 from edged.journal.journal import CURSOR_S, DISK_RETRY_S, Journal
-from edged.journal.numbers import BLOCK
+from edged.journal.numbers import BLOCK, read_mark
 from tests.journal.made import Blocked, cursors, on_disk, reader, record, threadless
 from tests.mosquitto import wait_until
 
@@ -61,6 +61,7 @@ def test_nothing_is_due_while_nothing_is_new(journal: Journal) -> None:
 def test_the_first_event_that_waits_says_when_all_are_written(
     journal: Journal, clock: Clock
 ) -> None:
+    clock.now_s += 1.0
     record(journal)
     clock.now_s += 2.0
     record(journal)
@@ -130,18 +131,22 @@ def test_a_new_consumer_is_looked_up_at_once(journal: Journal) -> None:
     journal.close()
 
 
-def test_what_could_not_be_read_is_tried_again_at_once(
+def test_what_could_not_be_read_is_tried_again_at_once_and_its_reader_is_woken(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DISK_WAIT_S", 0.0)
-    consumer = reader(journal)
+    woken: list[None] = []
+    consumer = journal.consumer("mqtt", lambda: woken.append(None))
+    journal.sync()
     consumer.rewind()
     record(journal)
     journal.sync()
+    woken.clear()
     with journal._disk:
         consumer.after(0, 10)
     assert journal._due_in_s() == 0.0
     journal.sync()
+    assert woken == [None]
     assert journal._due_in_s() is None
     journal.close()
 
@@ -225,6 +230,14 @@ class Sleeping(threading.Condition):
         return super().wait(timeout)
 
 
+def test_a_sleeping_writer_is_woken_at_the_end(path: Path) -> None:
+    journal = Journal("porch", JournalConfig(path=str(path)))
+    journal._changed = changed = Sleeping(journal._lock)
+    with journal:
+        assert changed.sleeps.wait(30.0)
+    assert read_mark(path.with_name("events.db.mark")) == 0
+
+
 def test_a_sleeping_writer_is_woken_by_a_new_consumer(path: Path) -> None:
     journal = Journal("porch", JournalConfig(path=str(path)))
     journal._changed = changed = Sleeping(journal._lock)
@@ -258,6 +271,21 @@ def test_numbers_are_reserved_for_who_waits_for_them_before_anything_else_is_wri
     assert numbers == list(range(1, 5 * BLOCK + 2))
     assert in_time == [True, True]
     assert on_disk(path) == numbers
+
+
+def test_who_waits_for_numbers_hears_at_once_that_the_disk_fails(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than a test may take.
+    monkeypatch.setattr(module, "DISK_WAIT_S", 3600.0)
+    journal = Journal("porch", JournalConfig(path=str(path)))
+    journal._changed = changed = Sleeping(journal._lock)
+    with journal:
+        assert changed.sleeps.wait(30.0)
+        with monkeypatch.context() as patched:
+            patched.setattr("edged.journal.numbers.write_mark", full)
+            numbers = record(journal, 5 * BLOCK)
+    assert numbers[0] > 2**40
 
 
 def test_where_no_writer_runs_nobody_waits_for_it(path: Path) -> None:
