@@ -29,7 +29,6 @@ class Numbers:
     def start_after(self, used: int) -> None:
         """Numbers up to this one may have been used before; none has been given yet."""
         self.next = used + 1
-        self._reserved = used
 
     def may_give(self, count: int) -> bool:
         """Whether so many may be given; where not, so many are reserved next."""

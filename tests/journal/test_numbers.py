@@ -75,7 +75,8 @@ def test_leaps_in_one_second_hardly_ever_meet() -> None:
 
 @pytest.mark.parametrize("wall_s", [-1e9, 0.0, 1.7e9, 4.3e9, 1e18])
 def test_a_leap_stays_within_what_json_readers_hold_whatever_the_clock_says(wall_s: float) -> None:
-    assert 2**40 < somewhere_above(2**40, wall_s) <= HIGHEST
+    # A third of all numbers is left for those that are given one by one.
+    assert 2**40 < somewhere_above(2**40, wall_s) <= HIGHEST * 2 // 3
 
 
 @pytest.mark.parametrize("number", [12345, HIGHEST])
