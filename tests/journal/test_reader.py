@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from edged.config.schema import JournalConfig
 from edged.journal import reader as module
 from edged.journal import schema
 from edged.journal.journal import Journal
-from edged.journal.reader import Reader
+from edged.journal.reader import Reader, found_journal
 from tests.journal.made import record, threadless, told
 
 ROOT = Path(__file__).parent.parent.parent
@@ -104,8 +105,13 @@ def test_a_journal_that_began_anew_with_one_event_is_read_from_there(
     again.close()
 
 
-def test_the_services_journal_is_looked_for_where_systemd_lets_the_service_write() -> None:
+def test_the_services_journal_is_looked_for_where_systemd_lets_the_service_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     unit = (ROOT / "systemd" / "edged.service").read_text()
     folder = re.search(r"^StateDirectory=(.+)$", unit, re.MULTILINE)
     assert folder is not None
-    assert Path("/var/lib") / folder[1] == module.SERVICE
+    service = Path("/var/lib") / folder[1]
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(module, "may_exist", lambda path: path.is_relative_to(service))
+    assert found_journal(JournalConfig(), "porch") == service / "events-porch.db"
