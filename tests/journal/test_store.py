@@ -314,12 +314,18 @@ def test_a_database_whose_making_was_cut_off_is_made_and_is_no_damaged_one(
     store.close()
 
 
-def test_a_book_that_says_nonsense_is_counted_anew(opened: Open, path: Path) -> None:
+@pytest.mark.parametrize("value", [-7, 2.5, "x", None])
+@pytest.mark.parametrize("column", ["events", "bytes", "full_up_to", "replaced_up_to"])
+def test_a_book_that_says_nonsense_is_counted_anew(
+    opened: Open, path: Path, column: str, value: object
+) -> None:
     store = opened(max_events=3)
     store.append(entries(1, 2, 3), {})
     store.close()
-    execute(path, "UPDATE book SET events = -7, bytes = 'x'")
-    store = opened(max_events=3)
+    execute(path, f"UPDATE book SET {column} = ?", value)  # noqa: S608
+    size_bytes = len(payload(1))
+    store = opened(max_events=3, max_bytes=3 * size_bytes)
+    assert (store.full_up_to, store.replaced_up_to) == (0, 0)
     assert store.append(entries(4), {}) == [1]
 
 
