@@ -378,6 +378,14 @@ def test_a_database_of_another_run_put_in_its_place_is_left_alone(
     assert numbers(opened()) == [2000]
 
 
+def test_a_database_that_holds_all_numbers_reserved_is_this_runs_own(opened: Open) -> None:
+    store = opened()
+    store.reserve(3)
+    store.append(entries(1, 2, 3), {})
+    store.close()
+    assert numbers(store) == [1, 2, 3]
+
+
 def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
     first = Store(path, 3, 4096)
     first.open()
@@ -447,6 +455,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_p
         store.append(entries(1), {})
     assert "\n" not in str(caught.value)
     blocker.unlink()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    store.close()
+
+
+def test_a_folder_is_made_with_those_that_hold_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "not" / "there" / "events.db", 3, 4096)
     store.append(entries(1), {})
     assert numbers(store) == [1]
     store.close()
