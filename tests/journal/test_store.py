@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +50,16 @@ def opened(path: Path) -> Iterator[Open]:
 
 def numbers(store: Store, after: int = 0, limit: int = 10_000) -> list[int]:
     return [event.number for event in store.after(after, limit).events]
+
+
+OTHER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("BEGIN")
+print(*database.execute("SELECT max(number) FROM event").fetchone(), flush=True)
+sys.stdin.read()
+"""
+"""Reads, and goes on reading, until its input ends."""
 
 
 def open_files() -> int:
@@ -260,7 +272,7 @@ def test_after_a_database_with_damaged_pages_numbers_go_on_above_the_mark(
 
 
 def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
-    opened: Open, path: Path
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = opened()
     store.reserve(700)
@@ -273,8 +285,31 @@ def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
         file.write(b"\x55" * 100_000)
     assert numbers(store) == []
     assert store.replaced_up_to == 499
+    assert [record.message.split(" (")[0] for record in caplog.records] == [f"{path} is damaged"]
     store.append(entries(500), {})
     assert numbers(store) == [500]
+
+
+def test_who_still_reads_a_damaged_database_does_no_harm_to_the_new_one(
+    opened: Open, path: Path
+) -> None:
+    opened().append(entries(*range(1, 500)), {})
+    store = opened()
+    store.reserve(700)
+    store.append(entries(500), {})
+    command = [sys.executable, "-c", OTHER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"500\n"
+        store.close()
+        store.open()
+        with path.open("r+b") as file:
+            file.write(b"no database at all" * 5000)
+        assert numbers(store) == []
+        store.append(entries(501), {})
+        assert execute(path, "SELECT number FROM event") == [(501,)]
+        other.communicate()
+    assert numbers(opened()) == [501]
 
 
 @pytest.mark.parametrize(
