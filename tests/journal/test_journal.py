@@ -56,6 +56,7 @@ def test_the_json_is_made_once_and_tells_number_and_identity(path: Path) -> None
     said = json.loads(newest)
     assert (said["number"], said["id"], said["frame"]) == (1, "porch-1", 7)
     consumer = reader(journal)
+    assert (consumer.last, consumer.newest(1)) == (1, newest)
     page = consumer.after(consumer.rewind(), 10)
     assert [entry.payload for entry in page.entries] == [newest]
     assert numbered.number == page.entries[0].number == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -440,6 +441,22 @@ def test_who_is_refused_for_long_keeps_no_file_open(opened: Open, path: Path) ->
         with pytest.raises(PortError, match="another process writes to it"):
             refused.open()
     assert open_files() == before
+
+
+def test_where_files_cannot_be_locked_nothing_is_stored_and_the_reason_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    store = Store(path, 3, 4096)
+    with monkeypatch.context() as patched:
+        patched.setattr("fcntl.flock", none)
+        with pytest.raises(PortError, match="No locks available"):
+            store.append(entries(1), {})
+    assert not path.exists()
+    store.append(entries(1), {})
+    store.close()
 
 
 def test_what_another_process_has_put_in_its_place_is_left_to_that_process(
