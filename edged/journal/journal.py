@@ -177,7 +177,7 @@ class Journal:
     def cursor_moved(self) -> None:
         """A consumer has advanced, which is to be written some time."""
         with self._changed:
-            if self._cursors_since_s is None and self._store is not None:
+            if self._cursors_since_s is None:
                 self._cursors_since_s = self._clock()
                 self._changed.notify_all()
 
@@ -264,9 +264,9 @@ class Journal:
             self._open(self._store)
             return work(self._store)
         except PortError as error:
-            mark = 0 if self._accepted else self._store.glimpse()
+            mark = None if self._accepted else self._store.glimpse()
             with self._changed:
-                if not self._accepted and self._last == 0:
+                if mark is not None and self._last == 0:
                     # Numbers that are given without the disk shall be higher than those on it.
                     self._numbers.start_after(mark)
                 told, self._error = self._error, str(error)

@@ -29,7 +29,6 @@ class Numbers:
     def start_after(self, used: int) -> None:
         """Numbers up to this one may have been used before; none has been given yet."""
         self.next = used + 1
-        self._reserved = used
 
     def may_give(self, count: int) -> bool:
         """Whether so many may be given; where not, so many are reserved next."""
@@ -52,7 +51,7 @@ class Numbers:
         """Numbers up to this one are reserved."""
         self._reserved = number
         # Those given meanwhile, unreserved, may go beyond.
-        self._unreserved = self._unreserved and self._left() < 0
+        self._unreserved = self._left() < 0
 
     def leap(self, wall_s: float) -> None:
         """Go on without reserving, where nobody has been and nobody will come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,16 +62,13 @@ class Reader:
 
     def _next_page(self) -> list[Entry]:
         # Opened each time: the daemon may have put another file in its place.
-        database = self._opened()
-        try:
+        with closing(self._opened()) as database:
             database.execute("BEGIN")
             book = schema.book(database)
             if 0 < book.last < self._up_to:
                 # It is another one, which begins anew.
                 self._up_to = 0
             read = schema.read(database, self._up_to, PAGE)
-        finally:
-            database.close()
         if read.up_to is None:
             return []
         self.damaged += len(read.damaged)

@@ -210,8 +210,8 @@ class Store:
 
     def _prune(self, database: sqlite3.Connection) -> list[int]:
         gone: list[int] = []
-        oldest = database.execute(f"SELECT number, {schema.SIZE} FROM event ORDER BY number")  # noqa: S608
-        for number, size_bytes in oldest:
+        oldest = f"SELECT number, {schema.SIZE} FROM event ORDER BY number"  # noqa: S608
+        for number, size_bytes in database.execute(oldest):
             few = self._events <= self._max_events and self._bytes <= self._max_bytes
             # The newest stays, however large it is.
             if few or self._events <= 1:
@@ -221,7 +221,6 @@ class Store:
             self._bytes -= size_bytes
         else:
             self._events = self._bytes = 0
-        oldest.close()
         if gone:
             database.execute("DELETE FROM event WHERE number <= ?", (gone[-1],))
             self.full_up_to = max(self.full_up_to, gone[-1])

@@ -335,6 +335,29 @@ def test_who_may_only_read_reads_a_journal_that_nobody_writes(
     assert "cat on" in capsys.readouterr().out
 
 
+def test_who_may_only_read_is_told_whose_the_folder_is_where_sqlite_must_write_beside_it(
+    path: Path, nobody: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A daemon that was killed leaves it.
+    path.with_name("events.db-wal").write_bytes(b"")
+    nobody()
+    capsys.readouterr()
+    assert events(path) == 69
+    told = capsys.readouterr().err
+    assert told.startswith(f"edged: {path}: ")
+    assert f"; {path.parent} is for " in told
+    assert told.count("\n") == 1
+
+
+def test_a_journal_that_sqlite_cannot_open_is_one_line(
+    path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed(journal, path)
+    path.with_name("events.db-wal").mkdir()
+    assert events(path) == 69
+    assert capsys.readouterr().err == f"edged: {path}: unable to open database file\n"
+
+
 def test_a_folder_that_may_not_be_looked_into_is_one_line(
     path: Path, nobody: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

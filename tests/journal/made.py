@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +54,16 @@ def entries(*numbers: int) -> list[Entry]:
 _starts_s = itertools.count(WALL_S)
 
 
-def threadless(path: Path, **options: Any) -> Journal:
+def threadless(
+    path: Path, *, clock: Callable[[], float] = time.monotonic, **options: Any
+) -> Journal:
     """A journal that goes to disk when it is told to `sync` or `close`, and not by itself.
 
     Each starts a second after the one before.
     """
     start_s = next(_starts_s)
-    return Journal("porch", JournalConfig(path=str(path), **options), wall_clock=lambda: start_s)
+    config = JournalConfig(path=str(path), **options)
+    return Journal("porch", config, clock, wall_clock=lambda: start_s)
 
 
 def record(journal: Journal, count: int = 1) -> list[int]:
@@ -93,3 +99,26 @@ def read(consumer: Consumer, after: int | None = None, limit: int = 100) -> list
         if not page.entries:
             return found
         at = page.up_to
+
+
+def on_disk(path: Path) -> list[int]:
+    """The numbers of the events there."""
+    with closing(sqlite3.connect(path)) as database:
+        return [row[0] for row in database.execute("SELECT number FROM event ORDER BY number")]
+
+
+def cursors(path: Path) -> dict[str, int]:
+    """Up to where each consumer has everything, as the disk says."""
+    with closing(sqlite3.connect(path)) as database:
+        return dict(database.execute("SELECT * FROM cursor").fetchall())
+
+
+class Blocked:
+    """A folder that cannot be made, until it is `free`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.write_text("a file where the directory should be")
+
+    def free(self) -> None:
+        self.path.parent.unlink()

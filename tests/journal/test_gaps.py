@@ -25,6 +25,8 @@ def test_the_reason_is_what_is_known_of_these_numbers(first: int, last: int, rea
 
 def spans(after: int, end: int, *numbers: int) -> Any:
     page = with_gaps(entries(*numbers), after, end, Losses(0, 0), AT)
+    before = [after, *(entry.number for entry in page.entries)]
+    assert [entry.before for entry in page.entries] == before[:-1]
     return [
         (json.loads(entry.payload)["first"], entry.number)
         if entry.first is not None

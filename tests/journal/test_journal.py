@@ -17,24 +17,14 @@ import pytest
 from edged.config.schema import JournalConfig
 from edged.journal import journal as module
 from edged.journal.journal import MEMORY_EVENTS, Journal
-from edged.journal.numbers import BLOCK, read_mark
-from tests.journal.made import event, read, reader, record, threadless
+from edged.journal.numbers import BLOCK, read_mark, write_mark
+from tests.journal.made import Blocked, cursors, event, on_disk, read, reader, record, threadless
 from tests.mosquitto import wait_until
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "events.db"
-
-
-def on_disk(path: Path) -> list[int]:
-    with closing(sqlite3.connect(path)) as database:
-        return [row[0] for row in database.execute("SELECT number FROM event ORDER BY number")]
-
-
-def cursors(path: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(path)) as database:
-        return dict(database.execute("SELECT * FROM cursor").fetchall())
 
 
 def mark(path: Path) -> int | None:
@@ -67,6 +57,7 @@ def test_the_json_is_made_once_and_tells_number_and_identity(path: Path) -> None
     said = json.loads(newest)
     assert (said["number"], said["id"], said["frame"]) == (1, "porch-1", 7)
     consumer = reader(journal)
+    assert (consumer.last, consumer.newest(1)) == (1, newest)
     page = consumer.after(consumer.rewind(), 10)
     assert [entry.payload for entry in page.entries] == [newest]
     assert numbered.number == page.entries[0].number == 1
@@ -177,6 +168,18 @@ def test_a_new_consumer_hears_at_once_where_to_begin(path: Path) -> None:
     journal.close()
 
 
+def test_a_new_consumer_that_came_late_begins_there_again_after_a_crash(path: Path) -> None:
+    first = threadless(path)
+    first.sync()
+    record(first, 3)
+    first.sync()
+    assert read(reader(first)) == [1, 2, 3]
+    killed(first)
+    second = threadless(path)
+    assert read(reader(second)) == [1, 2, 3, (4, BLOCK, "crash")]
+    second.close()
+
+
 def test_a_consumer_that_comes_while_the_disk_works_keeps_its_cursor(path: Path) -> None:
     first = threadless(path)
     consumer = reader(first)
@@ -240,16 +243,6 @@ def test_what_left_the_memory_is_known_after_a_restart(
     second.close()
 
 
-def test_a_failed_disk_is_left_in_peace_for_a_while(path: Path) -> None:
-    Blocked(path)
-    journal = threadless(path)
-    record(journal)
-    journal.sync()
-    due_in_s = journal._due_in_s()
-    assert due_in_s is not None
-    assert due_in_s > 1.0
-
-
 def test_what_a_consumer_has_may_leave_and_is_no_loss(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -263,6 +256,21 @@ def test_what_a_consumer_has_may_leave_and_is_no_loss(
     assert read(consumer) == []
     assert caplog.records == []
     journal.close()
+
+
+def test_what_a_consumer_had_in_the_run_before_may_leave_and_is_no_loss(path: Path) -> None:
+    first = threadless(path, max_events=3)
+    consumer = reader(first)
+    record(first, 3)
+    consumer.advance(3)
+    first.close()
+    second = threadless(path, max_events=3)
+    consumer = reader(second)
+    record(second, 3)
+    second.sync()
+    assert on_disk(path) == [4, 5, 6]
+    assert consumer.dropped == 0
+    second.close()
 
 
 def test_events_are_bounded_by_bytes_too(path: Path) -> None:
@@ -424,23 +432,13 @@ def test_what_could_not_be_read_counts_as_dropped_when_it_leaves_and_what_was_se
     journal.close()
 
 
-class Blocked:
-    """A folder that cannot be made, until it is `free`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.write_text("a file where the directory should be")
-
-    def free(self) -> None:
-        self.path.parent.unlink()
-
-
 def test_without_a_disk_events_wait_in_bounded_memory_and_the_log_says_so_once(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     Blocked(path)
     journal = threadless(path)
     consumer = reader(journal)
+    assert consumer.after(0, 10).up_to == 0
     (first,) = record(journal)
     for _ in range(MEMORY_EVENTS + 9):
         record(journal)
@@ -517,6 +515,26 @@ def test_a_disk_whose_numbers_are_higher_than_those_given_is_left_alone(
     second.close()
     assert on_disk(path) == [2**52]
     assert mark(path) == 2**52
+
+
+@pytest.mark.parametrize("overlap", [0, 1])
+def test_a_disk_that_comes_late_takes_events_whose_numbers_nobody_may_have_used(
+    path: Path, caplog: pytest.LogCaptureFixture, overlap: int
+) -> None:
+    blocked = Blocked(path)
+    journal = threadless(path)
+    journal.sync()
+    numbers = record(journal, 2)
+    blocked.free()
+    path.parent.mkdir()
+    used = numbers[0] - 1 + overlap
+    write_mark(path.with_name("events.db.mark"), used)
+    journal._error = None
+    journal.sync()
+    assert on_disk(path) == ([] if overlap else numbers)
+    assert ("restart edged" in caplog.text) == bool(overlap)
+    assert (mark(path) == used) == bool(overlap)
+    journal.close()
 
 
 def test_where_the_disk_fails_meanwhile_reserved_numbers_are_used_up_first(
@@ -607,6 +625,18 @@ def test_without_a_journal_events_wait_in_memory_and_nothing_is_written(
         ("WARNING", "journal.max_events is 0: 2000 events at most wait in memory"),
         ("ERROR", "1 events are lost: nobody took them, and no disk"),
     ]
+
+
+@pytest.mark.parametrize(("taken", "lost"), [([], 3), ([3, 1], 2)])
+def test_what_one_of_the_consumers_has_not_taken_is_lost_at_the_end_where_nothing_is_kept(
+    path: Path, caplog: pytest.LogCaptureFixture, taken: list[int], lost: int
+) -> None:
+    with Journal("porch", JournalConfig(path=str(path), max_events=0)) as journal:
+        consumers = [journal.consumer(f"after {count}", lambda: None) for count in taken]
+        numbers = record(journal, 3)
+        for consumer, count in zip(consumers, taken, strict=True):
+            consumer.advance(numbers[count - 1])
+    assert caplog.messages[1:] == [f"{lost} events are lost: nobody took them, and no disk"]
 
 
 def test_without_a_journal_numbers_are_higher_than_those_of_the_run_before(path: Path) -> None:

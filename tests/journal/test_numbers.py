@@ -10,6 +10,15 @@ import pytest
 from edged.journal.numbers import BLOCK, HIGHEST, Numbers, read_mark, somewhere_above, write_mark
 
 
+def test_the_first_number_is_1_once_it_is_reserved() -> None:
+    numbers = Numbers()
+    assert not numbers.may_give(1)
+    assert numbers.to_reserve() == BLOCK
+    numbers.reserved(BLOCK)
+    assert numbers.may_give(1)
+    assert numbers.give(1) == 1
+
+
 def test_no_number_is_given_before_it_is_reserved() -> None:
     numbers = Numbers()
     numbers.start_after(40)
@@ -51,9 +60,13 @@ def test_after_a_leap_numbers_are_given_until_a_reservation_reaches_them() -> No
     assert not numbers.may_give(1)
 
 
-def test_leaps_of_later_seconds_go_higher() -> None:
-    leaps = [somewhere_above(7, 1.7e9 + second) for second in range(1000)]
+@pytest.mark.parametrize("start_s", [1.7e9, 2.0**32 - 1000])
+def test_leaps_of_later_seconds_go_higher(start_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    leaps = [somewhere_above(7, start_s + second) for second in range(1000)]
     assert leaps == sorted(set(leaps))
+    # However small the part that is left to chance.
+    monkeypatch.setattr("os.urandom", bytes)
+    assert somewhere_above(7, start_s + 999) > max(leaps[:-1])
 
 
 def test_leaps_in_one_second_hardly_ever_meet() -> None:
@@ -62,16 +75,20 @@ def test_leaps_in_one_second_hardly_ever_meet() -> None:
 
 @pytest.mark.parametrize("wall_s", [-1e9, 0.0, 1.7e9, 4.3e9, 1e18])
 def test_a_leap_stays_within_what_json_readers_hold_whatever_the_clock_says(wall_s: float) -> None:
-    assert 2**40 < somewhere_above(2**40, wall_s) <= HIGHEST
+    # A third of all numbers is left for those that are given one by one.
+    assert 2**40 < somewhere_above(2**40, wall_s) <= HIGHEST * 2 // 3
 
 
-def test_the_mark_is_read_as_it_was_written(tmp_path: Path) -> None:
-    write_mark(tmp_path / "mark", 12345)
-    assert read_mark(tmp_path / "mark") == 12345
-    assert (tmp_path / "mark").read_text() == "12345\n"
+@pytest.mark.parametrize("number", [12345, HIGHEST])
+def test_the_mark_is_read_as_it_was_written(tmp_path: Path, number: int) -> None:
+    write_mark(tmp_path / "mark", number)
+    assert read_mark(tmp_path / "mark") == number
+    assert (tmp_path / "mark").read_text() == f"{number}\n"
 
 
-@pytest.mark.parametrize("text", ["", "-3", "12 34", "1e3", "x" * 9000, "9" * 30, "\x00" * 8])
+@pytest.mark.parametrize(
+    "text", ["", "-3", "12 34", "1e3", "x" * 9000, f"{HIGHEST + 1}", "9" * 30, "\x00" * 8]
+)
 def test_a_damaged_mark_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "mark").write_text(text)
     assert read_mark(tmp_path / "mark") is None

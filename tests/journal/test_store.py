@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any, Protocol
 import pytest
 
 from edged.errors import PortError
+from edged.journal import schema
 from edged.journal.numbers import HIGHEST, write_mark
 from edged.journal.store import Store
 from tests.journal.made import WALL_S, entries, payload
@@ -47,6 +51,21 @@ def opened(path: Path) -> Iterator[Open]:
 
 def numbers(store: Store, after: int = 0, limit: int = 10_000) -> list[int]:
     return [event.number for event in store.after(after, limit).events]
+
+
+OTHER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("BEGIN")
+print(*database.execute("SELECT max(number) FROM event").fetchone(), flush=True)
+sys.stdin.read()
+"""
+"""Reads, and goes on reading, until its input ends."""
+
+
+def open_files() -> int:
+    """How many this process has."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def execute(path: Path, statement: str, *values: Any) -> list[Any]:
@@ -254,7 +273,7 @@ def test_after_a_database_with_damaged_pages_numbers_go_on_above_the_mark(
 
 
 def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
-    opened: Open, path: Path
+    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = opened()
     store.reserve(700)
@@ -267,8 +286,31 @@ def test_a_database_damaged_while_it_is_open_is_replaced_and_says_up_to_where(
         file.write(b"\x55" * 100_000)
     assert numbers(store) == []
     assert store.replaced_up_to == 499
+    assert [record.message.split(" (")[0] for record in caplog.records] == [f"{path} is damaged"]
     store.append(entries(500), {})
     assert numbers(store) == [500]
+
+
+def test_who_still_reads_a_damaged_database_does_no_harm_to_the_new_one(
+    opened: Open, path: Path
+) -> None:
+    opened().append(entries(*range(1, 500)), {})
+    store = opened()
+    store.reserve(700)
+    store.append(entries(500), {})
+    command = [sys.executable, "-c", OTHER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"500\n"
+        store.close()
+        store.open()
+        with path.open("r+b") as file:
+            file.write(b"no database at all" * 5000)
+        assert numbers(store) == []
+        store.append(entries(501), {})
+        assert execute(path, "SELECT number FROM event") == [(501,)]
+        other.communicate()
+    assert numbers(opened()) == [501]
 
 
 @pytest.mark.parametrize(
@@ -294,12 +336,32 @@ def test_a_database_of_somebody_else_or_of_the_future_is_moved_aside(
     assert list(path.parent.glob("events.db.damaged-*"))
 
 
-def test_a_book_that_says_nonsense_is_counted_anew(opened: Open, path: Path) -> None:
+def test_a_database_whose_making_was_cut_off_is_made_and_is_no_damaged_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(path, 3, 4096)
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "TABLES", (*schema.TABLES[:2], "CREATE nothing"))
+        with pytest.raises(PortError):
+            store.open()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    assert not list(path.parent.glob("events.db.damaged-*"))
+    store.close()
+
+
+@pytest.mark.parametrize("value", [-7, 2.5, "x", None])
+@pytest.mark.parametrize("column", ["events", "bytes", "full_up_to", "replaced_up_to"])
+def test_a_book_that_says_nonsense_is_counted_anew(
+    opened: Open, path: Path, column: str, value: object
+) -> None:
     store = opened(max_events=3)
     store.append(entries(1, 2, 3), {})
     store.close()
-    execute(path, "UPDATE book SET events = -7, bytes = 'x'")
-    store = opened(max_events=3)
+    execute(path, f"UPDATE book SET {column} = ?", value)  # noqa: S608
+    size_bytes = len(payload(1))
+    store = opened(max_events=3, max_bytes=3 * size_bytes)
+    assert (store.full_up_to, store.replaced_up_to) == (0, 0)
     assert store.append(entries(4), {}) == [1]
 
 
@@ -313,6 +375,14 @@ def test_without_its_mark_numbers_go_on_far_above(
     path.with_name("events.db.mark").unlink()
     assert opened().mark > 2**40
     assert "numbers go on far above" in caplog.text
+
+
+def test_a_mark_that_is_not_there_or_cannot_be_read_is_0_at_a_glimpse(path: Path) -> None:
+    store = Store(path, 3, 4096)
+    assert store.glimpse() == 0
+    path.parent.mkdir()
+    path.with_name("events.db.mark").mkdir()
+    assert store.glimpse() == 0
 
 
 def test_a_damaged_mark_makes_numbers_go_on_far_above(opened: Open, path: Path) -> None:
@@ -344,6 +414,14 @@ def test_a_database_of_another_run_put_in_its_place_is_left_alone(
     assert numbers(opened()) == [2000]
 
 
+def test_a_database_that_holds_all_numbers_reserved_is_this_runs_own(opened: Open) -> None:
+    store = opened()
+    store.reserve(3)
+    store.append(entries(1, 2, 3), {})
+    store.close()
+    assert numbers(store) == [1, 2, 3]
+
+
 def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
     first = Store(path, 3, 4096)
     first.open()
@@ -353,6 +431,46 @@ def test_a_second_process_is_refused_and_says_so(path: Path) -> None:
     second = Store(path, 3, 4096)
     second.append(entries(1), {})
     second.close()
+
+
+def test_who_is_refused_for_long_keeps_no_file_open(opened: Open, path: Path) -> None:
+    opened()
+    refused = Store(path, 3, 4096)
+    before = open_files()
+    for _ in range(3):
+        with pytest.raises(PortError, match="another process writes to it"):
+            refused.open()
+    assert open_files() == before
+
+
+def test_where_files_cannot_be_locked_nothing_is_stored_and_the_reason_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    store = Store(path, 3, 4096)
+    with monkeypatch.context() as patched:
+        patched.setattr("fcntl.flock", none)
+        with pytest.raises(PortError, match="No locks available"):
+            store.append(entries(1), {})
+    assert not path.exists()
+    store.append(entries(1), {})
+    store.close()
+
+
+def test_what_another_process_has_put_in_its_place_is_left_to_that_process(
+    opened: Open, path: Path
+) -> None:
+    store = opened()
+    store.append(entries(1), {})
+    path.parent.rename(path.parent.with_name("away"))
+    other = Store(path, 3, 4096)
+    other.append(entries(7), {})
+    with pytest.raises(PortError, match="another process writes to it"):
+        store.append(entries(2), {})
+    assert execute(path, "SELECT number FROM event") == [(7,)]
+    other.close()
 
 
 def test_others_may_read_while_it_is_open(opened: Open, path: Path) -> None:
@@ -389,6 +507,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_one_line_until_it_can(tmp_p
         store.append(entries(1), {})
     assert "\n" not in str(caught.value)
     blocker.unlink()
+    store.append(entries(1), {})
+    assert numbers(store) == [1]
+    store.close()
+
+
+def test_a_folder_is_made_with_those_that_hold_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "not" / "there" / "events.db", 3, 4096)
     store.append(entries(1), {})
     assert numbers(store) == [1]
     store.close()

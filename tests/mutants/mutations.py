@@ -63,16 +63,19 @@ def mutants(module: str, source: str) -> list[Mutant]:
     found: dict[str, Mutant] = {}
     for place in _places(tree, (), ""):
         part = next(p for p in (place.node, *reversed(place.parents)) if isinstance(p, PARTS))
-        end = place.node.end_lineno
+        start, end = place.node.lineno, place.node.end_lineno
         if isinstance(part, (ast.stmt, ast.excepthandler)) and getattr(part, "body", None):
             end = max(part.lineno, min(end, part.body[0].lineno - 1))
+        elif part in tree.body:
+            # Of a constant over several lines Python runs the first alone.
+            start = part.lineno
         was = _line(part)
         for kind, new in _changes(place):
             place.put(new)
             now = _line(new if part is place.node else part)
             text = ast.unparse(tree)
             place.put(place.node)
-            lines = range(place.node.lineno, end + 1)
+            lines = range(start, end + 1)
             if text != unchanged:
                 found.setdefault(text, Mutant(module, place.where, kind, lines, was, now, text))
     return list(found.values())

@@ -58,3 +58,8 @@ def test_a_change_tells_its_function_and_its_lines() -> None:
     assert (nothing.where, nothing.lines, nothing.now) == ("A.b", range(3, 6), "return None")
     assert (number.where, number.lines, number.now) == ("A.b", range(4, 5), "return c(2)")
     assert str(number) == "edged/x.py:4 A.b: return c(1)  ->  return c(2)"
+
+
+def test_a_constant_of_a_module_has_the_lines_from_its_first() -> None:
+    (one, two) = mutants(PLACE, "A = (\n    'one',\n    'two',\n)\n")
+    assert (one.lines, two.lines) == (range(1, 3), range(1, 4))
