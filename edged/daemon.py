@@ -82,7 +82,7 @@ class Daemon:
                 ports.open_pins(config, self._mailbox, paths.opened_outputs(self._path))
                 # Closed after the ports, whose cursors it writes.
                 journal = stack.enter_context(
-                    Journal(config.device, config.journal, self._post_left_open)
+                    Journal(config.device, config.journal, left_open=self._post_left_open)
                 )
                 ports.open_others(config, journal, self._mailbox, live=style == "live")
                 self._build(config, journal, stack)

@@ -61,9 +61,10 @@ class Journal:
         self,
         device: str,
         config: JournalConfig,
-        left_open: Callable[[Sequence[str]], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        *,
+        left_open: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
         """`left_open` hears once, from the writer, of rules that an earlier run did not end."""
         self._left_open = left_open

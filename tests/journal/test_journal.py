@@ -755,7 +755,7 @@ def test_many_readers_and_a_writer_at_once_miss_nothing(path: Path) -> None:
 def held(path: Path) -> list[str]:
     """What a run that starts hears was left open by those before."""
     told: list[Sequence[str]] = []
-    journal = Journal("porch", JournalConfig(path=str(path)), told.append)
+    journal = Journal("porch", JournalConfig(path=str(path)), left_open=told.append)
     journal.sync()
     journal.close()
     assert len(told) <= 1
