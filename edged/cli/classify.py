@@ -43,6 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         decoded_s = time.perf_counter()
         prediction = classifier.classify(pixels)
+        if not prediction.finite:
+            failed = True
+            endless = PictureError(f"{name}: the model answers with numbers that are not finite")
+            _report_failure(endless, name, classifier.name, as_json=arguments.json)
+            continue
         best = prediction.top(arguments.top)
         if word and not any(word.search(ranked.label) for ranked in best):
             continue

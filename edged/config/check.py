@@ -62,12 +62,10 @@ def _camera(config: Config) -> Iterator[Problem]:
 
 def _model(config: Config) -> Iterator[Problem]:
     model = config.model
-    if len(model.mean) != len(model.std):
-        message = f"model.mean has {len(model.mean)} entries; expected as many in both"
-        yield Problem(("model", "std"), model.std, message)
-    elif len(model.mean) not in (0, 1, 3):
-        message = "expected 1 number, or 3 for red, green and blue; in model.std too"
-        yield Problem(("model", "mean"), model.mean, message)
+    for key, values in (("mean", model.mean), ("std", model.std)):
+        if len(values) not in (0, 1, 3):
+            message = "expected 1 number, or 3 for red, green and blue"
+            yield Problem(("model", key), values, message)
     if any(value <= 0 for value in model.std):
         yield Problem(("model", "std"), model.std, "expected numbers above 0")
 

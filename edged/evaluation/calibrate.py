@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -134,7 +136,8 @@ def calibrate(
         truth = _truth(dataset, present) if labelled else None
         inputs, kept = _pictures(dataset, present.input_px, changed=not labelled)
         name = present.name
-    said = [_scores(config, way, inputs[way.fit]) for way in followed(ways)]
+    with _quiet(logging.getLogger("edged.inference")):
+        said = [_scores(config, way, inputs[way.fit]) for way in followed(ways)]
     right = None if truth is None else truth[kept]
     worth = [_steadiness(scores) if right is None else _hits(scores, right) for scores in said]
     means = [float(each.mean()) for each in worth]
@@ -175,10 +178,11 @@ def _ways(present: TfliteClassifier, config: Config) -> list[_Way]:
     own = Normalization("as it is set", model.mean, model.std)
     if not (model.mean or model.std):
         own = Normalization("as the file says", [], [])
+    file_s = [Normalization("as the file says", [], [])] if own.mean or own.std else []
     if image.tensor.dtype.kind != "f":
         # An integer input says by its scale what its values mean.
-        normalizations: Sequence[Normalization] = [own]
-    elif image.doubt:
+        normalizations: Sequence[Normalization] = [own, *file_s]
+    elif image.guessed:
         # The guess is the first of them.
         normalizations = NORMALIZATIONS
     else:
@@ -212,7 +216,7 @@ def _pictures(
     kept = []
     for place, example in enumerate(dataset.examples):
         try:
-            pixels = decode_picture(dataset.read(example), example.name)
+            pixels = decode_picture(dataset.read(example), example.name, input_px)
         except PictureError:
             continue
         kept.append(place)
@@ -246,6 +250,17 @@ def _resized(pixels: Pixels, size: tuple[int, int], box: Box | None = None) -> P
     out = np.empty((*size, 3), np.uint8)
     resample(pixels, out, box)
     return out
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Without warnings: what there is to say of the model was said when it was first loaded."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _scores(config: Config, way: _Way, inputs: Sequence[Sequence[Pixels]]) -> Floats:
@@ -292,7 +307,8 @@ def _surely_better(best: Floats, other: Floats) -> bool:
 def _lines(way: _Way, config: Config) -> list[str]:
     """What the configuration must say for this way, as TOML."""
     mean, std = way.normalization.mean, way.normalization.std
-    model = [f"mean = {toml.value_text(mean)}", f"std = {toml.value_text(std)}"] if mean else []
+    changed = (mean, std) != (config.model.mean, config.model.std)
+    model = [f"mean = {toml.value_text(mean)}", f"std = {toml.value_text(std)}"] if changed else []
     if way.channels != config.model.channels:
         model.append(f"channels = {toml.value_text(way.channels)}")
     camera = [] if way.fit == config.camera.fit else [f"fit = {toml.value_text(way.fit)}"]

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edged.core import Pixels
 from edged.errors import PictureError
 from edged.evaluation import metrics
 from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
 from edged.evaluation.examples import Inspection, Inspector
 from edged.evaluation.metrics import Flags, Integers
-from edged.imaging.picture import decode_picture
+from edged.imaging.picture import TooManyPixelsError, decode_picture
 from edged.inference.tflite import TfliteClassifier
 
 
@@ -71,6 +72,7 @@ def evaluate(
     records = [_Record() for _ in classifiers]
     first = classifiers[0]
     inspector = Inspector(*first.input_px)
+    inputs_px = {classifier.input_px for classifier in classifiers}
     columns: list[dict[str, str]] = []
     digest = hashlib.sha256()
     for name, why in dataset.closed.items():
@@ -80,17 +82,18 @@ def evaluate(
             data = dataset.read(example)
             digest.update(f"{example.name}\0{example.label}\0".encode())
             digest.update(hashlib.sha256(data).digest())
-            pixels = decode_picture(data, example.name)
+            # Each model gets what the daemon would decode for it, which may be reduced.
+            seen = {px: decode_picture(data, example.name, px) for px in inputs_px}
         except PictureError as error:
             inspector.unreadable(example.name, str(error))
             continue
-        inspector.look(example, pixels)
+        inspector.look(example, _whole(data, example, seen[first.input_px]))
         columns.append({"label": example.label, **example.columns})
         order = range(len(classifiers))
         for which in order if position % 2 else reversed(order):
             classifier, truth = classifiers[which], int(truths[which][position])
             began_s = time.perf_counter()
-            prediction = classifier.classify(pixels)
+            prediction = classifier.classify(seen[classifier.input_px])
             total_s = time.perf_counter() - began_s
             records[which].add(prediction.scores, truth, {**prediction.stages_s, "total": total_s})
             if which == 0:
@@ -104,6 +107,14 @@ def evaluate(
         inspector.findings(counts),
         digest.hexdigest(),
     )
+
+
+def _whole(data: bytes, example: Example, reduced: Pixels) -> Pixels:
+    """All pixels, by which pictures are told apart; what there is of one that has too many."""
+    try:
+        return decode_picture(data, example.name)
+    except TooManyPixelsError:
+        return reduced
 
 
 class _Record:

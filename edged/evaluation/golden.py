@@ -55,7 +55,9 @@ def write(path: Path, classifier: TfliteClassifier, dataset: Dataset) -> Golden:
     for example in dataset.limited(PICTURES).examples:
         try:
             data = dataset.read(example)
-            scores = classifier.classify(decode_picture(data, example.name)).scores
+            scores = classifier.classify(
+                decode_picture(data, example.name, classifier.input_px)
+            ).scores
         except PictureError:
             continue
         rounded = [round(float(score), _DIGITS) for score in scores]
@@ -103,7 +105,7 @@ def worst_quanta(golden: Golden, classifier: TfliteClassifier, dataset: Dataset)
             raise DataError(
                 f"{dataset.source}: {picture.name} is not what the golden outputs were made of"
             )
-        scores = classifier.classify(decode_picture(data, example.name)).scores
+        scores = classifier.classify(decode_picture(data, example.name, classifier.input_px)).scores
         if len(scores) != len(picture.scores):
             return float("inf")
         away = np.abs(scores.astype(float) - np.array(picture.scores)) / QUANTUM

@@ -242,7 +242,7 @@ def _inputs(data: Dataset, height_px: int, width_px: int, source: Source) -> Ite
     count = 0
     for example in data.examples:
         try:
-            pixels = decode_picture(data.read(example), example.name)
+            pixels = decode_picture(data.read(example), example.name, (height_px, width_px))
         except PictureError:
             continue
         if source.config.camera.fit == "crop":

@@ -23,16 +23,18 @@ def suspicions(outcomes: Outcomes) -> Iterator[str]:
     """A line for each, with what to try; none where the pictures show nothing odd."""
     truth, predicted = outcomes.truth, outcomes.predicted
     classes = len(np.unique(truth))
-    if len(truth) < PICTURES_MIN or classes < 2:
+    if len(truth) < PICTURES_MIN:
         return
     said, counts = np.unique(predicted, return_counts=True)
     most = int(counts.argmax())
     label = int(said[most])
     share = counts[most] / len(truth)
-    if share >= ONE_CLASS_SHARE and share > 2 * float((truth == label).mean()):
+    if classes > 1 and share >= ONE_CLASS_SHARE and share > 2 * float((truth == label).mean()):
         yield (
             f"{counts[most]} of {len(truth)} pictures of {classes} classes were taken for "
             f"{outcomes.labels[label]}: {_TRY}"
         )
-    elif (right := float(outcomes.correct.mean())) <= 1 / classes:
+    elif not outcomes.correct.any():
+        yield f"none of {len(truth)} pictures is right: {_TRY}"
+    elif classes > 1 and (right := float(outcomes.correct.mean())) <= 1 / classes:
         yield f"top-1 of {right:.1%} is no better than guessing among {classes} classes: {_TRY}"

@@ -56,16 +56,23 @@ class ImageInput(msgspec.Struct, frozen=True):
     normalised: str
     doubt: str
 
+    @property
+    def guessed(self) -> bool:
+        """Whether neither the file nor the configuration says how pixels are normalised."""
+        return self.doubt == _GUESS
+
 
 class ScoresOutput(msgspec.Struct, frozen=True):
     """The output with one value per class, the second with a feature vector if there is one.
 
-    An output of one value answers yes or no: with two labels it is the score of the second, and
+    ``known`` is false where neither the file nor the configuration says what the values are. An
+    output of one value answers yes or no: with two labels it is the score of the second, and
     the first has the rest.
     """
 
     tensor: Tensor
     logits: bool
+    known: bool
     features: Tensor | None
 
     @property
@@ -221,10 +228,12 @@ def scores_output(
         )
     scores = left[0]
     features = next((output for output in candidates if output is not scores), None)
-    return ScoresOutput(scores, _are_logits(path, scores, file, model), features)
+    logits = _are_logits(path, scores, file, model)
+    return ScoresOutput(scores, logits is not False, logits is not None, features)
 
 
-def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig) -> bool:
+def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig) -> bool | None:
+    """None where nothing says so."""
     last = file.maker(scores.index)
     alone = math.prod(scores.shape) == 1
     if alone and last == SOFTMAX:
@@ -242,7 +251,7 @@ def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig)
             'no, set model.scores = "logits" (any number, above 0 for yes) or "probabilities" '
             "(0..1); a measure of something else is no class score"
         )
-    return True
+    return None
 
 
 def _in_probability_steps(tensor: Tensor) -> bool:

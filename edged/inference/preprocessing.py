@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -14,7 +15,8 @@ class Preprocessing(Struct, frozen=True):
     """How pixels become the input, and the output scores.
 
     ``pixels`` says in words where the normalisation comes from, ``table_sha256`` is of the value
-    that each pixel of each channel becomes; equal ones feed a model alike.
+    that each pixel of each channel becomes, ``labels_sha256`` of the labels in the order of the
+    scores; equal ones make a model say the same.
     """
 
     pixels: str
@@ -22,10 +24,15 @@ class Preprocessing(Struct, frozen=True):
     channels: Literal["rgb", "bgr", "grey"]
     fit: Literal["stretch", "crop"]
     scores: Literal["probabilities", "logits"]
+    labels_sha256: str
 
     @classmethod
     def of(
-        cls, image: ImageInput, scores: ScoresOutput, fit: Literal["stretch", "crop"]
+        cls,
+        image: ImageInput,
+        scores: ScoresOutput,
+        fit: Literal["stretch", "crop"],
+        labels: Sequence[str],
     ) -> Preprocessing:
         """That of a loaded model."""
         colour: Literal["rgb", "bgr"] = "bgr" if image.blue_first else "rgb"
@@ -35,6 +42,7 @@ class Preprocessing(Struct, frozen=True):
             channels="grey" if image.channels == 1 else colour,
             fit=fit,
             scores="logits" if scores.logits else "probabilities",
+            labels_sha256=hashlib.sha256("\n".join(labels).encode()).hexdigest(),
         )
 
     def differences(self, other: Preprocessing) -> list[str]:
@@ -46,4 +54,6 @@ class Preprocessing(Struct, frozen=True):
         ]
         if self.table_sha256 != other.table_sha256:
             found.append(f"pixels {other.pixels} and not {self.pixels}")
+        if self.labels_sha256 != other.labels_sha256:
+            found.append("other labels")
         return found

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -32,6 +33,9 @@ from edged.perception.filter import look_up
 from edged.printable import printable
 
 logger = logging.getLogger(__name__)
+
+TOLERANCE = 0.01
+"""By which the sum of float probabilities may be off: softmax is approximated here and there."""
 
 
 def read(model: ModelConfig) -> ModelFile:
@@ -76,6 +80,8 @@ def load(
     classifier = TfliteClassifier(
         path, interpreter, image, scores, labels, fit, runtime=runtime.title, threads=threads
     )
+    if not scores.known:
+        classifier.find_out_what_scores_are()
     if logger.isEnabledFor(logging.INFO):
         delegated = classifier.delegated
         logger.info(
@@ -92,7 +98,7 @@ def load(
             image.normalised,
             len(labels.names),
             labels.source,
-            "logits" if scores.logits else "probabilities",
+            "logits" if classifier.scores.logits else "probabilities",
         )
     return classifier
 
@@ -157,7 +163,8 @@ class TfliteClassifier:
     @property
     def preprocessing(self) -> Preprocessing:
         """How pictures enter the model and scores leave it."""
-        return Preprocessing.of(self.image, self.scores, "crop" if self._crop else "stretch")
+        fit: Literal["stretch", "crop"] = "crop" if self._crop else "stretch"
+        return Preprocessing.of(self.image, self.scores, fit, self.labels)
 
     @cached_property
     def delegated(self) -> float | None:
@@ -177,13 +184,7 @@ class TfliteClassifier:
         resized_s = self._clock()
         self._fill()
         filled_s = self._clock()
-        try:
-            self._interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{self.path}: {self.runtime} failed to run it ({runtimes.one_line(error)}): "
-                "export it again, or try another model.runtime"
-            ) from error
+        self._invoke()
         invoked_s = self._clock()
         scores = self._read_scores()
         features = None if self._features is None else _read(*self._features)
@@ -196,9 +197,44 @@ class TfliteClassifier:
         finite = self._scales_are_finite and all(np.isfinite(view()).all() for view in self._floats)
         return Prediction(scores, self.labels, stages_s, self.name, features, finite)
 
+    def find_out_what_scores_are(self) -> None:
+        """Decide by the outputs on a few pictures where nothing else says what they are.
+
+        Values of 0..1 that sum to 1 on each of them are probabilities, whatever operator makes
+        them: logits do not. ModelError if the runtime fails in the middle of the model.
+        """
+        values = np.array([self._values(pixels) for pixels in trial_pictures(*self.input_px)])
+        step = self.scores.tensor.scale * values.shape[1] / 2
+        within = bool((values >= -TOLERANCE).all() and (values <= 1 + TOLERANCE).all())
+        if within and (np.abs(values.sum(1) - 1) <= max(TOLERANCE, step)).all():
+            self.scores = msgspec.structs.replace(self.scores, logits=False)
+            self._score_of_byte = tensors.bounded_table(self.scores.tensor)
+        elif within:
+            logger.warning(
+                "model %s: its outputs stay within 0..1 as probabilities do, though nothing says "
+                "what they are, so logits is a guess: set model.scores",
+                self.path,
+            )
+
+    def _values(self, pixels: Pixels) -> Scores:
+        """The output as real numbers."""
+        self._resize(pixels)
+        self._fill()
+        self._invoke()
+        return _read(self._output, self.scores.tensor)
+
     def invoke(self) -> None:
         """Run the model on what its input holds: the floor that benchmarks compare with."""
         self._interpreter.invoke()
+
+    def _invoke(self) -> None:
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"{self.path}: {self.runtime} failed to run it ({runtimes.one_line(error)}): "
+                "export it again, or try another model.runtime"
+            ) from error
 
     def __enter__(self) -> TfliteClassifier:
         return self
@@ -242,6 +278,19 @@ class TfliteClassifier:
         if self._rest_first:
             return np.concatenate([1 - scores, scores])
         return scores
+
+
+def trial_pictures(height_px: int, width_px: int) -> list[Pixels]:
+    """Black, white, a ramp and noise, uint8 (height, width, 3); the same on every machine."""
+    shape = (height_px, width_px, 3)
+    ramp = np.linspace(0, 255, width_px).astype(np.uint8)[None, :, None]
+    noise = np.random.Generator(np.random.PCG64(0)).integers(0, 256, shape, np.uint8)
+    return [
+        np.zeros(shape, np.uint8),
+        np.full(shape, 255, np.uint8),
+        np.broadcast_to(ramp, shape).copy(),
+        noise,
+    ]
 
 
 def _read(view: Callable[[], npt.NDArray[Any]], tensor: Tensor) -> Scores:

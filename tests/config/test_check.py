@@ -36,9 +36,9 @@ def said(tmp_path: Path, text: str) -> list[str]:
             "edged.toml:2: camera.region = [0.5, 0.0, 0.6, 1.0]: the region leaves the picture",
         ),
         ("[camera]\nregion = [0, 0, 1, 0]", "the region is empty; expected x, y, width, height"),
-        ("[model]\nmean = [1.0]", "model.std = []: model.mean has 1 entries; expected as many"),
+        ("[model]\nmean = [1.0, 2.0]", "model.mean = [1.0, 2.0]: expected 1 number, or 3 for red"),
         (
-            "[model]\nmean = [0, 0]\nstd = [1, 1]",
+            "[model]\nmean = [0, 0]\nstd = [1]",
             "model.mean = [0.0, 0.0]: expected 1 number, or 3 for red, green and blue",
         ),
         ("[model]\nmean = [0]\nstd = [0]", "model.std = [0.0]: expected numbers above 0"),

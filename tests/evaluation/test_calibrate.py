@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edged.cli import main
+from edged.config.load import load
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.evaluation.calibrate import Calibration, Candidate, calibrate
 from edged.evaluation.dataset import DataError, open_dataset
@@ -146,6 +147,37 @@ def test_the_lines_can_be_pasted(
     command = ["models", "evaluate", str(light), "--data", str(data), "--json"]
     assert main([*command, "--config", str(tmp_path / "edged.toml")]) == 0
     assert json.loads(capsys.readouterr().out)["overall"]["top1"] == 1.0
+
+
+def test_what_is_set_is_tried_also_where_it_is_doubtful(light: Path, tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    told = found(light, data, mean=[0.5], std=[0.5])
+    [present] = [way for way in told.candidates if way.present]
+    assert (present.mean, present.std, present.fits) == ([0.5], [0.5], False)
+    assert chosen(told).normalization == "0..1"
+
+
+def test_an_integer_input_may_be_better_off_without_mean_and_std(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = colourful(tmp_path, "red\ngreen\nblue\n")
+    for label, colour in COLOURS.items():
+        for number in range(4):
+            # White and black would be the same in any units.
+            shade = tuple(40 + 20 * bool(part) for part in colour)
+            paint(tmp_path / "data" / label / f"{number}.png", shade, number)  # type: ignore[arg-type]
+    told = found(model, tmp_path / "data", mean=[127.5], std=[1.0])
+    assert chosen(told).normalization == "as the file says"
+    assert told.lines == ["[model]", "mean = []", "std = []"]
+    assert len([one for one in caplog.records if "do not fit" in one.getMessage()]) == 1
+
+
+def test_every_line_that_is_told_is_a_configuration(light: Path, tmp_path: Path) -> None:
+    told = found(light, labelled(tmp_path / "data"))
+    for way in told.candidates:
+        lines = f"[model]\nmean = {way.mean}\nstd = {way.std}\nchannels = {way.channels!r}\n"
+        (tmp_path / "edged.toml").write_text(lines)
+        load(tmp_path / "edged.toml")
 
 
 def test_labels_that_the_model_has_not_and_too_few_pictures_are_refused(

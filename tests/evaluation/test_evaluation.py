@@ -154,8 +154,23 @@ def test_a_model_that_is_right_is_not_suspected(tmp_path: Path) -> None:
 def test_a_model_that_only_guesses_is_suspected(tmp_path: Path) -> None:
     found = shuffled(tmp_path, "blue\nred\ngreen\n")
     [line] = found.suspicions
-    assert line.startswith("top-1 of 0.0% is no better than guessing among 3 classes: try ")
+    assert line.startswith("none of 12 pictures is right: try ")
     assert f"Suspicious: {line}." in text.evaluation(found)
+
+
+def test_a_model_that_is_as_good_as_guessing_is_suspected(tmp_path: Path) -> None:
+    found = shuffled(tmp_path, "red\nblue\ngreen\n")
+    assert found.overall.top1 == pytest.approx(1 / 3, abs=1e-6)
+    [line] = found.suspicions
+    assert line.startswith("top-1 of 33.3% is no better than guessing among 3 classes: try ")
+
+
+def test_a_model_that_is_never_right_about_one_class_is_suspected(tmp_path: Path) -> None:
+    (tmp_path / "colours.txt").write_text("red\ngreen\nblue\n")
+    for number in range(10):
+        paint(tmp_path / "many/red" / f"{number}.png", COLOURS["blue"], number)
+    found = evaluated(builder.colours(tmp_path / "colours.tflite", "uint8"), tmp_path / "many")
+    assert [line.partition(":")[0] for line in found.suspicions] == ["none of 10 pictures is right"]
 
 
 def test_a_model_that_says_one_class_of_everything_is_suspected(tmp_path: Path) -> None:

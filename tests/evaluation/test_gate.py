@@ -207,6 +207,13 @@ def test_a_blessing_is_bound_to_the_way_in_which_the_model_is_fed(model: Path, d
             blessing.check(model, other)
 
 
+def test_a_blessing_is_bound_to_the_labels(model: Path, data: Path) -> None:
+    blessed(model, data)
+    model.with_suffix(".txt").write_text("blue\ngreen\nred\n")
+    with pytest.raises(ModelError, match=r"is for other preprocessing \(other labels\)"):
+        blessing.check(model, fed(model))
+
+
 def test_a_model_that_must_be_blessed_is_loaded_only_as_it_was_blessed(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -374,6 +374,53 @@ def test_what_was_loaded_is_told_and_logged_once(
         assert told in record.getMessage()
 
 
+# What the values are, where no softmax ends the model.
+
+
+def followed(path: Path, after: str) -> Path:
+    """Softmax of two values, and something after it."""
+    model = builder.Model()
+    image = model.tensor([1, 1, 1, 1], name="image")
+    value, two = model.tensor([1, 1]), model.tensor([1, 2])
+    soft, last = model.tensor([1, 2], name="soft"), model.tensor([1, 2], name="last")
+    model.reshape(image, value)
+    weights = model.tensor([2, 1], data=np.array([1, -1], np.float32).tobytes())
+    bias = model.tensor([2], data=np.zeros(2, np.float32).tobytes())
+    model.operator("FULLY_CONNECTED", [value, weights, bias], [two], kind="FullyConnectedOptions")
+    if after == "LOGISTIC":
+        model.operator("LOGISTIC", [two], [soft])
+        most = model.tensor([1], data=np.ones(1, np.float32).tobytes())
+        model.operator("MINIMUM", [soft, most], [last])
+    else:
+        model.softmax(two, soft)
+        one = model.tensor([1], data=np.ones(1, np.float32).tobytes())
+        model.operator("MUL", [soft, one], [last], kind="MulOptions")
+    path.write_bytes(model.content([image], [last]))
+    path.with_suffix(".txt").write_text("yes\nno\n")
+    return path
+
+
+def test_probabilities_are_known_by_what_comes_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    classifier = load(followed(tmp_path / "model.tflite", "SOFTMAX"), mean=[100.0], std=[10.0])
+    assert not classifier.scores.logits
+    assert classifier.classify(grey(110)).scores == pytest.approx([0.8808, 0.1192], abs=1e-4)
+    assert not caplog.records
+
+
+def test_outputs_of_0_to_1_that_sum_to_something_else_are_a_spoken_guess(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = followed(tmp_path / "model.tflite", "LOGISTIC")
+    bare = {"mean": [100.0], "std": [10.0]}
+    load(path, scores="probabilities", **bare)
+    assert not caplog.records
+    # One and its opposite sum to 1; so the second label's value is of another picture.
+    monotone = load(path, **bare)
+    assert monotone.scores.logits is False
+
+
 # One output value.
 
 
