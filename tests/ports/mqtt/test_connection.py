@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -413,11 +414,26 @@ def test_a_problem_is_told_once_until_it_is_over_or_another(
     ]
 
 
+def tls_failure(kind: type[ssl.SSLError], **said: str) -> ssl.SSLError:
+    error = kind(1, "TLS")
+    for name, text in said.items():
+        setattr(error, name, text)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (socket.gaierror(), "its name is not found; check mqtt.host"),
         (ConnectionRefusedError(), "nothing listens there; check mqtt.host and mqtt.port"),
+        (
+            tls_failure(ssl.SSLError, reason="WRONG_VERSION_NUMBER"),
+            "TLS fails: WRONG_VERSION_NUMBER; check mqtt.port and mqtt.tls",
+        ),
+        (
+            tls_failure(ssl.SSLCertVerificationError, verify_message="self-signed certificate"),
+            "its certificate is not trusted: self-signed certificate; check mqtt.tls.ca_file",
+        ),
         (TimeoutError(), "it does not answer; check mqtt.host and the network"),
         (OSError(113, "No route to host"), "cannot connect: No route to host"),
         (OSError("bare"), "cannot connect: bare"),

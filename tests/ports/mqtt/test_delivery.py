@@ -448,6 +448,15 @@ def test_who_works_is_woken_for_what_cannot_go_at_once_and_for_nothing_else(benc
     assert woken == ["work"]
 
 
+def test_an_acknowledgement_before_any_event_was_sent_is_that_of_no_event(bench: Bench) -> None:
+    bench.put()
+    bench.delivery.acknowledged(1)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 0
+    bench.connect()
+    assert bench.broker.got == [(1, True)]
+
+
 def test_a_new_connection_gets_all_that_was_not_acknowledged(bench: Bench) -> None:
     bench.connect()
     bench.put()
