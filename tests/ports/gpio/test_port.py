@@ -244,6 +244,7 @@ def test_an_output_set_by_hand_stays_until_its_rule_changes(mock_pins, told, clo
         port.set("lamp", 0.7)
         port.write(result(False, changed=False))
         assert mock_pins.pin(17).state == 1
+        assert port.values() == {"lamp": 1.0}
         port.write(result(True))
         port.write(result(False))
         assert mock_pins.pin(17).state == 0

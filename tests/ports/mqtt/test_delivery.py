@@ -275,6 +275,16 @@ def test_an_event_that_the_network_does_not_take_waits_its_turn(bench: Bench) ->
     assert bench.consumer.cursor == 3
 
 
+def test_an_older_event_that_the_network_does_not_take_waits_its_turn_too(bench: Bench) -> None:
+    bench.put(2)
+    bench.delivery.connected(100)
+    bench.delivery.work()
+    assert bench.broker.got == []
+    bench.broker.there = True
+    bench.delivery.work()
+    assert bench.broker.got == [(1, True), (2, True)]
+
+
 def test_losing_the_connection_over_and_over_loses_nothing(bench: Bench) -> None:
     for _ in range(100):
         bench.put()
