@@ -497,6 +497,18 @@ def test_how_many_events_came_late_is_told_once(
     assert caplog.messages == ["3 events sent late", "1 events sent late"]
 
 
+def test_what_comes_late_in_one_connection_is_counted_each_time_anew(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench.put(4)
+    bench.connect(window=3)
+    bench.acknowledge_all()
+    bench.put(5)
+    bench.acknowledge_all()
+    assert caplog.messages == ["4 events sent late", "2 events sent late"]
+
+
 def test_after_a_connection_is_lost_nothing_is_live_and_nothing_sent(bench: Bench) -> None:
     bench.connect()
     bench.delivery.disconnected()
