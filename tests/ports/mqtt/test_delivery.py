@@ -497,11 +497,13 @@ def test_how_many_events_came_late_is_told_once(
     assert caplog.messages == ["3 events sent late", "1 events sent late"]
 
 
-def test_what_comes_late_in_one_connection_is_counted_each_time_anew(
+def test_what_comes_late_is_counted_anew_each_time_and_with_each_connection(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     bench.put(4)
+    bench.connect(window=1)
+    bench.lose_connection()
     bench.connect(window=3)
     bench.acknowledge_all()
     bench.put(5)
