@@ -45,7 +45,7 @@ class Attention:
     def keep_awake(self, result: Result) -> None:
         """Something that happens counts as a wake; while a rule holds, none is needed."""
         self._rule_holds = bool(result.scene.active)
-        if result.events or self._rule_holds:
+        if result.events:
             self._woken_s = self._clock()
 
     def nothing_holds(self) -> None:

@@ -20,7 +20,7 @@ import pytest
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import Event
+from edged.core import Event, Report, Undecided
 from edged.daemon import Daemon
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
@@ -283,6 +283,36 @@ def test_a_reload_reaches_the_ports(living: Living, broker: Broker) -> None:
         living.change("classification_hz = 0.0", "classification_hz = 50.0")
         living.ask("reload")
         assert json.loads(listener.next("edged/test/classification").payload)["results"]
+
+
+def test_who_asks_over_mqtt_is_named_in_the_log(living: Living, broker: Broker, said: Said) -> None:
+    mqtt = f'port = {broker.port}\nhost = "127.0.0.1"\nprotocol = "{broker.protocol}"'
+    living.change("enabled = false", mqtt)
+    living.start()
+    with Listener(broker.port, "edged/test/#") as listener:
+        assert listener.next("edged/test/availability").payload == b"online"
+        listener.send("edged/test/command", "pause")
+        assert json.loads(listener.next("edged/test/command/reply").payload)["ok"] is True
+    living.ask("resume")
+    assert "paused by MQTT" in said
+    assert "resumed by the control socket" in said
+
+
+def test_other_rules_are_told_as_undecided_until_a_frame_and_another_threshold_is_not(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    living.start()
+    living.ask("pause")
+    living.change("exit = 0.1", "exit = 0.2")
+    living.ask("reload")
+    assert Undecided() not in told
+    assert living.status()["scene"] == "cat"
+    living.change('name = "cat"', 'name = "pet"')
+    living.ask("reload")
+    assert told[-1] == Undecided()
+    assert living.status()["scene"] is None
 
 
 def test_a_reload_takes_over_when_to_idle(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ class Chosen:
 
 def preload() -> None:
     """Import what all tests need and no mutant changes; every trial is forked from here."""
+    # With CI hypothesis tries the same examples each time; it looks when it is imported.
+    os.environ["CI"] = "1"
     import hypothesis
     import msgspec
     import numpy
@@ -150,8 +152,7 @@ def _run(tree: Path, tests: dict[str, float]) -> None:
             for number in (1, 2):
                 os.dup2(said.fileno(), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        # With CI hypothesis tries the same examples each time.
-        os.environ.update(PYTHONPATH=str(tree), CI="1")
+        os.environ["PYTHONPATH"] = str(tree)
         sys.path[:] = [str(tree), *(p for p in sys.path if not (Path(p) / "edged").is_dir())]
         for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "edged")]:
             del sys.modules[name]

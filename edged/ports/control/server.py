@@ -147,7 +147,7 @@ class ControlSocket:
 
     def _turn_away(self, client: socket.socket, why: str) -> None:
         with client, contextlib.suppress(OSError):
-            client.setblocking(False)
+            # Its connection is new and has room for a line: nothing is waited for.
             _send(client, Reply(error=why).message(self._now(), None))
 
     def _serve(self, client: socket.socket) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,14 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
+from edged import access
 from edged.commands import REQUEST_BYTES, Reply, Request, name_of
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
 from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
-from edged.ports.control import client, server
+from edged.ports.control import PATH_BYTES, client, server
 from edged.ports.control.client import ControlClient, DaemonError
 from edged.ports.control.server import CLIENTS_LIMIT, WATCH_BACKLOG, ControlSocket
 from tests.mosquitto import LIMIT_S, wait_until
@@ -388,11 +390,103 @@ def test_a_daemon_that_leaves_without_a_whole_reply_has_not_obeyed(
 
         def leave() -> None:
             with listener.accept()[0] as client:
+                client.recv(REQUEST_BYTES)
                 client.sendall(answer)
 
         threading.Thread(target=leave, daemon=True).start()
-        with pytest.raises(DaemonError, match="the daemon does not answer: "):
+        with pytest.raises(DaemonError, match="does not answer: it closed the connection"):
             ControlClient(path).ask("pause")
+
+
+def test_a_user_who_may_not_ask_is_told_who_may(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forbidden(socket.socket):
+        def connect(self, address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    path.parent.mkdir()
+    path.touch()
+    monkeypatch.setattr(client.socket, "socket", Forbidden)
+    with pytest.raises(DaemonError) as told:
+        ControlClient(path).ask("status")
+    assert str(told.value) == f"{path}: not permitted; {access.advice(path, os.W_OK)}"
+
+
+class Line:
+    """Stands for a listening socket: what becomes of those who call."""
+
+    def __init__(self, control: ControlSocket, *callers: socket.socket | OSError) -> None:
+        self._control = control
+        self._callers = iter(callers)
+
+    def accept(self) -> tuple[socket.socket, str]:
+        caller = next(self._callers, None)
+        if caller is None:
+            self._control._listener = None
+            raise OSError(22, "Invalid argument")
+        if isinstance(caller, OSError):
+            raise caller
+        return caller, ""
+
+
+def test_that_no_client_can_be_served_is_told_once_until_one_can_and_tried_without_haste(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(server, "time", SimpleNamespace(sleep=waits.append))
+    control = ControlSocket(path, "porch", mailbox)
+    monkeypatch.setattr(control, "_answer", lambda _client: None)
+    full, no_memory = OSError(24, "Too many open files"), OSError(12, "Cannot allocate memory")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        line = Line(control, full, full, full, ours, no_memory, no_memory)
+        control._listener = line  # type: ignore[assignment]
+        control._accept(line)  # type: ignore[arg-type]
+        assert theirs.recv(1) == b""
+    assert caplog.messages == [
+        f"{path}: no client can be served: {error}; trying on" for error in (full, no_memory)
+    ]
+    assert waits == [server.ACCEPT_RETRY_S] * 5
+
+
+def test_a_client_that_has_left_before_it_is_turned_away_is_no_trouble(
+    path: Path, mailbox: Mailbox
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    ControlSocket(path, "porch", mailbox)._turn_away(ours, "too many clients")
+    assert ours.fileno() == -1
+
+
+def test_an_answer_has_its_own_time_to_be_taken_however_long_the_request_took(
+    path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        """A client whose request takes nearly as long as it may."""
+
+        def __init__(self) -> None:
+            self.now_s = 100.0
+            self.limits_s: list[float | None] = []
+            self.taken: list[float | None] = []
+
+        def settimeout(self, limit_s: float | None) -> None:
+            self.limits_s.append(limit_s)
+
+        def recv(self, _size: int) -> bytes:
+            self.now_s += server.ANSWER_TIMEOUT_S / 4
+            return b"x" if self.now_s < 100.0 + 0.7 * server.ANSWER_TIMEOUT_S else b"\n"
+
+        def sendall(self, _payload: bytes) -> None:
+            self.taken.append(self.limits_s[-1])
+
+    slow = Slow()
+    monkeypatch.setattr(
+        server, "time", SimpleNamespace(monotonic=lambda: slow.now_s, time=lambda: slow.now_s)
+    )
+    ControlSocket(path, "porch", mailbox)._answer(slow)  # type: ignore[arg-type]
+    assert slow.limits_s[2] == server.ANSWER_TIMEOUT_S / 2
+    assert slow.taken == [server.ANSWER_TIMEOUT_S]
 
 
 def test_clients_are_served_again_after_a_time_without_descriptors(
@@ -420,7 +514,11 @@ def test_clients_are_served_again_after_a_time_without_descriptors(
 
 
 def test_a_client_that_no_thread_can_be_had_for_is_told_and_the_next_is_served(
-    control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+    control: ControlSocket,
+    path: Path,
+    loop: Loop,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(server, "ACCEPT_RETRY_S", 0.01)
 
@@ -433,6 +531,9 @@ def test_a_client_that_no_thread_can_be_had_for_is_told_and_the_next_is_served(
             with pytest.raises(CommandError, match=r"^can't start new thread$"):
                 ControlClient(path).ask("status")
     assert ControlClient(path).ask("status")[0]["ok"] is True
+    assert caplog.messages == [
+        f"{path}: no client can be served: can't start new thread; trying on"
+    ]
 
 
 def test_a_file_in_the_sockets_place_is_left_alone(path: Path, mailbox: Mailbox) -> None:
@@ -479,8 +580,13 @@ def test_a_daemon_that_has_no_time_keeps_its_socket(path: Path, mailbox: Mailbox
                 ask()
 
 
-def test_a_path_that_no_socket_can_have_is_named(tmp_path: Path, mailbox: Mailbox) -> None:
-    path = tmp_path / ("x" * 108)
+def test_the_longest_path_that_a_socket_can_have_will_do_and_a_longer_one_is_named(
+    tmp_path: Path, mailbox: Mailbox
+) -> None:
+    path = tmp_path / ("x" * (PATH_BYTES - len(os.fsencode(tmp_path / "_")) + 1))
+    with ControlSocket(path, "porch", mailbox):
+        assert raw(path, b"dance\n")["ok"] is False
+    path = path.with_name(f"{path.name}x")
     with pytest.raises(ConfigError, match="at most 107 bytes"):
         ControlSocket(path, "porch", mailbox).__enter__()
     with pytest.raises(ConfigError, match="at most 107 bytes"):
@@ -491,8 +597,13 @@ def test_watchers_that_leave_make_room_while_nothing_is_told(
     control: ControlSocket, path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "LEFT_S", 0.01)
-    for _ in range(CLIENTS_LIMIT):
-        assert raw(path, b"watch\n")["ok"] is True
+    with ExitStack() as stack:
+        for _ in range(CLIENTS_LIMIT):
+            watcher = stack.enter_context(socket.socket(socket.AF_UNIX))
+            watcher.settimeout(LIMIT_S)
+            watcher.connect(str(path))
+            watcher.sendall(b"watch\n")
+            assert b'"ok":true' in watcher.recv(4096)
 
     def answered() -> bool:
         with suppress(CommandError):
@@ -500,6 +611,7 @@ def test_watchers_that_leave_make_room_while_nothing_is_told(
         return False
 
     wait_until(answered)
+    wait_until(lambda: not control._watchers)
 
 
 def test_a_watcher_that_says_no_more_is_still_told(control: ControlSocket, path: Path) -> None:

@@ -241,9 +241,10 @@ def test_a_result_without_rules_is_a_rule_that_does_not_hold(mock_pins, told, cl
 def test_an_output_set_by_hand_stays_until_its_rule_changes(mock_pins, told, clock):
     with opened(mock_pins, [lamp()], told, clock) as port:
         port.write(result(False))
-        port.set("lamp", 0.7)
+        assert port.set("lamp", 0.7) == 1.0
         port.write(result(False, changed=False))
         assert mock_pins.pin(17).state == 1
+        assert port.values() == {"lamp": 1.0}
         port.write(result(True))
         port.write(result(False))
         assert mock_pins.pin(17).state == 0

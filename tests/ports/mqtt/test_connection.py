@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -413,11 +414,26 @@ def test_a_problem_is_told_once_until_it_is_over_or_another(
     ]
 
 
+def tls_failure(kind: type[ssl.SSLError], **said: str) -> ssl.SSLError:
+    error = kind(1, "TLS")
+    for name, text in said.items():
+        setattr(error, name, text)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (socket.gaierror(), "its name is not found; check mqtt.host"),
         (ConnectionRefusedError(), "nothing listens there; check mqtt.host and mqtt.port"),
+        (
+            tls_failure(ssl.SSLError, reason="WRONG_VERSION_NUMBER"),
+            "TLS fails: WRONG_VERSION_NUMBER; check mqtt.port and mqtt.tls",
+        ),
+        (
+            tls_failure(ssl.SSLCertVerificationError, verify_message="self-signed certificate"),
+            "its certificate is not trusted: self-signed certificate; check mqtt.tls.ca_file",
+        ),
         (TimeoutError(), "it does not answer; check mqtt.host and the network"),
         (OSError(113, "No route to host"), "cannot connect: No route to host"),
         (OSError("bare"), "cannot connect: bare"),
@@ -491,7 +507,24 @@ def test_a_connection_that_is_stopped_says_goodbye(
     assert caplog.messages == ["MQTT broker 127.0.0.1:1883: connected as porch"]
 
 
-def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
+class News:
+    """What comes of each wait for news: True where there is some, False where the time is over."""
+
+    def __init__(self, steps: list[str], *waits: Callable[[], bool]) -> None:
+        self._steps = steps
+        self._waits = iter(waits)
+
+    def wait(self, limit_s: float) -> bool:
+        assert limit_s == module.ALIVE_CHECK_S
+        self._steps.append("wait")
+        return next(self._waits)()
+
+    def clear(self) -> None:
+        assert "wait" in self._steps[-2:], "in vain"
+        self._steps.append("clear")
+
+
+def test_without_news_of_a_connection_its_thread_is_looked_at_and_left_where_it_lives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from edged.ports.mqtt import session
@@ -500,14 +533,13 @@ def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
     scripted = Scripted(steps)
     kept = unconnected()
 
-    def checked(_: Connection, found: Any) -> None:
-        steps.append("check")
-        found.lost = True
+    def lose() -> bool:
+        scripted.lost = True
+        return False
 
     monkeypatch.setattr(session, "Session", lambda *_, **__: scripted)
-    monkeypatch.setattr(module, "ALIVE_CHECK_S", 0.01)
-    monkeypatch.setattr(Connection, "_check_alive", checked)
-    kept._news.set()
+    kept._news = News(steps, lambda: True, lambda: False, lose)  # type: ignore[assignment]
     with pytest.raises(PortError, match="connection lost"):
         kept._live_once()
-    assert steps == ["connect", "start", "answer", "check", "close"]
+    turns = ["wait", "clear", "wait", "start", "clear", "wait", "clear"]
+    assert steps == ["connect", "start", "answer", *turns, "close"]

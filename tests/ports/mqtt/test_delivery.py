@@ -275,6 +275,16 @@ def test_an_event_that_the_network_does_not_take_waits_its_turn(bench: Bench) ->
     assert bench.consumer.cursor == 3
 
 
+def test_an_older_event_that_the_network_does_not_take_waits_its_turn_too(bench: Bench) -> None:
+    bench.put(2)
+    bench.delivery.connected(100)
+    bench.delivery.work()
+    assert bench.broker.got == []
+    bench.broker.there = True
+    bench.delivery.work()
+    assert bench.broker.got == [(1, True), (2, True)]
+
+
 def test_losing_the_connection_over_and_over_loses_nothing(bench: Bench) -> None:
     for _ in range(100):
         bench.put()
@@ -448,6 +458,15 @@ def test_who_works_is_woken_for_what_cannot_go_at_once_and_for_nothing_else(benc
     assert woken == ["work"]
 
 
+def test_an_acknowledgement_before_any_event_was_sent_is_that_of_no_event(bench: Bench) -> None:
+    bench.put()
+    bench.delivery.acknowledged(1)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 0
+    bench.connect()
+    assert bench.broker.got == [(1, True)]
+
+
 def test_a_new_connection_gets_all_that_was_not_acknowledged(bench: Bench) -> None:
     bench.connect()
     bench.put()
@@ -476,6 +495,20 @@ def test_how_many_events_came_late_is_told_once(
     bench.put()
     bench.connect()
     assert caplog.messages == ["3 events sent late", "1 events sent late"]
+
+
+def test_what_comes_late_is_counted_anew_each_time_and_with_each_connection(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench.put(4)
+    bench.connect(window=1)
+    bench.lose_connection()
+    bench.connect(window=3)
+    bench.acknowledge_all()
+    bench.put(5)
+    bench.acknowledge_all()
+    assert caplog.messages == ["4 events sent late", "2 events sent late"]
 
 
 def test_after_a_connection_is_lost_nothing_is_live_and_nothing_sent(bench: Bench) -> None:

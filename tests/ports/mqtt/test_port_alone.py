@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import deque
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +13,15 @@ from typing import Any
 import pytest
 
 from edged.commands import Reply
-from edged.config.schema import MqttConfig
-from edged.core import OutputState
+from edged.config.schema import JournalConfig, MqttConfig
+from edged.core import OutputState, Result
+from edged.errors import CameraError
+from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import port as module
 from edged.ports.mqtt.commands import Return
 from edged.ports.mqtt.connection import FAREWELL_S
-from edged.ports.mqtt.port import PENDING_REPORTS, UNSENT_OF_A_KIND
+from edged.ports.mqtt.port import PENDING_REPORTS, UNSENT_OF_A_KIND, MqttPort
 from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.reports import event, health, result
 
@@ -114,6 +118,87 @@ def test_the_first_frame_has_its_classification_and_its_picture(tmp_path: Path) 
         alone.port._write_when_due(result(captured_s=captured_s))
     assert len(alone.port._reports) == 1
     assert len(alone.port._images) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pictures"), [("off", []), ("event", [2]), ("interval", [1, 3])]
+)
+def test_a_picture_waits_only_for_what_is_configured(
+    tmp_path: Path, wanted: str, pictures: list[int]
+) -> None:
+    alone = Alone(tmp_path, image=wanted, image_s=2.0)
+    for number in (1, 2, 3):
+        events = (event(),) if number == 2 else ()
+        alone.port._write_when_due(result(number, events=events, captured_s=1000.0 + number))
+    assert [waiting.frame.number for waiting in alone.port._images] == pictures
+
+
+def test_a_picture_that_cannot_be_made_is_told_and_one_that_nobody_would_get_is_not_made(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshot = pytest.importorskip("edged.imaging.snapshot")
+    made: list[int] = []
+
+    def refuse(seen: Result, *_: object) -> bytes:
+        made.append(seen.frame.number)
+        raise CameraError("a picture of nothing")
+
+    monkeypatch.setattr(snapshot, "snapshot_jpeg", refuse)
+    alone.port._publish_image(result(1))
+    alone.wire.up = False
+    alone.port._publish_image(result(2))
+    assert (made, alone.wire.sent) == ([1], [])
+    assert caplog.messages == ["no picture is sent: a picture of nothing"]
+
+
+def test_the_state_is_told_once_and_again_after_a_reload(alone: Alone) -> None:
+    def told() -> list[str]:
+        return [topic for topic, _ in alone.port._retained.take()]
+
+    alone.port.write(result(1))
+    assert told() == ["edged/porch/state"]
+    alone.port.write(result(2))
+    assert told() == []
+    alone.port.reconfigure(MqttConfig())
+    alone.port.write(result(3))
+    assert told() == ["edged/porch/state"]
+
+
+def test_it_is_live_when_the_broker_is_there_and_nothing_older_is_left(alone: Alone) -> None:
+    alone.port.journal.sync()
+    assert not alone.port.live
+    alone.port._delivery.connected(1)
+    alone.port._delivery.work()
+    assert alone.port.live
+    alone.wire.up = False
+    assert not alone.port.live
+
+
+def test_the_journal_knows_it_by_a_name_that_an_update_keeps(alone: Alone, tmp_path: Path) -> None:
+    alone.port.journal.sync()
+    alone.port.journal.record([event()])
+    alone.port._delivery._consumer.advance(1)
+    alone.port.journal.close()
+    with closing(sqlite3.connect(tmp_path / "events.db")) as database:
+        assert database.execute("SELECT * FROM cursor").fetchall() == [("mqtt", 1)]
+
+
+def test_connecting_waits_as_long_for_the_first_result_as_it_is_told(tmp_path: Path) -> None:
+    journal = Journal("porch", JournalConfig(path=str(tmp_path / "events.db")))
+    port = MqttPort("porch", MqttConfig(), journal, Mailbox(), head_start_s=7.0)
+    waits: list[float | None] = []
+    begun = SimpleNamespace(wait=waits.append)
+    port._connection._first_done = begun  # type: ignore[assignment]
+    port._connection._stopping.set()
+    port._connection._run()
+    assert waits == [7.0]
+
+
+def test_for_people_it_says_which_broker_and_whether_it_is_reached(tmp_path: Path) -> None:
+    port = RecordedPort(MqttConfig(host="hub", port=1884), tmp_path, Mailbox())
+    assert port.state == "hub:1884 away"
+    port._connection._session = object()  # type: ignore[assignment]
+    assert port.state == "hub:1884 connected"
 
 
 def test_the_first_result_lets_connecting_begin(alone: Alone) -> None:
