@@ -156,7 +156,7 @@ def test_the_state_is_told_once_and_again_after_a_reload(alone: Alone) -> None:
         return [topic for topic, _ in alone.port._retained.take()]
 
     alone.port.write(result(1))
-    assert told() == ["edged/porch/state"]
+    assert told() == ["edged/porch/camera/availability", "edged/porch/state"]
     alone.port.write(result(2))
     assert told() == []
     alone.port.reconfigure(MqttConfig())
