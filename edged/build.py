@@ -17,6 +17,7 @@ from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
 from edged.errors import CommandError
 from edged.journal.journal import Journal
+from edged.journal.paths import journal_path
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
 from edged.perception.perception import Perception
@@ -236,12 +237,17 @@ class Ports:
 
             broker = ensure_broker(config.mqtt.host, config.mqtt.port or 1883)
             self._stack.enter_context(broker)
+        memory = None
+        if config.journal.max_events:
+            events = journal_path(config.journal, config.device)
+            memory = events.with_name(f"{events.name}.mqtt")
         self.mqtt = MqttPort(
             config.device,
             config.mqtt,
             journal,
             mailbox,
             outputs=[output.name for output in config.output],
+            memory=memory,
             head_start_s=FIRST_PICTURE_S,
         )
         self.all.append(self._stack.enter_context(self.mqtt))

@@ -22,6 +22,7 @@ from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from edged.ports.mqtt import connection as module
 from edged.ports.mqtt.connection import STABLE_S, Callbacks, Connection
+from edged.ports.mqtt.limits import Limits
 from tests.mosquitto import (
     LIMIT_S,
     VERSIONS,
@@ -448,6 +449,10 @@ class Scripted:
 
     receive_maximum = 7
     reason = "the test ended it"
+    limits = Limits()
+    present = taken_over = False
+    heard_s = 0.0
+    refused_topics = ()
 
     def __init__(self, steps: list[str], *, lost: bool = False) -> None:
         self.lost = lost
@@ -487,7 +492,7 @@ def test_a_connection_that_is_stopped_says_goodbye(
     monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps))
     kept._live_once()
     assert not kept.up
-    assert steps == ["connect", "start", "answer", "say", "part", "close"]
+    assert steps == ["connect", "start", "answer", "say", "part", "settle", "close"]
     assert caplog.messages == ["MQTT broker 127.0.0.1:1883: connected as porch"]
 
 
@@ -510,4 +515,4 @@ def test_news_of_a_connection_is_looked_at_once_and_then_waited_for(
     kept._news.set()
     with pytest.raises(PortError, match="connection lost"):
         kept._live_once()
-    assert steps == ["connect", "start", "answer", "say", "check", "close"]
+    assert steps == ["connect", "start", "answer", "say", "settle", "check", "settle", "close"]
