@@ -186,7 +186,7 @@ class Connection:
             while not session.lost and not self._stopping.is_set():
                 if not self._news.wait(ALIVE_CHECK_S) and not session.lost:
                     self._check_alive(session)
-                    self._ask_again(session, time.monotonic() - began_s)
+                    self._look_again(session, time.monotonic() - began_s)
                 self._news.clear()
                 session.settle()
             if session.lost:
@@ -208,14 +208,14 @@ class Connection:
         if answer.is_failure:
             raise PortError(f"MQTT broker {self.broker}: {self._refusal(answer, session.words)}")
         limits = session.limits
-        if session.present and not limits.subscription_identifiers:
+        if self._resume and session.present and not limits.subscription_identifiers:
             self._resume = False
             raise PortError(
                 f"MQTT broker {self.broker}: it cannot tell how long commands have waited; "
                 "connecting without those"
             )
         self._tell_connected()
-        for feature, problem in limits.lacks():
+        for feature, problem in limits.lacks(self._mqtt.keepalive_s):
             self._callbacks.problem(feature, problem)
         if self._subscriptions:
             session.subscribe(self._subscriptions if limits.wildcards else self._without_wildcards)
@@ -229,8 +229,8 @@ class Connection:
         if session.start():
             raise PortError(f"MQTT broker {self.broker}: the network library gave up")
 
-    def _ask_again(self, session: Session, lived_s: float) -> None:
-        """What was refused may be allowed by now."""
+    def _look_again(self, session: Session, lived_s: float) -> None:
+        """What was refused may be allowed by now, and a rival be gone."""
         if session.refused_topics:
             session.subscribe(session.refused_topics)
         if lived_s > RIVAL_GONE_S:
@@ -246,8 +246,8 @@ class Connection:
         elif self._cuts >= RIVAL_CUTS:
             self._callbacks.problem(
                 RIVAL,
-                f"{self._cuts} connections in a row were cut at once; perhaps another {rival}, or "
-                "a message is larger than it takes",
+                f"it cuts each connection at once; perhaps another {rival}; or a message is larger "
+                'than it takes, which it says with mqtt.protocol = "5"',
             )
 
     def _refusal(self, answer: ReasonCode, words: str = "") -> str:

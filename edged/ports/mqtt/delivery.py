@@ -209,9 +209,10 @@ class Delivery:
             packet = self._publish(self._consumer.refused(first, last))
             if packet is None:
                 return False
+            if packet == NEVER:
+                break
             del self._untold[0]
-            if packet != NEVER:
-                self._gaps[packet] = (first, last)
+            self._gaps[packet] = (first, last)
         packet = self._publish(payload)
         if packet is None:
             return False

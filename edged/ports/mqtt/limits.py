@@ -35,17 +35,25 @@ class Limits(msgspec.Struct, frozen=True):
     """What a broker takes, by its CONNACK (MQTT 5, 3.2.2.3); 3.1.1 tells nothing of it.
 
     ``packet_bytes`` is the size of the largest packet, None where there is no limit.
+    ``keepalive_s`` is used in place of ours, 0 is never; None where ours is right.
     """
 
     receive_maximum: int = ANY_NUMBER
     packet_bytes: int | None = None
+    keepalive_s: int | None = None
     qos: int = 1
     retain: bool = True
     wildcards: bool = True
     subscription_identifiers: bool = True
 
-    def lacks(self) -> Iterator[tuple[str, str]]:
+    def lacks(self, keepalive_s: int) -> Iterator[tuple[str, str]]:
         """Of each feature that edged would use its name, and what is to be done without it."""
+        if self.keepalive_s is not None and not 0 < self.keepalive_s <= keepalive_s:
+            yield (
+                "keep alive",
+                f"it sets keep alive to {self.keepalive_s} s, not the {keepalive_s} s of "
+                "mqtt.keepalive_s: a dead connection is noticed that late (0: never)",
+            )
         if self.qos < 1:
             yield "QoS", "it takes QoS 0 only: what is lost on the way is not sent again"
         if not self.retain:
@@ -71,6 +79,7 @@ def limits_of(answer: Properties | None) -> Limits:
     return Limits(
         receive_maximum=max(1, said("ReceiveMaximum", ANY_NUMBER)),
         packet_bytes=said("MaximumPacketSize", 0) or None,
+        keepalive_s=getattr(answer, "ServerKeepAlive", None),
         qos=min(1, said("MaximumQoS", 1)),
         retain=bool(said("RetainAvailable", 1)),
         wildcards=bool(said("WildcardSubscriptionAvailable", 1)),

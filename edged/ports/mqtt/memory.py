@@ -110,7 +110,7 @@ def _read(path: Path) -> _Kept | None:
         with open_regular(path) as file:
             text = file.read(MOST_BYTES)
         return msgspec.json.decode(text, type=_Kept)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("%s cannot be read (%s); begun anew", path, error)

@@ -50,6 +50,26 @@ UNSENT = 100
 """Messages of QoS 0 that the network may lag behind."""
 
 
+def _know_every_refusal() -> None:
+    """Let the library read codes that the standard has not for a packet.
+
+    mosquitto answers 0x95 to a message above its ``message_size_limit``. The library would end the
+    connection, and the same message the next one.
+    """
+    names = {code: dict(of_packets) for code, of_packets in ReasonCode.names.items()}
+    for code in range(0x80, 0x100):
+        known = names.setdefault(code, {f"Reason 0x{code:02X}": []})
+        for packet in (PacketTypes.CONNACK, PacketTypes.PUBACK, PacketTypes.SUBACK,
+                       PacketTypes.DISCONNECT):  # fmt: skip
+            if not any(packet in packets for packets in known.values()):
+                name = next(iter(known))
+                known[name] = [*known[name], packet]
+    ReasonCode.names = names
+
+
+_know_every_refusal()
+
+
 class Session:
     """What one client has been told by the broker, and what it is told to say.
 
