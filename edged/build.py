@@ -219,6 +219,10 @@ class Ports:
         """What each output has."""
         return self.gpio.values() if self.gpio is not None else {}
 
+    def broker_problems(self) -> list[str]:
+        """What the broker refuses or lacks."""
+        return self.mqtt.problems() if self.mqtt is not None else []
+
     def release_pins(self) -> None:
         """Outputs to their safe level, before anything else ends."""
         if self.gpio is not None:

@@ -233,6 +233,8 @@ class Connection:
         """What was refused may be allowed by now, and a rival be gone."""
         if session.refused_topics:
             session.subscribe(session.refused_topics)
+        if session.unsaid:
+            session.say(b"online")
         if lived_s > RIVAL_GONE_S:
             self._cuts = 0
             self._callbacks.problem(RIVAL, None)

@@ -114,5 +114,5 @@ def refusal(about: str, code: ReasonCode, more: Properties | None) -> str:
     if code.value == NOT_AUTHORIZED:
         advice = "; check its access list"
     elif helps_to_wait(code):
-        advice = "; trying again"
+        advice = "; events and subscriptions are tried again"
     return f"it refuses {about}: {reason(code, more)}{advice}"

@@ -158,6 +158,10 @@ class MqttPort:
         """The broker and whether it is reached, for people."""
         return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
 
+    def problems(self) -> list[str]:
+        """What the broker refuses or lacks at present, one line each."""
+        return self._problems.lines()
+
     def reconfigure(self, mqtt: MqttConfig) -> None:
         """Take over rates and picture options; the connection stays as it was opened."""
         self._mqtt = mqtt
@@ -345,7 +349,7 @@ class MqttPort:
                 events_dropped=self._delivery.dropped,
                 events_refused=self._delivery.refused_events,
                 messages_dropped=self._skipped,
-                broker_problems=self._problems.lines(),
+                broker_problems=self.problems(),
             )
             self._publish_newest(self._topics.health, health.json())
         elif isinstance(report, Result):

@@ -74,7 +74,8 @@ class Session:
     """What one client has been told by the broker, and what it is told to say.
 
     ``news`` is set when the connection is lost, for whatever ``reason``, and when there is
-    something to `settle`. ``heard_s`` is when the broker was last known to be there, and
+    something to `settle`. ``unsaid`` is whether the
+    broker refused our availability. ``heard_s`` is when the broker was last known to be there, and
     ``identifier`` what it marks messages with that did not wait there; ``unheard_s`` is when it was
     last known to be there before. ``will`` is the QoS of the last will, and whether it is retained.
     """
@@ -96,7 +97,7 @@ class Session:
     ) -> None:
         """PortError where the credentials cannot be read."""
         self.lost = False
-        self.taken_over = False
+        self.taken_over = self.unsaid = False
         self.reason = self.words = SILENT
         self.limits = Limits()
         self.present = False
@@ -182,6 +183,9 @@ class Session:
         client = self._client
         client.disconnect()
         client.loop_stop()
+        with self._lock:
+            # Numbers of packets begin anew with the next client.
+            self._answers.clear()
         # The library closes the sockets by which it wakes itself when nobody holds its client any
         # more: while that holds this session, only when garbage is collected, or not in time.
         client.on_connect = client.on_disconnect = client.on_log = None
@@ -318,6 +322,7 @@ class Session:
             if about is None:
                 continue
             self.heard_s = max(self.heard_s, at_s)
+            self.unsaid = code.is_failure if about == self._availability else self.unsaid
             if code.is_failure:
                 self._callbacks.problem(about, refusal(about, code, more))
                 self._callbacks.refused(packet, helps_to_wait(code))

@@ -450,7 +450,7 @@ class Scripted:
     receive_maximum = 7
     reason = "the test ended it"
     limits = Limits()
-    present = taken_over = False
+    present = taken_over = unsaid = False
     heard_s = 0.0
     refused_topics = ()
 

@@ -129,7 +129,7 @@ def test_where_waiting_helps_an_event_is_sent_until_the_broker_takes_it(
             wait_until(lambda: port.live)
         told = [line for line in warnings_of(caplog) if EVENT in line]
         assert len(told) == 1
-        assert "trying again" in told[0]
+        assert "tried again" in told[0]
         assert {1, 2} == set(numbers_of(broker, 6))
 
 
@@ -158,6 +158,20 @@ def test_a_subscription_that_was_refused_is_asked_for_again(
             wait_until(lambda: health_of(port)["broker_problems"])
             broker.suback = lambda _: 1
             wait_until(lambda: COMMAND in broker.subscribed)
+            wait_until(lambda: health_of(port)["broker_problems"] == [])
+
+
+def test_online_that_was_refused_is_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.ports.mqtt.connection.ALIVE_CHECK_S", 0.02)
+    with strict() as broker:
+        broker.puback = lambda _: 0x97
+        with port_to(broker, tmp_path) as port:
+            wait_until(lambda: health_of(port)["broker_problems"])
+            assert broker.retained == {}
+            broker.puback = lambda _: 0
+            wait_until(lambda: broker.retained == {"edged/porch/availability": b"online"})
             wait_until(lambda: health_of(port)["broker_problems"] == [])
 
 
