@@ -16,6 +16,7 @@ from edged.config.schema import MqttConfig
 from edged.errors import PortError
 from edged.ports.mqtt import credentials
 from edged.ports.mqtt.callbacks import Callbacks
+from edged.ports.mqtt.limits import ENDED, SIZE
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessageInfo
@@ -78,6 +79,7 @@ class Connection:
         # What is not wanted now, the broker shall forget.
         self._resume = bool(subscriptions)
         self._will = (1, True)
+        self._packet_bytes: int | None = None
         self._cuts = 0
         self._mqtt = mqtt
         self._client_id = client_id
@@ -217,6 +219,9 @@ class Connection:
         self._tell_connected()
         for feature, problem in limits.lacks(self._mqtt.keepalive_s):
             self._callbacks.problem(feature, problem)
+        if limits.packet_bytes != self._packet_bytes:
+            self._packet_bytes = limits.packet_bytes
+            self._callbacks.problem(SIZE, None)
         if self._subscriptions:
             session.subscribe(self._subscriptions if limits.wildcards else self._without_wildcards)
         self._session = session
@@ -241,7 +246,8 @@ class Connection:
 
     def _look_for_rival(self, session: Session, lived_s: float) -> None:
         """Whether another client of our name is why connections do not last."""
-        self._cuts = self._cuts + 1 if lived_s < STABLE_S else 0
+        cut = lived_s < STABLE_S and session.reason == ENDED
+        self._cuts = self._cuts + 1 if cut else 0
         rival = f"client calls itself {self._client_id}; give each its own mqtt.client_id"
         if session.taken_over:
             self._callbacks.problem(RIVAL, f"another {rival}, or leave it empty")

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
+ENDED = "the broker or the network ended it"
+"""Of a connection for whose end nobody gives a reason."""
+
+SIZE = "size"
+
 ANY_NUMBER = 65535
 """What MQTT 5 assumes where the broker names no Receive Maximum."""
 
@@ -46,28 +51,36 @@ class Limits(msgspec.Struct, frozen=True):
     wildcards: bool = True
     subscription_identifiers: bool = True
 
-    def lacks(self, keepalive_s: int) -> Iterator[tuple[str, str]]:
-        """Of each feature that edged would use its name, and what is to be done without it."""
-        if self.keepalive_s is not None and not 0 < self.keepalive_s <= keepalive_s:
-            yield (
-                "keep alive",
-                f"it sets keep alive to {self.keepalive_s} s, not the {keepalive_s} s of "
-                "mqtt.keepalive_s: a dead connection is noticed that late (0: never)",
-            )
-        if self.qos < 1:
-            yield "QoS", "it takes QoS 0 only: what is lost on the way is not sent again"
-        if not self.retain:
-            yield (
-                "retain",
-                "it retains nothing: who subscribes later hears of availability, state and "
-                "outputs when they change",
-            )
-        if not self.subscription_identifiers:
-            yield (
-                "subscription identifiers",
-                "it knows no subscription identifiers: commands that wait there while edged is "
-                "away are discarded",
-            )
+    def lacks(self, keepalive_s: int) -> Iterator[tuple[str, str | None]]:
+        """Of each feature that edged would use what is to be done without it; None: it is there."""
+        late = self.keepalive_s is not None and not 0 < self.keepalive_s <= keepalive_s
+        yield (
+            "keep alive",
+            f"it sets keep alive to {self.keepalive_s} s, not the {keepalive_s} s of "
+            "mqtt.keepalive_s: a dead connection is noticed that late (0: never)"
+            if late
+            else None,
+        )
+        yield (
+            "QoS",
+            "it takes QoS 0 only: what is lost on the way is not sent again"
+            if self.qos < 1
+            else None,
+        )
+        yield (
+            "retain",
+            "it retains nothing: who subscribes later hears of availability, state and outputs "
+            "when they change"
+            if not self.retain
+            else None,
+        )
+        yield (
+            "subscription identifiers",
+            "it knows no subscription identifiers: commands that wait there while edged is away "
+            "are discarded"
+            if not self.subscription_identifiers
+            else None,
+        )
 
 
 def limits_of(answer: Properties | None) -> Limits:

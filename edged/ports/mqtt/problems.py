@@ -19,12 +19,17 @@ class Problems:
         self._lines: dict[str, str] = {}
 
     def tell(self, broker: str, about: str, problem: str | None) -> None:
-        """There is this problem of `broker`'s, or none any more (None)."""
+        """There is this problem of `broker`'s, or none any more (None).
+
+        What is about ``size: image`` is over with what is about ``size``.
+        """
         with self._lock:
-            before = self._lines.get(about)
             if problem is None:
-                self._lines.pop(about, None)
+                over = [one for one in self._lines if f"{one}: ".startswith(f"{about}: ")]
+                for one in over:
+                    del self._lines[one]
                 return
+            before = self._lines.get(about)
             if before == problem or len(self._lines) >= MOST:
                 return
             self._lines[about] = problem

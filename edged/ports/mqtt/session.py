@@ -31,7 +31,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edged.config.schema import MqttConfig
 from edged.ports.mqtt import credentials, tls
 from edged.ports.mqtt.limits import (
+    ENDED,
     SESSION_TAKEN_OVER,
+    SIZE,
     Limits,
     TooLargeError,
     helps_to_wait,
@@ -74,10 +76,10 @@ class Session:
     """What one client has been told by the broker, and what it is told to say.
 
     ``news`` is set when the connection is lost, for whatever ``reason``, and when there is
-    something to `settle`. ``unsaid`` is whether the
-    broker refused our availability. ``heard_s`` is when the broker was last known to be there, and
-    ``identifier`` what it marks messages with that did not wait there; ``unheard_s`` is when it was
-    last known to be there before. ``will`` is the QoS of the last will, and whether it is retained.
+    something to `settle`. ``unsaid`` is whether the broker refused our availability, ``heard_s``
+    when it was last known to be there, and ``unheard_s`` the same of the connection before.
+    ``identifier`` is what it marks messages with that come after we have subscribed. ``will`` is
+    the QoS of the last will, and whether that is retained.
     """
 
     def __init__(
@@ -265,7 +267,7 @@ class Session:
             self.reason = reason(code, more)
             self.taken_over = code.value == SESSION_TAKEN_OVER
         elif self._answer is not None or self.reason == SILENT:
-            self.reason = "the broker or the network ended it"
+            self.reason = ENDED
         self.lost = True
         self._answered.set()
         self._news.set()
@@ -344,7 +346,7 @@ class Session:
         packed = properties.pack() if properties is not None else b"\0"  # type: ignore[no-untyped-call]
         if publish_bytes(topic, payload, qos, packed) > most:
             problem = f"it takes {most} bytes at a time; what is larger on {about} is skipped"
-            self._callbacks.problem(f"size of {about}", problem)
+            self._callbacks.problem(f"{SIZE}: {about}", problem)
             raise TooLargeError(problem)
 
     def _on_log(self, client: Client, data: Any, level: int, line: str) -> None:

@@ -305,6 +305,18 @@ def test_a_broker_of_qos_0_gets_events_all_the_same(
     assert any("QoS 0 only" in line for line in warnings_of(caplog))
 
 
+def test_what_the_broker_has_learned_is_no_problem_any_more(tmp_path: Path) -> None:
+    with (
+        strict(MaximumQoS=0, RetainAvailable=0, MaximumPacketSize=100) as broker,
+        port_to(broker, tmp_path, classification_hz=0.0) as port,
+    ):
+        make_events(port, 1)
+        wait_until(lambda: len(health_of(port)["broker_problems"]) == 4)
+        broker.names.clear()
+        broker.cut()
+        wait_until(lambda: health_of(port)["broker_problems"] == [])
+
+
 def test_without_wildcards_each_output_is_subscribed_to(tmp_path: Path) -> None:
     with strict(WildcardSubscriptionAvailable=0) as broker:
         with port_to(broker, tmp_path, outputs=("lamp", "heater")):

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.client import MQTTMessage
 
 from edged.commands import Pause, Resume
+from edged.config.schema import MqttConfig
 from edged.mailbox import Mailbox
+from edged.ports.mqtt.commands import Commands
 from edged.ports.mqtt.memory import Memory
+from edged.ports.mqtt.topics import Topics
 from tests.mosquitto import MQTT_5, Broker, Listener, broker, brokers, wait_until
 from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.strict_broker import StrictBroker, strict
@@ -177,3 +181,17 @@ def test_a_broker_that_cannot_tell_what_waited_is_asked_to_forget_it(tmp_path: P
             wait_until(lambda: COMMAND in broker.subscribed)
         assert [one.clean_start for one in broker.greetings] == [False, True]
         assert broker.violations == []
+
+
+def test_a_retained_command_is_not_even_answered(tmp_path: Path) -> None:
+    message = MQTTMessage(0, COMMAND.encode())
+    message.payload, message.retain = b"pause", True
+    answers: list[Any] = []
+    commands = Commands(
+        Topics(MqttConfig(), "porch"), frozenset(), Mailbox(), lambda *said: answers.append(said)
+    )
+    commands.refuse_stale(message)
+    assert answers == []
+    message.retain = False
+    commands.refuse_stale(message)
+    assert len(answers) == 1
