@@ -35,6 +35,9 @@ STABLE_S = 10.0
 ALIVE_CHECK_S = 10.0
 """How often to look whether the network's thread still lives."""
 
+ACKNOWLEDGED_S = 60.0
+"""A broker that acknowledges nothing for so long is told."""
+
 RIVAL_CUTS = 3
 """So many connections in a row that lived less than `STABLE_S` are not the network's fault."""
 
@@ -235,11 +238,14 @@ class Connection:
             raise PortError(f"MQTT broker {self.broker}: the network library gave up")
 
     def _look_again(self, session: Session, lived_s: float) -> None:
-        """What was refused may be allowed by now, and a rival be gone."""
+        """What was refused may be allowed by now, a rival be gone, and the broker be stuck."""
         if session.refused_topics:
             session.subscribe(session.refused_topics)
         if session.unsaid:
             session.say(b"online")
+        silent = session.unanswered_s() > ACKNOWLEDGED_S
+        problem = f"it has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s; events wait here"
+        self._callbacks.problem("acknowledgements", problem if silent else None)
         if lived_s > RIVAL_GONE_S:
             self._cuts = 0
             self._callbacks.problem(RIVAL, None)

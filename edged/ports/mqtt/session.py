@@ -117,6 +117,7 @@ class Session:
         # deque, always finds its message registered.
         self._lock = threading.Lock()
         self._unanswered: dict[int, str] = {}
+        self._progress_s = 0.0
         self._unsent: set[int] = set()
         self._answers: deque[tuple[int, ReasonCode, Properties | None, float]] = deque()
         self._asked: list[str] = []
@@ -227,6 +228,12 @@ class Session:
             self._register(sent, about or topic, qos)
         return sent
 
+    def unanswered_s(self) -> float:
+        """How long nothing was acknowledged of what should be."""
+        with self._lock:
+            self._settle()
+            return self._clock() - self._progress_s if self._unanswered else 0.0
+
     def settle(self) -> None:
         """Look at what the broker answered to what was published."""
         with self._lock:
@@ -323,6 +330,7 @@ class Session:
             about = self._unanswered.pop(packet, None)
             if about is None:
                 continue
+            self._progress_s = at_s
             self.heard_s = max(self.heard_s, at_s)
             self.unsaid = code.is_failure if about == self._availability else self.unsaid
             if code.is_failure:
@@ -333,6 +341,8 @@ class Session:
 
     def _register(self, sent: MQTTMessageInfo, about: str, qos: int) -> None:
         if qos:
+            if not self._unanswered:
+                self._progress_s = self._clock()
             self._unanswered[sent.mid] = about
         else:
             self._unsent.add(sent.mid)

@@ -453,6 +453,7 @@ class Scripted:
     present = taken_over = unsaid = False
     heard_s = 0.0
     refused_topics = ()
+    unanswered_s = staticmethod(lambda: 0.0)
 
     def __init__(self, steps: list[str], *, lost: bool = False) -> None:
         self.lost = lost

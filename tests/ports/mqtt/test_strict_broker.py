@@ -458,3 +458,18 @@ def test_a_broker_that_acknowledges_nothing_costs_bounded_memory(tmp_path: Path)
             assert len(session._unanswered) <= 101
             assert len(session._unsent) <= UNSENT
             assert len(session._client._out_messages) <= 101
+
+
+def test_a_broker_that_acknowledges_nothing_is_told_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.ports.mqtt.connection.ALIVE_CHECK_S", 0.02)
+    monkeypatch.setattr("edged.ports.mqtt.connection.ACKNOWLEDGED_S", 0.05)
+    with strict() as broker, port_to(broker, tmp_path) as port:
+        wait_until(lambda: not broker.unanswered)
+        broker.puback = lambda _: None
+        make_events(port, 2)
+        wait_until(lambda: health_of(port)["broker_problems"])
+        assert "acknowledged nothing" in health_of(port)["broker_problems"][0]
+        broker.acknowledge()
+        wait_until(lambda: health_of(port)["broker_problems"] == [])
