@@ -35,7 +35,7 @@ STABLE_S = 10.0
 ALIVE_CHECK_S = 10.0
 """How often to look whether the network's thread still lives."""
 
-ACKNOWLEDGED_S = 60.0
+SILENT_S = 60.0
 """A broker that acknowledges nothing for so long is told."""
 
 RIVAL_CUTS = 3
@@ -243,8 +243,8 @@ class Connection:
             session.subscribe(session.refused_topics)
         if session.unsaid:
             session.say(b"online")
-        silent = session.unanswered_s() > ACKNOWLEDGED_S
-        problem = f"it has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s; events wait here"
+        silent = session.unanswered_s() > SILENT_S
+        problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events wait here"
         self._callbacks.problem("acknowledgements", problem if silent else None)
         if lived_s > RIVAL_GONE_S:
             self._cuts = 0

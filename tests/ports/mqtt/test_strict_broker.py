@@ -464,7 +464,7 @@ def test_a_broker_that_acknowledges_nothing_is_told_until_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edged.ports.mqtt.connection.ALIVE_CHECK_S", 0.02)
-    monkeypatch.setattr("edged.ports.mqtt.connection.ACKNOWLEDGED_S", 0.05)
+    monkeypatch.setattr("edged.ports.mqtt.connection.SILENT_S", 0.05)
     with strict() as broker, port_to(broker, tmp_path) as port:
         wait_until(lambda: not broker.unanswered)
         broker.puback = lambda _: None
