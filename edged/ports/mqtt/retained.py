@@ -69,6 +69,7 @@ class Retained:
                 topic = self._emptied.pop(self._acknowledged.popleft(), None)
                 if topic is not None and not self._payloads.get(topic):
                     self._payloads.pop(topic, None)
+                    self._due.pop(topic, None)
                     self._memory.forget(topic)
 
     def __bool__(self) -> bool:
