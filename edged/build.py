@@ -17,6 +17,7 @@ from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
 from edged.errors import CommandError
 from edged.journal.journal import Journal
+from edged.journal.paths import journal_path
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
 from edged.perception.perception import Perception
@@ -218,6 +219,10 @@ class Ports:
         """What each output has."""
         return self.gpio.values() if self.gpio is not None else {}
 
+    def broker_problems(self) -> list[str]:
+        """What the broker refuses or lacks."""
+        return self.mqtt.problems() if self.mqtt is not None else []
+
     def release_pins(self) -> None:
         """Outputs to their safe level, before anything else ends."""
         if self.gpio is not None:
@@ -236,12 +241,17 @@ class Ports:
 
             broker = ensure_broker(config.mqtt.host, config.mqtt.port or 1883)
             self._stack.enter_context(broker)
+        memory = None
+        if config.journal.max_events:
+            events = journal_path(config.journal, config.device)
+            memory = events.with_name(f"{events.name}.mqtt")
         self.mqtt = MqttPort(
             config.device,
             config.mqtt,
             journal,
             mailbox,
             outputs=[output.name for output in config.output],
+            memory=memory,
             head_start_s=FIRST_PICTURE_S,
         )
         self.all.append(self._stack.enter_context(self.mqtt))

@@ -192,6 +192,7 @@ class Daemon:
             pipeline.perception,
             self._attention,
             self._ports.output_values(),
+            self._ports.broker_problems(),
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:

@@ -111,6 +111,7 @@ class Vitals:
         perception: Perception,
         attention: Attention,
         outputs: Mapping[str, float],
+        broker_problems: Sequence[str] = (),
     ) -> StatusAnswer:
         """The present state, for who asks."""
         return StatusAnswer(
@@ -124,6 +125,7 @@ class Vitals:
             dropped=camera.dropped,
             paused=attention.paused,
             idle=attention.idle,
+            broker_problems=tuple(broker_problems),
         )
 
 

@@ -172,7 +172,9 @@ class MqttConfig(Section, frozen=True):
     image_s: PositiveSeconds = 10.0
     image_quality: Annotated[int, Meta(ge=1, le=95)] = 80
     image_width_px: Annotated[int, Meta(ge=16, le=4096)] = 640
+    image_retain: bool = False
     commands: bool = True
+    command_age_s: Seconds = 10.0
 
 
 class JournalConfig(Section, frozen=True):

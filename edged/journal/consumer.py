@@ -60,6 +60,10 @@ class Consumer:
         """The next entries after `number`, at most `limit` and the gaps between them."""
         return self._journal.page(self, number, limit)
 
+    def refused(self, first: int, last: int) -> bytes:
+        """The JSON of a gap: these are in the journal, and were refused where they went."""
+        return self._journal.gap(first, last, "refused")
+
     def rewind(self) -> int:
         """The cursor: read on after it."""
         with self._lock:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from edged.journal.entry import Entry, Page
-from edged.messages.events import GapMessage
+from edged.messages.events import GapMessage, GapReason
 from edged.messages.message import Moment
 
 
@@ -21,7 +21,7 @@ class Losses(NamedTuple):
     replaced_up_to: int
     damaged: Sequence[int] = ()
 
-    def reason(self, first: int, last: int) -> Literal["full", "crash", "damaged"]:
+    def reason(self, first: int, last: int) -> GapReason:
         """Why the numbers from `first` to `last` are missing."""
         if last <= self.replaced_up_to or any(first <= one <= last for one in self.damaged):
             return "damaged"
@@ -36,16 +36,19 @@ def with_gaps(events: Sequence[Entry], after: int, end: int, losses: Losses, at:
     entries = []
     for event in events:
         if event.number > after + 1:
-            entries.append(_gap(after + 1, event.number - 1, losses, at))
+            entries.append(_lost(after + 1, event.number - 1, losses, at))
         entries.append(event)
         after = event.number
     if end > after:
-        entries.append(_gap(after + 1, end, losses, at))
+        entries.append(_lost(after + 1, end, losses, at))
     return Page(entries, max(after, end))
 
 
-def _gap(first: int, last: int, losses: Losses, at: Moment) -> Entry:
-    message = GapMessage(
-        device=at.device, time=at.time, first=first, last=last, reason=losses.reason(first, last)
-    )
-    return Entry(last, message.json(), first)
+def gap(first: int, last: int, reason: GapReason, at: Moment) -> bytes:
+    """The JSON of a gap."""
+    message = GapMessage(device=at.device, time=at.time, first=first, last=last, reason=reason)
+    return message.json()
+
+
+def _lost(first: int, last: int, losses: Losses, at: Moment) -> Entry:
+    return Entry(last, gap(first, last, losses.reason(first, last), at), first)

@@ -16,12 +16,13 @@ from edged.core import Event
 from edged.errors import PortError
 from edged.journal.consumer import Consumer
 from edged.journal.entry import Entry, Page
-from edged.journal.gaps import Losses, with_gaps
+from edged.journal.gaps import Losses, gap, with_gaps
 from edged.journal.numbers import Numbers
 from edged.journal.paths import journal_path
 from edged.journal.schema import Read
 from edged.journal.store import Store
 from edged.messages import events as messages
+from edged.messages.events import GapReason
 from edged.messages.message import Moment
 
 log = logging.getLogger(__name__)
@@ -174,6 +175,11 @@ class Journal:
         finally:
             if ours:
                 self._disk.release()
+
+    def gap(self, first: int, last: int, reason: GapReason) -> bytes:
+        """The JSON of a gap that is told now."""
+        moment = Moment.now(self._device, self._clock, self._wall_clock)
+        return gap(first, last, reason, moment)
 
     def cursor_moved(self) -> None:
         """A consumer has advanced, which is to be written some time."""

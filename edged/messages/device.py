@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -32,8 +32,15 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     ]
     events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
     messages_dropped: Annotated[
-        Count, Meta(description="pictures, classifications and health reports skipped")
+        Count,
+        Meta(description="messages skipped: the network is too slow, or they are too large"),
     ]
+    events_refused: Annotated[
+        Count, Meta(description="events that the broker refused; the journal has them")
+    ] = 0
+    broker_problems: Annotated[
+        tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
+    ] = ()
 
 
 class OutputMessage(Message, frozen=True, kw_only=True):
@@ -53,7 +60,13 @@ def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, Percentile
 
 
 def health(
-    report: Health, at: Moment, *, events_dropped: int = 0, messages_dropped: int = 0
+    report: Health,
+    at: Moment,
+    *,
+    events_dropped: int = 0,
+    events_refused: int = 0,
+    messages_dropped: int = 0,
+    broker_problems: Sequence[str] = (),
 ) -> HealthMessage:
     """The daemon's health, with what a port has to add."""
     return HealthMessage(
@@ -75,6 +88,8 @@ def health(
         stages_ms=stages(report.stages_ms),
         events_dropped=events_dropped,
         messages_dropped=messages_dropped,
+        events_refused=events_refused,
+        broker_problems=tuple(broker_problems),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from edged.core import Event, Reason
 from edged.messages.message import Count, Message, Moment, Score, bounded, encoded
+
+GapReason: TypeAlias = Literal["full", "crash", "damaged", "refused"]
 
 
 class EventMessage(Message, frozen=True, kw_only=True):
@@ -45,10 +47,10 @@ class GapMessage(Message, frozen=True, kw_only=True):
     first: Annotated[Count, Meta(description="the first number that is missing")]
     last: Annotated[Count, Meta(description="the last number that is missing")]
     reason: Annotated[
-        Literal["full", "crash", "damaged"],
+        GapReason,
         Meta(
             description="the journal was full, or edged ended before it wrote them, "
-            "or what was written could not be read"
+            "or what was written could not be read, or the broker refused them"
         ),
     ]
 

@@ -54,6 +54,9 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     dropped: Count
     paused: bool
     idle: bool
+    broker_problems: Annotated[
+        tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
+    ] = ()
 
 
 AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer

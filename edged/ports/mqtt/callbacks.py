@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
 
+def _nothing(*_: object) -> None:
+    pass
+
+
 class Callbacks(msgspec.Struct, frozen=True):
     """What the connection tells its owner, each from a thread of the connection's."""
 
@@ -25,3 +29,15 @@ class Callbacks(msgspec.Struct, frozen=True):
 
     message: Callable[[MQTTMessage], None]
     """Something came on a subscribed topic."""
+
+    stale: Callable[[MQTTMessage], None] = _nothing
+    """The same, of what may have waited at the broker for longer than ``mqtt.command_age_s``."""
+
+    refused: Callable[[int, bool], None] = _nothing
+    """The broker does not take the packet; whether it may take the same message later.
+
+    Called under locks of the session and of who publishes: leave a note only.
+    """
+
+    problem: Callable[[str, str | None], None] = _nothing
+    """What is wrong about something, such as a topic; None: nothing any more. Any thread."""

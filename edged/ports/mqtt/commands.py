@@ -26,6 +26,12 @@ LEVEL_BYTES = 16
 """No value of an output is longer."""
 
 
+STALE = (
+    "it waited at the broker while edged was away, perhaps for longer than mqtt.command_age_s; "
+    "send it again, or with a Message Expiry Interval"
+)
+
+
 class Return(msgspec.Struct, frozen=True):
     """Where a reply goes, and what must come back with it."""
 
@@ -73,6 +79,12 @@ class Commands:
                 self._post(self._set_output(topic, bytes(message.payload)), where)
         except CommandError as error:
             self._reply(where, Reply(error=str(error)))
+
+    def refuse_stale(self, message: MQTTMessage) -> None:
+        """Answer to a message that may have waited too long to be wanted any more."""
+        if not message.retain:
+            log.debug("a command that waited at the broker is refused")
+            self._reply(self._return(message), Reply(error=STALE))
 
     def _post(self, command: Command, where: Return) -> None:
         where = msgspec.structs.replace(where, request=name_of(type(command)), id=command.id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import socket
 import threading
 import time
@@ -14,6 +16,7 @@ from edged.config.schema import MqttConfig
 from edged.errors import PortError
 from edged.ports.mqtt import credentials
 from edged.ports.mqtt.callbacks import Callbacks
+from edged.ports.mqtt.limits import ENDED, SIZE
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessageInfo
@@ -32,6 +35,17 @@ STABLE_S = 10.0
 ALIVE_CHECK_S = 10.0
 """How often to look whether the network's thread still lives."""
 
+SILENT_S = 60.0
+"""A broker that acknowledges nothing for so long is told."""
+
+RIVAL_CUTS = 3
+"""So many connections in a row that lived less than `STABLE_S` are not the network's fault."""
+
+RIVAL_GONE_S = 600.0
+"""A connection that lived this long has no rival."""
+
+RIVAL = "client identifier"
+
 FAREWELL_S = 1.0
 """At the end, the time for the last messages to go out."""
 
@@ -43,6 +57,9 @@ class Connection:
     certificates anew, so that a rotation takes effect and nothing is sent again behind the back of
     `Delivery`. `availability` is the topic that says ``online`` or ``offline``, retained; the
     broker itself says ``offline`` there when the connection dies.
+
+    Where ``without_wildcards`` says other subscriptions, a broker without wildcards gets those.
+    ``heard_s`` is when the broker was last known to be there.
 
     The library is imported by this thread, and not before `first_done` or ``head_start_s``: it
     would compete with the first picture for the interpreter.
@@ -56,8 +73,17 @@ class Connection:
         subscriptions: Sequence[str],
         callbacks: Callbacks,
         *,
+        without_wildcards: Sequence[str] = (),
+        heard_s: float = -math.inf,
         head_start_s: float = 0.0,
     ) -> None:
+        self.heard_s = heard_s
+        self._without_wildcards = without_wildcards
+        # What is not wanted now, the broker shall forget.
+        self._resume = bool(subscriptions)
+        self._will = (1, True)
+        self._packet_bytes: int | None = None
+        self._cuts = 0
         self._mqtt = mqtt
         self._client_id = client_id
         self._availability = availability
@@ -110,12 +136,18 @@ class Connection:
         *,
         retain: bool = False,
         correlation: bytes | None = None,
+        about: str = "",
     ) -> MQTTMessageInfo | None:
-        """Hand a message to the network's thread; None while the broker is away. Never blocks."""
+        """Hand a message to the network's thread. Never blocks.
+
+        None while the broker is away or takes no more; TooLargeError for what it will never take.
+        """
         session = self._session
         if session is None:
             return None
-        return session.publish(topic, payload, qos, retain=retain, correlation=correlation)
+        return session.publish(
+            topic, payload, qos, retain=retain, correlation=correlation, about=about
+        )
 
     def announce(self) -> None:
         """Say ``online``."""
@@ -147,6 +179,11 @@ class Connection:
             self._callbacks,
             self._news,
             v5=self._v5,
+            resume=self._resume,
+            # By chance: no run before shall have marked with it what waits at the broker.
+            identifier=1 + int.from_bytes(os.urandom(3), "big"),
+            unheard_s=self.heard_s,
+            will=self._will,
         )
         try:
             session.connect(self._mqtt.host, self._port, CONNECT_TIMEOUT_S)
@@ -155,16 +192,22 @@ class Connection:
         session.start()
         try:
             self._greet(session)
+            began_s = time.monotonic()
             while not session.lost and not self._stopping.is_set():
                 if not self._news.wait(ALIVE_CHECK_S) and not session.lost:
                     self._check_alive(session)
+                    self._look_again(session, time.monotonic() - began_s)
                 self._news.clear()
+                session.settle()
             if session.lost:
+                self._look_for_rival(session, time.monotonic() - began_s)
                 raise PortError(f"MQTT broker {self.broker}: connection lost: {session.reason}")
             session.part(FAREWELL_S)
+            session.settle()
         finally:
             self._session = None
             session.close()
+            self.heard_s = max(self.heard_s, session.heard_s)
             self._callbacks.down()
 
     def _greet(self, session: Session) -> None:
@@ -173,10 +216,22 @@ class Connection:
         if answer is None:
             raise PortError(f"MQTT broker {self.broker}: no answer: {session.reason}")
         if answer.is_failure:
-            raise PortError(f"MQTT broker {self.broker}: {self._refusal(answer)}")
+            raise PortError(f"MQTT broker {self.broker}: {self._refusal(answer, session.words)}")
+        limits = session.limits
+        if self._resume and session.present and not limits.subscription_identifiers:
+            self._resume = False
+            raise PortError(
+                f"MQTT broker {self.broker}: it cannot tell how long commands have waited; "
+                "connecting without those"
+            )
         self._tell_connected()
+        for feature, problem in limits.lacks(self._mqtt.keepalive_s):
+            self._callbacks.problem(feature, problem)
+        if limits.packet_bytes != self._packet_bytes:
+            self._packet_bytes = limits.packet_bytes
+            self._callbacks.problem(SIZE, None)
         if self._subscriptions:
-            session.subscribe(self._subscriptions)
+            session.subscribe(self._subscriptions if limits.wildcards else self._without_wildcards)
         self._session = session
         self._callbacks.up(session.receive_maximum)
 
@@ -186,8 +241,40 @@ class Connection:
         if session.start():
             raise PortError(f"MQTT broker {self.broker}: the network library gave up")
 
-    def _refusal(self, answer: ReasonCode) -> str:
+    def _look_again(self, session: Session, lived_s: float) -> None:
+        """What was refused may be allowed by now, a rival be gone, and the broker be stuck."""
+        if session.refused_topics:
+            session.subscribe(session.refused_topics)
+        if session.unsaid:
+            session.say(b"online")
+        silent = session.unanswered_s() > SILENT_S
+        problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events wait here"
+        self._callbacks.problem("acknowledgements", problem if silent else None)
+        if lived_s > RIVAL_GONE_S:
+            self._cuts = 0
+            self._callbacks.problem(RIVAL, None)
+
+    def _look_for_rival(self, session: Session, lived_s: float) -> None:
+        """Whether another client of our name is why connections do not last."""
+        cut = lived_s < STABLE_S and session.reason == ENDED
+        self._cuts = self._cuts + 1 if cut else 0
+        rival = f"client calls itself {self._client_id}; give each its own mqtt.client_id"
+        if session.taken_over:
+            self._callbacks.problem(RIVAL, f"another {rival}, or leave it empty")
+        elif self._cuts >= RIVAL_CUTS:
+            self._callbacks.problem(
+                RIVAL,
+                f"it cuts each connection at once; perhaps another {rival}; or a message is larger "
+                'than it takes, which it says with mqtt.protocol = "5"',
+            )
+
+    def _refusal(self, answer: ReasonCode, words: str = "") -> str:
         name = answer.getName()
+        if name in ("Retain not supported", "QoS not supported"):
+            # The last will asked for it.
+            qos, retain = self._will
+            self._will = (0, retain) if name == "QoS not supported" else (qos, False)
+            return f"it refuses the last will ({name}); connecting with a lesser one"
         if name == "Unsupported protocol version" and self._v5:
             self._v5 = False
             return "it does not speak MQTT 5; MQTT 3.1.1 is used"
@@ -196,7 +283,9 @@ class Connection:
             return (
                 f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
             )
-        return f"it refuses the connection: {name}"
+        if name == "Client identifier not valid":
+            return f"it refuses the name {self._client_id} ({words}); set mqtt.client_id"
+        return f"it refuses the connection: {words or name}"
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:

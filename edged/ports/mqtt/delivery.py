@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
+from edged.backoff import backoff_s
 from edged.journal.consumer import Consumer
 from edged.journal.entry import Entry
 from edged.messages.events import replayed
@@ -16,6 +18,9 @@ log = logging.getLogger(__name__)
 WINDOW = 100
 """Events that may wait for their acknowledgement."""
 
+NEVER = 0
+"""In place of a packet's number, which is 1 at least: the broker will never take this payload."""
+
 BATCH = 200
 """Entries read ahead from the journal."""
 
@@ -24,14 +29,21 @@ class Delivery:
     """The order of events between the loop, the journal and the broker.
 
     Threads: `put` is the loop's, `connected` and `disconnected` the connection's, `acknowledged`
-    the network's; `work` is one worker's, the only one that waits for the disk.
+    the network's, `refused` anybody's; `work` is one worker's, the only one that waits for the
+    disk.
 
-    ``publish`` sends one payload and returns its packet number, or None while the broker is away.
-    ``wake`` is called when `work` has something to do.
+    ``publish`` sends one payload and returns its packet number, `NEVER`, or None while the broker
+    is away or takes no more. ``wake`` is called when `work` has something to do, and `work` has
+    something to do after `due_in_s`, too. ``retry_s`` is how long to wait, first and longest, when
+    the broker takes nothing at present.
 
     While ``live``, an event is published by `put` itself. Otherwise `work` sends what the journal
     has, oldest first and marked as replayed, and goes live at its end. The cursor in the journal
     follows what is acknowledged without a hole; from there all is sent again on a new connection.
+
+    An event that the broker refuses for good is left out: it stays in the journal, and is part of a
+    gap for who listens. ``refused_events`` counts them. Where waiting helps, all is sent again from
+    the one that was refused.
     """
 
     def __init__(
@@ -39,7 +51,12 @@ class Delivery:
         consumer: Consumer,
         publish: Callable[[bytes], int | None],
         wake: Callable[[], None],
+        retry_s: tuple[float, float] = (1.0, 60.0),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.refused_events = 0
+        self._retry_s = retry_s
+        self._clock = clock
         self._consumer = consumer
         self._publish = publish
         self._wake = wake
@@ -52,6 +69,14 @@ class Delivery:
         self._ahead: deque[Entry] = deque()
         self._in_flight: dict[int, Entry] = {}
         self._acknowledged: deque[int] = deque()
+        self._refusals: deque[tuple[int, bool]] = deque()
+        # Numbers, first and last, that were left out and not told as a gap.
+        self._untold: list[tuple[int, int]] = []
+        self._gaps: dict[int, tuple[int, int]] = {}
+        self._hold_after: int | None = None
+        self._resume_s: float | None = None
+        self._failures = 0
+        self._refused_up_to = 0
         self._late = 0
 
     @property
@@ -86,6 +111,16 @@ class Delivery:
         self._acknowledged.append(packet)
         self._wake()
 
+    def refused(self, packet: int, again: bool) -> None:
+        """The broker does not take this packet; `again`: not now, but perhaps later."""
+        self._refusals.append((packet, again))
+        self._wake()
+
+    def due_in_s(self) -> float | None:
+        """When `work` goes on by itself; None: when it is woken."""
+        with self._lock:
+            return None if self._resume_s is None else max(0.0, self._resume_s - self._clock())
+
     def connected(self, window: int) -> None:
         """A new connection, whose broker takes `window` unacknowledged messages at a time."""
         with self._lock:
@@ -110,6 +145,8 @@ class Delivery:
         """Send what was read ahead; true if more has to be read first."""
         with self._lock:
             self._settle()
+            if self._hold_after is not None and not self._may_resume():
+                return False
             if self._consumer.behind and not self._in_flight:
                 self._start_over()
             while not self._live and len(self._in_flight) < self._window:
@@ -142,24 +179,89 @@ class Delivery:
                     log.info("%d events sent late", self._late)
                 self._late = 0
 
+    def _may_resume(self) -> bool:
+        """Whether the broker, which took nothing more, is tried again."""
+        if self._in_flight:
+            return False
+        if self._resume_s is None:
+            self._failures += 1
+            self._resume_s = self._clock() + backoff_s(self._failures, *self._retry_s)
+        if self._clock() < self._resume_s:
+            return False
+        self._start_over()
+        return True
+
     def _start_over(self) -> None:
         self._live = False
+        self._hold_after = self._resume_s = None
+        for first, last in self._gaps.values():
+            self._leave_out(first, last)
+        self._gaps.clear()
         self._in_flight.clear()
         self._ahead.clear()
-        self._read_up_to = self._consumer.rewind()
+        self._read_up_to = after = self._consumer.rewind()
+        # What comes after that is tried again.
+        self._untold = [(first, min(last, after)) for first, last in self._untold if first <= after]
 
     def _send(self, entry: Entry, payload: bytes) -> bool:
+        while self._untold:
+            first, last = self._untold[0]
+            packet = self._publish(self._consumer.refused(first, last))
+            if packet is None:
+                return False
+            if packet == NEVER:
+                break
+            del self._untold[0]
+            self._gaps[packet] = (first, last)
         packet = self._publish(payload)
         if packet is None:
             return False
-        self._in_flight[packet] = entry
+        if packet == NEVER:
+            self._refuse(entry)
+        else:
+            self._in_flight[packet] = entry
         return True
 
+    def _refuse(self, entry: Entry) -> None:
+        """Go on without an entry."""
+        if entry.first is None and entry.number > self._refused_up_to:
+            self.refused_events += 1
+            self._refused_up_to = entry.number
+        self._leave_out(entry.before + 1, entry.number)
+
+    def _leave_out(self, first: int, last: int) -> None:
+        self._untold.append((first, last))
+        merged = [min(self._untold)]
+        for one in sorted(self._untold)[1:]:
+            if one[0] <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], one[1]))
+            else:
+                merged.append(one)
+        self._untold = merged
+
     def _settle(self) -> None:
-        if not self._acknowledged:
+        if not (self._acknowledged or self._refusals or self._untold):
             return
         while self._acknowledged:
-            self._in_flight.pop(self._acknowledged.popleft(), None)
+            packet = self._acknowledged.popleft()
+            self._gaps.pop(packet, None)
+            if self._in_flight.pop(packet, None) is not None:
+                self._failures = 0
+        while self._refusals:
+            self._settle_refusal(*self._refusals.popleft())
         # Sent in order of number: before the first that is left, nothing is missing.
         left = next(iter(self._in_flight.values()), self._ahead[0] if self._ahead else None)
-        self._consumer.advance(self._read_up_to if left is None else left.before)
+        up_to = self._read_up_to if left is None else left.before
+        self._consumer.advance(up_to if self._hold_after is None else min(up_to, self._hold_after))
+
+    def _settle_refusal(self, packet: int, again: bool) -> None:
+        if (gap := self._gaps.pop(packet, None)) is not None:
+            self._leave_out(*gap)
+        if (entry := self._in_flight.pop(packet, None)) is None:
+            return
+        if again:
+            self._live = False
+            held = self._hold_after
+            self._hold_after = entry.before if held is None else min(held, entry.before)
+        else:
+            self._refuse(entry)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edged.commands import Reply
@@ -21,14 +22,23 @@ from edged.messages.message import Moment
 from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Connection
-from edged.ports.mqtt.delivery import Delivery
+from edged.ports.mqtt.delivery import NEVER, Delivery
+from edged.ports.mqtt.limits import TooLargeError
+from edged.ports.mqtt.memory import Memory
+from edged.ports.mqtt.problems import Problems
 from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessageInfo
+    from paho.mqtt.client import MQTTMessage, MQTTMessageInfo
 
 log = logging.getLogger(__name__)
+
+
+def _ignored(message: MQTTMessage) -> None:
+    del message
+    log.debug("a command is ignored: mqtt.commands is false")
+
 
 T = TypeVar("T")
 
@@ -37,6 +47,9 @@ PENDING_REPORTS = 16
 
 PENDING_IMAGES = 2
 """The same for frames that wait to become pictures; each is some megabytes."""
+
+PENDING_REPLIES = 64
+"""Answers that wait until the broker takes more; beyond, the oldest is skipped and counted."""
 
 UNSENT_OF_A_KIND = 2
 """Pictures (classifications, health reports) that the network may lag behind."""
@@ -59,11 +72,12 @@ class MqttPort:
         mailbox: Mailbox,
         outputs: Sequence[str] = (),
         *,
+        memory: Path | None = None,
         head_start_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`head_start_s` is how long connecting waits for the first result.
+        """`head_start_s` is how long connecting waits for the first result, `memory` a file.
 
         ConfigError where a file that `mqtt` names is not there.
         """
@@ -73,26 +87,40 @@ class MqttPort:
         self._wall_clock = wall_clock
         self._topics = topics = Topics(mqtt, device)
         self._commands = Commands(topics, frozenset(outputs), mailbox, self._reply)
+        self._memory = Memory(memory, device)
+        self._problems = Problems()
+        self._replying = threading.Lock()
+        self._replies: deque[tuple[Return, bytes]] = deque()
+        self._retained = Retained(self._memory)
+        self._empty_the_unwanted({topics.state, topics.camera, *map(topics.output_state, outputs)})
+        self._memory.retain([topics.availability])
         self._connection = Connection(
             mqtt,
-            mqtt.client_id or f"edged-{device}",
+            mqtt.client_id or self._memory.client_id,
             topics.availability,
             (topics.command, topics.any_output_set) if mqtt.commands else (),
             Callbacks(
                 up=self._connected,
-                down=lambda: self._delivery.disconnected(),
-                acknowledged=lambda packet: self._delivery.acknowledged(packet),
-                message=self._commands.take,
+                down=self._disconnected,
+                acknowledged=self._acknowledged,
+                message=self._commands.take if mqtt.commands else _ignored,
+                stale=self._commands.refuse_stale if mqtt.commands else _ignored,
+                refused=lambda packet, again: self._delivery.refused(packet, again),
+                problem=self._tell_problem,
             ),
+            without_wildcards=(topics.command, *map(topics.output_set, outputs)),
+            heard_s=self._memory.heard_s,
             head_start_s=head_start_s,
         )
         self._work_due = threading.Event()
         self._delivery = Delivery(
-            journal.consumer("mqtt", self._work_due.set), self._publish_event, self._work_due.set
+            journal.consumer("mqtt", self._work_due.set),
+            self._publish_event,
+            self._work_due.set,
+            (mqtt.retry_min_s, mqtt.retry_max_s),
         )
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
         self._closing = False
-        self._retained = Retained()
         self._state_key: object = None
         self._camera = b""
         self._to_announce = False
@@ -134,9 +162,15 @@ class MqttPort:
         """The broker and whether it is reached, for people."""
         return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
 
+    def problems(self) -> list[str]:
+        """What the broker refuses or lacks at present, one line each."""
+        return self._problems.lines()
+
     def reconfigure(self, mqtt: MqttConfig) -> None:
         """Take over rates and picture options; the connection stays as it was opened."""
         self._mqtt = mqtt
+        if not mqtt.image_retain and self._topics.image in self._memory.retained:
+            self._retain(self._topics.image, b"")
         # The rules may be others now, though none has become active.
         self._state_key = None
 
@@ -178,7 +212,7 @@ class MqttPort:
             self._retain(self._topics.camera, availability)
 
     def _left_to_do(self) -> bool:
-        return bool(self._retained or self._reports or self._images)
+        return bool(self._retained or self._replies or self._reports or self._images)
 
     def _write_state(self, result: Result) -> None:
         scene = result.scene
@@ -227,11 +261,34 @@ class MqttPort:
         self._work_due.set()
         self._delivery.connected(window)
 
+    def _disconnected(self) -> None:
+        self._memory.heard(self._connection.heard_s)
+        self._delivery.disconnected()
+
+    def _acknowledged(self, packet: int) -> None:
+        self._retained.acknowledged(packet)
+        self._delivery.acknowledged(packet)
+
+    def _tell_problem(self, about: str, problem: str | None) -> None:
+        self._problems.tell(self._connection.broker, about, problem)
+
+    def _empty_the_unwanted(self, wanted: set[str]) -> None:
+        """Outputs and options of an earlier run may be gone, and are still retained."""
+        wanted.add(self._topics.availability)
+        if self._mqtt.image_retain:
+            wanted.add(self._topics.image)
+        for topic in self._memory.retained:
+            if topic not in wanted:
+                self._retained.put(topic, b"")
+
     def _publish_event(self, payload: bytes) -> int | None:
-        sent = self._connection.publish(self._topics.event, payload, qos=1)
+        try:
+            sent = self._connection.publish(self._topics.event, payload, qos=1)
+        except TooLargeError:
+            return NEVER
         return None if sent is None else sent.mid
 
-    def _publish_newest(self, topic: str, payload: bytes) -> None:
+    def _publish_newest(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish, or skip where those before are still not out: the network is slower than we.
 
         Thus a dead connection holds two pictures in memory, and not a minute of them.
@@ -242,7 +299,11 @@ class MqttPort:
         if len(unsent) >= UNSENT_OF_A_KIND:
             self._skipped += 1
             return
-        sent = self._connection.publish(topic, payload)
+        try:
+            sent = self._connection.publish(topic, payload, retain=retain)
+        except TooLargeError:
+            self._skipped += 1
+            return
         if sent is not None:
             unsent.append(sent)
 
@@ -250,23 +311,62 @@ class MqttPort:
         message = reply.message(
             self._now(), where.request, where.id, top=self._mqtt.classification_top
         )
-        self._connection.publish(where.topic, message.json(), 1, correlation=where.correlation)
+        with self._replying:
+            self._replies.append((where, message.json()))
+            if len(self._replies) > PENDING_REPLIES:
+                self._replies.popleft()
+                self._skipped += 1
+        self._publish_replies()
+
+    def _publish_replies(self) -> None:
+        with self._replying:
+            while self._replies and self._answer(*self._replies[0]):
+                self._replies.popleft()
+
+    def _answer(self, where: Return, payload: bytes) -> bool:
+        """Whether it need not be sent again."""
+        # Strangers name topics, and as many as they like.
+        about = where.topic if where.topic == self._topics.reply else "replies elsewhere"
+        try:
+            sent = self._connection.publish(
+                where.topic, payload, 1, correlation=where.correlation, about=about
+            )
+        except TooLargeError:
+            self._skipped += 1
+            return True
+        return sent is not None
+
+    def _publish_retained(self) -> None:
+        self._retained.settle()
+        # Before they are retained: a power cut must not make us forget.
+        self._memory.save()
+        for topic, payload in self._retained.take():
+            try:
+                sent = self._connection.publish(topic, payload, 0 if payload else 1, retain=True)
+            except TooLargeError:
+                self._skipped += 1
+                continue
+            if sent is None:
+                self._retained.again(topic)
+            elif not payload:
+                self._retained.emptied(topic, sent.mid)
 
     def _work(self) -> None:
         while not self._closing:
-            self._work_due.wait()
+            self._work_due.wait(self._delivery.due_in_s())
             self._work_due.clear()
-            for topic, payload in self._retained.take():
-                self._connection.publish(topic, payload, retain=True)
+            self._publish_retained()
             if self._to_announce:
                 # Whoever hears that the device is there must not read what it said long ago.
                 self._to_announce = False
                 self._connection.announce()
+            self._publish_replies()
             self._delivery.work()
             while self._reports:
                 self._publish_report(self._reports.popleft())
             while self._images:
                 self._publish_image(self._images.popleft())
+        self._memory.save()
 
     def _publish_report(self, report: Report) -> None:
         if isinstance(report, Health):
@@ -274,7 +374,9 @@ class MqttPort:
                 report,
                 self._now(),
                 events_dropped=self._delivery.dropped,
+                events_refused=self._delivery.refused_events,
                 messages_dropped=self._skipped,
+                broker_problems=self.problems(),
             )
             self._publish_newest(self._topics.health, health.json())
         elif isinstance(report, Result):
@@ -292,7 +394,11 @@ class MqttPort:
         except EdgedError as error:
             log.warning("no picture is sent: %s", error)
             return
-        self._publish_newest(self._topics.image, picture)
+        retain = self._mqtt.image_retain
+        if retain:
+            self._memory.retain([self._topics.image])
+            self._memory.save()
+        self._publish_newest(self._topics.image, picture, retain=retain)
 
     def _now(self) -> Moment:
         return Moment.now(self._device, self._clock, self._wall_clock)

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+
+from edged.ports.mqtt.memory import Memory
+
+NOTES = 1000
+"""Acknowledgements that may wait to be looked at."""
 
 
 class Retained:
-    """Topics and their newest payloads. Any thread."""
+    """Topics and their newest payloads; what is empty the broker retains no longer. Any thread.
 
-    def __init__(self) -> None:
+    ``memory`` has the topics that the broker may retain something of. One leaves it when the broker
+    has acknowledged that it is empty.
+    """
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory(None, "")
         self._lock = threading.Lock()
         self._payloads: dict[str, bytes] = {}
         # A dictionary for its order.
         self._due: dict[str, None] = {}
+        self._emptied: dict[int, str] = {}
+        self._acknowledged: deque[int] = deque(maxlen=NOTES)
 
     def put(self, topic: str, payload: bytes) -> None:
         """What is to be retained from now on; an older one that waits is not sent any more."""
+        if payload:
+            self._memory.retain([topic])
         with self._lock:
             self._payloads[topic] = payload
             self._due[topic] = None
@@ -23,7 +38,13 @@ class Retained:
     def send_again(self) -> None:
         """Everything: the broker may have been born anew, without what it was to retain."""
         with self._lock:
+            self._emptied.clear()
             self._due.update(dict.fromkeys(self._payloads))
+
+    def again(self, topic: str) -> None:
+        """What was taken could not be sent."""
+        with self._lock:
+            self._due[topic] = None
 
     def take(self) -> list[tuple[str, bytes]]:
         """What waits to be sent, longest waiting first."""
@@ -31,6 +52,25 @@ class Retained:
             due = [(topic, self._payloads[topic]) for topic in self._due]
             self._due.clear()
         return due
+
+    def emptied(self, topic: str, packet: int) -> None:
+        """The broker was told, by this packet, to retain nothing of `topic`."""
+        with self._lock:
+            self._emptied[packet] = topic
+
+    def acknowledged(self, packet: int) -> None:
+        """The broker has this packet. Waits for nothing: `settle` looks at it."""
+        self._acknowledged.append(packet)
+
+    def settle(self) -> None:
+        """Forget what the broker has forgotten."""
+        with self._lock:
+            while self._acknowledged:
+                topic = self._emptied.pop(self._acknowledged.popleft(), None)
+                if topic is not None and not self._payloads.get(topic):
+                    self._payloads.pop(topic, None)
+                    self._due.pop(topic, None)
+                    self._memory.forget(topic)
 
     def __bool__(self) -> bool:
         return bool(self._due)

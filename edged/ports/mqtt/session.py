@@ -6,9 +6,12 @@ a dozen frames to classify.
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ from paho.mqtt.client import (
     Client,
     ConnectFlags,
     DisconnectFlags,
+    MQTTMessage,
     MQTTMessageInfo,
 )
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
@@ -26,20 +30,56 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.config.schema import MqttConfig
 from edged.ports.mqtt import credentials, tls
+from edged.ports.mqtt.limits import (
+    ENDED,
+    SESSION_TAKEN_OVER,
+    SIZE,
+    Limits,
+    TooLargeError,
+    helps_to_wait,
+    limits_of,
+    publish_bytes,
+    reason,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from edged.ports.mqtt.callbacks import Callbacks
 
 SILENT = "the broker stays silent"
 
-NO_RECEIVE_MAXIMUM = 65535
-"""What MQTT 5 assumes where the broker names no Receive Maximum."""
+UNSENT = 100
+"""Messages of QoS 0 that the network may lag behind."""
+
+
+def _know_every_refusal() -> None:
+    """Let the library read codes that the standard has not for a packet.
+
+    mosquitto answers 0x95 to a message above its ``message_size_limit``. The library would end the
+    connection, and the same message the next one.
+    """
+    names = {code: dict(of_packets) for code, of_packets in ReasonCode.names.items()}
+    for code in range(0x80, 0x100):
+        known = names.setdefault(code, {f"Reason 0x{code:02X}": []})
+        for packet in (PacketTypes.CONNACK, PacketTypes.PUBACK, PacketTypes.SUBACK,
+                       PacketTypes.DISCONNECT):  # fmt: skip
+            if not any(packet in packets for packets in known.values()):
+                name = next(iter(known))
+                known[name] = [*known[name], packet]
+    ReasonCode.names = names
+
+
+_know_every_refusal()
 
 
 class Session:
     """What one client has been told by the broker, and what it is told to say.
 
-    ``news`` is set when the connection is lost, for whatever ``reason``.
+    ``news`` is set when the connection is lost, for whatever ``reason``, and when there is
+    something to `settle`. ``unsaid`` is whether the broker refused our availability, ``heard_s``
+    when it was last known to be there, and ``unheard_s`` the same of the connection before.
+    ``identifier`` is what it marks messages with that come after we have subscribed. ``will`` is
+    the QoS of the last will, and whether that is retained.
     """
 
     def __init__(
@@ -51,13 +91,36 @@ class Session:
         news: threading.Event,
         *,
         v5: bool,
+        resume: bool = True,
+        identifier: int = 1,
+        unheard_s: float = -math.inf,
+        will: tuple[int, bool] = (1, True),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """PortError where the credentials cannot be read."""
         self.lost = False
-        self.reason = SILENT
-        self.receive_maximum = NO_RECEIVE_MAXIMUM
+        self.taken_over = self.unsaid = False
+        self.reason = self.words = SILENT
+        self.limits = Limits()
+        self.present = False
+        self.heard_s = -math.inf
+        self.refused_topics: list[str] = []
         self._mqtt = mqtt
         self._v5 = v5
+        self._resume = v5 and resume and mqtt.session_expiry_s > 0
+        self._identifier = identifier
+        self._unheard_s = unheard_s
+        self._will = will
+        self._clock = clock
+        self._callbacks = callbacks
+        # Held while publishing, so that an answer, which the network's thread only leaves in a
+        # deque, always finds its message registered.
+        self._lock = threading.Lock()
+        self._unanswered: dict[int, str] = {}
+        self._progress_s = 0.0
+        self._unsent: set[int] = set()
+        self._answers: deque[tuple[int, ReasonCode, Properties | None, float]] = deque()
+        self._asked: list[str] = []
         self._availability = availability
         self._news = news
         self._answered = threading.Event()
@@ -67,10 +130,9 @@ class Session:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_log = self._on_log
-        client.on_publish = lambda _client, _data, packet, _code, _properties: (
-            callbacks.acknowledged(packet)
-        )
-        client.on_message = lambda _client, _data, message: callbacks.message(message)
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
 
     def connect(self, host: str, port: int, timeout_s: float) -> None:
         """Connect and send the first packet. OSError or ValueError."""
@@ -81,18 +143,37 @@ class Session:
         """Start the network's thread; False where it runs already."""
         return self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    @property
+    def receive_maximum(self) -> int:
+        """How many messages of QoS 1 the broker takes before it has acknowledged the first."""
+        return self.limits.receive_maximum
+
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Ask for the messages of `topics`."""
+        """Ask for the messages of `topics`; ``refused_topics`` are those that were refused."""
+        self._asked = list(topics)
+        self.refused_topics = []
         if not self._v5:
             self._client.subscribe([(topic, 1) for topic in topics])
             return
         # A retained command is stale; the broker need not even send it.
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        self._client.subscribe([(topic, options) for topic in topics])
+        properties = None
+        if self.limits.subscription_identifiers:
+            properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+            properties.SubscriptionIdentifier = self._identifier
+        self._client.subscribe([(topic, options) for topic in topics], properties=properties)
 
     def say(self, availability: bytes) -> MQTTMessageInfo:
         """Publish ``online`` or ``offline``, retained."""
-        return self._client.publish(self._availability, availability, 1, retain=True)
+        with self._lock:
+            self._settle()
+            # Where the broker takes no more of QoS 1, QoS 0 says it as soon.
+            qos = self.limits.qos if len(self._unanswered) < self.receive_maximum else 0
+            sent = self._client.publish(
+                self._availability, availability, qos, retain=self.limits.retain
+            )
+            self._register(sent, self._availability, qos)
+        return sent
 
     def part(self, timeout_s: float) -> None:
         """Say ``offline``, and wait for the broker to have it."""
@@ -105,9 +186,13 @@ class Session:
         client = self._client
         client.disconnect()
         client.loop_stop()
+        with self._lock:
+            # Numbers of packets begin anew with the next client.
+            self._answers.clear()
         # The library closes the sockets by which it wakes itself when nobody holds its client any
         # more: while that holds this session, only when garbage is collected, or not in time.
         client.on_connect = client.on_disconnect = client.on_log = None
+        client.on_publish = client.on_subscribe = client.on_message = None
 
     def publish(
         self,
@@ -117,14 +202,42 @@ class Session:
         *,
         retain: bool = False,
         correlation: bytes | None = None,
+        about: str = "",
     ) -> MQTTMessageInfo | None:
-        """Hand a message to the network's thread; None if the connection is gone."""
+        """Hand a message to the network's thread.
+
+        None if the connection is gone, or takes no more at present: `UNSENT` messages wait for the
+        network, or as many of QoS 1 for their acknowledgement as the broker allows. TooLargeError.
+        A problem is told as one of `about`, which is the topic where nothing else is said.
+        """
         properties = None
         if correlation is not None and self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.CorrelationData = correlation
-        sent = self._client.publish(topic, payload, qos, retain, properties)
-        return sent if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+        qos = min(qos, self.limits.qos)
+        self._check_size(topic, about or topic, payload, qos, properties)
+        with self._lock:
+            self._settle()
+            full = len(self._unanswered) >= self.receive_maximum if qos else False
+            if full or len(self._unsent) >= UNSENT:
+                return None
+            retain = retain and self.limits.retain
+            sent = self._client.publish(topic, payload, qos, retain, properties)
+            if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return None
+            self._register(sent, about or topic, qos)
+        return sent
+
+    def unanswered_s(self) -> float:
+        """How long nothing was acknowledged of what should be."""
+        with self._lock:
+            self._settle()
+            return self._clock() - self._progress_s if self._unanswered else 0.0
+
+    def settle(self) -> None:
+        """Look at what the broker answered to what was published."""
+        with self._lock:
+            self._settle()
 
     def answer(self, timeout_s: float) -> ReasonCode | None:
         """The broker's answer to our first packet; None if none came."""
@@ -139,9 +252,12 @@ class Session:
         code: ReasonCode,
         answer: Properties | None,
     ) -> None:
-        del data, flags
+        del data
         client.on_log = None
-        self.receive_maximum = getattr(answer, "ReceiveMaximum", NO_RECEIVE_MAXIMUM)
+        self.limits = limits_of(answer)
+        self.present = flags.session_present
+        self.heard_s = self._clock()
+        self.words = reason(code, answer)
         self._answer = code
         self._answered.set()
 
@@ -153,15 +269,95 @@ class Session:
         code: ReasonCode,
         more: Properties | None,
     ) -> None:
-        del client, data, flags, more
-        name = code.getName()
-        if name != "Unspecified error":
-            self.reason = name
+        del client, data, flags
+        if code.getName() != "Unspecified error":
+            self.reason = reason(code, more)
+            self.taken_over = code.value == SESSION_TAKEN_OVER
         elif self._answer is not None or self.reason == SILENT:
-            self.reason = "the broker or the network ended it"
+            self.reason = ENDED
         self.lost = True
         self._answered.set()
         self._news.set()
+
+    def _on_publish(
+        self, client: Client, data: Any, packet: int, code: ReasonCode, more: Properties | None
+    ) -> None:
+        del client, data
+        self._answers.append((packet, code, more, self._clock()))
+        if code.is_failure:
+            self._news.set()
+        else:
+            self._callbacks.acknowledged(packet)
+
+    def _on_subscribe(
+        self,
+        client: Client,
+        data: Any,
+        packet: int,
+        codes: list[ReasonCode],
+        more: Properties | None,
+    ) -> None:
+        del client, data, packet
+        self.heard_s = self._clock()
+        for topic, code in zip(self._asked, codes, strict=False):
+            if code.is_failure:
+                self.refused_topics.append(topic)
+            self._callbacks.problem(topic, refusal(topic, code, more) if code.is_failure else None)
+
+    def _on_message(self, client: Client, data: Any, message: MQTTMessage) -> None:
+        del client, data
+        self.heard_s = now_s = self._clock()
+        late = now_s - self._unheard_s > self._mqtt.command_age_s
+        if late and self._waited(message):
+            self._callbacks.stale(message)
+        else:
+            self._callbacks.message(message)
+
+    def _waited(self, message: MQTTMessage) -> bool:
+        """Whether it was published before this connection subscribed.
+
+        The broker marks a message as it comes, with the identifier of the subscription of that
+        time. How long a message may wait its publisher can say (Message Expiry Interval).
+        """
+        marks = getattr(message.properties, "SubscriptionIdentifier", ())
+        expires = hasattr(message.properties, "MessageExpiryInterval")
+        return self._resume and self.present and self._identifier not in marks and not expires
+
+    def _settle(self) -> None:
+        while self._answers:
+            packet, code, more, at_s = self._answers.popleft()
+            self._unsent.discard(packet)
+            about = self._unanswered.pop(packet, None)
+            if about is None:
+                continue
+            self._progress_s = at_s
+            self.heard_s = max(self.heard_s, at_s)
+            self.unsaid = code.is_failure if about == self._availability else self.unsaid
+            if code.is_failure:
+                self._callbacks.problem(about, refusal(about, code, more))
+                self._callbacks.refused(packet, helps_to_wait(code))
+            else:
+                self._callbacks.problem(about, None)
+
+    def _register(self, sent: MQTTMessageInfo, about: str, qos: int) -> None:
+        if qos:
+            if not self._unanswered:
+                self._progress_s = self._clock()
+            self._unanswered[sent.mid] = about
+        else:
+            self._unsent.add(sent.mid)
+
+    def _check_size(
+        self, topic: str, about: str, payload: bytes, qos: int, properties: Properties | None
+    ) -> None:
+        most = self.limits.packet_bytes
+        if most is None:
+            return
+        packed = properties.pack() if properties is not None else b"\0"  # type: ignore[no-untyped-call]
+        if publish_bytes(topic, payload, qos, packed) > most:
+            problem = f"it takes {most} bytes at a time; what is larger on {about} is skipped"
+            self._callbacks.problem(f"{SIZE}: {about}", problem)
+            raise TooLargeError(problem)
 
     def _on_log(self, client: Client, data: Any, level: int, line: str) -> None:
         # Until the broker has answered: the library tells a TLS alert, such as that for a missing
@@ -177,11 +373,13 @@ class Session:
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=protocol,
-            clean_session=None if v5 else self._mqtt.session_expiry_s == 0,
+            # In 3.1.1 nobody can tell how long a command has waited.
+            clean_session=None if v5 else True,
             reconnect_on_failure=False,
         )
         client.max_inflight_messages_set(0)
-        client.will_set(self._availability, b"offline", 1, retain=True)
+        qos, retain = self._will
+        client.will_set(self._availability, b"offline", qos, retain=retain)
         name, password = credentials.user(self._mqtt)
         if name is not None:
             client.username_pw_set(name, password)
@@ -195,7 +393,7 @@ class Session:
             return {}
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._mqtt.session_expiry_s
-        return {"clean_start": self._mqtt.session_expiry_s == 0, "properties": properties}
+        return {"clean_start": not self._resume, "properties": properties}
 
 
 def _send_at_once(client: Client, data: Any, connection: Any) -> None:

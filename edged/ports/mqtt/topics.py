@@ -22,6 +22,10 @@ class Topics:
         self.reply = f"{self.root}/command/reply"
         self.any_output_set = f"{self.root}/output/+/set"
 
+    def output_set(self, name: str) -> str:
+        """Where an output's value is asked for."""
+        return f"{self.root}/output/{name}/set"
+
     def output_state(self, name: str) -> str:
         """Where an output's value is kept."""
         return f"{self.root}/output/{name}/state"

@@ -21,7 +21,8 @@ class RecordedPort(MqttPort):
         self, mqtt: MqttConfig, folder: Path, mailbox: Mailbox, outputs: Sequence[str] = ()
     ) -> None:
         self.journal = Journal("porch", JournalConfig(path=str(folder / "events.db")))
-        super().__init__("porch", mqtt, self.journal, mailbox, outputs)
+        memory = folder / "events.db.mqtt"
+        super().__init__("porch", mqtt, self.journal, mailbox, outputs, memory=memory)
 
     def __enter__(self) -> RecordedPort:
         self.journal.__enter__()

@@ -23,6 +23,7 @@ from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from edged.ports.mqtt import connection as module
 from edged.ports.mqtt.connection import STABLE_S, Callbacks, Connection
+from edged.ports.mqtt.limits import Limits
 from tests.mosquitto import (
     LIMIT_S,
     VERSIONS,
@@ -464,6 +465,11 @@ class Scripted:
 
     receive_maximum = 7
     reason = "the test ended it"
+    limits = Limits()
+    present = taken_over = unsaid = False
+    heard_s = 0.0
+    refused_topics = ()
+    unanswered_s = staticmethod(lambda: 0.0)
 
     def __init__(self, steps: list[str], *, lost: bool = False) -> None:
         self.lost = lost
@@ -503,7 +509,7 @@ def test_a_connection_that_is_stopped_says_goodbye(
     monkeypatch.setattr(session, "Session", lambda *_, **__: Scripted(steps))
     kept._live_once()
     assert not kept.up
-    assert steps == ["connect", "start", "answer", "part", "close"]
+    assert steps == ["connect", "start", "answer", "part", "settle", "close"]
     assert caplog.messages == ["MQTT broker 127.0.0.1:1883: connected as porch"]
 
 
@@ -541,5 +547,6 @@ def test_without_news_of_a_connection_its_thread_is_looked_at_and_left_where_it_
     kept._news = News(steps, lambda: True, lambda: False, lose)  # type: ignore[assignment]
     with pytest.raises(PortError, match="connection lost"):
         kept._live_once()
-    turns = ["wait", "clear", "wait", "start", "clear", "wait", "clear"]
+    again = ["clear", "settle"]
+    turns = ["wait", *again, "wait", "start", *again, "wait", *again]
     assert steps == ["connect", "start", "answer", *turns, "close"]

@@ -248,8 +248,10 @@ def greeting(version: str, **mqtt: Any) -> bytes:
     return packet
 
 
-@pytest.mark.parametrize(("expiry_s", "clean"), [(0, 0x02), (86400, 0x00)])
-@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@pytest.mark.parametrize(
+    ("version", "expiry_s", "clean"),
+    [("3.1.1", 0, 0x02), ("3.1.1", 86400, 0x02), ("5", 0, 0x02), ("5", 86400, 0x00)],
+)
 def test_the_greeting_has_a_retained_will_of_qos_1_and_a_session_as_long_as_configured(
     version: str, expiry_s: int, clean: int
 ) -> None:
@@ -314,7 +316,7 @@ class Recorder:
             if name == "wait_for_publish" and self._fails:
                 raise RuntimeError("the connection is gone")
             if name == "publish":
-                return SimpleNamespace(rc=0, wait_for_publish=self.wait_for_publish)
+                return SimpleNamespace(rc=0, mid=1, wait_for_publish=self.wait_for_publish)
             return None
 
         return call
@@ -336,8 +338,9 @@ def test_commands_are_subscribed_to_with_qos_1_and_without_those_that_are_retain
     offline("3.1.1", older).subscribe(["a", "b"])
     assert older.calls == [("subscribe", [("a", 1), ("b", 1)])]
     offline("5", newer).subscribe(["a"])
-    ((_, [(topic, options)]),) = newer.calls
+    ((_, [(topic, options)], named),) = newer.calls
     assert (topic, options.QoS) == ("a", 1)
+    assert named["properties"].SubscriptionIdentifier == [1]
     assert options.retainHandling == options.RETAIN_DO_NOT_SEND
 
 
