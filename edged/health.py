@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edged import __version__
@@ -55,11 +55,17 @@ class StageTimes:
 class Vitals:
     """Collects what each frame cost and answers how things are. The loop's thread only.
 
-    ``health_s`` is how often `due` says yes; 0 is never.
+    ``health_s`` is how often `due` says yes; 0 is never. `pins_error` tells why a pin is not there.
     """
 
-    def __init__(self, started_s: float, health_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        started_s: float,
+        health_s: float = 0.0,
+        pins_error: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.health_s = health_s
+        self._pins_error = pins_error
         self.frames = 0
         self._started_s = started_s
         self._sampled_s = started_s
@@ -95,6 +101,7 @@ class Vitals:
             dropped=camera.dropped,
             camera=camera.name,
             camera_error=camera.error,
+            pins_error=self._pins_error(),
             paused=attention.paused,
             idle=attention.idle,
             model=perception.model,
@@ -119,6 +126,7 @@ class Vitals:
             outputs=dict(outputs),
             camera=camera.name,
             camera_error=camera.error,
+            pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
             dropped=camera.dropped,
