@@ -13,6 +13,7 @@ from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.messages.results import rules
 from edged.perception.perception import Perception
+from edged.redact import redacted
 
 SAMPLES = 1024
 """Frames of an interval of which the stage times are kept, at most."""
@@ -99,8 +100,8 @@ class Vitals:
             fps=fps,
             frames=self.frames,
             dropped=camera.dropped,
-            camera=camera.name,
-            camera_error=camera.error,
+            camera=redacted(camera.name),
+            camera_error=_told(camera.error),
             pins_error=self._pins_error(),
             paused=attention.paused,
             idle=attention.idle,
@@ -124,8 +125,8 @@ class Vitals:
             scene=perception.scene.name,
             rules=rules(perception.scene, at),
             outputs=dict(outputs),
-            camera=camera.name,
-            camera_error=camera.error,
+            camera=redacted(camera.name),
+            camera_error=_told(camera.error),
             pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
@@ -133,6 +134,10 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
         )
+
+
+def _told(error: str | None) -> str | None:
+    return None if error is None else redacted(error)
 
 
 def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:
