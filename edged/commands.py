@@ -140,6 +140,7 @@ class Reply(Struct, frozen=True):
         return ReplyMessage(
             device=at.device,
             time=at.time,
+            time_synced=at.synced,
             request=request,
             id=request_id,
             ok=self.error is None,

@@ -46,6 +46,11 @@ def with_gaps(events: Sequence[Entry], after: int, end: int, losses: Losses, at:
 
 def _gap(first: int, last: int, losses: Losses, at: Moment) -> Entry:
     message = GapMessage(
-        device=at.device, time=at.time, first=first, last=last, reason=losses.reason(first, last)
+        device=at.device,
+        time=at.time,
+        time_synced=at.synced,
+        first=first,
+        last=last,
+        reason=losses.reason(first, last),
     )
     return Entry(last, message.json(), first)

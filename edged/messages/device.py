@@ -66,6 +66,7 @@ def health(
     return HealthMessage(
         device=at.device,
         time=at.utc(report.at_s),
+        time_synced=at.synced,
         version=report.version,
         uptime_s=round(report.uptime_s, 1),
         fps=round(report.fps, 2),
@@ -91,6 +92,7 @@ def output(report: OutputState, at: Moment) -> OutputMessage:
     return OutputMessage(
         device=at.device,
         time=at.utc(report.at_s),
+        time_synced=at.synced,
         output=report.name,
         on=report.value > 0.0,
         value=bounded(report.value),

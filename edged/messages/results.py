@@ -88,6 +88,7 @@ def state(result: Result, at: Moment) -> StateMessage:
     return StateMessage(
         device=at.device,
         time=at.time,
+        time_synced=at.synced,
         scene=result.scene.name,
         frame=result.frame.number,
         rules=rules(result.scene, at),
@@ -96,7 +97,9 @@ def state(result: Result, at: Moment) -> StateMessage:
 
 def undecided(at: Moment) -> StateMessage:
     """Before the first frame that labels or rules have seen."""
-    return StateMessage(device=at.device, time=at.time, scene=None, frame=0, rules={})
+    return StateMessage(
+        device=at.device, time=at.time, time_synced=at.synced, scene=None, frame=0, rules={}
+    )
 
 
 def classification(result: Result, top: int, at: Moment) -> ClassificationMessage:
@@ -104,6 +107,7 @@ def classification(result: Result, top: int, at: Moment) -> ClassificationMessag
     return ClassificationMessage(
         device=at.device,
         time=at.time,
+        time_synced=at.synced,
         captured=at.utc(result.frame.captured_s),
         frame=result.frame.number,
         scene=result.scene.name,
