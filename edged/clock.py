@@ -20,6 +20,9 @@ PLAUSIBLE_S = 1672531200.0
 UNSET, SET, SYNCHRONIZED = range(3)
 """How far a clock is trusted: its date cannot be right; it may be; it follows a time server's."""
 
+STEP_S = 60.0
+"""A clock that has gained more than this since the same boot was set."""
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 TIMESYNCD = Path("/run/systemd/timesync/synchronized")
@@ -45,9 +48,11 @@ class Reading(msgspec.Struct, frozen=True):
 
     def correction_s(self, later: Reading) -> float:
         """What to add to a date of this clock by what is known `later`; 0 where that is no more."""
-        if self.boot == later.boot and later.trust > self.trust:
-            return later.offset_s - self.offset_s
-        return 0.0
+        step_s = later.offset_s - self.offset_s
+        # Nobody may have told who set it: a clock starts late, and is set forward.
+        was_set = self.trust == later.trust == SET and step_s > STEP_S
+        better = later.trust > self.trust or was_set
+        return step_s if better and self.boot == later.boot else 0.0
 
 
 def read(wall_clock: Callable[[], float] = time.time) -> Reading:

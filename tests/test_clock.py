@@ -63,11 +63,17 @@ def test_what_is_known_better_later_corrects_what_was_said_before() -> None:
     assert before.correction_s(Reading("boot", NOW_S, SET)) == NOW_S
 
 
+def test_a_clock_that_was_set_forward_corrects_also_where_nobody_says_who_set_it() -> None:
+    before = Reading("boot", NOW_S, SET)
+    assert before.correction_s(Reading("boot", NOW_S + 61.0, SET)) == 61.0
+    assert before.correction_s(Reading("boot", NOW_S + 59.0, SET)) == 0.0
+    assert before.correction_s(Reading("boot", NOW_S - 61.0, SET)) == 0.0
+
+
 @pytest.mark.parametrize(
     ("trust", "later"),
     [
         (SYNCHRONIZED, Reading("boot", NOW_S, SYNCHRONIZED)),
-        (SET, Reading("boot", NOW_S, SET)),
         (SET, Reading("boot", NOW_S, UNSET)),
         (UNSET, Reading("another", NOW_S, SYNCHRONIZED)),
     ],
