@@ -94,7 +94,7 @@ class GpioPort:
         What cannot be had now is tried again later. ConfigError for a pin that there is not.
         """
         with ExitStack() as unless_opened:
-            unless_opened.callback(self.release)
+            unless_opened.push(self)
             self._open(at_start=True)
             unless_opened.pop_all()
         if self._outputs or self._inputs or self._missing:
@@ -104,6 +104,7 @@ class GpioPort:
 
     def __exit__(self, *exception: object) -> None:
         self.release()
+        self._factories.close()
 
     @property
     def error(self) -> str | None:
@@ -137,7 +138,6 @@ class GpioPort:
             else:
                 self._tell(OutputState(output.config.name, value, self._clock()))
         self._outputs.clear()
-        self._factories.close()
 
     def tell_all(self) -> None:
         """Tell every output's value again: somebody has come who has not heard it."""
