@@ -18,11 +18,18 @@ class Attention:
     """The loop's thread only.
 
     ``wake_s`` is how long a wake lasts before the loop idles; 0 means always awake. It may be
-    changed at any time and counts from the last wake.
+    changed at any time and counts from the last wake. `sensed` tells whether an input that wakes
+    is active: while it is, so is the loop.
     """
 
-    def __init__(self, wake_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        wake_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        sensed: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.wake_s = wake_s
+        self._sensed = sensed
         self.paused = False
         self._clock = clock
         self._woken_s = clock()
@@ -39,6 +46,9 @@ class Attention:
         # Falling asleep while a rule holds would leave its output on until somebody moves: also
         # when no frame comes meanwhile, or the idle time has just been set.
         if self.wake_s <= 0 or self._rule_holds:
+            return False
+        if self._sensed():
+            self._woken_s = self._clock()
             return False
         return self._clock() >= self._woken_s + self.wake_s
 

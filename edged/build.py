@@ -186,8 +186,8 @@ class Ports:
 
         outputs = opened.OpenedOutputs(config.gpio, config.output)
         self._stack.enter_context(opened.written(written_down, outputs))
-        factory = self._stack.enter_context(open_factory(config.gpio))
-        self.gpio = GpioPort(factory, config.output, config.input, mailbox, self._output_changed)
+        pins = partial(open_factory, config.gpio)
+        self.gpio = GpioPort(pins, config.output, config.input, mailbox, self._output_changed)
         self.all.append(self._stack.enter_context(self.gpio))
 
     def open_others(
@@ -222,6 +222,14 @@ class Ports:
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []
+
+    def pins_error(self) -> str | None:
+        """Why a pin is not as it should be; None where all are."""
+        return self.gpio.error if self.gpio is not None else None
+
+    def sensed(self) -> bool:
+        """Whether an input that wakes is active now."""
+        return self.gpio is not None and self.gpio.sensed()
 
     def release_pins(self) -> None:
         """Outputs to their safe level, before anything else ends."""

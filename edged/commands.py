@@ -32,6 +32,7 @@ from edged.messages.replies import (
     StatusAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
+from edged.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +140,11 @@ class Reply(Struct, frozen=True):
         return ReplyMessage(
             device=at.device,
             time=at.time,
+            time_synced=at.synced,
             request=request,
             id=request_id,
             ok=self.error is None,
-            error=self.error,
+            error=None if self.error is None else redacted(self.error),
             data=self.data,
             classification=None if result is None else classification(result, top, at),
             jpeg_bytes=jpeg_bytes,

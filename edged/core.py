@@ -175,6 +175,7 @@ class Health(msgspec.Struct, frozen=True):
     dropped: int
     camera: str
     camera_error: str | None
+    pins_error: str | None
     paused: bool
     idle: bool
     model: str
@@ -192,11 +193,16 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class OutputState(msgspec.Struct, frozen=True):
-    """An output has changed its value: 0 is off, 1 is on, between is PWM or servo position."""
+    """An output has changed its value: 0 is off, 1 is on, between is PWM or servo position.
+
+    ``error`` is why its pin is not as it should be; ``value`` is then what it was last known to be,
+    and 0 for a pin that was never there.
+    """
 
     name: str
     value: float
     at_s: float
+    error: str | None = None
 
 
 class Undecided(msgspec.Struct, frozen=True):

@@ -107,7 +107,7 @@ class Daemon:
         perception = build.perception(config, model)
         self._in_force = InForce(config, perception, model.stamp)
         stack.callback(lambda: self._in_force.perception.__exit__())
-        self._attention = attention = Attention(config.idle.after_s)
+        self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.sensed)
         self._reloader = Reloader(
             self._read_again, lambda: self._in_force, self._mailbox, self._notifier
         )
@@ -128,7 +128,7 @@ class Daemon:
                 EndLeftOpen: self._end_left_open,
             },
             attention=attention,
-            vitals=Vitals(time.monotonic(), config.mqtt.health_s),
+            vitals=Vitals(time.monotonic(), config.mqtt.health_s, self._ports.pins_error),
             watchdog=Watchdog(self._notifier),
             outage=Outage(config.camera.lost_after_s),
         )

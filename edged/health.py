@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edged import __version__
@@ -13,6 +13,7 @@ from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.messages.results import rules
 from edged.perception.perception import Perception
+from edged.redact import redacted
 
 SAMPLES = 1024
 """Frames of an interval of which the stage times are kept, at most."""
@@ -55,11 +56,17 @@ class StageTimes:
 class Vitals:
     """Collects what each frame cost and answers how things are. The loop's thread only.
 
-    ``health_s`` is how often `due` says yes; 0 is never.
+    ``health_s`` is how often `due` says yes; 0 is never. `pins_error` tells why a pin is not there.
     """
 
-    def __init__(self, started_s: float, health_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        started_s: float,
+        health_s: float = 0.0,
+        pins_error: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.health_s = health_s
+        self._pins_error = pins_error
         self.frames = 0
         self._started_s = started_s
         self._sampled_s = started_s
@@ -93,8 +100,9 @@ class Vitals:
             fps=fps,
             frames=self.frames,
             dropped=camera.dropped,
-            camera=camera.name,
-            camera_error=camera.error,
+            camera=redacted(camera.name),
+            camera_error=_told(camera.error),
+            pins_error=self._pins_error(),
             paused=attention.paused,
             idle=attention.idle,
             model=perception.model,
@@ -118,8 +126,9 @@ class Vitals:
             scene=perception.scene.name,
             rules=rules(perception.scene, at),
             outputs=dict(outputs),
-            camera=camera.name,
-            camera_error=camera.error,
+            camera=redacted(camera.name),
+            camera_error=_told(camera.error),
+            pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
             dropped=camera.dropped,
@@ -127,6 +136,10 @@ class Vitals:
             idle=attention.idle,
             broker_problems=tuple(broker_problems),
         )
+
+
+def _told(error: str | None) -> str | None:
+    return None if error is None else redacted(error)
 
 
 def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import time
 from typing import TextIO
 
 from edged.printable import printable
+from edged.redact import redacted
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """Python's levels as syslog priorities, which the journal reads from a ``<N>`` prefix
@@ -83,4 +84,4 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     if record.exc_info:
         message += "\n" + formatter.formatException(record.exc_info)
     # Names of files and words of devices come from outside.
-    return "\n".join(map(printable, message.split("\n")))
+    return "\n".join(redacted(printable(line)) for line in message.split("\n"))

@@ -126,3 +126,17 @@ def test_what_happens_before_it_may_idle_counts_when_it_may(clock: Clock) -> Non
     attention.wake_s = 2.0
     clock.now_s = 11.0
     assert attention.awake
+
+
+def test_it_is_awake_while_something_moves_and_for_its_time_after(clock: Clock) -> None:
+    moves = True
+    attention = Attention(2.0, clock, sensed=lambda: moves)
+    clock.now_s = 100.0
+    assert attention.awake
+    moves = False
+    clock.now_s = 101.9
+    assert attention.awake
+    clock.now_s = 102.0
+    assert attention.idle
+    moves = True
+    assert attention.awake

@@ -238,6 +238,21 @@ def test_what_the_camera_sees_is_what_the_daemon_tells(living: Living, said: Sai
     assert "device test" in said
 
 
+def test_without_a_chip_the_daemon_runs_and_says_that_the_lamp_is_not_driven(
+    living: Living, said: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("edged.ports.gpio.chips.DEVICES", tmp_path)
+    living.add(LAMP.replace("mock", "auto"))
+    status = living.start().status()
+    assert status["rules"]["cat"]["active"] is True
+    assert status["outputs"] == {"lamp": 0.0}
+    assert "no GPIO chip" in status["pins_error"]
+    with pytest.raises(CommandError, match=r"not set: .*no GPIO chip"):
+        living.ask("set-output", name="lamp", value=1.0)
+    living.frames_more()
+    assert "outputs are off" in said
+
+
 def test_events_are_numbered_from_one_without_a_hole(tmp_path: Path) -> None:
     living = Living(tmp_path, picture="")
     living.change("fps = 200.0", "fps = 50.0")

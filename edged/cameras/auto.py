@@ -7,6 +7,7 @@ import logging
 
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
+from edged.redact import public_name
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,8 @@ def detect(camera: CameraConfig) -> str:
     if camera.source.startswith("/dev/"):
         return "v4l2"
     if camera.source:
-        log.warning("camera.source %r needs a kind to go with it; set camera.kind", camera.source)
+        source = public_name(camera.source)
+        log.warning("camera.source %r needs a kind to go with it; set camera.kind", source)
     # Looked for before it is imported: that alone takes a second on a Raspberry Pi.
     if importlib.util.find_spec("picamera2") is not None:
         from edged.cameras.picamera2 import has_camera

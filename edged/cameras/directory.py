@@ -16,6 +16,7 @@ from edged.errors import CameraError, PictureError
 from edged.imaging.folder import listing, no_pictures
 from edged.imaging.picture import TooManyPixelsError, read_picture
 from edged.printable import printable
+from edged.redact import public_name
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class DirectorySource:
     """
 
     def __init__(self, camera: CameraConfig) -> None:
-        self.name = printable(camera.source or "directory")
+        self.name = printable(public_name(camera.source) or "directory")
         self._path = Path(camera.source).expanduser()
         self._configured = bool(camera.source)
         self._loop = camera.loop

@@ -16,6 +16,7 @@ from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
+from edged.redact import public_name
 
 BUFFERS = 4
 """Requests in flight: the fewest that libcamera's pipelines run smoothly with."""
@@ -107,7 +108,8 @@ class Picamera2Source:
         if not models:
             raise CameraError("picamera2: no camera found; check its cable, then start again")
         raise CameraError(
-            f"picamera2: no camera {source!r}; set camera.source to its number or model: "
+            f"picamera2: no camera {public_name(source)!r}; "
+            "set camera.source to its number or model: "
             + ", ".join(f"{number} is {model}" for number, model in enumerate(models))
         )
 

@@ -20,6 +20,7 @@ from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
 from edged.printable import printable
+from edged.redact import public_name
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class V4l2Source:
     ) -> None:
         self._camera = camera
         self._clock = clock
-        self.name = printable(device_path(camera.source) or "v4l2")
+        self.name = printable(device_path(public_name(camera.source)) or "v4l2")
         # linuxpy has no types that mypy could follow.
         self._device: Any = None
         self._stream: Any = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
 from edged.printable import printable
+from edged.redact import public_name
 
 LATE_S = 0.25
 """How far a recording may fall behind before its schedule is moved instead of caught up with."""
@@ -34,7 +34,7 @@ _REASONS = {
     "ArgumentError": "no such address, or its pictures are too large; check camera.source",
     "ConnectionRefusedError": "the connection is refused; check that it is on, and the port",
     "DemuxerNotFoundError": "this PyAV has no reader for it; use another address or format",
-    "FileNotFoundError": "there is no such file; set camera.source",
+    "FileNotFoundError": "there is no such file; set camera.source, an address with its scheme (rtsp://)",
     "HTTPForbiddenError": "it forbids access; check the user's rights there",
     "HTTPNotFoundError": "it has no such stream; check the path in camera.source",
     "HTTPUnauthorizedError": "user or password is missing or wrong; check camera.source",
@@ -64,8 +64,7 @@ class VideoSource:
     ) -> None:
         self._camera = camera
         self._network = is_address(camera.source)
-        source = public_name(camera.source) if self._network else camera.source
-        self.name = printable(source or "video")
+        self.name = printable(public_name(camera.source) or "video")
         self._clock = clock
         self._schedule = Schedule(camera.fps, camera.timeout_s, clock, sleep)
         self._recorded = not self._network
@@ -267,17 +266,6 @@ class Schedule:
 def is_address(source: str) -> bool:
     """Whether `source` names something in the network and no file."""
     return "://" in source and not source.startswith("file:")
-
-
-def public_name(address: str) -> str:
-    """`address` without user, password, query and whatever else may hold a secret."""
-    scheme, _, rest = address.partition("://")
-    # The last "@", wherever it is: a password may hold one, or a slash, unquoted.
-    rest = re.split(r"[?#]", rest.rpartition("@")[2])[0]
-    if "=" in rest:
-        # Some cameras want /user=admin&password=secret&channel=1 as the path.
-        rest = rest[: rest.rfind("/", 0, rest.index("=")) + 1].rstrip("/")
-    return f"{scheme}://{rest}"
 
 
 def _path(source: str) -> Path:

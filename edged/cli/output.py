@@ -12,6 +12,7 @@ from typing import Any
 from edged.errors import EdgedError
 from edged.files import write_atomically
 from edged.printable import printable
+from edged.redact import redacted
 
 
 class OutputError(EdgedError):
@@ -30,6 +31,7 @@ class ReaderLeftError(OutputError):
 def take_streams() -> None:
     """Make standard output and standard error what commands can print to without a thought.
 
+    Secrets do not leave by standard error.
     What cannot be written to standard output is an OutputError, but a character that its encoding
     has not is written as an escape. What cannot be written to standard error is lost: nobody is
     left to be told, and the work goes on.
@@ -79,7 +81,7 @@ class _Output(io.TextIOWrapper):
 class _Errors(io.TextIOWrapper):
     def write(self, text: str) -> int:
         with suppress(OSError):
-            super().write(text)
+            super().write(redacted(text))
         return len(text)
 
     def flush(self) -> None:

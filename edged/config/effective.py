@@ -7,18 +7,32 @@ from typing import Any
 import msgspec
 
 from edged.config.schema import Config
+from edged.redact import MASK, is_secret, public_name, redacted
 
 
 def effective(config: Config) -> str:
     """Every option with its value, defaults included; loading the text gives `config` again.
 
-    Options of a rule that follow ``[decide]`` are absent. Passwords are in files, whose names are
-    shown.
+    But for secrets, which are ``***``: those in the camera's address, and values named so. Options
+    of a rule that follow ``[decide]`` are absent. Names of files that hold secrets are shown.
     """
     # Only a person who asks pays for the import.
     import tomli_w
 
-    return tomli_w.dumps(_plain(config))
+    plain = _plain(config)
+    if config.camera.kind != "gstreamer":
+        plain["camera"]["source"] = public_name(config.camera.source)
+    return tomli_w.dumps(_redacted(plain))
+
+
+def _redacted(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item, name) for item in value]
+    if isinstance(value, str):
+        return MASK if value and is_secret(name) else redacted(value)
+    return value
 
 
 def _plain(table: msgspec.Struct) -> dict[str, Any]:

@@ -10,13 +10,22 @@ from typing import Any
 
 from edged import access
 from edged.config import check, validate
-from edged.config.overrides import apply
+from edged.config.overrides import Origin, apply
 from edged.config.paths import rooted
 from edged.config.schema import Config
-from edged.config.toml import KeyPath, TomlSyntaxError, key_lines, parse, path_text, shown
+from edged.config.toml import (
+    KeyPath,
+    TomlSyntaxError,
+    cut,
+    key_lines,
+    parse,
+    path_text,
+    shown,
+)
 from edged.config.validate import Problem
 from edged.errors import ConfigError
 from edged.files import open_regular
+from edged.redact import is_secret, redacted_value
 
 FILE_LIMIT_BYTES = 1 << 20
 PROBLEMS_LIMIT = 50
@@ -94,12 +103,13 @@ def _read(path: Path) -> str:
 def _line(
     problem: Problem,
     raw: Mapping[str, Any],
-    origins: Mapping[KeyPath, str],
+    origins: Mapping[KeyPath, Origin],
     name: str,
     keys: Mapping[KeyPath, int],
 ) -> str:
     path = problem.path
-    what = path_text(path) + (f" = {shown(problem.value)}" if problem.has_value else "")
+    told = problem.has_value and not (problem.value and _may_be_secret(path, problem.value))
+    what = path_text(path) + (f" = {shown(problem.value)}" if told else "")
     if len(path) > 2 and isinstance(position := path[1], int):
         element = raw[str(path[0])][position]
         if isinstance(element, Mapping) and isinstance(element.get("name"), str):
@@ -107,10 +117,23 @@ def _line(
     prefixes = [path[:length] for length in range(len(path), 0, -1)]
     for prefix in prefixes:
         if prefix in origins:
-            whole = prefix == path
-            return f"{origins[prefix]}: {'' if whole else f'{what}: '}{problem.message}"
+            origin = origins[prefix]
+            if prefix != path:
+                return f"{origin.name}: {what}: {problem.message}"
+            given = f"={cut(redacted_value(origin.text))}" if told else ""
+            return f"{origin.name}{given}: {problem.message}"
     line = next((keys[prefix] for prefix in prefixes if prefix in keys), None)
     return f"{_place(name, line)}{what}: {problem.message}"
+
+
+def _may_be_secret(path: KeyPath, value: object) -> bool:
+    # A camera's source is an address or a pipeline, with a password anywhere in it; a table where
+    # none belongs has keys that may be anything.
+    return (
+        path[:2] == ("camera", "source")
+        or isinstance(value, Mapping)
+        or any(is_secret(part) for part in path if isinstance(part, str))
+    )
 
 
 def _place(name: str, line: int | None) -> str:

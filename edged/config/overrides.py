@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from edged.config.nearest import did_you_mean, listed
 from edged.config.schema import Config
@@ -12,38 +13,49 @@ from edged.config.toml import KeyPath, TomlSyntaxError, cut, parse
 from edged.config.validate import accepts, fields, is_table, table_of
 
 PREFIX = "EDGED_"
+_KEY = re.compile(r"[\w.\-]*")
+
 NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS", "EDGED_MODELS"})
 """Variables that say something else to edged."""
 
 
+class Origin(NamedTuple):
+    """Where a value was set: ``--set camera.fps``, and the text there."""
+
+    name: str
+    text: str
+
+
 def apply(
     raw: dict[str, Any], overrides: Sequence[str], environment: Mapping[str, str]
-) -> tuple[dict[KeyPath, str], list[str]]:
+) -> tuple[dict[KeyPath, Origin], list[str]]:
     """Change `raw` in place; ``--set`` wins over the environment, and the later over the earlier.
 
     Gives the origin of each path that was set, for messages, and a line for each override that
-    cannot be laid over anything. A key that does not exist is set all the same: the validation of
-    the whole then tells what is allowed.
+    cannot be laid over anything; such a line has not its value, which may be a secret. A key that
+    does not exist is set all the same: the validation of the whole then tells what is allowed.
     """
-    origins: dict[KeyPath, str] = {}
+    origins: dict[KeyPath, Origin] = {}
     wrong: list[str] = []
     for name, text in sorted(environment.items()):
         if name.upper().startswith(PREFIX) and name.upper() not in NOT_OPTIONS:
-            origin = cut(f"environment {name}={text}")
+            origin = Origin(f"environment {cut(name)}", text)
             parts = name[len(PREFIX) :].lower().split("__")
             _lay(raw, parts, text, origin, origins, wrong)
     for override in overrides:
         key, equals, text = override.partition("=")
-        origin = cut(f"--set {override}")
+        origin = Origin(f"--set {cut(key.strip())}", text.strip())
         if not equals:
-            wrong.append(f"{origin}: expected KEY=VALUE such as camera.fps=10")
+            wrong.append(f"--set {_begin(key)}: expected KEY=VALUE such as camera.fps=10")
             continue
         try:
             parts = _parts(key)
         except TomlSyntaxError:
-            wrong.append(f"{origin}: the key is not one; expected one such as camera.fps")
+            wrong.append(
+                f"--set {_begin(key)}: the key is not one; expected one such as camera.fps"
+            )
             continue
-        _lay(raw, parts, text.strip(), origin, origins, wrong)
+        _lay(raw, parts, origin.text, origin, origins, wrong)
     return origins, wrong
 
 
@@ -51,14 +63,19 @@ def _lay(
     raw: dict[str, Any],
     parts: Sequence[str],
     text: str,
-    origin: str,
-    origins: dict[KeyPath, str],
+    origin: Origin,
+    origins: dict[KeyPath, Origin],
     wrong: list[str],
 ) -> None:
     try:
         origins[_assign(raw, Config, parts, text)] = origin
     except LookupError as error:
-        wrong.append(f"{origin}: {error.args[0]}")
+        wrong.append(f"{origin.name}: {error.args[0]}")
+
+
+def _begin(text: str) -> str:
+    """What of `text` looks like a key; the rest may be a value."""
+    return cut("".join(_KEY.findall(text.strip())[:1]))
 
 
 def _parts(key: str) -> list[str]:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from edged.redact import redacted_value
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -113,10 +115,19 @@ def value_text(value: object, depth: int = SHOWN_DEPTH) -> str:
 
 
 def shown(value: object) -> str:
-    """`value` for a message: as TOML, cut where it is long."""
-    if isinstance(value, (list, tuple, str)):
-        value = value[: SHOWN_CHARACTERS + 1]
-    return cut(value_text(value))
+    """`value` for a message: as TOML, without secrets, cut where it is long."""
+    return cut(_public_text(value, SHOWN_DEPTH))
+
+
+def _public_text(value: object, depth: int) -> str:
+    if isinstance(value, str):
+        # Not cut before: half of an address does not look like one.
+        return value_text(redacted_value(value)[: SHOWN_CHARACTERS + 1])
+    if isinstance(value, (list, tuple)) and depth:
+        items = value[: SHOWN_CHARACTERS + 1]
+        return f"[{', '.join(_public_text(item, depth - 1) for item in items)}]"
+    # The keys of a table that is none of edged's may be anything.
+    return value_text(value, 0)
 
 
 def cut(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, Unio
 import msgspec
 
 from edged.config.nearest import did_you_mean, nearest
-from edged.config.toml import KeyPath, TomlSyntaxError, parse, value_text
+from edged.config.toml import KeyPath, TomlSyntaxError, parse, shown, value_text
 
 T = TypeVar("T")
 
@@ -23,7 +23,10 @@ _TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 
 
 class Problem(NamedTuple):
-    """What is wrong with the value at a path. ``has_value`` is False where it is absent."""
+    """What is wrong with the value at a path.
+
+    ``has_value`` is False where it is absent, or where it may be anything: no option's own.
+    """
 
     path: KeyPath
     value: object
@@ -78,12 +81,13 @@ def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterat
         here = (*path, key)
         kind = known.get(key)
         if kind is None:
-            yield Problem(here, value, _unknown(key, struct))
+            yield Problem(here, value, _unknown(key, struct), has_value=False)
         elif is_table(kind):
             if isinstance(value, Mapping):
                 yield from problems(value, kind, here)
             else:
-                yield Problem(here, value, f"expected a table: write [{'.'.join(map(str, here))}]")
+                message = f"expected a table: write [{'.'.join(map(str, here))}]"
+                yield Problem(here, value, message, has_value=False)
         elif (table := table_of(kind)) is not None:
             yield from _array_problems(value, table, here)
         else:
@@ -121,13 +125,15 @@ def expected(kind: Any) -> str:
 
 def _array_problems(value: object, table: type, path: KeyPath) -> Iterator[Problem]:
     if not isinstance(value, list):
-        yield Problem(path, value, f"expected an array of tables: write [[{path[-1]}]]")
+        message = f"expected an array of tables: write [[{path[-1]}]]"
+        yield Problem(path, value, message, has_value=False)
         return
     for position, item in enumerate(value):
         if isinstance(item, Mapping):
             yield from problems(item, table, (*path, position))
         else:
-            yield Problem((*path, position), item, f"expected a table: write [[{path[-1]}]]")
+            message = f"expected a table: write [[{path[-1]}]]"
+            yield Problem((*path, position), item, message, has_value=False)
 
 
 def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem]:
@@ -201,7 +207,7 @@ def _meant(value: object, kind: Any) -> str:
             candidates.append(int(value))
     for candidate in candidates:
         if candidate is not None and _converts(candidate, kind):
-            return f"; did you mean {value_text(candidate)}?"
+            return f"; did you mean {shown(candidate)}?"
     return ""
 
 

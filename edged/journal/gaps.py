@@ -46,7 +46,14 @@ def with_gaps(events: Sequence[Entry], after: int, end: int, losses: Losses, at:
 
 def gap(first: int, last: int, reason: GapReason, at: Moment) -> bytes:
     """The JSON of a gap."""
-    message = GapMessage(device=at.device, time=at.time, first=first, last=last, reason=reason)
+    message = GapMessage(
+        device=at.device,
+        time=at.time,
+        time_synced=at.synced,
+        first=first,
+        last=last,
+        reason=reason,
+    )
     return message.json()
 
 

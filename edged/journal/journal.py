@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from edged.clock import read as read_clock
 from edged.config.schema import JournalConfig
 from edged.core import Event
 from edged.errors import PortError
@@ -137,13 +138,15 @@ class Journal:
             msgspec.structs.replace(event, number=number)
             for number, event in enumerate(events, first)
         )
-        entries = [Entry(event.number, messages.event(event, moment).json()) for event in numbered]
+        told = [messages.event(event, moment) for event in numbered]
+        reading = read_clock(self._wall_clock)
+        entries = [Entry(event.number, messages.kept(event, reading)) for event in told]
         with self._changed:
             if not self._waiting:
                 self._waiting_since_s = moment.now_s
             self._waiting.extend(entries)
             self._last = entries[-1].number
-            self._newest = {entry.number: entry.payload for entry in entries}
+            self._newest = {event.number: event.json() for event in told}
             while len(self._waiting) > MEMORY_EVENTS:
                 self._full_up_to = self._waiting.popleft().number
                 self._lose(self._full_up_to)

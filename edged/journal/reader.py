@@ -15,6 +15,7 @@ from edged.journal import schema
 from edged.journal.entry import Entry
 from edged.journal.gaps import Losses, with_gaps
 from edged.journal.paths import journal_path
+from edged.messages.events import put_right
 from edged.messages.message import Moment
 from edged.paths import may_exist
 
@@ -48,7 +49,10 @@ class Reader:
         self._up_to = 0
 
     def page(self) -> list[Entry]:
-        """The next events that were not read before, and the gaps between them. PortError."""
+        """The next events that were not read before, and the gaps between them. PortError.
+
+        Times of a clock that was wrong are put right where that is known by now.
+        """
         import sqlite3
 
         try:
@@ -77,7 +81,8 @@ class Reader:
         after, self._up_to = self._up_to or first - 1, read.up_to
         losses = Losses(book.full_up_to, book.replaced_up_to, read.damaged)
         at = Moment.now(self._device, time.monotonic, time.time)
-        return list(with_gaps(read.events, after, self._up_to, losses, at).entries)
+        events = [event._replace(payload=put_right(event.payload)) for event in read.events]
+        return list(with_gaps(events, after, self._up_to, losses, at).entries)
 
     def _opened(self) -> sqlite3.Connection:
         import sqlite3

@@ -21,6 +21,9 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     dropped: Annotated[Count, Meta(description="frames that came and were not used")]
     camera: str
     camera_error: str | None
+    pins_error: Annotated[
+        str | None, Meta(description="why an output or input is not there: the first one's reason")
+    ] = None
     paused: bool
     idle: bool
     model: str
@@ -49,6 +52,10 @@ class OutputMessage(Message, frozen=True, kw_only=True):
     output: str
     on: bool
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
+    error: Annotated[
+        str | None,
+        Meta(description="why its pin is not as it should be; value is then the last known one"),
+    ] = None
 
 
 def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, Percentiles]:
@@ -72,6 +79,7 @@ def health(
     return HealthMessage(
         device=at.device,
         time=at.utc(report.at_s),
+        time_synced=at.synced,
         version=report.version,
         uptime_s=round(report.uptime_s, 1),
         fps=round(report.fps, 2),
@@ -79,6 +87,7 @@ def health(
         dropped=report.dropped,
         camera=report.camera,
         camera_error=report.camera_error,
+        pins_error=report.pins_error,
         paused=report.paused,
         idle=report.idle,
         model=report.model,
@@ -98,7 +107,9 @@ def output(report: OutputState, at: Moment) -> OutputMessage:
     return OutputMessage(
         device=at.device,
         time=at.utc(report.at_s),
+        time_synced=at.synced,
         output=report.name,
         on=report.value > 0.0,
         value=bounded(report.value),
+        error=report.error,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from edged import clock
+from edged.clock import SYNCHRONIZED, Reading
 from edged.core import Event, Reason
 from edged.messages.message import Count, Message, Moment, Score, bounded, encoded
 
@@ -60,6 +63,7 @@ def event(made: Event, at: Moment) -> EventMessage:
     return EventMessage(
         device=at.device,
         time=at.time,
+        time_synced=at.synced,
         number=made.number,
         id=f"{at.device}-{made.number}",
         rule=made.rule,
@@ -72,6 +76,42 @@ def event(made: Event, at: Moment) -> EventMessage:
     )
 
 
-def replayed(payload: bytes) -> bytes:
-    """An event's JSON, of this or an earlier version of edged, marked as sent late."""
-    return encoded({**msgspec.json.decode(payload), "replayed": True})
+def kept(message: EventMessage, reading: Reading) -> bytes:
+    """An event's JSON for the journal: with the clock that its times are of, where it may be wrong.
+
+    `put_right` takes that out again.
+    """
+    if reading.trust == SYNCHRONIZED:
+        return message.json()
+    return encoded({**msgspec.to_builtins(message), "clock": reading})
+
+
+def put_right(payload: bytes, now: Reading | None = None) -> bytes:
+    """The event that `kept` made, with its times as they are by what is known of the clock `now`.
+
+    None reads the clock.
+    """
+    return encoded(_put_right(payload, now)) if b'"clock":' in payload else payload
+
+
+def replayed(payload: bytes, now: Reading | None = None) -> bytes:
+    """An event's JSON, of this or an earlier edged, put right and marked as sent late."""
+    return encoded({**_put_right(payload, now), "replayed": True})
+
+
+def _put_right(payload: bytes, now: Reading | None) -> dict[str, Any]:
+    event: dict[str, Any] = msgspec.json.decode(payload)
+    made_by = event.pop("clock", None)
+    if made_by is None:
+        return event
+    now = now or clock.read()
+    # What is damaged in a row that can be read still tells the rest.
+    with suppress(msgspec.ValidationError, OverflowError):
+        correction_s = msgspec.convert(made_by, Reading).correction_s(now)
+        if correction_s:
+            right = {
+                name: msgspec.convert(event[name], datetime) + timedelta(seconds=correction_s)
+                for name in ("time", "onset", "decided")
+            }
+            event |= right | {"time_synced": now.trust == SYNCHRONIZED}
+    return event

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from edged.clock import SYNCHRONIZED, trust
 from edged.printable import printable
 
 SchemaVersion: TypeAlias = Literal[1]
@@ -64,17 +65,22 @@ class Message(Document, frozen=True, kw_only=True):
     schema: SchemaVersion = 1
     device: Annotated[str, Meta(description="the device's name in its configuration")]
     time: Annotated[datetime, Meta(description="when the message was made, UTC", tz=True)]
+    time_synced: Annotated[
+        bool, Meta(description="whether the clock is known to be right: it follows a time server")
+    ] = False
 
 
 class Moment(NamedTuple):
     """A device at a moment: what turns monotonic times into dates.
 
-    ``offset_s`` is wall-clock seconds minus monotonic seconds.
+    ``offset_s`` is wall-clock seconds minus monotonic seconds, ``synced`` whether the wall clock is
+    known to be right.
     """
 
     device: str
     now_s: float
     offset_s: float
+    synced: bool = False
 
     @classmethod
     def now(
@@ -82,7 +88,8 @@ class Moment(NamedTuple):
     ) -> Moment:
         """The present moment by both clocks."""
         now_s = clock()
-        return cls(device, now_s, wall_clock() - now_s)
+        wall_s = wall_clock()
+        return cls(device, now_s, wall_s - now_s, trust(wall_s) == SYNCHRONIZED)
 
     @property
     def time(self) -> datetime:

@@ -49,6 +49,9 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     outputs: Annotated[dict[str, float], Meta(description="the value that each output has")]
     camera: str
     camera_error: str | None
+    pins_error: Annotated[
+        str | None, Meta(description="why an output or input is not there: the first one's reason")
+    ] = None
     model: str
     frames: Count
     dropped: Count

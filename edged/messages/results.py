@@ -89,6 +89,7 @@ def state(result: Result, at: Moment) -> StateMessage:
     return StateMessage(
         device=at.device,
         time=at.time,
+        time_synced=at.synced,
         scene=result.scene.name,
         frame=result.frame.number,
         rules=rules(result.scene, at),
@@ -98,7 +99,13 @@ def state(result: Result, at: Moment) -> StateMessage:
 def undecided(at: Moment, reason: str | None = None) -> StateMessage:
     """Before the first frame that labels or rules have seen, and when frames stay away."""
     return StateMessage(
-        device=at.device, time=at.time, scene=None, frame=0, rules={}, reason=reason
+        device=at.device,
+        time=at.time,
+        time_synced=at.synced,
+        scene=None,
+        frame=0,
+        rules={},
+        reason=reason,
     )
 
 
@@ -107,6 +114,7 @@ def classification(result: Result, top: int, at: Moment) -> ClassificationMessag
     return ClassificationMessage(
         device=at.device,
         time=at.time,
+        time_synced=at.synced,
         captured=at.utc(result.frame.captured_s),
         frame=result.frame.number,
         scene=result.scene.name,

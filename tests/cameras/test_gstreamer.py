@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edged.cameras import gstreamer
 from edged.cameras.gstreamer import GStreamerSource
 from edged.cameras.newest import SourceEnded
 from edged.config.schema import CameraConfig
@@ -27,7 +28,7 @@ def source(pipeline: str, **options: object) -> GStreamerSource:
 
 
 @pytest.fixture
-def gstreamer() -> None:
+def installed() -> None:
     if shutil.which("gst-launch-1.0") is None:
         pytest.skip("gst-launch-1.0 is not installed (gstreamer1.0-tools)")
     known = subprocess.run(
@@ -49,14 +50,14 @@ def gstreamer() -> None:
 
 
 def children() -> list[str]:
-    """The ``gst-launch-1.0`` processes that this process has started and not yet reaped."""
+    """The processes of pipelines that this process has started and not yet reaped."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = path.read_text().partition(" (")[2].rpartition(") ")
         except OSError:
             continue
-        if rest.split()[1] == str(os.getpid()) and name.startswith("gst-launch"):
+        if rest.split()[1] == str(os.getpid()) and name == "edged-gst":
             found.append(path.parent.name)
     return found
 
@@ -77,7 +78,7 @@ def bars(pixels: Pixels) -> list[tuple[int, ...]]:
 SMPTE_BARS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1)]
 
 
-@pytest.mark.usefixtures("gstreamer")
+@pytest.mark.usefixtures("installed")
 class TestPipeline:
     def test_colours_are_right(self) -> None:
         with source("videotestsrc pattern=red") as camera:
@@ -158,6 +159,14 @@ class TestPipeline:
                 camera.grab()
         assert "hidden" not in str(caught.value)
 
+    def test_nobody_reads_the_pipeline_in_the_list_of_processes(self) -> None:
+        pipeline = "videotestsrc is-live=true ! identity name=hidden"
+        with source(pipeline) as camera:
+            camera.grab()
+            process = Path(f"/proc/{wait_for_child()}")
+            assert b"hidden" not in (process / "cmdline").read_bytes()
+            assert b"hidden" not in (process / "environ").read_bytes()
+
     def test_a_hang_is_noticed(self) -> None:
         with (
             source("videotestsrc ! valve drop=true", timeout_s=0.3) as camera,
@@ -186,11 +195,11 @@ class TestPipeline:
 
 
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a program called gst-launch-1.0 before all others."""
-    program = tmp_path / "gst-launch-1.0"
+    """A program in the place of the one that runs pipelines."""
+    program = tmp_path / "pipeline"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(gstreamer, "CHILD", (str(program),))
 
 
 def test_a_talkative_plugin_neither_blocks_nor_spoils_the_frames(
@@ -231,9 +240,23 @@ def alive(process: int) -> bool:
         return False
 
 
-def test_without_gstreamer_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(CameraError, match=r"gstreamer1\.0-tools"), source("videotestsrc"):
+def test_without_gstreamer_the_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = Path(gstreamer.CHILD[-1])
+    without = tmp_path / child.name
+    without.write_text(child.read_text().replace("libgstreamer-1.0.so.0", "libabsent.so.0"))
+    monkeypatch.setattr(gstreamer, "CHILD", (*gstreamer.CHILD[:-1], str(without)))
+    with (
+        source("videotestsrc") as camera,
+        pytest.raises(CameraError, match=r"apt install gstreamer1\.0-tools"),
+    ):
+        camera.grab()
+
+
+def test_a_process_that_cannot_be_started_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gstreamer, "CHILD", ("/nonexistent/python",))
+    with pytest.raises(CameraError, match="no process can be started"), source("videotestsrc"):
         pass
 
 

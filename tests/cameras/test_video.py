@@ -17,9 +17,10 @@ import pytest
 
 from edged.cameras.newest import SourceEnded
 from edged.cameras.source import Capture
-from edged.cameras.video import Schedule, VideoSource, public_name
+from edged.cameras.video import Schedule, VideoSource
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
+from edged.redact import public_name
 
 av = pytest.importorskip("av", reason="PyAV is not installed")
 

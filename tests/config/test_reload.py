@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edged.config.effective import effective
@@ -75,6 +75,7 @@ def test_the_same_configuration_changes_nothing() -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_the_effective_text_reads_as_the_same_configuration(text: str) -> None:
+    assume("@" not in text and "=" not in text)
     config = made(RULES, LAMP, "rule.dog.enter=0.55", "mqtt.tls.enabled=true")
     model = msgspec.structs.replace(config.model, delegate_options={text: text})
     camera = msgspec.structs.replace(config.camera, source=text, fps=1e-5)

@@ -65,5 +65,5 @@ def test_what_is_nested_deeply_is_refused_and_not_followed(key: str, tmp_path: P
     inner = "{" + ".".join("x" * 30) + " = "
     path.write_text(f"{key} = {inner * levels}1{'}' * levels}\n")
 
-    with pytest.raises(ConfigError, match=re.escape(f"deep.toml:1: {key} = ")):
+    with pytest.raises(ConfigError, match=re.escape(f"deep.toml:1: {key}: ")):
         load(path)

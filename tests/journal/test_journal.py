@@ -7,18 +7,34 @@ import logging
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from edged import clock
 from edged.config.schema import JournalConfig
 from edged.journal import journal as module
 from edged.journal.journal import MEMORY_EVENTS, Journal
 from edged.journal.numbers import BLOCK, read_mark, write_mark
-from tests.journal.made import Blocked, cursors, event, on_disk, read, reader, record, threadless
+from edged.journal.reader import Reader
+from edged.messages.events import put_right, replayed
+from tests.journal.made import (
+    Blocked,
+    cursors,
+    event,
+    on_disk,
+    payload,
+    read,
+    reader,
+    record,
+    threadless,
+)
 from tests.mosquitto import wait_until
 
 
@@ -48,7 +64,8 @@ def test_events_get_numbers_one_after_the_other_and_keep_the_rest(path: Path) ->
     journal.close()
 
 
-def test_the_json_is_made_once_and_tells_number_and_identity(path: Path) -> None:
+def test_the_json_tells_number_and_identity(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "trust", lambda _: clock.SYNCHRONIZED)
     journal = threadless(path)
     journal.sync()
     (numbered,) = journal.record([event(7)])
@@ -801,3 +818,67 @@ def test_a_journal_of_the_first_version_goes_on(path: Path) -> None:
     journal.close()
     assert on_disk(path) == [1, 2, 3, 4]
     assert held(path) == ["cat"]
+
+
+YEAR_2027_S = 1.8e9
+
+
+def recorded(path: Path, wall_s: float) -> bytes:
+    """The row of an event that was decided a second ago and began two seconds ago."""
+    journal = Journal("porch", JournalConfig(path=str(path)), wall_clock=lambda: wall_s)
+    journal.sync()
+    now_s = time.monotonic()
+    journal.record([msgspec.structs.replace(event(7), onset_s=now_s - 2.0, decided_s=now_s - 1.0)])
+    journal.close()
+    with closing(sqlite3.connect(path)) as database:
+        row: bytes = database.execute("SELECT payload FROM event").fetchone()[0]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("boot", "trust", "year", "synced"),
+    [
+        ("this", clock.SYNCHRONIZED, 2027, True),
+        ("this", clock.SET, 2027, False),
+        ("this", clock.UNSET, 1970, False),
+        ("another", clock.SYNCHRONIZED, 1970, False),
+    ],
+)
+def test_an_event_of_1970_is_sent_with_its_right_time_where_that_can_be_known(
+    path: Path, monkeypatch: pytest.MonkeyPatch, boot: str, trust: int, year: int, synced: bool
+) -> None:
+    monkeypatch.setattr(clock, "_boot", lambda: "this")
+    row = recorded(path, 30.0)
+    right = clock.read(lambda: YEAR_2027_S)
+    right = msgspec.structs.replace(right, boot=boot, trust=trust)
+    monkeypatch.setattr(clock, "read", lambda: right)
+
+    sent, (shown,) = json.loads(replayed(row)), Reader(path, "porch").page()
+    assert sent == json.loads(shown.payload) | {"replayed": True}
+    assert "clock" not in sent
+    made, onset = (datetime.fromisoformat(sent[name][:19]) for name in ("time", "onset"))
+    assert (made.year, sent["time_synced"]) == (year, synced)
+    assert 1 <= (made - onset).total_seconds() <= 3
+
+
+def test_an_event_of_a_right_clock_is_kept_as_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "trust", lambda _: clock.SYNCHRONIZED)
+    row = recorded(path, YEAR_2027_S)
+    assert b"clock" not in row
+    assert put_right(row) == row
+
+
+@pytest.mark.parametrize("damage", [7, None, {"boot": 3}, {"boot": "this", "trust": 0}])
+def test_a_damaged_clock_in_the_journal_leaves_the_event_as_it_is(damage: object) -> None:
+    whole = json.loads(payload(1))
+    row = msgspec.json.encode(whole | {"clock": damage})
+    assert json.loads(put_right(row)) == whole
+
+
+def test_a_clock_that_would_lead_out_of_all_dates_leaves_the_event_as_it_is() -> None:
+    whole = json.loads(payload(1))
+    row = msgspec.json.encode(whole | {"clock": clock.Reading("this", -1e300, clock.UNSET)})
+    now = clock.Reading("this", 0.0, clock.SYNCHRONIZED)
+    assert json.loads(put_right(row, now)) == whole

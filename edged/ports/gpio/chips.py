@@ -5,12 +5,18 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from edged.errors import ConfigError
+from edged.errors import ConfigError, PortError
 
 DEVICES = Path("/dev")
+
+NO_CHIP = (
+    "this machine has no GPIO chip (/dev/gpiochip*) at present: outputs are off, inputs are not "
+    'watched; load its driver, or pretend pins with [gpio] factory = "mock"'
+)
 
 HEADER_LABELS = ("pinctrl-bcm2", "pinctrl-rp1")
 """How the labels of the chips begin whose line N is GPIO N of the Raspberry Pi's header."""
@@ -40,12 +46,19 @@ def device_paths() -> list[Path]:
     return sorted(paths, key=lambda p: (p.is_symlink(), int(p.name.removeprefix("gpiochip"))))
 
 
-def find_chips() -> list[Chip]:
-    """All chips that may be opened. ConfigError if there are some, but none may be."""
+class Chips(NamedTuple):
+    """The chips that can be opened, and the device files of those that may not be."""
+
+    found: Sequence[Chip]
+    denied: Sequence[str] = ()
+
+
+def find_chips() -> Chips:
+    """All chips. PortError where none can be opened."""
     import gpiod
 
     found: dict[Path, Chip] = {}
-    denied: Path | None = None
+    denied: list[str] = []
     for path in device_paths():
         real = path.resolve()
         if known := found.get(real):
@@ -58,19 +71,24 @@ def find_chips() -> list[Chip]:
         except OSError as error:
             # A chip on a bus may go between the listing and the opening; the others count.
             if error.errno in (errno.EACCES, errno.EPERM):
-                denied = path
+                denied.append(str(path))
             continue
         found[real] = Chip(str(path), (path.name,), info.label, lines)
     if denied and not found:
-        raise ConfigError(
-            f"{denied}: no permission to use the pins; add the user to the group that owns it "
-            "(group gpio on most boards) and log in again"
+        raise PortError(
+            f"{denied[-1]}: no permission to use the pins; add the user to the group that owns it "
+            "(group gpio on most boards) and start edged again"
         )
-    return list(found.values())
+    if not found:
+        raise PortError(NO_CHIP)
+    return Chips(list(found.values()), denied)
 
 
 def select_chip(chips: Sequence[Chip], wanted: str) -> Chip:
-    """The chip of this path, name, number or label. ConfigError if it is not exactly one."""
+    """The chip of this path, name, number or label.
+
+    PortError where there is none, for it may come; ConfigError where several answer.
+    """
     name = Path(wanted).name if wanted.startswith("/") else wanted
     name = f"gpiochip{name}" if name.isdigit() else name
     matches = [chip for chip in chips if name in chip.names] or [
@@ -84,4 +102,4 @@ def select_chip(chips: Sequence[Chip], wanted: str) -> Chip:
             f'[gpio] chip = "{wanted}": several chips have this label ({there}); '
             "write a name such as gpiochip0"
         )
-    raise ConfigError(f'[gpio] chip = "{wanted}": no such GPIO chip; there are: {there}')
+    raise PortError(f'[gpio] chip = "{wanted}": no such GPIO chip at present; there are: {there}')

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from edged.config.nearest import did_you_mean
 from edged.config.schema import GpioConfig
-from edged.errors import ConfigError
-from edged.ports.gpio.chips import device_paths, find_chips, select_chip
-
-logger = logging.getLogger(__name__)
+from edged.errors import ConfigError, PortError
+from edged.ports.gpio.chips import NO_CHIP, device_paths, find_chips, select_chip
 
 MODEL = Path("/proc/device-tree/model")
 
@@ -25,13 +23,13 @@ def choose(gpio: GpioConfig) -> Kind:
     """The configured factory; for "auto" the one that reaches this machine's pins.
 
     lgpio on a Raspberry Pi that has it (its PWM runs outside of Python) unless a chip is named,
-    gpiod wherever there is a GPIO chip, else mock.
+    else gpiod. Never mock: who wants pins to be pretended says so.
     """
     if gpio.factory != "auto":
         return gpio.factory
     if not gpio.chip and _is_raspberry_pi() and _installed("lgpio"):
         return "lgpio"
-    return "gpiod" if device_paths() else "mock"
+    return "gpiod"
 
 
 def _is_raspberry_pi() -> bool:
@@ -54,28 +52,21 @@ def _open_lgpio(gpio: GpioConfig) -> Any:
 
     number = None
     if gpio.chip:
-        number = int(select_chip(find_chips(), gpio.chip).names[0].removeprefix("gpiochip"))
+        number = int(select_chip(find_chips().found, gpio.chip).names[0].removeprefix("gpiochip"))
     return LgpioFactory(number)
 
 
 def _open_gpiod(gpio: GpioConfig) -> Any:
+    if not device_paths():
+        raise PortError(NO_CHIP)
     from edged.ports.gpio.gpiod_pins import GpiodFactory
 
-    if not device_paths():
-        raise ConfigError(
-            '[gpio] factory = "gpiod": this machine has no /dev/gpiochip*; load its driver '
-            'or write factory = "mock"'
-        )
     return GpiodFactory(gpio.chip)
 
 
-def _open_mock(gpio: GpioConfig) -> Any:
+def _open_mock(_gpio: GpioConfig) -> Any:
     from edged.ports.gpio.mock_pins import MockPins
 
-    if gpio.factory == "auto":
-        logger.warning(
-            "this machine has no GPIO chip: pins are only pretended, those of a Raspberry Pi"
-        )
     return MockPins()
 
 
@@ -90,7 +81,8 @@ FACTORIES: dict[str, Callable[[GpioConfig], Any]] = {
 def open_factory(gpio: GpioConfig) -> Iterator[Any]:
     """A ``gpiozero.Factory`` for outputs and inputs alike, closed after use.
 
-    None where ``factory`` is "none": no pin is touched. ConfigError if the chip cannot be used.
+    None where ``factory`` is "none": no pin is touched. PortError while the chip cannot be used,
+    ConfigError where it never can with this configuration.
     """
     kind = choose(gpio)
     if kind == "none":
@@ -101,7 +93,7 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
     try:
         factory = FACTORIES[kind](gpio)
     except (GPIOZeroError, OSError) as error:
-        raise ConfigError(
+        raise PortError(
             f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
         ) from error
     try:
@@ -112,9 +104,10 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
 
 @contextmanager
 def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
-    """Around the making of a device on a pin: ConfigError with a line that says what to do.
+    """Around the making of a device on a pin: a line that says what to do.
 
-    `where` is whose pin it is: ``output "lamp"``.
+    `where` is whose pin it is: ``output "lamp"``. PortError where the system or another program
+    refuses the pin, or its chip is not there; ConfigError where the pin is none, or cannot do it.
     """
     from gpiozero import GPIOZeroError
 
@@ -123,11 +116,12 @@ def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
     try:
         yield
     except GPIOZeroError as error:
-        raise ConfigError(f"{place}: {error}; free it or use another pin") from error
+        raise ConfigError(f"{place}: {error}; use another pin") from error
     except OSError as error:
-        raise ConfigError(
-            f"{place}: {error}; is the chip there, and may this user have it?"
-        ) from error
+        advice = "is the chip there, and may this user have it?"
+        if error.errno == errno.EBUSY:
+            advice = "free it or use another pin"
+        raise PortError(f"{place}: {error.strerror or error}; {advice}") from error
 
 
 def _check(factory: Any, place: str, pin: int | str) -> None:
@@ -145,6 +139,18 @@ def _check(factory: Any, place: str, pin: int | str) -> None:
         if "gpio" in info.interfaces
     ]
     names = [name for info in gpios for name in info.names if isinstance(name, str)]
+    # Whether the pins are those of chips, of which one may be missing, or of a fixed header.
+    denied: Sequence[str] | None = getattr(board, "denied", None)
+    if denied:
+        raise PortError(
+            f"{place}: no such line on {board.description}, and no permission to look at "
+            f"{', '.join(denied)}; add the user to the group that owns it"
+        )
+    chips = {name.rpartition(":")[0] for name in names} - {""}
+    chip = pin.rpartition(":")[0] if isinstance(pin, str) else ""
+    if denied is not None and chip and chip not in chips:
+        advice = did_you_mean(chip, chips) or f"; there are: {', '.join(sorted(chips))}"
+        raise PortError(f'{place}: no GPIO chip "{chip}" at present{advice}')
     advice = did_you_mean(pin, names) if isinstance(pin, str) else ""
     if not advice:
         last = max(

@@ -6,7 +6,6 @@ Imported only where these pins are used: gpiozero and gpiod cost tens of millise
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import select
 import threading
@@ -22,7 +21,6 @@ import gpiod
 from gpiod.line import Bias, Direction, Edge, Value
 from gpiozero import BoardInfo, Factory, HeaderInfo, Pin, PinInfo
 from gpiozero.exc import (
-    GPIOPinInUse,
     PinInvalidBounce,
     PinInvalidEdges,
     PinInvalidFunction,
@@ -36,8 +34,6 @@ from gpiozero.exc import (
 from edged.ports.gpio.chips import Chip, find_chips, select_chip
 from edged.ports.gpio.software_pwm import SoftwarePwm
 
-logger = logging.getLogger(__name__)
-
 CONSUMER = "edged"
 JOIN_S = 1.0
 
@@ -50,7 +46,10 @@ class ChipsInfo(BoardInfo):
 
     A pin answers to ``chip:line`` with any name of the chip and the line's number or name, and to
     the bare number or name on the chips in `bare`. Lines that share a name all answer to it.
+    ``denied`` are the chips that nobody has let us look at.
     """
+
+    denied: Sequence[str] = ()
 
     @classmethod
     def from_chips(cls, chips: Iterable[Chip], bare: Iterable[Chip]) -> ChipsInfo:
@@ -90,17 +89,20 @@ class GpiodFactory(Factory):
     """Makes `GpiodPin`s.
 
     `chip` is where bare line numbers and names are looked up: a path, name, number or label. Where
-    it is empty, that is the Raspberry Pi's header if there is one, else every chip. ConfigError if
-    there is no such chip or no permission.
+    it is empty, that is the Raspberry Pi's header if there is one, else every chip.
+    PortError if there is no such chip or none may be opened, ConfigError if several have its label.
     """
 
     def __init__(self, chip: str = "") -> None:
         super().__init__()
-        self.chips = find_chips()
+        chips = find_chips()
+        self.chips = chips.found
         bare: Sequence[Chip] = [c for c in self.chips if c.is_header] or self.chips
         if chip:
             bare = [select_chip(self.chips, chip)]
         self._info = ChipsInfo.from_chips(self.chips, bare)
+        if not chip:
+            self._info.denied = chips.denied
         self._paths = {c.names[0]: c.path for c in self.chips}
         self._pins: dict[str, GpiodPin] = {}
 
@@ -132,8 +134,11 @@ class GpiodFactory(Factory):
 class GpiodPin(Pin):
     """One line, requested from the kernel at its first use and released by `close`.
 
-    What level a released output has is up to the chip's driver.
+    What level a released output has is up to the chip's driver. ``when_lost`` is called, in a
+    thread of the pin's own, when its edges are not seen any more: the chip is gone.
     """
+
+    when_lost: Callable[[OSError], None] | None = None
 
     def __init__(self, factory: GpiodFactory, info: PinInfo, path: str) -> None:
         super().__init__()
@@ -195,7 +200,7 @@ class GpiodPin(Pin):
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
-                raise GPIOPinInUse(f"in use by {self._consumer()}") from error
+                raise OSError(errno.EBUSY, f"in use by {self._consumer()}") from error
             return self._request
 
     def _consumer(self) -> str:
@@ -301,13 +306,17 @@ class GpiodPin(Pin):
             return
         self._when_changed = WeakMethod(value) if isinstance(value, MethodType) else ref(value)
         if self._watch is None:
-            self._watch = _EdgeWatch(self._requested(), self._lock, self._changed)
+            self._watch = _EdgeWatch(self._requested(), self._lock, self._changed, self._lost)
             self._make_input()
             self._watch.start()
 
     def _changed(self, at_s: float, state: int) -> None:
         if call := self._get_when_changed():
             call(at_s, state)
+
+    def _lost(self, error: OSError) -> None:
+        if self.when_lost is not None:
+            self.when_lost(error)
 
 
 class _EdgeWatch:
@@ -318,10 +327,12 @@ class _EdgeWatch:
         request: gpiod.LineRequest,
         lock: AbstractContextManager[bool],
         changed: Callable[[float, int], None],
+        lost: Callable[[OSError], None],
     ) -> None:
         self._request = request
         self._lock = lock
         self._changed = changed
+        self._lost = lost
         self._stop_fd = os.eventfd(0)
         self._thread = threading.Thread(target=self._run, name="gpio-edges", daemon=True)
 
@@ -349,4 +360,4 @@ class _EdgeWatch:
                     rising = event.event_type is event.Type.RISING_EDGE
                     self._changed(event.timestamp_ns / 1e9, int(rising))
         except OSError as error:
-            logger.error("an input is not watched any more: %s; check the GPIO chip", error)
+            self._lost(error)

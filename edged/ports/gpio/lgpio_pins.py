@@ -37,11 +37,17 @@ class LgpioPin(LGPIOPin):
 
     def output_with_state(self, state: bool | float) -> None:
         # gpiozero's own goes through low, which is on where the device is active low.
-        lgpio.gpio_claim_output(self.factory._handle, self._number, int(bool(state)))
+        try:
+            lgpio.gpio_claim_output(self.factory._handle, self._number, int(bool(state)))
+        except lgpio.error as error:
+            raise OSError(str(error)) from error
 
     def _set_function(self, value: str) -> None:
         if value != "output" or self.function != "output":
-            super()._set_function(value)
+            try:
+                super()._set_function(value)
+            except lgpio.error as error:
+                raise OSError(str(error)) from error
 
     def _set_frequency(self, value: float | None) -> None:
         """PWM begins with the level that the pin has, and ends low but for a full duty."""

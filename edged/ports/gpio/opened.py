@@ -30,8 +30,8 @@ class OpenedOutputs(msgspec.Struct, frozen=True):
 def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
     """Write down what is opened next, and be the only daemon that may, until the end.
 
-    ConfigError where another daemon has done so: what a second one writes would be what is made
-    safe when the first one is killed. PortError where it cannot be written.
+    PortError where another daemon has done so (what a second one writes would be what is made
+    safe when the first one is killed), or where it cannot be written.
     """
     with ExitStack() as stack:
         try:
@@ -40,7 +40,7 @@ def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             write_atomically(path, msgspec.json.encode(opened))
         except BlockingIOError as error:
-            raise ConfigError(
+            raise PortError(
                 "another edged runs with this configuration; stop it, or give this one its own"
             ) from error
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from edged.config.schema import OutputConfig
@@ -19,16 +20,25 @@ def full(output: OutputConfig, value: float) -> bool:
     return value >= 1.0 if output.device == "pwm" else value >= 0.5
 
 
+def shown(output: OutputConfig, value: float) -> float:
+    """What the device makes of a value: a digital one knows only 0 and 1."""
+    if output.device in ("pwm", "servo"):
+        return value
+    return 1.0 if value >= 0.5 else 0.0
+
+
 class Actuator:
     """A gpiozero device on its pin, driven by values in 0..1."""
 
-    def __init__(self, output: OutputConfig, factory: Any) -> None:
-        """Opens the pin at the initial value. ConfigError if the pin cannot be used."""
+    def __init__(self, output: OutputConfig, factory: Any, initial: float) -> None:
+        """Opens the pin at the initial value.
+
+        PortError where the pin cannot be had now, ConfigError where it is none.
+        """
         import gpiozero
 
         self._output = output
         self._errors = (gpiozero.GPIOZeroError, OSError)
-        initial = self.shown(output.initial)
         with pin_errors(factory, f'output "{output.name}"', output.pin):
             if output.device == "servo":
                 self._device = gpiozero.Servo(
@@ -51,18 +61,17 @@ class Actuator:
                 pin_factory=factory,
             )
 
-    def shown(self, value: float) -> float:
-        """What the device makes of a value: a digital one knows only 0 and 1."""
-        if self._output.device in ("pwm", "servo"):
-            return value
-        return 1.0 if value >= 0.5 else 0.0
-
     def put(self, value: float) -> None:
         """Drive the pin; microseconds. PortError if the chip refuses."""
         try:
             self._device.value = 2 * value - 1 if self._output.device == "servo" else value
         except self._errors as error:
             raise PortError(f'output "{self._output.name}": {error}; check the chip') from error
+
+    def close(self) -> None:
+        """Let go of a pin that does not answer any more."""
+        with suppress(*self._errors):
+            self._device.close()
 
     def leave(self, value: float) -> float:
         """Go to the level of ``on_exit``, where `value` is the present one, and let go.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edged.config.schema import GpioConfig, OutputConfig
-from edged.errors import ConfigError
+from edged.errors import EdgedError
 from edged.ports.gpio.factory import choose, open_factory, pin_errors
 from edged.ports.gpio.outputs import full
 
@@ -26,9 +26,9 @@ def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[
                 try:
                     with pin_errors(factory, f'output "{output.name}"', output.pin):
                         factory.pin(output.pin).output_with_state(_exit_level(output))
-                except ConfigError as error:
+                except EdgedError as error:
                     problems.append(str(error))
-    except ConfigError as error:
+    except EdgedError as error:
         problems.append(str(error))
     return problems
 

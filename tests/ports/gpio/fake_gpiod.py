@@ -33,7 +33,8 @@ class FakeLine:
     debounce_us: int = 0
     levels: list[int] = field(default_factory=list)
     request: FakeRequest | None = None
-    refuses: bool = False
+    refuses: int = 0
+    """The errno that setting its level fails with; True is EIO."""
 
     def put(self, level: int) -> None:
         """A meter sees the line change, and so does an edge detector."""
@@ -134,7 +135,8 @@ class FakeRequest:
         for offset, value in values.items():
             line = self._chip.lines[offset]
             if line.refuses:
-                raise OSError(errno.EIO, "Input/output error")
+                number = errno.EIO if line.refuses is True else line.refuses
+                raise OSError(number, os.strerror(number))
             if line.direction != _ext.DIRECTION_OUTPUT:
                 raise OSError(errno.EPERM, "Operation not permitted")
             line.put(int(bool(value)))
@@ -144,8 +146,14 @@ class FakeRequest:
         self._events.append(gpiod.EdgeEvent(kind, time.monotonic_ns(), self.offsets[0], 1, 1))
         os.eventfd_write(self.fd, 1)
 
+    def lose(self) -> None:
+        """The chip is pulled out."""
+        os.eventfd_write(self.fd, 1)
+
     def read_edge_events(self, max_events: int | None) -> list[gpiod.EdgeEvent]:
         os.eventfd_read(self.fd)
+        if not self._events:
+            raise OSError(errno.ENODEV, "No such device")
         return [self._events.pop(0)]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
 
 from edged.config.schema import GpioConfig
-from edged.errors import ConfigError
+from edged.errors import ConfigError, PortError
 from edged.ports.gpio import chips, factory
 from edged.ports.gpio.factory import choose, open_factory, pin_errors
 from tests.ports.gpio.fake_gpiod import FakeChip
@@ -39,8 +38,8 @@ PI = "Raspberry Pi 5 Model B Rev 1.0"
         (PI, ("gpiochip0",), (), GpioConfig(), "gpiod"),
         (PI, ("gpiochip0",), ("lgpio",), GpioConfig(chip="gpiochip0"), "gpiod"),
         ("NVIDIA Jetson Orin Nano", ("gpiochip0",), ("lgpio",), GpioConfig(), "gpiod"),
-        ("", ("gpiochip-other",), (), GpioConfig(), "mock"),
-        ("", (), (), GpioConfig(), "mock"),
+        ("", ("gpiochip-other",), (), GpioConfig(), "gpiod"),
+        ("", (), (), GpioConfig(), "gpiod"),
         ("", ("gpiochip0",), (), GpioConfig(factory="mock"), "mock"),
         ("", ("gpiochip0",), (), GpioConfig(factory="none"), "none"),
     ],
@@ -50,20 +49,14 @@ def test_the_factory_is_that_of_the_machine(machine, model, devices, packages, g
     assert choose(gpio) == expected
 
 
-def test_a_machine_without_pins_pretends_and_says_so_once(machine, caplog) -> None:
+@pytest.mark.parametrize("wanted", ["auto", "gpiod"])
+def test_a_machine_without_a_chip_never_pretends_that_it_has_one(machine, wanted) -> None:
     machine()
-    with caplog.at_level(logging.INFO), open_factory(GpioConfig()) as pins:
-        assert pins.pin(17).state == 0
-    assert [record.getMessage() for record in caplog.records] == [
-        "this machine has no GPIO chip: pins are only pretended, those of a Raspberry Pi"
-    ]
-
-
-def test_pretended_pins_that_are_wanted_are_no_news(machine, caplog) -> None:
-    machine()
-    with caplog.at_level(logging.INFO), open_factory(GpioConfig(factory="mock")):
-        pass
-    assert caplog.records == []
+    with (
+        pytest.raises(PortError, match=r"no GPIO chip .*: outputs are off, inputs are not watched"),
+        open_factory(GpioConfig(factory=wanted)),
+    ):
+        raise AssertionError("the factory was opened")
 
 
 def test_lgpio_that_is_not_installed_is_told(machine) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gpiod import _ext
 
 from edged.config.schema import GpioConfig
-from edged.errors import ConfigError
+from edged.errors import ConfigError, PortError
 from edged.ports.gpio.factory import open_factory, pin_errors
 from edged.ports.gpio.gpiod_pins import GpiodFactory
 from tests.ports.gpio.fake_gpiod import FakeChip, FakeLine, install
@@ -170,7 +170,7 @@ def test_a_busy_line_names_its_consumer(board: FakeChip) -> None:
     board["RELAY"].used, board["RELAY"].consumer = True, "spi0 CS0"
     with (
         GpiodFactory() as factory,
-        pytest.raises(ConfigError, match=r'output "lamp": pin "RELAY": in use by spi0 CS0'),
+        pytest.raises(PortError, match=r'output "lamp": pin "RELAY": in use by spi0 CS0; free it'),
         pin_errors(factory, 'output "lamp"', "RELAY"),
     ):
         gpiozero.LED("RELAY", pin_factory=factory)
@@ -231,11 +231,35 @@ def test_a_symbolic_link_is_another_name_of_its_chip(monkeypatch, tmp_path, boar
 
 def test_an_unknown_chip_lists_those_that_are_there(monkeypatch, tmp_path) -> None:
     two_chips(monkeypatch, tmp_path, "one", "two")
-    with pytest.raises(ConfigError) as raised, open_factory(GpioConfig(chip="three")):
+    with pytest.raises(PortError) as raised, open_factory(GpioConfig(chip="three")):
         raise AssertionError("the chip was opened")
     assert str(raised.value) == (
-        '[gpio] chip = "three": no such GPIO chip; there are: gpiochip0 (one), gpiochip10 (two)'
+        '[gpio] chip = "three": no such GPIO chip at present; '
+        "there are: gpiochip0 (one), gpiochip10 (two)"
     )
+
+
+def test_a_pin_of_a_chip_that_is_not_there_may_come(board: FakeChip) -> None:
+    with (
+        GpiodFactory() as factory,
+        pytest.raises(PortError, match='no GPIO chip "pinctrl-tset" at present; did you mean pin'),
+        pin_errors(factory, 'output "lamp"', "pinctrl-tset:RELAY"),
+    ):
+        raise AssertionError("the pin was taken")
+
+
+def test_a_pin_that_may_be_one_of_a_chip_without_permission_is_not_called_wrong(
+    monkeypatch, tmp_path
+) -> None:
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    chip = FakeChip("one", [FakeLine("A")])
+    install(monkeypatch, tmp_path, gpiochip0=chip, gpiochip1=denied)
+    with (
+        GpiodFactory() as factory,
+        pytest.raises(PortError, match=r"no permission to look at .*gpiochip1"),
+        pin_errors(factory, 'output "lamp"', "B"),
+    ):
+        raise AssertionError("the pin was taken")
 
 
 def test_chips_with_one_label_must_be_named(monkeypatch, tmp_path) -> None:
@@ -247,14 +271,14 @@ def test_chips_with_one_label_must_be_named(monkeypatch, tmp_path) -> None:
 def test_a_chip_that_may_not_be_opened_tells_the_group(monkeypatch, tmp_path) -> None:
     denied = PermissionError(errno.EACCES, "Permission denied")
     install(monkeypatch, tmp_path, gpiochip0=denied)
-    with pytest.raises(ConfigError, match="group gpio"), open_factory(GpioConfig()):
+    with pytest.raises(PortError, match="group gpio"), open_factory(GpioConfig()):
         raise AssertionError("the chip was opened")
 
 
 def test_a_machine_without_chips_says_so(monkeypatch, tmp_path) -> None:
     install(monkeypatch, tmp_path)
     with (
-        pytest.raises(ConfigError, match="has no /dev/gpiochip"),
+        pytest.raises(PortError, match="has no GPIO chip"),
         open_factory(GpioConfig(factory="gpiod")),
     ):
         raise AssertionError("a chip was opened")

@@ -45,7 +45,7 @@ def test_a_second_daemon_does_not_write_over_what_the_first_has_opened(tmp_path:
     first = OpenedOutputs(GpioConfig(), [RELAY])
     with opened.written(path, first):
         second = opened.written(path, OpenedOutputs(GpioConfig(), []))
-        with pytest.raises(ConfigError, match="another edged runs with this configuration"):
+        with pytest.raises(PortError, match="another edged runs with this configuration"):
             second.__enter__()
         assert opened.read(path) == first
     with opened.written(path, OpenedOutputs(GpioConfig(), [])):

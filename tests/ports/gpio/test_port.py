@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
 from edged.ports.gpio.port import GpioPort
 from tests.mosquitto import wait_until
-from tests.ports.gpio.fake_gpiod import FakeChip
+from tests.ports.gpio.fake_gpiod import FakeChip, FakeLine, install
 
 PATIENCE_S = 20.0
 
@@ -43,9 +45,13 @@ def told() -> list[OutputState]:
 
 @contextmanager
 def opened(factory, outputs, told, clock=time.monotonic) -> Iterator[GpioPort]:
-    with GpioPort(factory, outputs, (), Mailbox(), told.append, clock) as port:
+    with GpioPort(lambda: nullcontext(factory), outputs, (), Mailbox(), told.append, clock) as port:
         port.tell_all()
         yield port
+
+
+def open_factory_anew():
+    return open_factory(GpioConfig())
 
 
 def lamp(**options) -> OutputConfig:
@@ -513,7 +519,7 @@ def test_where_the_outputs_are_left_is_told_and_a_second_release_does_nothing(
 def test_what_an_input_asks_for_reaches_the_mailbox_until_the_release(mock_pins):
     mailbox = Mailbox()
     door = InputConfig(name="door", pin=22)
-    with GpioPort(mock_pins, (), [door], mailbox, print) as port:
+    with GpioPort(lambda: nullcontext(mock_pins), (), [door], mailbox, print) as port:
         mock_pins.pin(22).drive_low()
         assert mailbox.wants_picture
         mailbox.take_snapshots()
@@ -521,3 +527,128 @@ def test_what_an_input_asks_for_reaches_the_mailbox_until_the_release(mock_pins)
         port.release()
         mock_pins.pin(22).drive_low()
     assert not mailbox.wants_picture
+
+
+LATE_S = 60.0
+"""Later than any next attempt."""
+
+
+def test_a_pin_that_another_holds_is_taken_when_it_is_free(board, told, clock, caplog):
+    board["RELAY"].used, board["RELAY"].consumer = True, "spi0 CS0"
+    outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="FAN")]
+    with GpioPort(open_factory_anew, outputs, (), Mailbox(), told.append, clock) as port:
+        port.write(result(True))
+        assert board["FAN"].level == 1
+        assert port.values() == {"lamp": 0.0, "fan": 1.0}
+        assert port.error == told[0].error
+        assert "in use by spi0 CS0" in str(port.error)
+        with pytest.raises(CommandError, match=r"not set: .*in use by spi0 CS0"):
+            port.set("lamp", 1.0)
+        board["RELAY"].used = False
+        clock.now_s += LATE_S
+        port.advance()
+        assert board["RELAY"].level == 1
+        assert (port.error, told[-1].value, told[-1].error) == (None, 1.0, None)
+    assert not board["RELAY"].used
+    assert len([line for line in caplog.messages if "in use by spi0 CS0" in line]) == 1
+
+
+def test_a_chip_that_comes_late_gets_the_level_of_the_rules_by_then(
+    monkeypatch, tmp_path, told, clock
+):
+    install(monkeypatch, tmp_path)
+    mailbox = Mailbox()
+    outputs = [lamp(pin="RELAY"), lamp(name="bell", pin="BELL", action="pulse", pulse_s=1.0)]
+    door = InputConfig(name="door", pin="DOOR", pull="up")
+    with GpioPort(open_factory_anew, outputs, [door], mailbox, told.append, clock) as port:
+        port.tell_all()
+        assert {(state.value, bool(state.error)) for state in told} == {(0.0, True)}
+        assert "no GPIO chip" in str(port.error)
+        port.write(result(True))
+        chip = FakeChip("late", [FakeLine("RELAY"), FakeLine("BELL"), FakeLine("DOOR", 1)])
+        install(monkeypatch, tmp_path, gpiochip3=chip)
+        clock.now_s += LATE_S
+        port.advance()
+        assert (chip["RELAY"].level, chip["BELL"].level) == (1, 0)
+        assert port.error is None
+        chip["DOOR"].put(0)
+        wait_until(lambda: mailbox.wants_picture)
+    assert [line.used for line in chip.lines] == [False, False, False]
+
+
+def test_a_chip_that_goes_and_comes_again_has_its_outputs_driven_again(board, told, clock):
+    with GpioPort(
+        open_factory_anew, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock
+    ) as port:
+        board["RELAY"].refuses = errno.ENODEV
+        port.write(result(True))
+        assert not board["RELAY"].used
+        assert port.error is not None
+        board["RELAY"].refuses = 0
+        clock.now_s += LATE_S
+        port.advance()
+        assert board["RELAY"].level == 1
+        assert port.error is None
+
+
+def test_the_thread_tries_again_by_itself(board, told):
+    board["RELAY"].used = True
+    with GpioPort(open_factory_anew, [lamp(pin="RELAY", initial=1.0)], (), Mailbox(), told.append):
+        assert board["RELAY"].level == 0
+        board["RELAY"].used = False
+        wait_until(lambda: board["RELAY"].level == 1)
+
+
+def test_what_stays_away_is_told_once_and_tried_ever_more_rarely(board, told, clock, caplog):
+    board["RELAY"].used = True
+    attempts = []
+
+    def pins():
+        attempts.append(clock.now_s)
+        return open_factory_anew()
+
+    with GpioPort(pins, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
+        for _ in range(20):
+            clock.now_s += port.advance()
+        waits_s = [later - earlier for earlier, later in pairwise(attempts)]
+        assert 0.5 <= waits_s[0] <= 1.0
+        assert 15.0 <= waits_s[-1] <= 30.0
+    assert len(caplog.messages) == 1
+    assert len(told) == 1
+
+
+def test_a_late_chip_without_the_pin_is_told_and_ends_nothing(
+    monkeypatch, tmp_path, told, clock, caplog
+):
+    install(monkeypatch, tmp_path)
+    with GpioPort(
+        open_factory_anew, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock
+    ) as port:
+        install(monkeypatch, tmp_path, gpiochip0=FakeChip("late", [FakeLine("RELAI")]))
+        clock.now_s += LATE_S
+        port.advance()
+        assert "did you mean RELAI?" in str(port.error)
+    assert "did you mean RELAI?" in caplog.messages[-1]
+
+
+def test_two_names_of_one_pin_are_the_files_mistake(board, told, clock):
+    outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="gpiochip0:0")]
+    with (
+        pytest.raises(ConfigError, match=r'output "fan": .* in use'),
+        GpioPort(open_factory_anew, outputs, (), Mailbox(), told.append, clock),
+    ):
+        raise AssertionError("the port was opened")
+    assert not board["RELAY"].used
+
+
+def test_an_input_whose_chip_goes_is_watched_again_when_it_comes(board, caplog):
+    mailbox = Mailbox()
+    door = InputConfig(name="door", pin="BUTTON")
+    with GpioPort(open_factory_anew, (), [door], mailbox, print) as port:
+        assert port.error is None
+        board["BUTTON"].request.lose()
+        wait_until(lambda: not board["BUTTON"].used)
+        assert port.error == 'input "door": No such device; check the GPIO chip'
+        wait_until(lambda: port.error is None)
+        board["BUTTON"].put(0)
+        wait_until(lambda: mailbox.wants_picture)

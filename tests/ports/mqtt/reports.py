@@ -52,6 +52,7 @@ def health() -> Health:
         dropped=3,
         camera="/dev/video0 (USB Camera)",
         camera_error=None,
+        pins_error=None,
         paused=False,
         idle=False,
         model="mobilenet",
