@@ -33,6 +33,7 @@ class ScriptedCamera:
 
     name = "scripted"
     dropped = 0
+    due_s = 0.0
 
     def __init__(self, script: Sequence[Entry], mailbox: Mailbox) -> None:
         self.now_s = 0.0

@@ -86,8 +86,10 @@ def source(
     return VideoSource(camera, time.clock, time.sleep)
 
 
-def live(address: str, timeout_s: float = 20.0) -> VideoSource:
-    return VideoSource(CameraConfig(kind="video", source=address, timeout_s=timeout_s))
+def live(address: str, timeout_s: float = 20.0, first_frame_s: float = 20.0) -> VideoSource:
+    return VideoSource(
+        CameraConfig(kind="video", source=address, timeout_s=timeout_s, first_frame_s=first_frame_s)
+    )
 
 
 def colour(capture: Capture) -> tuple[int, int, int]:
@@ -317,7 +319,7 @@ def test_no_secret_is_in_the_name(address: str, name: str) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Starts a server of one connection on 127.0.0.1 and returns its port."""
+    """Starts a server on 127.0.0.1, of one connection at a time, and returns its address."""
     with contextlib.ExitStack() as stack:
         threads = []
 
@@ -325,9 +327,12 @@ def serve() -> Iterator[Callable[..., str]]:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 
             def run() -> None:
-                with contextlib.suppress(OSError):
-                    connection, _ = listener.accept()
-                    with connection:
+                while True:
+                    try:
+                        connection, _ = listener.accept()
+                    except OSError:
+                        return
+                    with connection, contextlib.suppress(OSError):
                         connection.recv(65536)
                         answer(connection)
 
@@ -461,7 +466,7 @@ def test_a_camera_that_accepts_and_says_nothing_is_noticed(scheme: str) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as mute,
         pytest.raises(CameraError, match=r"within 0\.5 s"),
-        live(f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/live", timeout_s=0.5),
+        live(f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/live", 0.5, first_frame_s=0.5),
     ):
         pass
 
