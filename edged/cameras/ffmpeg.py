@@ -21,12 +21,16 @@ def from_jpeg(data: bytes, name: str, least_px: tuple[int, int] | None) -> Pixel
         raise CameraError(f"{name}: damaged JPEG frame; check the network") from error
 
 
-def rgb(frame: Any, scaler: Any, name: str, least_px: tuple[int, int] | None) -> Pixels:
-    """`frame` as RGB, upright and as large as `least_px` asks; by `scaler`, which is the loop's."""
+def rgb(
+    frame: Any, turned: int, scaler: Any, name: str, least_px: tuple[int, int] | None
+) -> Pixels:
+    """`frame` as RGB, as large as `least_px` asks; by `scaler`, which is the loop's own.
+
+    `turned` is its `orientation`, of which the picture is freed. CameraError.
+    """
     import av
     from av.video.reformatter import VideoReformatter
 
-    turned = orientation(frame)
     if least_px is not None and turned >= 5:
         least_px = (least_px[1], least_px[0])
     height, width = reduced_px((frame.height, frame.width), least_px)
@@ -41,11 +45,15 @@ def rgb(frame: Any, scaler: Any, name: str, least_px: tuple[int, int] | None) ->
     return upright(pixels, turned)
 
 
-def orientation(frame: Any) -> int:
-    """The display matrix of `frame` as the orientation (1 to 8) of EXIF; 1 without one."""
+def orientation(frame: Any, before: int) -> int:
+    """How `frame` is turned by its display matrix, as EXIF numbers it: 1 (upright) to 8.
+
+    `before` is that of the frame before, which holds on to the next key frame: files say it of
+    each frame, streams only now and then.
+    """
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
-        return UPRIGHT
+        return UPRIGHT if frame.key_frame else before
     # Rows of (a, b, u), (c, d, v), (x, y, w): a point comes to (a x + c y, b x + d y).
     a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
     if abs(a) + abs(d) >= abs(b) + abs(c):

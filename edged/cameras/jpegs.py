@@ -80,7 +80,7 @@ class JpegStream:
     def _end(self) -> int | None:
         """Where the picture ends, or the next begins because this one has no end; None: not yet."""
         data = self._data
-        while self._at + 4 <= len(data) or data[self._at : self._at + 2] in (START, END):
+        while self._at + 2 <= len(data):
             kind = data[self._at + 1]
             if data[self._at] != 0xFF or kind in (0x00, 0x01, 0xFF) or 0xD0 <= kind <= 0xD7:
                 if not self._next_marker():
@@ -89,6 +89,8 @@ class JpegStream:
                 return self._at + len(END)
             elif kind == START[1]:
                 return self._at
+            elif self._at + 4 > len(data):
+                return None
             else:
                 # A segment tells its length, and may hold a picture of its own: a preview.
                 self._at += 2 + int.from_bytes(data[self._at + 2 : self._at + 4], "big")
@@ -97,7 +99,7 @@ class JpegStream:
     def _next_marker(self) -> bool:
         found = _MARKER.search(self._data, self._at + 1)
         # The last byte may be the first half of a marker.
-        self._at = found.start() if found else max(self._at, len(self._data) - 2)
+        self._at = found.start() if found else max(self._at, len(self._data) - 1)
         return found is not None
 
     def _cut(self, end: int) -> bytes:

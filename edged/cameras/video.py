@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edged.cameras.ffmpeg import from_jpeg, rgb
+from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
 from edged.cameras.newest import SourceEnded
 from edged.cameras.pace import Pace, Schedule
 from edged.cameras.source import Capture, FrameMissing
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
+from edged.imaging.turbojpeg import UPRIGHT
 from edged.printable import printable
 
 MAX_PIXELS = 7680 * 4320
@@ -80,6 +81,7 @@ class VideoSource:
         self._schedule = Schedule(camera.fps, LONGEST_GAP_S, clock, sleep)
         self._pace = Pace(camera.fps, clock, sleep)
         self._recorded = not self._network
+        self._turned = UPRIGHT
         self._jpeg = False
         self._jpegs: JpegStream | None = None
         self._delivered = False
@@ -103,6 +105,7 @@ class VideoSource:
         return self._camera.timeout_s if self._delivered else self._limit_s
 
     def __enter__(self) -> VideoSource:
+        self._pace.wait()
         try:
             self._open()
         except CameraError:
@@ -163,6 +166,8 @@ class VideoSource:
             decoder.options["flags"] = "+low_delay"
         # Motion JPEG needs no frame but its own, so it is decoded when somebody reads it.
         self._jpeg = not self._recorded and decoder.name == "mjpeg"
+        # To look at the stream may have taken all the time.
+        self._deadline_s = max(self._deadline_s, self._clock() + self._camera.timeout_s)
         self._scaler = av.video.reformatter.VideoReformatter()
         self._frames = self._decoded(streams[0])
 
@@ -296,6 +301,7 @@ class VideoSource:
                 raise self._failure(error) from None
             for frame in frames:
                 shown_s = shown_s + interval_s if frame.time is None else frame.time
+                self._turned = orientation(frame, self._turned)
                 if not frame.is_corrupt:
                     yield frame, shown_s, arrived_s
             if not self._recorded and not self._delivered and self._awaits_key(packet, arrived_s):
@@ -323,7 +329,7 @@ class VideoSource:
         if self._jpeg:
             data = bytes(frame)
             return Capture(captured_s, partial(from_jpeg, data, self.name), reduces=True, live=live)
-        decode = partial(rgb, frame, self._scaler, self.name)
+        decode = partial(rgb, frame, self._turned, self._scaler, self.name)
         return Capture(captured_s, decode, reduces=True, live=live)
 
     def _failure(self, error: Exception) -> CameraError:
@@ -358,7 +364,7 @@ class _Silence:
         self._source = source
 
     def __float__(self) -> float:
-        return self._source.silence_s
+        return float(self._source.silence_s)
 
 
 def is_address(source: str) -> bool:
