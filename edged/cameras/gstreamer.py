@@ -139,9 +139,9 @@ class GStreamerSource:
         return [
             *words,
             *("!", "queue", "max-size-buffers=1", "leaky=downstream"),
-            *("!", "videoscale", "!", "videoconvert"),
             # Phones write down how they were held, in the tag image-orientation.
-            *("!", "videoflip", "video-direction=auto"),
+            *("!", "videoconvert", "!", "videoflip", "video-direction=auto"),
+            *("!", "videoscale", "!", "videoconvert"),
             *("!", f"video/x-raw,format=RGB,width={camera.width_px},height={camera.height_px}"),
         ]
 
