@@ -89,11 +89,16 @@ class JpegStream:
                 return self._at + len(END)
             elif kind == START[1]:
                 return self._at
-            elif self._at + 4 > len(data):
-                return None
             else:
-                # A segment tells its length, and may hold a picture of its own: a preview.
-                self._at += 2 + int.from_bytes(data[self._at + 2 : self._at + 4], "big")
+                # A segment tells its length, and one of an application may hold a preview.
+                after = self._at + 2 + int.from_bytes(data[self._at + 2 : self._at + 4], "big")
+                if len(data) < max(after, self._at + 4):
+                    return None
+                if not 0xE0 <= kind <= 0xEF:
+                    start = data.find(START + b"\xff", self._at, after + len(START))
+                    if start >= 0:
+                        return start
+                self._at = after
         return None
 
     def _next_marker(self) -> bool:

@@ -75,6 +75,7 @@ class Schedule:
     def wait(self, shown_s: float) -> float | None:
         """Sleep until the frame at `shown_s` is due and return that time; None: leave it out."""
         now_s = self._clock()
+        is_gap = False
         if self._shown_s is None:
             self.due_s = self._next_s = now_s
         else:
@@ -83,6 +84,7 @@ class Schedule:
                 interval_s = self._interval_s or self._least_s
             # A gap is no interval between frames: no round shall be followed by such a pause.
             self._interval_s = min(interval_s, 2.0 * (self._interval_s or interval_s))
+            is_gap = interval_s > self._interval_s
             self.due_s += interval_s
         self._shown_s = shown_s
         if self.due_s < now_s - LATE_S:
@@ -92,7 +94,7 @@ class Schedule:
             return None
         self._next_s = max(self._next_s, self.due_s - self._least_s) + self._least_s
         if self.due_s > now_s:
-            if self.due_s > now_s + TOLD_S:
+            if is_gap and self.due_s > now_s + TOLD_S:
                 log.info("camera: no picture for %.0f s of the recording", self.due_s - now_s)
             self._sleep(self.due_s - now_s)
         return self.due_s

@@ -188,7 +188,7 @@ class VideoSource:
                 format=form,
                 options=options,
                 # For files too: a play list may be waited for.
-                timeout=(self._deadline_s - self._clock(), _Silence(self)),
+                timeout=(max(0.1, self._deadline_s - self._clock()), _Silence(self)),
             )
         except (av.FFmpegError, ValueError) as error:
             # Without its cause: that holds the whole address, password included.

@@ -78,6 +78,13 @@ def test_a_picture_without_an_end_ends_where_the_next_begins_and_is_not_whole() 
     assert JpegStream().feed(cut + b"\r\n" + TWO) == [cut + b"\r\n", TWO]
 
 
+@pytest.mark.parametrize("kept_bytes", range(30, 700, 45))
+def test_a_picture_that_is_cut_off_anywhere_does_not_hide_the_next(kept_bytes: int) -> None:
+    between = b"\r\n--frame\r\n\r\n"
+    found = JpegStream().feed(ONE + between + ONE[:kept_bytes] + between + TWO + between + THREE)
+    assert found == [ONE, ONE[:kept_bytes] + between, TWO, THREE]
+
+
 def test_what_is_left_of_a_damaged_picture_does_not_hide_the_next() -> None:
     stream = JpegStream()
     stream.feed(ONE)

@@ -303,6 +303,18 @@ class TestSchedule:
         assert schedule.wait(90000.0) == pytest.approx(1000.2)
         assert schedule.wait(3.0) == pytest.approx(1000.3)
 
+    def test_a_long_gap_is_told_and_a_slow_recording_is_not(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        time = Time()
+        schedule = Schedule(100.0, 3600.0, time.clock, time.sleep)
+        for shown_s in (0.0, 60.0, 120.0, 180.0):
+            schedule.wait(shown_s)
+        assert caplog.text == ""
+        schedule.wait(480.0)
+        assert "no picture for 300 s of the recording" in caplog.text
+
 
 @pytest.mark.parametrize(
     ("address", "name"),
