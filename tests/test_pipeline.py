@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -326,7 +326,7 @@ def test_the_watchdog_is_fed_for_frames_and_known_outages_but_not_for_a_silent_c
 def test_the_watchdog_is_fed_until_the_next_frame_is_overdue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ScriptedCamera, "due_s", math.inf)
+    monkeypatch.setattr(ScriptedCamera, "due_s", time.monotonic() + 1000.0)
     run = Run(None, None, None)
     assert (run.notifier.fed, run.notifier.said_ready) == (4, 0)
 
