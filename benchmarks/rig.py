@@ -40,6 +40,7 @@ class OnDemandCamera:
 
     name = "bench"
     dropped = 0
+    due_s = 0.0
     error = None
 
     def __init__(self) -> None:

@@ -244,7 +244,12 @@ class Camera(Protocol):
 
     @property
     def error(self) -> str | None:
-        """Why the camera delivers nothing at present, one line; None while it does."""
+        """Why the camera delivers nothing good at present, one line; None while it does."""
+        ...
+
+    @property
+    def due_s(self) -> float:
+        """By when a frame or an error must have come; a camera without both then hangs."""
         ...
 
     def __enter__(self) -> Camera: ...

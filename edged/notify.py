@@ -14,6 +14,10 @@ SEND_LIMIT_S = 1.0
 """How long a message may wait for a busy systemd; the loop must go on."""
 
 
+START_SLACK_S = 30.0
+"""What readiness may take beyond the time that was said."""
+
+
 class Notifier:
     """Messages to the socket ``$NOTIFY_SOCKET``; does nothing where that is not set.
 
@@ -31,6 +35,10 @@ class Notifier:
         """How often `watchdog` must be called at least; None without a watchdog."""
         self._fed_s: float | None = None
         self._failing = False
+
+    def starting(self, for_s: float) -> None:
+        """Not ready yet, and that may take another `for_s`, whatever the unit's time limit says."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int((for_s + START_SLACK_S) * 1e6)}")
 
     def ready(self) -> None:
         """Started, or done with reloading."""

@@ -108,7 +108,7 @@ class Pipeline:
     def report_health(self, frame_came: bool) -> None:
         """Systemd and the ports hear how things are, and who waits for a picture why none comes."""
         error = self.camera.error
-        self.watchdog.feed(frame_came=frame_came, camera_error=error)
+        self.watchdog.feed(frame_came=frame_came, camera_error=error, due_s=self.camera.due_s)
         if error is not None:
             self.snapshots.refuse(f"the camera delivers no picture: {error}")
         if self.outage.begins(error, frame_came=frame_came):

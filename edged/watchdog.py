@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from edged.core import Scene
 from edged.notify import Notifier
 
@@ -9,23 +12,32 @@ from edged.notify import Notifier
 class Watchdog:
     """Tells systemd that the loop turns. The loop's thread only.
 
-    It is fed when a frame came through the loop, or when it is known why none did: the camera has
-    said what is wrong and is being opened again. A camera that is silent and claims to be well is
-    a hang, and systemd shall end it. The first time is when edged is ready.
+    It is fed when a frame came through the loop, and while it is known why none did: the camera has
+    said what is wrong and is being opened again, or its next frame is not due yet. A camera that is
+    silent for longer and claims to be well is a hang, and systemd shall end it. The first time that
+    a frame came, or it is known why not, is when edged is ready.
     """
 
-    def __init__(self, notifier: Notifier) -> None:
+    def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
         self._notifier = notifier
+        self._clock = clock
         self._ready = False
+        self._start_s = 0.0
 
-    def feed(self, *, frame_came: bool, camera_error: str | None) -> None:
-        """Once for each turn of the loop."""
-        if not frame_came and camera_error is None:
+    def feed(self, *, frame_came: bool, camera_error: str | None, due_s: float = 0.0) -> None:
+        """Once for each turn of the loop; `due_s` is the camera's."""
+        known = frame_came or camera_error is not None
+        if not known and self._clock() >= due_s:
             return
         self._notifier.watchdog()
-        if not self._ready:
+        if self._ready:
+            return
+        if known:
             self._ready = True
             self._notifier.ready()
+        elif due_s > self._start_s:
+            self._start_s = due_s
+            self._notifier.starting(due_s - self._clock())
 
     def describe(self, scene: Scene, fps: float) -> None:
         """One line for people, in ``systemctl status``."""

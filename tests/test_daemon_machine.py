@@ -45,6 +45,7 @@ class Scene:
 
     name = "scene"
     dropped = 0
+    due_s = 0.0
     error: str | None = None
 
     def __init__(self, clock: Clock) -> None:

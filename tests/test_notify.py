@@ -38,10 +38,16 @@ def environment(listener: socket.socket, **more: str) -> dict[str, str]:
 
 def test_the_life_of_a_service_is_told_in_order(systemd: socket.socket) -> None:
     notifier = Notifier(environment(systemd))
+    notifier.starting(30.0)
     notifier.ready()
     notifier.status("12.5 frames/s")
     notifier.stopping()
-    assert heard(systemd) == ["READY=1", "STATUS=12.5 frames/s", "STOPPING=1"]
+    assert heard(systemd) == [
+        "EXTEND_TIMEOUT_USEC=60000000",
+        "READY=1",
+        "STATUS=12.5 frames/s",
+        "STOPPING=1",
+    ]
 
 
 def test_reloading_carries_the_monotonic_time(systemd: socket.socket) -> None:

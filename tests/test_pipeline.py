@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class ScriptedCamera:
 
     name = "scripted"
     dropped = 0
+    due_s = 0.0
 
     def __init__(self, script: Sequence[Entry], mailbox: Mailbox) -> None:
         self.now_s = 0.0
@@ -333,6 +335,14 @@ def test_the_watchdog_is_fed_for_frames_and_known_outages_but_not_for_a_silent_c
     assert Run(None, None, None).notifier.fed == 0
     # The stop command's own turn of the loop feeds too: the outage is still known.
     assert Run(None, None, None, camera_error="unplugged").notifier.fed == 4
+
+
+def test_the_watchdog_is_fed_until_the_next_frame_is_overdue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ScriptedCamera, "due_s", time.monotonic() + 1000.0)
+    run = Run(None, None, None)
+    assert (run.notifier.fed, run.notifier.said_ready) == (4, 0)
 
 
 def test_a_frame_for_a_picture_alone_feeds_the_watchdog_too() -> None:

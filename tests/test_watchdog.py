@@ -17,6 +17,9 @@ class Told(Notifier):
     def ready(self) -> None:
         self.said.append("ready")
 
+    def starting(self, for_s: float) -> None:
+        self.said.append(f"starting {for_s:g}")
+
     def watchdog(self) -> None:
         self.said.append("alive")
 
@@ -42,6 +45,29 @@ def test_ready_is_said_once() -> None:
     for _ in range(3):
         watchdog.feed(frame_came=True, camera_error=None)
     assert told.said == ["alive", "ready", "alive", "alive"]
+
+
+def test_a_camera_whose_next_frame_is_not_due_is_no_hang() -> None:
+    told = Told()
+    now_s = [0.0]
+    watchdog = Watchdog(told, lambda: now_s[0])
+    watchdog.feed(frame_came=True, camera_error=None, due_s=100.0)
+    now_s[0] = 99.0
+    watchdog.feed(frame_came=False, camera_error=None, due_s=100.0)
+    assert told.said == ["alive", "ready", "alive"]
+    now_s[0] = 100.0
+    watchdog.feed(frame_came=False, camera_error=None, due_s=100.0)
+    assert told.said == ["alive", "ready", "alive"]
+
+
+def test_systemd_is_told_once_how_long_the_first_frame_may_take() -> None:
+    told = Told()
+    now_s = [10.0]
+    watchdog = Watchdog(told, lambda: now_s[0])
+    for now_s[0] in (10.0, 20.0, 30.0):
+        watchdog.feed(frame_came=False, camera_error=None, due_s=210.0)
+    watchdog.feed(frame_came=True, camera_error=None, due_s=230.0)
+    assert told.said == ["alive", "starting 200", "alive", "alive", "alive", "ready"]
 
 
 def test_a_person_reads_the_scene_and_the_rate() -> None:

@@ -65,7 +65,7 @@ class DemoSource:
         photograph = self._load(int(shown) % len(self._paths))
         box = view(photograph.shape[:2], self._size_px, int(shown), phase)
         render = partial(_render, photograph, box, self._size_px)
-        return Capture(captured_s, render, reduces=True)
+        return Capture(captured_s, render, reduces=True, live=False)
 
     def _load(self, index: int) -> Pixels:
         # One photograph at a time: all of them together take 8 MB.

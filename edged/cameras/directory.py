@@ -63,7 +63,7 @@ class DirectorySource:
         self._tell_problems()
         path = self._waiting.pop()
         # Decoded only if somebody reads this frame, as with any camera.
-        return Capture(captured_s, partial(self._picture, path), reduces=True)
+        return Capture(captured_s, partial(self._picture, path), reduces=True, live=False)
 
     def _start_round(self) -> None:
         """List the pictures, last first, because they are taken from the end."""

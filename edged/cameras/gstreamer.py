@@ -65,6 +65,7 @@ class GStreamerSource:
         self._child: subprocess.Popen[bytes] | None = None
         self._frames_fd = self._told_fd = -1
         self._told = b""
+        self._limit_s = camera.start_s
         self._ready = selectors.DefaultSelector()
 
     def __enter__(self) -> GStreamerSource:
@@ -122,6 +123,7 @@ class GStreamerSource:
         rows = np.empty((height_px, self._stride_bytes), np.uint8)
         self._fill(rows.data.cast("B"))
         captured_s = self._clock()
+        self._limit_s = self._camera.timeout_s
         pixels: Pixels = rows[:, : width_px * 3].reshape(height_px, width_px, 3)
         # Whole frames come through the pipe in any case, so there is nothing to reduce.
         return Capture(captured_s, lambda _least_px: pixels)
@@ -147,18 +149,21 @@ class GStreamerSource:
         return [
             *words,
             *("!", "queue", "max-size-buffers=1", "leaky=downstream"),
+            # Phones write down how they were held, in the tag image-orientation.
+            *("!", "videoconvert", "!", "videoflip", "video-direction=auto"),
             *("!", "videoscale", "!", "videoconvert"),
             *("!", f"video/x-raw,format=RGB,width={camera.width_px},height={camera.height_px}"),
         ]
 
     def _fill(self, frame: memoryview) -> None:
-        deadline_s = self._clock() + self._camera.timeout_s
+        deadline_s = self._clock() + self._limit_s
         filled = 0
         while filled < len(frame):
             ready = self._ready.select(max(0.0, deadline_s - self._clock()))
-            if not ready and self._clock() >= deadline_s:
+            # Also where it has much to say, or sends a frame by drops.
+            if self._clock() >= deadline_s:
                 raise CameraError(
-                    f"{self.name}: no frame within {self._camera.timeout_s:g} s; "
+                    f"{self.name}: no frame within {self._limit_s:g} s; "
                     f"check the camera and the pipeline{self._last_words(': ')}"
                 )
             for key, _ in ready:

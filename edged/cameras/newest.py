@@ -7,14 +7,22 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from edged.backoff import backoff_s
 from edged.cameras.orient import needed_px, orient
-from edged.cameras.source import Capture, ScalingSource, Source
+from edged.cameras.source import Capture, FrameMissing, ScalingSource, ScheduledSource, Source
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
 
 log = logging.getLogger(__name__)
+
+REPEATED_S = 60.0
+"""A camera that comes and goes tells the same line no sooner again."""
+
+SAMPLED_PX = 16
+"""Whether a picture has changed shows at each of so many pixels in nearly all cases."""
 
 CLOSE_LIMIT_S = 2.0
 """How long closing waits for a source that blocks; its thread is then left to the process's end."""
@@ -51,8 +59,16 @@ class NewestFrame:
         self.dropped = 0
         self.ended = False
         self.error: str | None = None
-        self._lost: str | None = "not opened yet"
-        self._damaged: str | None = None
+        self._due_s = 0.0
+        self._scheduled: ScheduledSource | None = None
+        # What is wrong, the worst first; and what of it is in the log, and since when.
+        self._troubles: dict[str, str | None] = dict.fromkeys(("lost", "damaged", "frozen"))
+        self._told: dict[str, str | None] = {**self._troubles, "lost": "not opened yet"}
+        self._told_s: dict[str, float] = {}
+        self._damaged_since_s: float | None = None
+        self._spoilt = False
+        self._seen: Pixels | None = None
+        self._changed_s = 0.0
         self._number = 0
         self._newest: tuple[int, Capture] | None = None
         self._bug: Exception | None = None
@@ -61,6 +77,7 @@ class NewestFrame:
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
     def __enter__(self) -> NewestFrame:
+        self._expect(self._camera.start_s)
         self._thread.start()
         return self
 
@@ -70,6 +87,12 @@ class NewestFrame:
         if self._thread.is_alive():
             log.debug("camera %s: still waiting for its device; left behind", self.name)
         self._newest = None
+
+    @property
+    def due_s(self) -> float:
+        """See `edged.core.Camera.due_s`."""
+        scheduled = self._scheduled
+        return max(self._due_s, scheduled.due_s if scheduled is not None else 0.0)
 
     def read(self, timeout_s: float, wanted_px: tuple[int, int] | None = None) -> Frame | None:
         """See `edged.core.Camera.read`; a damaged frame is logged and not returned."""
@@ -83,17 +106,21 @@ class NewestFrame:
             try:
                 frame = self._frame(number, capture)
             except CameraError as error:
-                self._tell_damage(str(error))
+                self._note_damage(str(error), capture.live)
                 continue
-            self._tell_damage(None)
+            self._note_good()
+            self._note_change(frame.pixels, capture.live)
             return frame
 
     def skip(self, timeout_s: float) -> bool:
         """See `edged.core.Camera.skip`."""
         came = self._take(timeout_s) is not None
         if came:
-            # Nobody has looked whether this one is damaged like the last that was decoded.
-            self._tell_damage(None)
+            # Nobody has looked whether this one is damaged like the last that was decoded, or
+            # whether it is the same.
+            self._note_good()
+            self._seen = None
+            self._tell("frozen", None)
         return came
 
     def _take(self, timeout_s: float) -> tuple[int, Capture] | None:
@@ -134,19 +161,29 @@ class NewestFrame:
                 source = self._make_source()
                 self.name = source.name
                 scales = source if isinstance(source, ScalingSource) else None
+                self._scheduled = source if isinstance(source, ScheduledSource) else None
                 self._say_enough(scales)
+                self._expect(self._camera.start_s)
                 with source:
                     self.name = source.name
                     while not self._closing.is_set():
                         self._say_enough(scales)
-                        self._keep(source.grab())
-                        failures = 0
+                        try:
+                            self._keep(source.grab())
+                        except FrameMissing as missing:
+                            self._tell("lost", str(missing))
+                            self._expect(self._camera.start_s)
+                            continue
+                        self._check_damage()
+                        if self._troubles["damaged"] is None:
+                            failures = 0
+                        self._expect(self._camera.timeout_s)
             except SourceEnded:
                 self._end()
                 return
             except CameraError as error:
                 failures += 1
-                self._tell_loss(str(error))
+                self._tell("lost", f"{error}", "; trying again")
                 self._closing.wait(
                     backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
                 )
@@ -155,8 +192,14 @@ class NewestFrame:
         if source is not None:
             source.least_px = self._least_px
 
+    def _expect(self, limit_s: float) -> None:
+        # At its slowest a camera takes all the time between two frames that it was asked for.
+        self._due_s = self._clock() + max(limit_s, 1.0 / self._camera.fps)
+
     def _keep(self, capture: Capture) -> None:
-        self._tell_loss(None)
+        # Whether it is more than the damage that has come so far, shows when it is decoded.
+        if self._troubles["damaged"] is None:
+            self._tell("lost", None)
         with self._changed:
             self._number += 1
             if self._newest is not None:
@@ -168,26 +211,76 @@ class NewestFrame:
         log.info("camera %s: ended", self.name)
         with self._changed:
             self.ended = True
-            self._lost = self.error = "ended"
+            self._troubles["lost"] = self.error = "ended"
             self._changed.notify()
 
-    def _tell_loss(self, reason: str | None) -> None:
-        if reason == self._lost:
-            return
-        with self._changed:
-            self._lost = reason
-            self.error = self._lost or self._damaged
-        if reason is None:
-            log.info("camera %s: delivers frames", self.name)
-        else:
-            # Its first word is the source's name, as in every CameraError.
-            log.warning("camera: %s; trying again", reason)
+    def _check_damage(self) -> None:
+        """CameraError where all frames have been damaged for ``timeout_s``."""
+        if self._spoilt:
+            self._damaged_since_s, self._spoilt = None, False
+            raise CameraError(
+                f"{self.name}: nothing but damaged frames for {self._camera.timeout_s:g} s; "
+                "check its cable or network"
+            )
 
-    def _tell_damage(self, reason: str | None) -> None:
-        if reason == self._damaged:
+    def _note_damage(self, reason: str, live: bool) -> None:
+        self._tell("damaged", reason)
+        now_s = self._clock()
+        if self._damaged_since_s is None:
+            self._damaged_since_s = now_s
+        # A recording does not get better by being opened again.
+        self._spoilt = live and now_s - self._damaged_since_s >= self._camera.timeout_s
+
+    def _note_good(self) -> None:
+        self._damaged_since_s = None
+        self._spoilt = False
+        self._tell("damaged", None)
+
+    def _note_change(self, pixels: Pixels, live: bool) -> None:
+        """Tell of a live picture that has not changed by a bit for ``frozen_s``."""
+        limit_s = self._camera.frozen_s
+        if not (live and limit_s):
             return
-        with self._changed:
-            self._damaged = reason
-            self.error = self._lost or self._damaged
-        if reason is not None:
-            log.warning("camera: frame left out: %s", reason)
+        now_s = self._clock()
+        if self._seen is None or not _same(pixels, self._seen):
+            self._changed_s = now_s
+            self._tell("frozen", None)
+        elif now_s - self._changed_s >= limit_s:
+            self._tell(
+                "frozen",
+                f"{self.name}: the picture has not changed by a bit for {limit_s:g} s; "
+                "it is dark, or the camera hangs: start it anew",
+            )
+        self._seen = pixels
+
+    def _tell(self, trouble: str, reason: str | None, then: str = "") -> None:
+        """`trouble` is `reason` now, or over; each change is logged once, and none in a hurry."""
+        if reason != self._troubles[trouble]:
+            with self._changed:
+                self._troubles[trouble] = reason
+                self.error = next(filter(None, self._troubles.values()), None)
+        if reason == self._told[trouble]:
+            return
+        if reason is None:
+            if trouble != "damaged":
+                log.info("camera %s: delivers %s", self.name, _RECOVERED[trouble])
+        else:
+            now_s = self._clock()
+            if now_s < self._told_s.get(reason, -REPEATED_S) + REPEATED_S:
+                return
+            self._told_s = {
+                line: at_s for line, at_s in self._told_s.items() if now_s < at_s + REPEATED_S
+            } | {reason: now_s}
+            # The first word is the source's name, as in every CameraError.
+            left_out = "frame left out: " if trouble == "damaged" else ""
+            log.warning("camera: %s%s%s", left_out, reason, then)
+        self._told[trouble] = reason
+
+
+_RECOVERED = {"lost": "frames", "frozen": "other pictures again"}
+
+
+def _same(pixels: Pixels, seen: Pixels) -> bool:
+    """Whether two pictures are equal in every bit."""
+    some = np.s_[::SAMPLED_PX, ::SAMPLED_PX]
+    return np.array_equal(pixels[some], seen[some]) and np.array_equal(pixels, seen)

@@ -1,9 +1,18 @@
-"""A steady schedule for sources that make their frames themselves."""
+"""When the frames are due of sources that do not wait for a sensor."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+
+LATE_S = 0.25
+"""How far a recording may fall behind before its schedule is moved instead of caught up with."""
+
+TOLD_S = 10.0
+"""A recording that shows nothing for longer is told of, or it would look like a hang."""
+
+log = logging.getLogger(__name__)
 
 
 class Pace:
@@ -37,3 +46,55 @@ class Pace:
         if due_s > now_s:
             self._sleep(due_s - now_s)
         return due_s
+
+
+class Schedule:
+    """When the frames of a recording are due, by their presentation time stamps.
+
+    The first frame is due when it is asked for. A time stamp that goes back (the next round, or
+    damage) or jumps by more than `longest_s` is due one frame after its predecessor; a shorter gap
+    is the recording's own and is kept.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        longest_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.longest_s = longest_s
+        self.due_s = 0.0
+        self._least_s = 1.0 / fps
+        self._interval_s: float | None = None
+        self._clock = clock
+        self._sleep = sleep
+        self._shown_s: float | None = None
+        self._next_s = 0.0
+
+    def wait(self, shown_s: float) -> float | None:
+        """Sleep until the frame at `shown_s` is due and return that time; None: leave it out."""
+        now_s = self._clock()
+        is_gap = False
+        if self._shown_s is None:
+            self.due_s = self._next_s = now_s
+        else:
+            interval_s = shown_s - self._shown_s
+            if not 0.0 < interval_s <= self.longest_s:
+                interval_s = self._interval_s or self._least_s
+            # A gap is no interval between frames: no round shall be followed by such a pause.
+            self._interval_s = min(interval_s, 2.0 * (self._interval_s or interval_s))
+            is_gap = interval_s > self._interval_s
+            self.due_s += interval_s
+        self._shown_s = shown_s
+        if self.due_s < now_s - LATE_S:
+            self.due_s = now_s
+        # A millisecond of grace: 1/30 s is no whole number of time base units.
+        if self.due_s < self._next_s - 1e-3:
+            return None
+        self._next_s = max(self._next_s, self.due_s - self._least_s) + self._least_s
+        if self.due_s > now_s:
+            if is_gap and self.due_s > now_s + TOLD_S:
+                log.info("camera: no picture for %.0f s of the recording", self.due_s - now_s)
+            self._sleep(self.due_s - now_s)
+        return self.due_s

@@ -47,6 +47,7 @@ class Picamera2Source:
     ) -> None:
         self._camera = camera
         self._clock = clock
+        self._limit_s = camera.start_s
         self.name = "picamera2"
         # libcamera wants even sides.
         self._size_px = (camera.height_px & ~1, camera.width_px & ~1)
@@ -78,16 +79,16 @@ class Picamera2Source:
             self._device = self._reduced_px = None
 
     def grab(self) -> Capture:
-        timeout_s = self._camera.timeout_s
         try:
             self._start()
-            request = self._device.capture_request(wait=timeout_s)
+            request = self._device.capture_request(wait=self._limit_s)
         except concurrent.futures.TimeoutError as error:
             raise CameraError(
-                f"{self.name}: no frame for {timeout_s:g} s; check its cable"
+                f"{self.name}: no frame for {self._limit_s:g} s; check its cable"
             ) from error
         except RuntimeError as error:
             raise CameraError(f"{self.name}: {error}; {CHECK}") from error
+        self._limit_s = self._camera.timeout_s
         try:
             captured_s = self._captured_s(request.get_metadata())
             # Copies, because the camera fills the buffers again after the release.

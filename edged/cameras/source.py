@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from edged.core import Pixels
+from edged.errors import CameraError
 
 
 class Capture(NamedTuple):
@@ -21,12 +22,18 @@ class Capture(NamedTuple):
     fewer of the (height, width) that it is given: `edged.imaging.resample.REDUCING_GAP` times as
     many at least, or just as many (`edged.cameras.orient.exact_px`); of None it makes all. It must
     not depend on a buffer that the device reuses: the loop's thread calls it first, and any thread
-    may later, for all pixels. CameraError when the data is damaged.
+    may later, for all pixels. CameraError when the data is damaged. ``live`` is false for what was
+    recorded: it may be damaged or stand still without a fault of the camera's.
     """
 
     captured_s: float
     decode: Callable[[tuple[int, int] | None], Pixels]
     reduces: bool = False
+    live: bool = True
+
+
+class FrameMissing(CameraError):  # noqa: N818 (the camera is well)
+    """No frame yet, and why: the source stays open, and the next `Source.grab` goes on waiting."""
 
 
 class Source(Protocol):
@@ -42,7 +49,21 @@ class Source(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def grab(self) -> Capture:
-        """Wait for the next frame. CameraError when none comes within the configured time."""
+        """Wait for the next frame.
+
+        CameraError when none comes within the configured time: ``first_frame_s`` for the first,
+        then ``timeout_s``. FrameMissing where it is known why it takes longer.
+        """
+        ...
+
+
+@runtime_checkable
+class ScheduledSource(Source, Protocol):
+    """A source that may be silent for as long as a recording is."""
+
+    @property
+    def due_s(self) -> float:
+        """When its next frame is due, in ``time.monotonic()`` s; 0.0 where that is not known."""
         ...
 
 

@@ -63,6 +63,7 @@ class V4l2Source:
         self._stream: Any = None
         self._format: Any = None
         self._fourcc = ""
+        self._limit_s = camera.start_s
 
     def __enter__(self) -> V4l2Source:
         path = device_path(self._camera.source) or first_camera()
@@ -99,20 +100,24 @@ class V4l2Source:
             self._device = None
 
     def grab(self) -> Capture:
-        timeout_s = self._camera.timeout_s
-        deadline_s = self._clock() + timeout_s
-        while True:
+        deadline_s = self._clock() + self._limit_s
+        damaged = ""
+        while (left_s := deadline_s - self._clock()) > 0:
             try:
-                frame = self._newest(max(0.0, deadline_s - self._clock()))
+                frame = self._newest(left_s)
             except OSError as error:
                 raise self._failure(error) from error
             if frame is None:
-                raise CameraError(
-                    f"{self.name}: no frame for {timeout_s:g} s; check its cable and power"
-                )
+                break
             # The driver marks frames of which it lost a part.
             if frame.nbytes and not frame.buff.flags & FLAG_ERROR:
+                self._limit_s = self._camera.timeout_s
                 return self._capture(frame)
+            damaged = " but damaged ones"
+            deadline_s = min(deadline_s, self._clock() + self._camera.timeout_s)
+        raise CameraError(
+            f"{self.name}: no frame{damaged} for {self._limit_s:g} s; check its cable and power"
+        )
 
     def _start(self, linuxpy: Any) -> None:
         camera, info = self._camera, self._device.info

@@ -8,18 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
+from edged.cameras.jpegs import JpegStream
 from edged.cameras.newest import SourceEnded
-from edged.cameras.orient import reduced_px
-from edged.cameras.source import Capture
+from edged.cameras.pace import Pace, Schedule
+from edged.cameras.source import Capture, FrameMissing
 from edged.config.schema import CameraConfig
-from edged.core import Pixels
-from edged.errors import CameraError, PictureError
-from edged.imaging.picture import decode_jpeg
+from edged.errors import CameraError
+from edged.imaging.turbojpeg import UPRIGHT
 from edged.printable import printable
 from edged.redact import public_name
-
-LATE_S = 0.25
-"""How far a recording may fall behind before its schedule is moved instead of caught up with."""
 
 MAX_PIXELS = 7680 * 4320
 """No larger picture is decoded: a damaged or hostile stream must not take all memory."""
@@ -46,14 +44,27 @@ _REASONS = {
 """What went wrong and what to do, by the name of PyAV's exception."""
 
 
+KEY_FRAME_PATIENCE = 4
+"""How many times ``first_frame_s`` a stream has whose packets come: with 30 s, two minutes.
+
+Cameras that save bits send a key frame once a minute, and opening them again would not help.
+"""
+
+SHORTEN = "shorten the camera's interval of key frames (I-frames, GOP)"
+
+LONGEST_GAP_S = 3600.0
+"""The longest gap of a recording of unknown length; what is more is a damaged time stamp."""
+
+
 class VideoSource:
     """Plays ``source``: a file at its own frame rate, a live stream as it comes.
 
     An address (``rtsp://``, ``rtsps://``, ``http://``, ``https://``, ``udp://``, ...) is live,
-    except where HTTP delivers a recording of known length, which is played like a file. ``fps``
-    caps a recording; with ``loop`` false SourceEnded follows its last frame. A live frame's
-    ``captured_s`` is the arrival of the packet that completed it, a recorded frame's is the time
-    when it was due. Frames that the decoder knows to be damaged are left out.
+    except where HTTP delivers a recording of known length, which is played like a file, or a single
+    JPEG, which is asked for again and again. ``fps`` caps both; with ``loop`` false
+    SourceEnded follows the last frame of a recording. A live frame's ``captured_s`` is the arrival
+    of the packet that completed it, a recorded frame's is the time when it was due. Frames that the
+    decoder knows to be damaged are left out, and all are turned as their display matrix says.
     """
 
     def __init__(
@@ -66,27 +77,51 @@ class VideoSource:
         self._network = is_address(camera.source)
         self.name = printable(public_name(camera.source) or "video")
         self._clock = clock
-        self._schedule = Schedule(camera.fps, camera.timeout_s, clock, sleep)
+        self._schedule = Schedule(camera.fps, LONGEST_GAP_S, clock, sleep)
+        self._pace = Pace(camera.fps, clock, sleep)
         self._recorded = not self._network
+        self._turned = UPRIGHT
         self._jpeg = False
+        self._jpegs: JpegStream | None = None
         self._delivered = False
-        self._deadline_s = 0.0
+        self._limit_s = self._deadline_s = 0.0
+        self._opened_s = self._told_s = 0.0
+        # The word for what has come since the last good frame: nothing, packets, a key frame.
+        self._came = ""
         # PyAV brings no types that mypy may follow in every version that edged runs with.
         self._container: Any = None
         self._scaler: Any = None
         self._frames: Iterator[tuple[Any, float, float]] = iter(())
 
+    @property
+    def due_s(self) -> float:
+        """See `edged.cameras.source.ScheduledSource`."""
+        return self._schedule.due_s
+
+    @property
+    def silence_s(self) -> float:
+        """How long nothing at all may come, in s."""
+        return self._camera.timeout_s if self._delivered else self._limit_s
+
     def __enter__(self) -> VideoSource:
-        self._open()
+        self._pace.wait()
+        try:
+            self._open()
+        except CameraError:
+            self._close()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._close()
 
     def grab(self) -> Capture:
-        self._deadline_s = self._clock() + self._camera.timeout_s
+        if self._delivered:
+            self._expect(self._camera.timeout_s)
         while True:
             for frame, shown_s, captured_s in self._frames:
+                if frame is None:
+                    raise FrameMissing(f"{self.name}: waiting for a key frame; {SHORTEN}")
                 if not self._recorded:
                     return self._capture(frame, captured_s)
                 due_s = self._schedule.wait(shown_s)
@@ -94,42 +129,34 @@ class VideoSource:
                     return self._capture(frame, due_s)
             self._play_again()
 
-    def _open(self) -> None:
+    def _open(self, limit_s: float | None = None) -> None:
+        """Open it, within `limit_s`, else ``first_frame_s``, the first frame included."""
         if not self._camera.source:
             raise CameraError("video: nothing to play; set camera.source to a file or an address")
         try:
-            import av
-            from av.video.reformatter import VideoReformatter
+            import av.video.reformatter
         except ImportError as error:
             raise CameraError(
                 f"{self.name}: PyAV is not installed; get it with: pip install 'edged[video]'"
             ) from error
-        camera = self._camera
-        options = _options(camera.source, camera.timeout_s) if self._network else dict(FILE_OPTIONS)
-        # For what looks at the stream first, and for the decoder.
-        options["max_pixels"] = str(MAX_PIXELS)
-        self._deadline_s = self._clock() + camera.timeout_s
-        try:
-            self._container = av.open(
-                # With its protocol named, "12:30.mp4" is a file and no address.
-                camera.source if self._network else f"file:{_path(camera.source)}",
-                options=options,
-                # For files too: a play list may be waited for.
-                timeout=(camera.timeout_s, camera.timeout_s),
-            )
-        except (av.FFmpegError, ValueError) as error:
-            # Without its cause: that holds the whole address, password included.
-            raise self._failure(error) from None
-        streams = self._container.streams.video
+        self._delivered = False
+        self._came = ""
+        self._expect(limit_s or self._camera.start_s)
+        if self._camera.source.startswith("http") and self._find_jpegs():
+            return
+        self._connect()
+        container = self._container
+        streams = container.streams.video
         if not streams or streams[0].codec_context is None:
             self._close()
             raise CameraError(f"{self.name}: it has no video that can be decoded; check the codec")
+        length = container.duration
         if self._network:
-            self._recorded = bool(
-                camera.source.startswith("http") and self._container.duration is not None
-            )
+            self._recorded = self._camera.source.startswith("http") and length is not None
+        if length:
+            self._schedule.longest_s = length / 1e6
         decoder = streams[0].codec_context
-        decoder.options = {"max_pixels": options["max_pixels"]}
+        decoder.options = {"max_pixels": str(MAX_PIXELS)}
         if self._recorded:
             decoder.thread_type = "AUTO"
         else:
@@ -138,9 +165,55 @@ class VideoSource:
             decoder.options["flags"] = "+low_delay"
         # Motion JPEG needs no frame but its own, so it is decoded when somebody reads it.
         self._jpeg = not self._recorded and decoder.name == "mjpeg"
-        self._scaler = VideoReformatter()
-        self._delivered = False
+        # To look at the stream may have taken all the time.
+        self._deadline_s = max(self._deadline_s, self._clock() + self._camera.timeout_s)
+        self._scaler = av.video.reformatter.VideoReformatter()
         self._frames = self._decoded(streams[0])
+
+    def _connect(self, form: str | None = None) -> None:
+        import av
+
+        camera = self._camera
+        options = _options(camera.source, camera.start_s) if self._network else dict(FILE_OPTIONS)
+        # For what looks at the stream first, and for the decoder.
+        options["max_pixels"] = str(MAX_PIXELS)
+        if form == "data":
+            # What is there and no more, as it comes.
+            options["raw_packet_size"] = str(1 << 16)
+        try:
+            self._container = av.open(
+                # With its protocol named, "12:30.mp4" is a file and no address.
+                camera.source if self._network else f"file:{_path(camera.source)}",
+                format=form,
+                options=options,
+                # For files too: a play list may be waited for.
+                timeout=(max(0.1, self._deadline_s - self._clock()), _Silence(self)),
+            )
+        except (av.FFmpegError, ValueError) as error:
+            # Without its cause: that holds the whole address, password included.
+            raise self._failure(error) from None
+
+    def _find_jpegs(self) -> bool:
+        """Whether HTTP sends JPEG pictures: then they are `_frames`, whatever is between them.
+
+        FFmpeg has a reader for such streams, and refuses what browsers show.
+        """
+        self._connect("data")
+        self._jpegs = jpegs = JpegStream()
+        packets = self._packets()
+        found: list[bytes] = []
+        while jpegs.plausible is None:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            found += jpegs.feed(bytes(packet))
+        if not jpegs.plausible:
+            self._jpegs = None
+            self._close()
+            return False
+        self._jpeg = True
+        self._frames = self._cut_out(jpegs, found, packets)
+        return True
 
     def _close(self) -> None:
         self._frames = iter(())
@@ -149,6 +222,11 @@ class VideoSource:
         self._container = None
 
     def _play_again(self) -> None:
+        if self._jpegs is not None and self._jpegs.bare and self._delivered:
+            self._pace.wait()
+            self._close()
+            self._open(self._camera.timeout_s)
+            return
         if not self._recorded:
             raise CameraError(f"{self.name}: the stream ended; check the camera and the network")
         if not self._delivered:
@@ -159,50 +237,104 @@ class VideoSource:
         self._close()
         self._open()
 
+    def _expect(self, limit_s: float) -> None:
+        """A good frame must come within `limit_s`."""
+        self._opened_s = self._told_s = self._clock()
+        self._limit_s = limit_s
+        self._deadline_s = self._opened_s + limit_s
+
+    def _packets(self) -> Iterator[Any]:
+        """All packets, of sound too: they alone must not keep this waiting."""
+        import av
+
+        try:
+            while True:
+                starting = not self._delivered
+                for packet in self._container.demux():
+                    if not self._recorded and self._clock() > self._deadline_s:
+                        raise self._nothing_came()
+                    yield packet
+                    if starting and self._delivered:
+                        # Asks `_Silence` anew.
+                        break
+                else:
+                    return
+        except av.FFmpegError as error:
+            raise self._failure(error) from None
+
+    def _cut_out(
+        self, jpegs: JpegStream, found: list[bytes], packets: Iterator[Any]
+    ) -> Iterator[tuple[Any, float, float]]:
+        """Each JPEG picture of a stream over HTTP as `_decoded` gives frames, `found` first."""
+        while True:
+            for picture in found:
+                yield picture, 0.0, self._clock()
+            packet = next(packets, None)
+            if packet is None:
+                return
+            found = jpegs.feed(bytes(packet))
+
     def _decoded(self, stream: Any) -> Iterator[tuple[Any, float, float]]:
         """Each good frame, its time in the recording in s, and when its packet had arrived.
 
-        A live JPEG comes as its packet.
+        A live JPEG comes as its packet; None says that a key frame is waited for.
         """
         import av
 
         interval_s = 1.0 / float(stream.average_rate or self._camera.fps)
         shown_s = -interval_s
-        try:
-            # All streams are asked for: packets of sound alone must not keep this waiting.
-            for packet in self._container.demux():
-                arrived_s = self._clock()
-                if not self._recorded and arrived_s > self._deadline_s:
-                    raise self._nothing_came()
-                if packet.stream is not stream:
-                    continue
-                if self._jpeg:
-                    if packet.size:
-                        yield packet, shown_s, arrived_s
-                    continue
-                try:
-                    frames = packet.decode()
-                except (av.error.InvalidDataError, av.error.EOFError):
-                    # Damage, or a live stream before its first key frame.
-                    continue
-                for frame in frames:
-                    shown_s = shown_s + interval_s if frame.time is None else frame.time
-                    if not frame.is_corrupt:
-                        yield frame, shown_s, arrived_s
-        except av.FFmpegError as error:
-            raise self._failure(error) from None
+        for packet in self._packets():
+            arrived_s = self._clock()
+            if packet.stream is not stream:
+                continue
+            if self._jpeg:
+                if packet.size:
+                    yield packet, shown_s, arrived_s
+                continue
+            try:
+                frames = packet.decode()
+            except (av.error.InvalidDataError, av.error.EOFError):
+                # Damage, or a live stream before its first key frame.
+                frames = []
+            except av.FFmpegError as error:
+                raise self._failure(error) from None
+            for frame in frames:
+                shown_s = shown_s + interval_s if frame.time is None else frame.time
+                self._turned = orientation(frame, self._turned)
+                if not frame.is_corrupt:
+                    yield frame, shown_s, arrived_s
+            if not self._recorded and not self._delivered and self._awaits_key(packet, arrived_s):
+                yield None, shown_s, arrived_s
+
+    def _awaits_key(self, packet: Any, arrived_s: float) -> bool:
+        """Whether it is time to say so; with the first key frame damage is the only excuse left."""
+        if packet.is_keyframe:
+            if self._came != "key":
+                self._came = "key"
+                self._deadline_s = min(self._deadline_s, arrived_s + self._camera.timeout_s)
+            return False
+        if not self._came:
+            self._came = "packets"
+            self._limit_s = KEY_FRAME_PATIENCE * self._limit_s
+            self._deadline_s = self._opened_s + self._limit_s
+        if self._came == "key" or arrived_s < self._told_s + self._camera.timeout_s:
+            return False
+        self._told_s = arrived_s
+        return True
 
     def _capture(self, frame: Any, captured_s: float) -> Capture:
         self._delivered = True
+        live = not self._recorded
         if self._jpeg:
             data = bytes(frame)
-            return Capture(captured_s, partial(_from_jpeg, data, self.name), reduces=True)
-        return Capture(captured_s, partial(_rgb, frame, self._scaler, self.name), reduces=True)
+            return Capture(captured_s, partial(from_jpeg, data, self.name), reduces=True, live=live)
+        decode = partial(rgb, frame, self._turned, self._scaler, self.name)
+        return Capture(captured_s, decode, reduces=True, live=live)
 
     def _failure(self, error: Exception) -> CameraError:
         kind = type(error).__name__
         # What FFmpeg makes of its own time-out differs by protocol.
-        overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._camera.timeout_s
+        overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._limit_s
         if overdue or kind in ("ExitError", "TimeoutError"):
             return self._nothing_came()
         if kind == "OSError" and self._network:
@@ -213,54 +345,25 @@ class VideoSource:
         return CameraError(f"{self.name}: {_REASONS.get(kind, f'{reason}; check camera.source')}")
 
     def _nothing_came(self) -> CameraError:
-        return CameraError(
-            f"{self.name}: no good frame within {self._camera.timeout_s:g} s; "
-            "check the camera and the network"
-        )
-
-
-class Schedule:
-    """When the frames of a recording are due, by their presentation time stamps.
-
-    The first frame is due when it is asked for. A time stamp that goes back (the next round, or
-    damage) or jumps by more than `longest_s` is due one frame after its predecessor.
-    """
-
-    def __init__(
-        self,
-        fps: float,
-        longest_s: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._least_s = self._interval_s = 1.0 / fps
-        self._longest_s = longest_s
-        self._clock = clock
-        self._sleep = sleep
-        self._shown_s: float | None = None
-        self._due_s = 0.0
-        self._next_s = 0.0
-
-    def wait(self, shown_s: float) -> float | None:
-        """Sleep until the frame at `shown_s` is due and return that time; None: leave it out."""
-        now_s = self._clock()
-        if self._shown_s is None:
-            self._due_s = self._next_s = now_s
+        if self._came == "packets" and not self._delivered:
+            reason = (
+                f"no key frame within {self._limit_s:g} s; shorten the camera's key frame interval"
+            )
+        elif self._came == "key" and not self._delivered:
+            reason = "nothing but damaged frames; check the camera and the network"
         else:
-            interval_s = shown_s - self._shown_s
-            if 0.0 < interval_s <= self._longest_s:
-                self._interval_s = interval_s
-            self._due_s += self._interval_s
-        self._shown_s = shown_s
-        if self._due_s < now_s - LATE_S:
-            self._due_s = now_s
-        # A millisecond of grace: 1/30 s is no whole number of time base units.
-        if self._due_s < self._next_s - 1e-3:
-            return None
-        self._next_s = max(self._next_s, self._due_s - self._least_s) + self._least_s
-        if self._due_s > now_s:
-            self._sleep(self._due_s - now_s)
-        return self._due_s
+            reason = f"no good frame within {self._limit_s:g} s; check the camera and the network"
+        return CameraError(f"{self.name}: {reason}")
+
+
+class _Silence:
+    """How long a read may take in s: PyAV asks this number whenever it begins to demultiplex."""
+
+    def __init__(self, source: VideoSource) -> None:
+        self._source = source
+
+    def __float__(self) -> float:
+        return float(self._source.silence_s)
 
 
 def is_address(source: str) -> bool:
@@ -290,28 +393,3 @@ def _options(address: str, timeout_s: float) -> dict[str, str]:
         if not address.endswith(("?udp", "?multicast")):
             options["rtsp_transport"] = "tcp"
     return options
-
-
-def _from_jpeg(data: bytes, name: str, least_px: tuple[int, int] | None) -> Pixels:
-    try:
-        return decode_jpeg(data, name, least_px)
-    except PictureError as error:
-        # One text for all of them, so that a run of damaged frames is told once.
-        raise CameraError(f"{name}: damaged JPEG frame; check the network") from error
-
-
-def _rgb(frame: Any, scaler: Any, name: str, least_px: tuple[int, int] | None) -> Pixels:
-    """`frame` as RGB, as large as `least_px` asks; by `scaler`, which is the loop's own."""
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    height, width = reduced_px((frame.height, frame.width), least_px)
-    try:
-        # One scaler for every frame is set up once; all pixels may be wanted in another thread.
-        picture: Any = (VideoReformatter() if least_px is None else scaler).reformat(
-            frame, width=width, height=height, format="rgb24", interpolation="AREA"
-        )
-        pixels: Pixels = picture.to_ndarray()
-    except (av.FFmpegError, ValueError) as error:
-        raise CameraError(f"{name}: a frame cannot be turned into RGB; check the codec") from error
-    return pixels

@@ -51,6 +51,12 @@ def _camera(config: Config) -> Iterator[Problem]:
             ("camera", "source"), "", f"camera.kind {shown(camera.kind)} needs {needed} here"
         )
     yield from _retry(("camera",), camera.retry_min_s, camera.retry_max_s)
+    interval_s = 1 / camera.fps
+    if camera.kind in ("picamera2", "v4l2", "gstreamer") and camera.timeout_s <= interval_s:
+        message = (
+            f"at camera.fps = {camera.fps:g} a frame comes every {interval_s:g} s; expected more"
+        )
+        yield Problem(("camera", "timeout_s"), camera.timeout_s, f"{message} than that")
     x, y, width, height = camera.region
     if not (width > 0 and height > 0):
         message = "the region is empty; expected x, y, width, height with width and height above 0"

@@ -41,10 +41,17 @@ class CameraConfig(Section, frozen=True):
     region: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.0, 1.0, 1.0)
     fit: Literal["stretch", "crop"] = "stretch"
     loop: bool = True
+    first_frame_s: PositiveSeconds = 30.0
     timeout_s: PositiveSeconds = 5.0
     lost_after_s: Seconds = 10.0
+    frozen_s: Seconds = 600.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
+
+    @property
+    def start_s(self) -> float:
+        """How long opening and the first frame may take; never less than a later frame."""
+        return max(self.first_frame_s, self.timeout_s)
 
 
 class ModelConfig(Section, frozen=True):

@@ -21,7 +21,13 @@ from edged.errors import CameraError
 
 
 def source(pipeline: str, **options: object) -> GStreamerSource:
-    settings = {"width_px": 64, "height_px": 48, "timeout_s": 20.0, **options}
+    settings = {
+        "width_px": 64,
+        "height_px": 48,
+        "timeout_s": 20.0,
+        "first_frame_s": 20.0,
+        **options,
+    }
     return GStreamerSource(
         CameraConfig(kind="gstreamer", source=pipeline, **settings),  # type: ignore[arg-type]
     )
@@ -169,11 +175,21 @@ class TestPipeline:
 
     def test_a_hang_is_noticed(self) -> None:
         with (
-            source("videotestsrc ! valve drop=true", timeout_s=0.3) as camera,
+            source("videotestsrc ! valve drop=true", timeout_s=0.3, first_frame_s=0.3) as camera,
             pytest.raises(CameraError, match=r"no frame within 0\.3 s"),
         ):
             camera.grab()
         assert children() == []
+
+    def test_a_picture_is_turned_as_its_orientation_says(self) -> None:
+        turned = "taginject tags=image-orientation=rotate-90"
+        pipeline = f"videotestsrc pattern=smpte ! {turned}"
+        with source(pipeline, width_px=48, height_px=64) as camera:
+            camera.grab()
+            pixels = camera.grab().decode(None)
+        assert pixels.shape == (64, 48, 3)
+        # What was below is at the left.
+        assert bars(pixels.transpose(1, 0, 2)[::-1]) == SMPTE_BARS
 
     def test_a_killed_child_is_noticed(self) -> None:
         with source("videotestsrc is-live=true") as camera:
@@ -219,12 +235,42 @@ def test_a_talkative_plugin_neither_blocks_nor_spoils_the_frames(
             camera.grab()
 
 
+def test_the_first_frame_may_take_longer_than_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = """
+    for fd; do :; done; fd=${fd#fd=}
+    sleep 1
+    head -c 9216 /dev/zero > /proc/self/fd/$fd
+    sleep 60
+    """
+    fake(tmp_path, monkeypatch, script)
+    with source("camerasrc", timeout_s=0.3) as camera:
+        camera.grab()
+        with pytest.raises(CameraError, match=r"no frame within 0\.3 s"):
+            camera.grab()
+
+
+def test_a_child_that_talks_and_sends_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(tmp_path, monkeypatch, "trap 'exit' INT; while :; do echo waiting; done")
+    with (
+        source("camerasrc", first_frame_s=0.5, timeout_s=0.5) as camera,
+        pytest.raises(CameraError, match=r"no frame within 0\.5 s.*waiting"),
+    ):
+        camera.grab()
+
+
 def test_a_child_that_does_not_stop_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The wish to stop is ignored; what is started inherits that.
     fake(tmp_path, monkeypatch, f"trap '' INT; sleep 60 & echo $! > {tmp_path}/child; wait; wait")
-    with source("camerasrc", timeout_s=0.5) as camera, pytest.raises(CameraError, match="within"):
+    with (
+        source("camerasrc", timeout_s=0.5, first_frame_s=0.5) as camera,
+        pytest.raises(CameraError, match="within"),
+    ):
         camera.grab()
     child = int((tmp_path / "child").read_text())
     deadline_s = time.monotonic() + 20.0

@@ -11,7 +11,7 @@ import pytest
 
 from edged.cameras import newest
 from edged.cameras.newest import NewestFrame, SourceEnded
-from edged.cameras.source import Capture
+from edged.cameras.source import Capture, FrameMissing
 from edged.config.schema import CameraConfig
 from edged.core import Camera, Pixels
 from edged.errors import CameraError
@@ -333,3 +333,200 @@ def test_closing_interrupts_the_wait_before_the_next_attempt() -> None:
     with camera_over(absent, config=patient) as camera:
         eventually(lambda: camera.error == "not there")
     assert not camera._thread.is_alive()
+
+
+class Time:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def still(live: bool = True) -> Capture:
+    return Capture(0.0, lambda _least_px: shade(7), live=live)
+
+
+def played(
+    *steps: Step | float, config: CameraConfig, caplog: pytest.LogCaptureFixture | None = None
+) -> list[str | None]:
+    """The camera's error after each capture that is read; a number lets so many seconds pass."""
+    time = Time()
+    if caplog is not None:
+        caplog.set_level(logging.INFO)
+    gated = [(Gate(), step) for step in steps]
+    source = ScriptedSource(
+        *(part for gate, step in gated if not isinstance(step, float) for part in (gate, step))
+    )
+    errors: list[str | None] = []
+    with NewestFrame(one_after_another([source]), config, clock=time) as camera:
+        for gate, step in gated:
+            if isinstance(step, float):
+                time.now_s += step
+                continue
+            gate.open()
+            eventually(lambda: camera._worth_waking())
+            camera.read(0.0, None)
+            errors.append(camera.error)
+        source.release()
+    return errors
+
+
+def test_what_a_source_waits_for_is_told_and_it_stays_open(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    gate = Gate()
+    missing = FrameMissing("rtsp://cam: waiting for a key frame")
+    source = ScriptedSource(missing, missing, gate, capture(1))
+    with camera_over(source) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.error == "rtsp://cam: waiting for a key frame"
+        assert not source.closed.is_set()
+        gate.open()
+        assert next_frame(camera).number == 1
+        assert camera.error is None
+    assert caplog.text.count("waiting for a key frame") == 1
+    assert "trying again" not in caplog.text
+
+
+def test_a_camera_of_nothing_but_damaged_frames_is_opened_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    time = Time()
+    first_gate, second_gate = Gate(), Gate()
+    bad = damaged("cam: bad JPEG")
+    first = ScriptedSource(bad, first_gate, bad, second_gate, bad)
+    again_gate, last_gate = Gate(), Gate()
+    again = ScriptedSource(bad, again_gate, capture(2), last_gate, capture(3))
+    with NewestFrame(one_after_another([first, again]), QUICK, clock=time) as camera:
+        assert first_gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        time.now_s += QUICK.timeout_s
+        first_gate.open()
+        assert second_gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        second_gate.open()
+        assert first.closed.wait(LIMIT_S)
+        # Frames come again, and whether they are good nobody knows yet.
+        assert again_gate.reached.wait(LIMIT_S)
+        assert "nothing but damaged frames for 5 s" in str(camera.error)
+        again_gate.open()
+        assert last_gate.reached.wait(LIMIT_S)
+        assert next_frame(camera).number == 5
+        last_gate.open()
+        eventually(lambda: camera.error is None)
+        again.release()
+
+
+def test_a_recording_is_not_opened_again_for_its_damaged_frames() -> None:
+    bad = damaged("film: bad JPEG")._replace(live=False)
+    errors = played(bad, 100.0, bad, 100.0, bad, capture(1), config=QUICK)
+    assert errors == ["film: bad JPEG"] * 3 + [None]
+
+
+def test_damage_now_and_then_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    bad = damaged("cam: bad JPEG")
+    errors = played(*[bad, 0.2, capture(1), 0.2] * 10, config=QUICK, caplog=caplog)
+    assert errors == ["cam: bad JPEG", None] * 10
+    assert caplog.text.count("bad JPEG") == 1
+
+
+def test_after_a_minute_damage_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+    bad = damaged("cam: bad JPEG")
+    played(bad, 0.2, capture(1), 61.0, bad, 0.2, capture(1), config=QUICK, caplog=caplog)
+    assert caplog.text.count("bad JPEG") == 2
+
+
+def test_a_camera_that_comes_and_goes_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    flaky = [ScriptedSource(capture(1), CameraError("cam: loose contact")) for _ in range(20)]
+    absent = ScriptedSource(opening=CameraError("cam: gone"))
+    with camera_over(*flaky, absent) as camera:
+        eventually(lambda: camera.error == "cam: gone")
+        eventually(lambda: "cam: gone" in caplog.text)
+    assert caplog.text.count("loose contact") == 1
+    assert caplog.text.count("delivers frames") <= 2
+
+
+FREEZING = CameraConfig(frozen_s=60.0)
+
+
+def test_a_picture_that_does_not_change_by_a_bit_is_told_until_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors = played(
+        still(), 30.0, still(), 31.0, still(), 1.0, capture(8), config=FREEZING, caplog=caplog
+    )
+    assert errors[:2] == [None, None]
+    assert "not changed by a bit for 60 s" in str(errors[2])
+    assert errors[3] is None
+    assert "delivers other pictures again" in caplog.text
+
+
+def test_one_bit_of_one_pixel_is_a_change() -> None:
+    nearly = shade(7, 40, 40)
+    nearly[3, 5, 1] ^= 1
+    same, other = (
+        Capture(0.0, lambda _least_px: shade(7, 40, 40)),
+        Capture(0.0, lambda _least_px: nearly),
+    )
+    assert played(same, 50.0, other, 50.0, same, config=FREEZING) == [None] * 3
+
+
+def test_a_picture_from_a_file_may_stand_still() -> None:
+    folder = still(live=False)
+    assert played(folder, 100.0, folder, config=FREEZING) == [None, None]
+
+
+def test_frozen_s_of_zero_looks_at_nothing() -> None:
+    never = CameraConfig(frozen_s=0.0)
+    assert played(still(), 1e6, still(), config=never) == [None, None]
+
+
+def test_what_was_skipped_may_have_changed() -> None:
+    time = Time()
+    gates = [Gate() for _ in range(2)]
+    source = ScriptedSource(still(), gates[0], still(), gates[1], still())
+    with NewestFrame(one_after_another([source]), FREEZING, clock=time) as camera:
+        next_frame(camera)
+        gates[0].open()
+        assert gates[1].reached.wait(LIMIT_S)
+        assert camera.skip(0.0)
+        time.now_s += 100.0
+        gates[1].open()
+        eventually(lambda: camera._worth_waking())
+        assert camera.read(0.0, None) is not None
+        assert camera.error is None
+        source.release()
+
+
+def test_a_frame_is_due_within_the_time_that_is_allowed() -> None:
+    time = Time()
+    slow = CameraConfig(fps=0.01, timeout_s=20.0, first_frame_s=40.0)
+    quick = CameraConfig(fps=30.0, timeout_s=20.0, first_frame_s=40.0)
+    for config, start_s, later_s in ((quick, 40.0, 20.0), (slow, 100.0, 100.0)):
+        gate = Gate()
+        source = ScriptedSource(gate, capture(1))
+        with NewestFrame(one_after_another([source]), config, clock=time) as camera:
+            assert gate.reached.wait(LIMIT_S)
+            assert camera.due_s == time.now_s + start_s
+            gate.open()
+            assert source.exhausted.reached.wait(LIMIT_S)
+            assert camera.due_s == time.now_s + later_s
+            source.release()
+
+
+def test_a_recording_may_be_silent_for_longer() -> None:
+    class Recording(ScriptedSource):
+        due_s = 9999.0
+
+    source = Recording(capture(1))
+    with NewestFrame(one_after_another([source]), QUICK, clock=Time()) as camera:
+        assert source.exhausted.reached.wait(LIMIT_S)
+        assert camera.due_s == 9999.0
+        source.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_a_time_stamp_that_cannot_be_true_is_replaced(
 
 def test_frames_that_the_driver_calls_broken_or_empty_are_left_out(kernel: FakeKernel) -> None:
     camera = kernel.plug(0, {"GREY": {SIZE: 30.0}})
-    with V4l2Source(config(timeout_s=0.05)) as source:
+    with V4l2Source(config(timeout_s=0.05, first_frame_s=0.05)) as source:
         camera.expose(bytes([10]) * 512, flags=ERROR)
         with pytest.raises(CameraError, match="no frame"):
             source.grab()
@@ -129,6 +130,34 @@ def test_frames_that_the_driver_calls_broken_or_empty_are_left_out(kernel: FakeK
             source.grab()
         camera.expose(bytes([20]) * 512)
         assert (source.grab().decode(None) == 20).all()
+
+
+def test_a_camera_of_nothing_but_broken_frames_is_given_up(kernel: FakeKernel) -> None:
+    camera = kernel.plug(0, {"GREY": {SIZE: 30.0}})
+    over = threading.Event()
+
+    def expose() -> None:
+        while not over.wait(0.002):
+            camera.expose(bytes(512), flags=ERROR)
+
+    exposing = threading.Thread(target=expose)
+    with V4l2Source(config(timeout_s=0.1)) as source:
+        exposing.start()
+        try:
+            with pytest.raises(CameraError, match="no frame but damaged ones"):
+                source.grab()
+        finally:
+            over.set()
+            exposing.join()
+
+
+def test_the_first_frame_may_take_longer_than_the_next(kernel: FakeKernel) -> None:
+    camera = kernel.plug(0, {"GREY": {SIZE: 30.0}})
+    with V4l2Source(config(timeout_s=0.05, first_frame_s=LIMIT_S)) as source:
+        threading.Timer(0.3, camera.expose, (bytes(512),)).start()
+        source.grab()
+        with pytest.raises(CameraError, match=r"no frame for 0\.05 s"):
+            source.grab()
 
 
 def test_jpeg_frames_are_decoded_as_small_as_the_model_allows(kernel: FakeKernel) -> None:

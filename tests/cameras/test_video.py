@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +19,9 @@ import numpy as np
 import pytest
 
 from edged.cameras.newest import SourceEnded
-from edged.cameras.source import Capture
-from edged.cameras.video import Schedule, VideoSource
+from edged.cameras.pace import Schedule
+from edged.cameras.source import Capture, FrameMissing
+from edged.cameras.video import VideoSource
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
 from edged.redact import public_name
@@ -87,8 +91,10 @@ def source(
     return VideoSource(camera, time.clock, time.sleep)
 
 
-def live(address: str, timeout_s: float = 20.0) -> VideoSource:
-    return VideoSource(CameraConfig(kind="video", source=address, timeout_s=timeout_s))
+def live(address: str, timeout_s: float = 20.0, first_frame_s: float = 20.0) -> VideoSource:
+    return VideoSource(
+        CameraConfig(kind="video", source=address, timeout_s=timeout_s, first_frame_s=first_frame_s)
+    )
 
 
 def colour(capture: Capture) -> tuple[int, int, int]:
@@ -298,6 +304,18 @@ class TestSchedule:
         assert schedule.wait(90000.0) == pytest.approx(1000.2)
         assert schedule.wait(3.0) == pytest.approx(1000.3)
 
+    def test_a_long_gap_is_told_and_a_slow_recording_is_not(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        time = Time()
+        schedule = Schedule(100.0, 3600.0, time.clock, time.sleep)
+        for shown_s in (0.0, 60.0, 120.0, 180.0):
+            schedule.wait(shown_s)
+        assert caplog.text == ""
+        schedule.wait(480.0)
+        assert "no picture for 300 s of the recording" in caplog.text
+
 
 @pytest.mark.parametrize(
     ("address", "name"),
@@ -318,7 +336,7 @@ def test_no_secret_is_in_the_name(address: str, name: str) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Starts a server of one connection on 127.0.0.1 and returns its port."""
+    """Starts a server on 127.0.0.1, of one connection at a time, and returns its address."""
     with contextlib.ExitStack() as stack:
         threads = []
 
@@ -326,9 +344,12 @@ def serve() -> Iterator[Callable[..., str]]:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 
             def run() -> None:
-                with contextlib.suppress(OSError):
-                    connection, _ = listener.accept()
-                    with connection:
+                while True:
+                    try:
+                        connection, _ = listener.accept()
+                    except OSError:
+                        return
+                    with connection, contextlib.suppress(OSError):
                         connection.recv(65536)
                         answer(connection)
 
@@ -462,7 +483,7 @@ def test_a_camera_that_accepts_and_says_nothing_is_noticed(scheme: str) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as mute,
         pytest.raises(CameraError, match=r"within 0\.5 s"),
-        live(f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/live", timeout_s=0.5),
+        live(f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/live", 0.5, first_frame_s=0.5),
     ):
         pass
 
@@ -494,20 +515,24 @@ if Gst.ElementFactory.find("x264enc"):
     encoder = "x264enc tune=zerolatency key-int-max=5 ! rtph264pay name=pay0"
 else:
     encoder = "video/x-raw,format=I420 ! jpegenc ! rtpjpegpay name=pay0"
+# A key frame every four seconds, and whoever comes in between waits for it.
+rare = "openh264enc gop-size=80 complexity=low ! h264parse ! rtph264pay name=pay0"
 server = rtsp.RTSPServer(service="0", address="127.0.0.1")
 auth = rtsp.RTSPAuth()
 token = rtsp.RTSPToken()
 token.set_string("media.factory.role", "viewer")
 auth.add_basic(rtsp.RTSPAuth.make_basic("root", "secret"), token)
 server.set_auth(auth)
-factory = rtsp.RTSPMediaFactory()
-factory.set_launch("( videotestsrc is-live=true pattern=green "
-    "! video/x-raw,width=64,height=48,framerate=20/1 ! videoconvert ! " + encoder + " )")
-permissions = rtsp.RTSPPermissions()
-permissions.add_permission_for_role("viewer", "media.factory.access", True)
-permissions.add_permission_for_role("viewer", "media.factory.construct", True)
-factory.set_permissions(permissions)
-server.get_mount_points().add_factory("/live", factory)
+for path, payloader in (("/live", encoder), ("/rare", rare)):
+    factory = rtsp.RTSPMediaFactory()
+    factory.set_shared(True)
+    factory.set_launch("( videotestsrc is-live=true pattern=green "
+        "! video/x-raw,width=64,height=48,framerate=20/1 ! videoconvert ! " + payloader + " )")
+    permissions = rtsp.RTSPPermissions()
+    permissions.add_permission_for_role("viewer", "media.factory.access", True)
+    permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+    factory.set_permissions(permissions)
+    server.get_mount_points().add_factory(path, factory)
 server.attach(None)
 print(server.get_bound_port(), flush=True)
 GLib.MainLoop().run()
@@ -558,3 +583,336 @@ def test_an_rtsp_camera_without_the_password_says_so(
         live(f"rtsp://127.0.0.1:{rtsp_server[1]}/live"),
     ):
         pass
+
+
+@pytest.fixture
+def rare_key_frames(rtsp_server: tuple[subprocess.Popen[str], int]) -> Iterator[str]:
+    """A stream that runs already, has just sent a key frame, and sends the next in four seconds."""
+    plugin = subprocess.run(["gst-inspect-1.0", "openh264enc"], capture_output=True, check=False)
+    if plugin.returncode:
+        pytest.skip("GStreamer's openh264enc is not installed (gstreamer1.0-plugins-bad)")
+    address = f"rtsp://root:secret@127.0.0.1:{rtsp_server[1]}/rare"
+    over = threading.Event()
+    with live(address) as first:
+        first.grab()
+
+        def watch() -> None:
+            with contextlib.suppress(CameraError):
+                while not over.is_set():
+                    first.grab()
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        yield address
+        over.set()
+        watching.join()
+
+
+def first_of(video: VideoSource, waited: list[str]) -> Capture:
+    """The first frame; what the stream waits for until then is added to `waited`."""
+    while True:
+        try:
+            return video.grab()
+        except FrameMissing as missing:
+            waited.append(str(missing))
+
+
+def test_a_stream_is_not_opened_again_while_its_key_frame_is_awaited(rare_key_frames: str) -> None:
+    waited: list[str] = []
+    with live(rare_key_frames, timeout_s=0.5, first_frame_s=5.0) as video:
+        assert colour(first_of(video, waited)) == GREEN
+    assert len(set(waited)) == 1
+    assert "waiting for a key frame" in waited[0]
+    assert "secret" not in waited[0]
+
+
+def slices(count: int, gop: int) -> list[bytes]:
+    """An MPEG transport stream, cut before its frames; tables come with key frames.
+
+    Of noise where each frame is a key frame: then it is large.
+    """
+    target = io.BytesIO()
+    found: list[bytes] = []
+    noise = np.random.default_rng(1)
+    with av.open(target, "w", format="mpegts", options={"flush_packets": "1"}) as output:
+        stream = output.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.options = {"tune": "zerolatency", "g": str(gop)}
+        for number in range(count):
+            pixels = noise.integers(0, 255 if gop == 1 else 1, (48, 64, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+            found.append(target.getvalue()[sum(map(len, found)) :])
+    return found
+
+
+def test_a_stream_whose_key_frame_never_comes_is_given_up_at_last(
+    serve: Callable[..., str],
+) -> None:
+    key, *others = slices(250, gop=1000)
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + key[: 3 * 188])
+        for part in itertools.cycle(others):
+            connection.sendall(part)
+            time.sleep(0.01)
+
+    waited: list[str] = []
+    with (
+        live(f"http://{serve(answer)}/", timeout_s=0.2, first_frame_s=1.0) as video,
+        pytest.raises(CameraError, match="no key frame within 4 s"),
+    ):
+        first_of(video, waited)
+    assert waited
+
+
+DIALECTS = {
+    "standard": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n",
+        b"\r\n",
+    ),
+    "quoted boundary, odd case, no length": (
+        b'content-type: Multipart/X-Mixed-Replace;Boundary="--frame"',
+        b"--frame\r\ncontent-type: IMAGE/JPEG\r\n\r\n",
+        b"\r\n",
+    ),
+    "headers before the first boundary": (
+        b"Content-Type: multipart/x-mixed-replace;boundary=123456789000000000000987654321",
+        b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n",
+        b"\r\n--123456789000000000000987654321\r\n",
+    ),
+    "length before type, and more": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--frame\r\nX-Timestamp: 1.2\r\nContent-Length: %d\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"\r\n",
+    ),
+    "boundary without dashes, lines that end in LF": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"frame\nContent-type: image/jpeg\n\n",
+        b"\n",
+    ),
+    "another boundary than was said": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--other\r\nContent-Type: image/jpg\r\n\r\n",
+        b"\r\n",
+    ),
+    "no type at all": (b"Server: camera", b"--frame\r\n\r\n", b"\r\n"),
+    "called a picture": (b"Content-Type: image/jpeg", b"", b""),
+    "a preamble": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"\r\nThis is a camera.\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_pictures_over_http_are_shown_in_every_dialect(
+    serve: Callable[..., str], dialect: str, chunked: bool
+) -> None:
+    header, before, after = DIALECTS[dialect]
+
+    def answer(connection: socket.socket) -> None:
+        def send(data: bytes) -> None:
+            connection.sendall(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+
+        coding = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + coding + header + b"\r\n\r\n")
+        for one in (RED, GREEN, BLUE):
+            picture = encoded([one], "mjpeg", "mjpeg")
+            send((before % len(picture) if b"%d" in before else before) + picture[:100])
+            send(picture[100:] + after)
+        if chunked:
+            connection.sendall(b"0\r\n\r\n")
+
+    with live(f"http://user:secret@{serve(answer)}/video") as video:
+        seen = [colour(capture) for capture in until_it_fails(video, "broke|ended")]
+    assert seen == [RED, GREEN, BLUE]
+
+
+def test_a_picture_over_http_is_shown_before_the_next_byte_comes(
+    serve: Callable[..., str],
+) -> None:
+    shown = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n")
+        connection.sendall(b"--frame\r\n\r\n" + encoded([RED], "mjpeg", "mjpeg"))
+        shown.wait(20.0)
+
+    with live(f"http://{serve(answer)}/video") as video:
+        assert colour(video.grab()) == RED
+        shown.set()
+
+
+def test_a_single_picture_is_asked_for_again_and_again(serve: Callable[..., str]) -> None:
+    answers = iter([RED, GREEN, BLUE])
+
+    def answer(connection: socket.socket) -> None:
+        picture = encoded([next(answers)], "mjpeg", "mjpeg")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+            % len(picture)
+            + picture
+        )
+
+    time = Time()
+    with source(f"http://{serve(answer)}/still.jpg", time=time, fps=0.5) as video:
+        seen = [colour(video.grab()) for _ in range(3)]
+    assert seen == [RED, GREEN, BLUE]
+    assert time.now_s == pytest.approx(1004.0)
+
+
+def spoilt(part: bytes) -> bytes:
+    """A slice of a stream of which most of the picture is gone; tables and times stay."""
+    packets = [part[at : at + 188] for at in range(0, len(part), 188)]
+    return b"".join(
+        packet[:8] + b"\xa5" * 180 if number > 5 and packet[1] & 0x1F == 1 else packet
+        for number, packet in enumerate(packets)
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "reason"),
+    [("good frames", r"within 0\.5 s"), ("no key frame", "nothing but damaged frames")],
+)
+def test_a_stream_of_nothing_but_damage_is_given_up_after_timeout_s(
+    serve: Callable[..., str], begin: str, reason: str
+) -> None:
+    keys = slices(30, gop=1)
+    key, *others = slices(100, gop=1000)
+    first = keys[:15] if begin == "good frames" else [key[: 3 * 188], *others]
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n")
+        # It ends with the connection, when the test has what it wants.
+        for part in itertools.chain(first, itertools.cycle(map(spoilt, keys[15:]))):
+            connection.sendall(part)
+            time.sleep(0.01)
+
+    def until_given_up() -> None:
+        while True:
+            seen.append(first_of(video, waited))
+
+    seen: list[Capture] = []
+    waited: list[str] = []
+    with (
+        live(f"http://{serve(answer)}/", timeout_s=0.5, first_frame_s=3.0) as video,
+        pytest.raises(CameraError, match=reason),
+    ):
+        until_given_up()
+    assert len(seen) == (15 if begin == "good frames" else 0)
+
+
+def turned_film(path: Path, matrix: tuple[int, int, int, int]) -> None:
+    """A film whose picture is red at the left and blue below, with (a, b, c, d) in its header."""
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:, :32] = RED
+    pixels[24:, 32:] = BLUE
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv444p"
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        for number in range(2):
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    data = bytearray(path.read_bytes())
+    # Version and flags, times, track, duration, layer, volume: then the matrix, in 16.16.
+    at = data.index(b"tkhd") + 4 + 40
+    a, b, c, d = (value << 16 for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corners"),
+    [
+        ((1, 0, 0, 1), "R.RB"),
+        ((0, 1, -1, 0), "RRB."),
+        ((-1, 0, 0, -1), "BR.R"),
+        ((0, -1, 1, 0), ".BRR"),
+        ((-1, 0, 0, 1), ".RBR"),
+        ((1, 0, 0, -1), "RBR."),
+        ((0, 1, 1, 0), "RR.B"),
+        ((0, -1, -1, 0), "B.RR"),
+    ],
+)
+def test_a_film_is_turned_as_its_display_matrix_says(
+    tmp_path: Path, matrix: tuple[int, int, int, int], corners: str
+) -> None:
+    path = tmp_path / "phone.mp4"
+    turned_film(path, matrix)
+    with source(path) as video:
+        capture = video.grab()
+    whole, reduced = capture.decode(None), capture.decode((12, 9))
+    assert whole.shape == ((64, 48, 3) if matrix[0] == 0 else (48, 64, 3))
+    assert reduced.shape[0] >= 24
+    assert reduced.shape[1] >= 18
+    for pixels in (whole, reduced):
+        height, width = pixels.shape[:2]
+        found = [
+            tuple(pixels[y, x] > 127)
+            for y in (height // 4, height * 3 // 4)
+            for x in (width // 4, width * 3 // 4)
+        ]
+        names = {(1, 0, 0): "R", (0, 0, 1): "B", (0, 0, 0): "."}
+        assert "".join(names[one] for one in found) == corners
+
+
+def test_a_stream_stays_turned_until_its_next_key_frame(serve: Callable[..., str]) -> None:
+    target = io.BytesIO()
+    with av.open(target, "w", format="mpegts") as output:
+        stream = output.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.options = {"tune": "zerolatency", "g": "4"}
+        turning = None
+        for number in range(8):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            for packet in stream.encode(frame):
+                turning = turning or av.bitstream.BitStreamFilterContext(
+                    "h264_metadata=display_orientation=insert:rotate=90", in_stream=stream
+                )
+                output.mux(turning.filter(packet) if number < 4 else [packet])
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + target.getvalue()
+        )
+
+    with live(f"http://{serve(answer)}/") as video:
+        shapes = [capture.decode(None).shape for capture in until_it_fails(video)]
+    assert shapes == [(64, 48, 3)] * 4 + [(48, 64, 3)] * 4
+
+
+def test_a_gap_in_a_recording_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "gap.mp4"
+    encode(str(path), [RED, GREEN, BLUE, WHITE], stamps=[0, 1, 101, 102])
+    time = Time()
+    with source(path, time=time, timeout_s=5.0) as video:
+        captures = [video.grab() for _ in range(5)]
+    assert np.diff([one.captured_s for one in captures]) == pytest.approx(
+        [0.1, 10.0, 0.1, 0.1], abs=0.02
+    )
+    assert not captures[0].live
+
+
+def test_while_a_recording_is_silent_its_next_frame_is_due(tmp_path: Path) -> None:
+    path = tmp_path / "gap.mp4"
+    encode(str(path), [RED, GREEN], stamps=[0, 600])
+    time = Time()
+    due_s: list[float] = []
+
+    def sleep(duration_s: float) -> None:
+        due_s.append(video.due_s)
+        time.sleep(duration_s)
+
+    video = VideoSource(CameraConfig(kind="video", source=str(path)), time.clock, sleep)
+    with video:
+        video.grab()
+        video.grab()
+    assert due_s == [pytest.approx(1060.0, abs=0.1)]

@@ -32,6 +32,10 @@ def said(tmp_path: Path, text: str) -> list[str]:
             "edged.toml:2: camera.retry_min_s = 9.0: expected at most camera.retry_max_s, which is",
         ),
         (
+            "[camera]\nkind = 'v4l2'\nfps = 0.01",
+            "camera.timeout_s = 5.0: at camera.fps = 0.01 a frame comes every 100 s; expected more",
+        ),
+        (
             "[camera]\nregion = [0.5, 0, 0.6, 1]",
             "edged.toml:2: camera.region = [0.5, 0.0, 0.6, 1.0]: the region leaves the picture",
         ),
@@ -153,6 +157,8 @@ def test_all_misfits_are_told_at_once(tmp_path: Path) -> None:
     "text",
     [
         "[camera]\nregion = [0.1, 0.7, 0.9, 0.3]",
+        "[camera]\nkind = 'directory'\nsource = 'pictures'\nfps = 0.01",
+        "[camera]\nkind = 'v4l2'\nfps = 0.01\ntimeout_s = 150",
         "[idle]\nafter_s = 60",
         "[idle]\nafter_s = 60\n[mqtt]\ncommands = false\n[control]\nenabled = false\n"
         "[[input]]\nname = 'pir'\npin = 4\naction = 'wake'",
