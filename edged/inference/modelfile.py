@@ -55,7 +55,8 @@ class ModelFile(msgspec.Struct, frozen=True):
     pixel, 0..255) come from the metadata and are empty where there is none, ``label_files`` maps
     an output to the label files that the metadata says are packed into the model.
     ``custom_operators`` are the names of operators that are not TensorFlow Lite's own,
-    ``has_archive`` is true where files are packed in.
+    ``has_archive`` is true where files are packed in, ``keeps_state`` where a tensor holds from one
+    run to the next, as in a recurrent network.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class ModelFile(msgspec.Struct, frozen=True):
     outputs: tuple[StoredTensor, ...]
     custom_operators: frozenset[str]
     has_archive: bool
+    keeps_state: bool
 
     def maker(self, tensor: int) -> int:
         """The code of the operator that makes `tensor`, but for those that keep the values.
@@ -138,6 +140,7 @@ def _facts(path: Path, data: memoryview) -> ModelFile:
             bytes(code.raw(1)).decode(errors="replace") for code in model.tables(1) if code.raw(1)
         ),
         _ARCHIVE_END in bytes(data[-_ARCHIVE_END_BYTES:]),
+        keeps_state=any(tensor.number(5, "B") for tensor in tensors),
     )
 
 

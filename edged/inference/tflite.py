@@ -78,7 +78,15 @@ def load(
     if image.doubt:
         logger.warning("model %s: %s", path, image.doubt)
     classifier = TfliteClassifier(
-        path, interpreter, image, scores, labels, fit, runtime=runtime.title, threads=threads
+        path,
+        interpreter,
+        image,
+        scores,
+        labels,
+        fit,
+        runtime=runtime.title,
+        threads=threads,
+        keeps_state=file.keeps_state,
     )
     if not scores.known:
         classifier.find_out_what_scores_are()
@@ -122,6 +130,7 @@ class TfliteClassifier:
         *,
         runtime: str,
         threads: int,
+        keeps_state: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
@@ -152,6 +161,7 @@ class TfliteClassifier:
             if np.dtype(output["dtype"]).kind == "f"
         ]
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
+        self._keeps_state = keeps_state
         self._resample = Resampler()
         self._crop = fit == "crop"
         self._clock = clock
@@ -228,6 +238,9 @@ class TfliteClassifier:
         self._interpreter.invoke()
 
     def _invoke(self) -> None:
+        if self._keeps_state:
+            # Each picture is one of its own.
+            self._interpreter.reset_all_variables()
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:

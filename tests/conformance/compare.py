@@ -21,11 +21,11 @@ Verdict: TypeAlias = Literal[
     "agrees", "disagrees", "refused by both", "refused by edged", "refused by reference"
 ]
 
-STEP = 1 / 256
-"""The least difference that counts: a step of a quantised score. Float scores have it as well,
+STEP = 1 / 128
+"""The least difference that counts: two steps of a quantised score. Float scores have it as well,
 so that the last bit of a picture is no matter."""
 
-TIMES_MOVED = 3.0
+TIMES_MOVED = 6.0
 """So many times as far as the reference's own scores may edged's be from them."""
 
 CASE_S = 2.0

@@ -34,7 +34,7 @@ change with a large one, a quantised network more than others, and only it can s
 reference also answers copies of each input whose values are moved by -1, 0 or 1 by chance, and the
 picture as Pillow's own decoder reduces it. The tolerance is {TIMES_MOVED:g} times the farthest that
 any of its scores moves then, on this picture or, where that is more, on half of the model's
-pictures; and one step of a quantised score, 1/{1 / STEP:g}. "Of tolerance" is the greatest part of
+pictures; and two steps of a quantised score, 1/{1 / STEP:g}. "Of tolerance" is the greatest part of
 its tolerance that a case uses up.
 """
 

@@ -672,3 +672,17 @@ def test_a_copied_model_loads_from_a_path_with_blanks(shared_data: Path, tmp_pat
     folder.mkdir()
     shutil.copy(shared_data / "models" / f"{IMAGENET[0]}.tflite", folder / "größe.tflite")
     assert load(folder / "größe.tflite").name == "größe"
+
+
+def test_a_model_that_keeps_something_from_run_to_run_takes_each_picture_as_the_first(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    digits = tmp_path / "digits.txt"
+    digits.write_text("\n".join(f"digit {number}" for number in range(10)))
+    path = shared_data / "models/keras_lstm_mnist_ptq.tflite"
+    classifier = load(path, labels=str(digits), scores="probabilities")
+    nine = picture(shared_data / "images/mnist_nine.bmp")
+    noise = np.random.default_rng(1).integers(0, 256, nine.shape, np.uint8)
+    first = classifier.classify(nine).scores
+    classifier.classify(noise)
+    assert np.array_equal(classifier.classify(nine).scores, first)
