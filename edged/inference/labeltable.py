@@ -34,10 +34,21 @@ _PICTURE_NAMES = {
     "file", "filename", "filepath", "path", "image", "imageid", "imagename", "imagepath", "picture",
 }  # fmt: skip
 
-_INTEGER = re.compile(r"[0-9]{1,9}", re.ASCII)
+_INTEGER = re.compile(r"\+?[0-9]{1,9}(?:\.0*)?", re.ASCII)
+"""Also 2.0: so pandas writes a column of integers in which one was missing."""
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+_OWN_NUMBERS = (
+    re.compile(r"(?P<same>[^0-9]{0,20})(?P<index>[0-9]{1,9})(?P<label>(?![0-9]).*)"),
+    re.compile(r"(?P<label>.*(?<![0-9]))(?P<index>[0-9]{1,9})(?P<same>[^0-9]{0,20})"),
+)
 _KEY = re.compile(r"n[0-9]{8}|/[a-z]/\w+", re.ASCII)
 """Numbers of WordNet and names of Freebase: for machines, not for people."""
+
+
+WRITE_INDEX = (
+    "write each line as index, colon and label ('0: cat'), or give a JSON list of labels if the "
+    "numbers are part of them"
+)
 
 
 def of_lines(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | None:
@@ -103,7 +114,7 @@ def _without_names(table: list[Row], source: str, prose: bool) -> list[Entry] | 
     if not prose:
         return choose(names, rows, source)
     numbers = [c for c in columns if _all(_INTEGER, [row[c] for _, row in rows])]
-    valid = [c for c in numbers if indices_from([int(row[c]) for _, row in rows]) is not None]
+    valid = [c for c in numbers if indices_from(_integers([row[c] for _, row in rows])) is not None]
     if len(valid) == 1 and len(first) == 2:
         return choose(names, rows, source)
     return None
@@ -133,13 +144,14 @@ def choose(names: Sequence[str], rows: Sequence[Row], source: str) -> list[Entry
         raise ModelError(
             f"labels {source}: a label stands there twice, and no column has indices: add one"
         )
-    entries = []
-    for position, ((where, _), label) in enumerate(zip(rows, columns[chosen], strict=True)):
+    for (where, _), label in zip(rows, columns[chosen], strict=True):
         if not label:
             raise ModelError(f"labels {source}: {where} has no label: give it one")
-        index = position if indices is None else int(columns[indices][position])
-        entries.append((where, index, label))
-    return entries
+    if indices is None:
+        refuse_other_order(columns[chosen], source)
+    numbers = range(len(rows)) if indices is None else _integers(columns[indices])
+    places = [where for where, _ in rows]
+    return list(zip(places, numbers, columns[chosen], strict=True))
 
 
 def label_column(plain: Sequence[str], columns: Sequence[Sequence[str]], source: str) -> int:
@@ -181,7 +193,7 @@ def _index_column(
     # "class" beside "name" may be the index too, and without such names any column of integers.
     known = [c for c in integers if c in named or _rank(plain[c]) < len(_LABEL_RANKS)]
     found = known or integers
-    places = {c: indices_from([int(cell) for cell in columns[c]]) for c in found}
+    places = {c: indices_from(_integers(columns[c])) for c in found}
     valid = [c for c in found if places[c] is not None]
     if any(places[c] != places[valid[0]] for c in valid):
         raise ModelError(
@@ -226,6 +238,35 @@ def indices_from(indices: Sequence[int]) -> tuple[int, ...] | None:
     if base > 1 or sorted(indices) != list(range(base, base + len(indices))):
         return None
     return tuple(index - base for index in indices)
+
+
+def mostly_distinct(labels: Sequence[str]) -> bool:
+    """Whether hardly any are alike: ImageNet, with 1000 labels, has a crane and a maillot twice."""
+    return 10 * (len(labels) - len(set(labels))) <= len(labels)
+
+
+def refuse_other_order(labels: Sequence[str], source: str) -> None:
+    """ModelError if numbers in `labels`, ``2_cat``, ``dog (0)``, would give them other classes."""
+    for pattern in _OWN_NUMBERS:
+        found = [match for match in map(pattern.fullmatch, labels) if match]
+        indices = [int(match["index"]) for match in found]
+        if (
+            len(found) == len(labels) == len(set(indices))
+            and indices != sorted(indices)
+            and min(indices) <= 1
+            # A few classes may have been left out.
+            and max(indices) - min(indices) < len(labels) + len(labels) // 4
+            and len({match["same"] for match in found}) == 1
+            and mostly_distinct([match["label"] for match in found])
+        ):
+            raise ModelError(
+                f"labels {source}: its numbers, such as in {labels[0][:40]!r}, are in another "
+                f"order than its labels: {WRITE_INDEX}"
+            )
+
+
+def _integers(column: Sequence[str]) -> list[int]:
+    return [int(float(cell)) for cell in column]
 
 
 def _all(pattern: re.Pattern[str], column: Sequence[str]) -> bool:
