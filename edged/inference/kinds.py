@@ -115,7 +115,8 @@ def _has_boxes(shapes: Sequence[Shape], lists: Sequence[Shape]) -> bool:
     for places in {shape[1] for shape in shapes if len(shape) == 3 and shape[2] == 4} - {1}:
         rows = sum(len(shape) == 3 and shape[1] == places for shape in shapes)
         scores = sum(shape[-1] == places for shape in lists)
-        if rows > 1 or scores > 1 or (scores and places >= _LEAST_BOXES):
+        # Beside four scores it may be a square map of where the class is seen.
+        if rows > 1 or scores > (places == 4):
             return True
     return False
 

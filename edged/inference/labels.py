@@ -192,7 +192,7 @@ def _beside(file: ModelFile) -> Labels:
         raise unfit
     kinds.refuse(file, kinds.likely(file))
     others = [n for n in modelfile.packed_names(file.path) if Path(n).suffix.lower() in _SUFFIXES]
-    named = f" by a usual name ({', '.join(others[:3])} is no such)" if others else ""
+    named = f" by a usual name (it holds {', '.join(others[:3])})" if others else ""
     raise ModelError(
         f"{file.path} has no labels in it{named}, and neither {file.path.stem}.txt nor labels.txt "
         "beside it: set model.labels"

@@ -254,7 +254,7 @@ def test_packed_labels_that_differ_leave_it_open(model: Path) -> None:
 def test_a_packed_file_that_is_not_called_labels_is_none(model: Path, name: str) -> None:
     builder.pack(model, {name: b"one\ntwo\nthree\n" if "json" not in name else b'["a","b","c"]'})
     message = refusal(model)
-    assert f"has no labels in it by a usual name ({name} is no such)" in message
+    assert f"has no labels in it by a usual name (it holds {name})" in message
     model.with_name("labels.txt").write_text(RGB_TEXT)
     assert found(model).names == RGB
 
