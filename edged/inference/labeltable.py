@@ -34,12 +34,10 @@ _PICTURE_NAMES = {
     "file", "filename", "filepath", "path", "image", "imageid", "imagename", "imagepath", "picture",
 }  # fmt: skip
 
-_INTEGER = re.compile(r"\+?[0-9]{1,9}(?:\.0*)?", re.ASCII)
-"""Also 2.0: so pandas writes a column of integers in which one was missing."""
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _OWN_NUMBERS = (
-    re.compile(r"(?P<same>[^0-9]{0,20})(?P<index>[0-9]{1,9})(?P<label>(?![0-9]).*)"),
-    re.compile(r"(?P<label>.*(?<![0-9]))(?P<index>[0-9]{1,9})(?P<same>[^0-9]{0,20})"),
+    re.compile(r"(?P<same>\D{0,20})(?P<index>\d{1,9})(?P<label>(?!\d).*)"),
+    re.compile(r"(?P<label>.*(?<!\d))(?P<index>\d{1,9})(?P<same>\D{0,20})"),
 )
 _KEY = re.compile(r"n[0-9]{8}|/[a-z]/\w+", re.ASCII)
 """Numbers of WordNet and names of Freebase: for machines, not for people."""
@@ -107,13 +105,13 @@ def _without_names(table: list[Row], source: str, prose: bool) -> list[Entry] | 
     rows = table
     columns = range(len(first))
     if rest and any(
-        _all(_INTEGER, [row[1][c] for row in rest]) and not _INTEGER.fullmatch(first[c])
+        _are_integers([row[1][c] for row in rest]) and not _NUMBER.fullmatch(first[c])
         for c in columns
     ):
         names, rows = list(first), rest
     if not prose:
         return choose(names, rows, source)
-    numbers = [c for c in columns if _all(_INTEGER, [row[c] for _, row in rows])]
+    numbers = [c for c in columns if _are_integers([row[c] for _, row in rows])]
     valid = [c for c in numbers if indices_from(_integers([row[c] for _, row in rows])) is not None]
     if len(valid) == 1 and len(first) == 2:
         return choose(names, rows, source)
@@ -156,7 +154,7 @@ def choose(names: Sequence[str], rows: Sequence[Row], source: str) -> list[Entry
 
 def label_column(plain: Sequence[str], columns: Sequence[Sequence[str]], source: str) -> int:
     """Which of the `columns` under these `plain` names has the labels; ModelError."""
-    integers = [c for c, cells in enumerate(columns) if _all(_INTEGER, cells)]
+    integers = [c for c, cells in enumerate(columns) if _are_integers(cells)]
     others = [c for c, cells in enumerate(columns) if c not in integers and any(cells)]
     words = [c for c in others if not _all(_NUMBER, columns[c]) and not _all(_KEY, columns[c])]
     words = words or [c for c in others if _all(_KEY, columns[c])]
@@ -181,13 +179,13 @@ def _index_column(
     source: str,
 ) -> int | None:
     """The column of indices beside that of `labels`; None if the rows are in order."""
-    integers = [c for c, cells in enumerate(columns) if c != labels and _all(_INTEGER, cells)]
+    integers = [c for c, cells in enumerate(columns) if c != labels and _are_integers(cells)]
     named = [c for c, name in enumerate(plain) if name in _INDEX_NAMES and c != labels]
     if not set(named) & set(integers):
         for c in named:
             if not _all(_KEY, columns[c]):
                 where, cell = next(
-                    (where, row[c]) for where, row in rows if not _INTEGER.fullmatch(row[c])
+                    (where, row[c]) for where, row in rows if not _are_integers([row[c]])
                 )
                 raise ModelError(f"labels {source}: {where}: {cell!r} is not an index: correct it")
     # "class" beside "name" may be the index too, and without such names any column of integers.
@@ -223,7 +221,7 @@ def by_index(entries: Sequence[Entry], source: str) -> tuple[tuple[str, ...], in
         index = number - base
         if index in labels:
             raise ModelError(f"labels {source}: {where} repeats index {number}: correct it")
-        if index >= count:
+        if not 0 <= index < count:
             raise ModelError(
                 f"labels {source}: {where} has index {number}, but {count} labels have the "
                 f"indices 0 to {count - 1}: give every class one label"
@@ -250,19 +248,30 @@ def refuse_other_order(labels: Sequence[str], source: str) -> None:
     for pattern in _OWN_NUMBERS:
         found = [match for match in map(pattern.fullmatch, labels) if match]
         indices = [int(match["index"]) for match in found]
+        # One line may be a heading or the background.
+        enough = len(found) == len(labels) or len(found) == len(labels) - 1 > 2
         if (
-            len(found) == len(labels) == len(set(indices))
+            enough
+            and len(found) == len(set(indices))
             and indices != sorted(indices)
             and min(indices) <= 1
             # A few classes may have been left out.
-            and max(indices) - min(indices) < len(labels) + len(labels) // 4
+            and max(indices) - min(indices) < len(found) + len(found) // 4
             and len({match["same"] for match in found}) == 1
             and mostly_distinct([match["label"] for match in found])
         ):
             raise ModelError(
-                f"labels {source}: its numbers, such as in {labels[0][:40]!r}, are in another "
-                f"order than its labels: {WRITE_INDEX}"
+                f"labels {source}: its numbers, such as in {found[0].string[:40]!r}, are in "
+                f"another order than its labels: {WRITE_INDEX}"
             )
+
+
+def _are_integers(column: Sequence[str]) -> bool:
+    """Also 2.0: so pandas writes a column of integers in which one was missing."""
+    return all(
+        _NUMBER.fullmatch(cell) and float(cell).is_integer() and abs(float(cell)) < 1e9
+        for cell in column
+    )
 
 
 def _integers(column: Sequence[str]) -> list[int]:
