@@ -35,9 +35,10 @@ def refuse(file: ModelFile, kind: str) -> None:
     if kind:
         shapes = ", ".join("x".join(map(str, tensor.shape)) or "()" for tensor in file.outputs)
         taken = ", ".join("x".join(map(str, tensor.shape)) or "()" for tensor in file.inputs)
+        could = not _by_input(file) and any(_is_list(tensor.shape) for tensor in file.outputs)
         raise ModelError(
             f"{file.path} looks like {kind} (input {taken}; output {shapes}): "
-            "give an image classifier"
+            f"give an image classifier{', or set model.labels if it is one' if could else ''}"
         )
 
 

@@ -233,7 +233,7 @@ def by_index(entries: Sequence[Entry], source: str) -> tuple[tuple[str, ...], in
 def indices_from(indices: Sequence[int]) -> tuple[int, ...] | None:
     """The classes, from 0, that `indices` of 0..n-1 or 1..n mean; None if they are others."""
     base = min(indices, default=0)
-    if base > 1 or sorted(indices) != list(range(base, base + len(indices))):
+    if base not in (0, 1) or sorted(indices) != list(range(base, base + len(indices))):
         return None
     return tuple(index - base for index in indices)
 

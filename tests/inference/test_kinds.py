@@ -48,7 +48,7 @@ def refusal(path: Path) -> str:
         tflite.read(ModelConfig(path=str(path)))
     message = str(raised.value)
     assert message.startswith(f"{path} looks like ")
-    assert message.endswith(": give an image classifier")
+    assert ": give an image classifier" in message
     assert "\n" not in message
     return message
 
@@ -108,7 +108,9 @@ def test_the_input_tells_the_kind(
     tmp_path: Path, inputs: list[list[int]], dtype: str, kind: str
 ) -> None:
     path = written(tmp_path / "model.tflite", inputs, [[1, 3]], dtype=dtype)
-    assert kind in refusal(path)
+    message = refusal(path)
+    assert kind in message
+    assert "model.labels" not in message
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_given_labels_that_fit_an_output_are_a_way_round(
     path = written(tmp_path / "model.tflite", [IMAGE], outputs, operator)
     given = tmp_path / "given.txt"
     given.write_text("".join(f"class {i}\n" for i in range(classes + 1)))
-    with pytest.raises(ModelError, match="looks like"):
+    with pytest.raises(ModelError, match="looks like .*, or set model.labels if it is one"):
         tflite.read(ModelConfig(path=str(path), labels=str(given)))
     given.write_text("".join(f"class {i}\n" for i in range(classes)))
     assert tflite.read(ModelConfig(path=str(path), labels=str(given))).path == path
