@@ -175,7 +175,7 @@ def test_given_labels_that_fit_an_output_are_a_way_round(
     path = written(tmp_path / "model.tflite", [IMAGE], outputs, operator)
     given = tmp_path / "given.txt"
     given.write_text("".join(f"class {i}\n" for i in range(classes + 1)))
-    with pytest.raises(ModelError, match="looks like .*, or set model.labels if it is one"):
+    with pytest.raises(ModelError, match=r"looks like .*, or set model\.labels if it is one"):
         tflite.read(ModelConfig(path=str(path), labels=str(given)))
     given.write_text("".join(f"class {i}\n" for i in range(classes)))
     assert tflite.read(ModelConfig(path=str(path), labels=str(given))).path == path
