@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from edged.errors import ModelError
 from edged.inference import labeltable, labeltree
 from edged.inference.labeltable import Entry, by_index, indices_from
+from edged.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -16,13 +17,20 @@ MAX_LABEL = 1000
 """Longest line, in characters."""
 
 _INDEXED = re.compile(
-    r"(?P<index>[0-9]{1,9})(?P<separator>\s*[:,;=|]|[.)]\s|\s+-\s|\s)\s*(?P<label>\S.*)", re.ASCII
+    r"""[#(\[<{]?(?P<index>[0-9]{1,9})[)\]>}]?
+    (?P<separator>\s*(?:[-=:]{1,3}>|[:=]{1,2}|[,;|\u2192])|\.\s|\s+[-\u2013\u2014~/*\u2022\xb7]{1,2}\s
+    |\s|(?<=[)\]>}]))\s*(?P<label>\S.*)""",
+    re.VERBOSE,
 )
-_INDEX_LAST = re.compile(r"(?P<label>\S(?:.*\S)?)\s*[:=]\s*(?P<index>[0-9]{1,9})", re.ASCII)
+_STRONG = re.compile(r"\s*[-=:,;|\u2192]+>?")
+"""Separators that hardly stand after a number that is part of a label, as a blank does."""
+_INDEX_LAST = re.compile(
+    r"(?P<label>\S(?:.*\S)?)\s*(?:[-=:]{1,3}>|[:=]{1,2}|\u2192)\s*(?P<index>[0-9]{1,9})"
+)
+_DECIMAL = re.compile(r"[0-9]{1,9}[,:.][0-9]+[^0-9,;|\t][^,;|\t]*")
+"""``0,5 l`` and ``0:30 h``, where it belongs to the label, but ``0,20 km/h`` too."""
 _SYNSET = re.compile(r"n[0-9]{8}\s+(?P<label>\S.*)", re.ASCII)
 _BULLET = re.compile(r"[-*]\s+(?P<label>\S.*)")
-# A label goes to terminals and messages: no control characters but the tab that may separate it.
-_NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]*")
 _TEXT_PROTOCOL_BUFFER = re.compile(r"(?:\s*#[^\n]*\n)*\s*item\s*:?\s*\{")
 
 
@@ -33,7 +41,9 @@ def parse(content: bytes, source: str) -> tuple[str, ...]:
     ``cat: 0``) or a WordNet number (``n01440764 tench``) that is left out; a table with commas,
     semicolons, tabs or bars in between (`labeltable`); JSON or a Python literal, and the items of
     a ``.pbtxt`` (`labeltree`). Indices are 0..n-1 in any order; 1..n are taken too, with a warning.
-    A plain label may begin with digits or hold commas: lines are indexed only if all are.
+    A plain label may begin with digits or hold commas: lines are indexed only if all are, and if
+    their labels differ without the index. What can be read in two ways that give the classes other
+    labels is refused.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -53,14 +63,15 @@ def parse(content: bytes, source: str) -> tuple[str, ...]:
 def _of_lines(lines: list[tuple[int, str]], source: str) -> tuple[str, ...]:
     if not lines:
         raise ModelError(f"labels {source} is empty: give one label per line")
-    table = labeltable.of_lines(lines, source)
-    if table is not None:
+    decimal = _matches(_DECIMAL, lines)
+    table = None if decimal else labeltable.of_lines(lines, source)
+    if table is not None and not (len(table) == len(lines) and _all_alike(table)):
         return _ordered(table, source)
     lines = _bare(lines)
-    entries = _indexed(lines)
+    entries = _indexed(lines, source)
     if entries is None and labeltable.is_header(lines[0][1].split()):
         # "id name" above "0 cat".
-        entries = _indexed(lines[1:])
+        entries = _indexed(lines[1:], source)
     if entries is not None:
         labels = _bare([(index, label) for _, index, label in entries])
         return _ordered(
@@ -79,11 +90,15 @@ def _of_lines(lines: list[tuple[int, str]], source: str) -> tuple[str, ...]:
         return tuple(_unquoted(line) for line in plain)
     if len(plain) == 1 and re.search(r",\S|,.*,", plain[0]):
         raise ModelError(f"labels {source} has one line only: give one label per line")
+    labeltable.refuse_other_order(plain, source)
     return plain
 
 
-def _indexed(lines: Sequence[tuple[int, str]]) -> list[Entry] | None:
-    """The lines as entries, if each has an index and the indices mean classes; else None."""
+def _indexed(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | None:
+    """The lines as entries, if each has an index and the indices mean classes; else None.
+
+    ModelError if it stays open whether they do, and that makes a difference.
+    """
     for pattern in (_INDEXED, _INDEX_LAST):
         matches = _matches(pattern, lines)
         if matches:
@@ -94,23 +109,55 @@ def _indexed(lines: Sequence[tuple[int, str]]) -> list[Entry] | None:
         (f"line {number}", int(match["index"]), match["label"])
         for (number, _), match in zip(lines, matches, strict=True)
     ]
+    if _all_alike(entries):
+        return None
     indices = [index for _, index, _ in entries]
-    if pattern is _INDEXED:
-        separators = {match["separator"].strip() for match in matches}
-        if separators <= set(":,;=|") or (0 in indices and not separators & {".", ")", "-"}):
-            return entries
-    # Coins are "1 euro", "2 euro": of these only exact indices with other words count.
-    distinct = len({label for _, _, label in entries}) == len(entries) > 1
-    return entries if distinct and indices_from(indices) is not None else None
+    _refuse_two_numbers(lines, entries, source)
+    decimal = bool(_matches(_DECIMAL, lines))
+    if pattern is _INDEXED and not decimal and all(_STRONG.match(m["separator"]) for m in matches):
+        return entries
+    # Coins are "1 euro", "2 euro", "5 euro": without a 0 only exact indices count.
+    classes = indices_from(indices) if len(entries) > 1 or 0 in indices else None
+    if classes is None and (decimal or 0 not in indices):
+        return None
+    if labeltable.mostly_distinct([label for _, _, label in entries]):
+        return entries
+    if indices == sorted(indices):
+        return None
+    raise ModelError(
+        f"labels {source}: it stays open whether its numbers, such as in {lines[0][1][:40]!r}, are "
+        f"indices: {labeltable.WRITE_INDEX}"
+    )
+
+
+def _all_alike(entries: Sequence[Entry]) -> bool:
+    """Whether nothing but the index tells the labels apart: it is part of them then."""
+    return len(entries) > 1 and len({label for _, _, label in entries}) == 1
+
+
+def _refuse_two_numbers(
+    lines: Sequence[tuple[int, str]], entries: Sequence[Entry], source: str
+) -> None:
+    """ModelError for ``2: 0``, ``0: 1``, ``1: 2``, where either number could be the index."""
+    labels = [label for _, _, label in entries]
+    if not all(re.fullmatch("[0-9]{1,9}", label) for label in labels):
+        return
+    first, second = [index for _, index, _ in entries], [int(label) for label in labels]
+    if first != second and sorted(first) == sorted(second) == list(range(len(lines))):
+        raise ModelError(
+            f"labels {source}: both numbers in {lines[0][1][:40]!r} could be the index: "
+            "give a JSON list of the labels"
+        )
 
 
 def _refuse_gaps(lines: Sequence[tuple[int, str]], source: str) -> None:
-    """ModelError if lines begin with their own indices, but not all of them, from 0 on."""
-    matches = [re.match(r"([0-9]{1,9})\s*[:,.)]?\s+\S", line, re.ASCII) for _, line in lines]
+    """ModelError if lines begin with indices, but not all: from 0 on, or below a heading."""
+    matches = [re.match(r"([0-9]{1,9})(?:\s*[:=,.)]?\s+|[:=,])\S", line) for _, line in lines]
     indexed = [(i, int(match[1])) for i, match in enumerate(matches) if match]
     others = [number for (number, _), match in zip(lines, matches, strict=True) if not match]
-    own = all(i == index for i, index in indexed)
-    if len(indexed) > 1 and indexed[0][0] == 0 and own and others:
+    own = matches[0] is not None and all(i == index for i, index in indexed)
+    headed = matches[0] is None and sorted(i for _, i in indexed) == list(range(len(lines) - 1))
+    if len(indexed) > 1 and others and (own or headed):
         raise ModelError(
             f"labels {source}: line {others[0]} is not an index and a label, as others are: "
             "give each line both, or none an index"
@@ -140,26 +187,28 @@ def _lines(text: str, source: str) -> list[tuple[int, str]]:
     """The lines that are not blank, with their numbers."""
     lines = []
     for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-        if not _is_text(line):
-            raise ModelError(
-                f"labels {source}: line {number} is not a line of text: give one label per line"
-            )
+        if advice := _fault(line):
+            raise ModelError(f"labels {source}: line {number} is not a line of text: {advice}")
         if line := line.strip():
             lines.append((number, line))
     return lines
 
 
-def _is_text(line: str) -> bool:
-    # The second question is the quicker one, and settles nearly every line.
-    return len(line) <= MAX_LABEL and (
-        line.isprintable() or _NO_CONTROLS.fullmatch(line) is not None
-    )
+def _fault(line: str) -> str:
+    """What to do about a line that cannot be a label; empty where it can.
+
+    A label goes to terminals and messages: of what cannot be seen only a tab may separate it.
+    """
+    if len(line) > MAX_LABEL:
+        return "give one label per line"
+    hidden = next((c for c in line if c != "\t" and printable(c) != c), "")
+    return f"remove {printable(hidden)} from it" if hidden else ""
 
 
 def _printable(labels: tuple[str, ...], source: str) -> tuple[str, ...]:
     for position, label in enumerate(labels):
-        if not _is_text(label) or not label:
-            raise ModelError(f"labels {source}: class {position} has no line of text: correct it")
+        if advice := _fault(label) or ("" if label else "give it one"):
+            raise ModelError(f"labels {source}: class {position} has no line of text: {advice}")
     return labels
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from edged.errors import ModelError
 from edged.files import open_regular
-from edged.inference import modelfile
+from edged.inference import kinds, modelfile
 from edged.inference.labelmap import parse
 from edged.inference.modelfile import LabelFile, ModelFile
 
@@ -83,21 +83,23 @@ def fits(outputs: int, count: int) -> bool:
     return outputs == count or (outputs == 1 and count == 2)
 
 
-def check_count(path: Path, outputs: int, source: str, labels: Sequence[str]) -> None:
+def check_count(path: Path, outputs: int, labels: Labels) -> None:
     """ModelError if the model at `path` has not as many `outputs` as there are `labels`."""
-    count = len(labels)
+    count, source = len(labels.names), labels.source
     if fits(outputs, count):
         return
     advice = "set model.labels to the list that was made for this model"
+    inside = "" if labels.path else "in a copy of the list that you set model.labels to, "
     # One value is no list of classes that one of background could begin.
     if outputs > 1 and count == outputs - 1:
         advice = (
-            f"if the model's first class is background, add it as the first line, else {advice}"
+            f"if the model's first class is background, {inside}add it as the first line, "
+            f"else {advice}"
         )
     elif outputs > 1 and count == outputs + 1:
         advice = (
-            f"if the first label, {labels[0][:40]!r}, is a heading or stands for background, "
-            f"remove its line, else {advice}"
+            f"if the first label, {labels.names[0][:40]!r}, is a heading or stands for background, "
+            f"{inside}remove its line, else {advice}"
         )
     raise ModelError(f"{path} has {outputs} outputs, {source} has {count} labels: {advice}")
 
@@ -117,34 +119,41 @@ def load(path: Path) -> tuple[str, ...]:
 
 
 def _named_inside(file: ModelFile, locale: str) -> Labels | None:
-    """What the metadata names, if it is there."""
+    """What the metadata names, if it is there; ModelError."""
+    packed = set(modelfile.packed_names(file.path)) if file.label_files else set()
     for named in file.label_files.values():
-        entry = _of_locale(file.path, named, locale)
-        content = modelfile.packed(file.path, entry.name, MAX_BYTES)
-        if content is not None:
-            source = f"{file.path}:{entry.name}"
-            return Labels(parse(content, source), source)
+        there = [entry for entry in named if entry.name in packed]
+        if there:
+            chosen = _of_locale(file.path, there, locale)
+            return _only(file, [_inside(file, entry.name) for entry in chosen])
     return None
 
 
-def _of_locale(path: Path, named: Sequence[LabelFile], locale: str) -> LabelFile:
-    there = ", ".join(entry.locale for entry in named if entry.locale)
-    if locale:
-        wanted = _tag(locale)
-        chosen = next((entry for entry in named if _tag(entry.locale) == wanted), None)
-        if chosen is None:
+def _inside(file: ModelFile, name: str) -> Labels:
+    source = f"{file.path}:{name}"
+    return Labels(parse(modelfile.packed(file.path, name, MAX_BYTES) or b"", source), source)
+
+
+def _of_locale(path: Path, named: Sequence[LabelFile], locale: str) -> list[LabelFile]:
+    """Those of `locale`; where it is empty those without one, else those of the first."""
+    tags = list(dict.fromkeys(_tag(entry.locale) for entry in named))
+    wanted = _tag(locale)
+    if wanted not in tags:
+        there = ", ".join(dict.fromkeys(entry.locale for entry in named if entry.locale))
+        if locale:
             raise ModelError(
                 f"{path} has no labels of the locale {locale}: "
                 + (f"set model.locale to one of {there}" if there else "remove model.locale")
             )
-        return chosen
-    neutral = [entry for entry in named if not entry.locale]
-    chosen = (neutral or list(named))[0]
-    if not neutral or len(neutral) > 1:
-        others = f"locales {there}" if not neutral else ", ".join(e.name for e in neutral)
-        advice = "model.locale chooses" if not neutral else "model.labels names another"
-        logger.warning("%s has labels in %s: %s is taken; %s", path, others, chosen.name, advice)
-    return chosen
+        wanted = tags[0]
+        if len(tags) > 1:
+            logger.warning(
+                "%s has labels in locales %s: %s is taken; model.locale chooses",
+                path,
+                there,
+                named[0].name,
+            )
+    return [entry for entry in named if _tag(entry.locale) == wanted]
 
 
 def _tag(locale: str) -> str:
@@ -152,54 +161,69 @@ def _tag(locale: str) -> str:
 
 
 def _unnamed_inside(file: ModelFile) -> Labels | None:
-    """What is packed into the model without metadata that names it, if it fits."""
+    """What is packed into the model under a name of labels, but not in its metadata, if it fits.
+
+    A licence may have as many lines as the model has classes.
+    """
     fitting = []
     for name in modelfile.packed_names(file.path):
-        if Path(name).suffix.lower() not in _SUFFIXES:
+        if Path(name).suffix.lower() not in _SUFFIXES or not _names_labels(name):
             continue
-        content = modelfile.packed(file.path, name, MAX_BYTES)
-        source = f"{file.path}:{name}"
         try:
-            labels = parse(content or b"", source)
+            labels = _inside(file, name)
         except ModelError:
-            # A vocabulary or a licence, perhaps.
             continue
-        if _fits_outputs(file, labels):
-            fitting.append(Labels(labels, source))
+        if _fits_outputs(file, labels.names):
+            fitting.append(labels)
     return _only(file, fitting)
 
 
 def _beside(file: ModelFile) -> Labels:
-    own = next(_own(file.path), None)
-    if own is not None:
-        return Labels(load(own), str(own), own)
-    fitting, unfit = [], None
-    for path in _generic(file.path.parent):
-        try:
-            labels = load(path)
-            if _fits_outputs(file, labels):
-                fitting.append(Labels(labels, str(path), path, guessed=True))
-            else:
-                check_count(file.path, _outputs(file)[0], str(path), labels)
-        except ModelError as error:
-            unfit = unfit or error
+    own = list(_own(file.path))
+    if own:
+        found = _only(file, _fitting(file, own, guessed=False)[0])
+        # What fits no output is told once the runtime has said which one has the scores.
+        return found or Labels(load(own[0]), str(own[0]), own[0])
+    fitting, unfit = _fitting(file, _generic(file.path.parent), guessed=True)
     found = _only(file, fitting)
     if found is not None:
         return found
     if unfit is not None:
         raise unfit
+    kinds.refuse(file, kinds.likely(file))
+    others = [n for n in modelfile.packed_names(file.path) if Path(n).suffix.lower() in _SUFFIXES]
+    named = f" by a usual name (it holds {', '.join(others[:3])})" if others else ""
     raise ModelError(
-        f"{file.path} has no labels in it, and neither {file.path.stem}.txt nor labels.txt beside "
-        "it: set model.labels"
+        f"{file.path} has no labels in it{named}, and neither {file.path.stem}.txt nor labels.txt "
+        "beside it: set model.labels"
     )
+
+
+def _fitting(
+    file: ModelFile, paths: Iterable[Path], *, guessed: bool
+) -> tuple[list[Labels], ModelError | None]:
+    """The labels in the files at `paths` that fit, and what is wrong with the first that do not."""
+    fitting, unfit = [], None
+    for path in paths:
+        try:
+            labels = Labels(load(path), str(path), path, guessed)
+            if _fits_outputs(file, labels.names):
+                fitting.append(labels)
+            else:
+                check_count(file.path, _outputs(file)[0], labels)
+        except ModelError as error:
+            unfit = unfit or error
+    return fitting, unfit
 
 
 def _only(file: ModelFile, found: Sequence[Labels]) -> Labels | None:
     """The first, if all say the same; ModelError."""
     if any(labels.names != found[0].names for labels in found):
         named = " and ".join(labels.source for labels in found)
+        unpack = "" if found[0].path else "unpack it with unzip and "
         raise ModelError(
-            f"{file.path}: {named} could both be its labels: set model.labels to the right one"
+            f"{file.path}: {named} could each be its labels: {unpack}set model.labels to the right "
+            "one"
         )
     return next(iter(found), None)
 
@@ -208,6 +232,11 @@ def _outputs(file: ModelFile) -> list[int]:
     """How many values each output has that is a list."""
     shapes = [tensor.shape for tensor in file.outputs]
     return [shape[-1] for shape in shapes if shape and set(shape[:-1]) <= {1}] or [0]
+
+
+def given_fit(file: ModelFile, given: str) -> bool:
+    """Whether the labels in the file `given` fit an output of `file`. ModelError."""
+    return bool(given) and _fits_outputs(file, load(Path(given)))
 
 
 def _fits_outputs(file: ModelFile, labels: Sequence[str]) -> bool:
@@ -228,6 +257,12 @@ def _own(model: Path) -> Iterator[Path]:
 def _generic(folder: Path) -> Iterator[Path]:
     """The label files in `folder` with names such as labels.txt."""
     return (path for path in _label_files(folder) if _plain(path.stem) in _GENERIC)
+
+
+def _names_labels(name: str) -> bool:
+    """Whether a packed file is called so: labels.txt, imagenet_labels.txt, labels_quant.txt."""
+    plain = _plain(Path(name).stem)
+    return any(plain.startswith(word) or plain.endswith(word) for word in _GENERIC)
 
 
 def _label_files(folder: Path) -> list[Path]:

@@ -34,10 +34,19 @@ _PICTURE_NAMES = {
     "file", "filename", "filepath", "path", "image", "imageid", "imagename", "imagepath", "picture",
 }  # fmt: skip
 
-_INTEGER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+_OWN_NUMBERS = (
+    re.compile(r"(?P<same>\D{0,20})(?P<index>\d{1,9})(?P<label>(?!\d).*)"),
+    re.compile(r"(?P<label>.*(?<!\d))(?P<index>\d{1,9})(?P<same>\D{0,20})"),
+)
 _KEY = re.compile(r"n[0-9]{8}|/[a-z]/\w+", re.ASCII)
 """Numbers of WordNet and names of Freebase: for machines, not for people."""
+
+
+WRITE_INDEX = (
+    "write each line as index, colon and label ('0: cat'), or give a JSON list of labels if the "
+    "numbers are part of them"
+)
 
 
 def of_lines(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | None:
@@ -96,14 +105,14 @@ def _without_names(table: list[Row], source: str, prose: bool) -> list[Entry] | 
     rows = table
     columns = range(len(first))
     if rest and any(
-        _all(_INTEGER, [row[1][c] for row in rest]) and not _INTEGER.fullmatch(first[c])
+        _are_integers([row[1][c] for row in rest]) and not _NUMBER.fullmatch(first[c])
         for c in columns
     ):
         names, rows = list(first), rest
     if not prose:
         return choose(names, rows, source)
-    numbers = [c for c in columns if _all(_INTEGER, [row[c] for _, row in rows])]
-    valid = [c for c in numbers if indices_from([int(row[c]) for _, row in rows]) is not None]
+    numbers = [c for c in columns if _are_integers([row[c] for _, row in rows])]
+    valid = [c for c in numbers if indices_from(_integers([row[c] for _, row in rows])) is not None]
     if len(valid) == 1 and len(first) == 2:
         return choose(names, rows, source)
     return None
@@ -133,18 +142,19 @@ def choose(names: Sequence[str], rows: Sequence[Row], source: str) -> list[Entry
         raise ModelError(
             f"labels {source}: a label stands there twice, and no column has indices: add one"
         )
-    entries = []
-    for position, ((where, _), label) in enumerate(zip(rows, columns[chosen], strict=True)):
+    for (where, _), label in zip(rows, columns[chosen], strict=True):
         if not label:
             raise ModelError(f"labels {source}: {where} has no label: give it one")
-        index = position if indices is None else int(columns[indices][position])
-        entries.append((where, index, label))
-    return entries
+    if indices is None:
+        refuse_other_order(columns[chosen], source)
+    numbers = range(len(rows)) if indices is None else _integers(columns[indices])
+    places = [where for where, _ in rows]
+    return list(zip(places, numbers, columns[chosen], strict=True))
 
 
 def label_column(plain: Sequence[str], columns: Sequence[Sequence[str]], source: str) -> int:
     """Which of the `columns` under these `plain` names has the labels; ModelError."""
-    integers = [c for c, cells in enumerate(columns) if _all(_INTEGER, cells)]
+    integers = [c for c, cells in enumerate(columns) if _are_integers(cells)]
     others = [c for c, cells in enumerate(columns) if c not in integers and any(cells)]
     words = [c for c in others if not _all(_NUMBER, columns[c]) and not _all(_KEY, columns[c])]
     words = words or [c for c in others if _all(_KEY, columns[c])]
@@ -169,19 +179,19 @@ def _index_column(
     source: str,
 ) -> int | None:
     """The column of indices beside that of `labels`; None if the rows are in order."""
-    integers = [c for c, cells in enumerate(columns) if c != labels and _all(_INTEGER, cells)]
+    integers = [c for c, cells in enumerate(columns) if c != labels and _are_integers(cells)]
     named = [c for c, name in enumerate(plain) if name in _INDEX_NAMES and c != labels]
     if not set(named) & set(integers):
         for c in named:
             if not _all(_KEY, columns[c]):
                 where, cell = next(
-                    (where, row[c]) for where, row in rows if not _INTEGER.fullmatch(row[c])
+                    (where, row[c]) for where, row in rows if not _are_integers([row[c]])
                 )
                 raise ModelError(f"labels {source}: {where}: {cell!r} is not an index: correct it")
     # "class" beside "name" may be the index too, and without such names any column of integers.
     known = [c for c in integers if c in named or _rank(plain[c]) < len(_LABEL_RANKS)]
     found = known or integers
-    places = {c: indices_from([int(cell) for cell in columns[c]]) for c in found}
+    places = {c: indices_from(_integers(columns[c])) for c in found}
     valid = [c for c in found if places[c] is not None]
     if any(places[c] != places[valid[0]] for c in valid):
         raise ModelError(
@@ -211,7 +221,7 @@ def by_index(entries: Sequence[Entry], source: str) -> tuple[tuple[str, ...], in
         index = number - base
         if index in labels:
             raise ModelError(f"labels {source}: {where} repeats index {number}: correct it")
-        if index >= count:
+        if not 0 <= index < count:
             raise ModelError(
                 f"labels {source}: {where} has index {number}, but {count} labels have the "
                 f"indices 0 to {count - 1}: give every class one label"
@@ -223,9 +233,49 @@ def by_index(entries: Sequence[Entry], source: str) -> tuple[tuple[str, ...], in
 def indices_from(indices: Sequence[int]) -> tuple[int, ...] | None:
     """The classes, from 0, that `indices` of 0..n-1 or 1..n mean; None if they are others."""
     base = min(indices, default=0)
-    if base > 1 or sorted(indices) != list(range(base, base + len(indices))):
+    if base not in (0, 1) or sorted(indices) != list(range(base, base + len(indices))):
         return None
     return tuple(index - base for index in indices)
+
+
+def mostly_distinct(labels: Sequence[str]) -> bool:
+    """Whether hardly any are alike: ImageNet, with 1000 labels, has a crane and a maillot twice."""
+    return 10 * (len(labels) - len(set(labels))) <= len(labels)
+
+
+def refuse_other_order(labels: Sequence[str], source: str) -> None:
+    """ModelError if numbers in `labels`, ``2_cat``, ``dog (0)``, would give them other classes."""
+    for pattern in _OWN_NUMBERS:
+        found = [match for match in map(pattern.fullmatch, labels) if match]
+        indices = [int(match["index"]) for match in found]
+        # One line may be a heading or the background.
+        enough = len(found) == len(labels) or len(found) == len(labels) - 1 > 2
+        if (
+            enough
+            and len(found) == len(set(indices))
+            and indices != sorted(indices)
+            and min(indices) <= 1
+            # A few classes may have been left out.
+            and max(indices) - min(indices) < len(found) + len(found) // 4
+            and len({match["same"] for match in found}) == 1
+            and mostly_distinct([match["label"] for match in found])
+        ):
+            raise ModelError(
+                f"labels {source}: its numbers, such as in {found[0].string[:40]!r}, are in "
+                f"another order than its labels: {WRITE_INDEX}"
+            )
+
+
+def _are_integers(column: Sequence[str]) -> bool:
+    """Also 2.0: so pandas writes a column of integers in which one was missing."""
+    return all(
+        _NUMBER.fullmatch(cell) and float(cell).is_integer() and abs(float(cell)) < 1e9
+        for cell in column
+    )
+
+
+def _integers(column: Sequence[str]) -> list[int]:
+    return [int(float(cell)) for cell in column]
 
 
 def _all(pattern: re.Pattern[str], column: Sequence[str]) -> bool:

@@ -20,10 +20,14 @@ _HOLDERS = {
 }  # fmt: skip
 _DEEPEST = 4
 _MOST_FIELDS = 100
+_STRING = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
 _TOKEN = re.compile(
-    r"""item\s*:?\s*(?P<begin>\{)|(?P<brace>[{}])|\#[^\n]*|
-    (?P<field>\w+)\s*:\s*(?P<value>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|-?\d+)""",
+    rf"""item\s*:?\s*(?P<begin>\{{)|(?P<brace>[{{}}])|\#[^\n]*|
+    (?P<field>\w+)\s*:\s*(?P<value>{_STRING}(?:\s*{_STRING})*|[-+.\w]+)""",
     re.VERBOSE,
+)
+_ESCAPE = re.compile(
+    rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))"
 )
 
 
@@ -160,14 +164,44 @@ def items(text: str, source: str) -> list[Entry]:
         elif token["brace"]:
             depth -= 1
         elif token["field"] and depth == 1:
+            if token["field"] in found[-1]:
+                raise ModelError(
+                    f"labels {source}: item {len(found)} has two fields {token['field'][:40]}: "
+                    "keep one of them"
+                )
             found[-1][token["field"]] = token["value"]
+    if depth:
+        raise ModelError(f"labels {source}: a brace is missing in item {len(found)}: correct it")
     entries = []
     for position, fields in enumerate(found, 1):
         where = f"item {position}"
-        texts = {k: v[1:-1] for k, v in fields.items() if v[0] in "\"'"}
+        try:
+            names = [_unescaped(fields.get(name, "")) for name in ("display_name", "name")]
+        except (ValueError, OverflowError) as error:
+            raise ModelError(
+                f"labels {source}: the name in {where} is not UTF-8 text: correct it"
+            ) from error
+        label = names[0] or names[1]
         index = fields.get("id", fields.get("label", ""))
-        label = texts.get("display_name") or texts.get("name")
         if not label or not _INDEX.fullmatch(index):
             raise ModelError(f"labels {source}: {where} has no id or no name: give it both")
-        entries.append((where, int(index), re.sub(r"\\(['\"\\])", r"\1", label).strip()))
+        entries.append((where, int(index), label.strip()))
     return entries
+
+
+def _unescaped(strings: str) -> str:
+    """The text of string literals in a row, where ``\\303\\244`` are bytes; empty if it has none.
+
+    ValueError (OverflowError) where it is not UTF-8.
+    """
+    parts = [part[1:-1].encode() for part in re.findall(_STRING, strings)]
+    return b"".join(_ESCAPE.sub(_bytes_of, part) for part in parts).decode()
+
+
+def _bytes_of(escape: re.Match[bytes]) -> bytes:
+    octal, byte, short, long, other = escape.groups()
+    if short or long:
+        return chr(int(short or long, 16)).encode()
+    if octal or byte:
+        return bytes([int(octal, 8) & 0xFF if octal else int(byte, 16)])
+    return {b"n": b"\n", b"r": b"\r", b"t": b"\t"}.get(other, other)

@@ -41,10 +41,13 @@ TOLERANCE = 0.01
 def read(model: ModelConfig) -> ModelFile:
     """The file that `model` names; the bundled one where it names none.
 
-    ModelError, also where it looks like a known kind of model that is no image classifier.
+    ModelError, also where it is a known kind of model that is no image classifier, unless
+    `model.labels` fit an output.
     """
     file = modelfile.read(Path(model.path) if model.path else paths.bundled_model())
-    kinds.refuse_others(file)
+    kind = kinds.certain(file)
+    if kind and not label_files.given_fit(file, model.labels):
+        kinds.refuse(file, kind)
     return file
 
 
@@ -74,7 +77,7 @@ def load(
     candidates = interface.score_lists(path, outputs)
     labels = label_files.find(file, model.labels, model.locale)
     scores = interface.scores_output(path, outputs, candidates, file, len(labels.names), model)
-    label_files.check_count(path, scores.values, labels.source, labels.names)
+    label_files.check_count(path, scores.values, labels)
     if image.doubt:
         logger.warning("model %s: %s", path, image.doubt)
     classifier = TfliteClassifier(

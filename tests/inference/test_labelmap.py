@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from edged.errors import ModelError
 from edged.inference import labelmap
+from edged.printable import printable
 
 CATS = ("cat", "dog", "bird")
 
@@ -65,6 +68,16 @@ def refusal(content: bytes) -> str:
         "cat,\ndog,\nbird,\n",
         ",0\n0,cat\n1,dog\n2,bird\n",
         "- cat\n- dog\n- bird\n",
+        "2 => bird\n0 => cat\n1 => dog\n",
+        "2 -> bird\n0 -> cat\n1 -> dog\n",
+        "cat -> 0\nbird -> 2\ndog -> 1\n",
+        "2 ~ bird\n0 ~ cat\n1 ~ dog\n",
+        "(2) bird\n(0) cat\n(1) dog\n",
+        "[2] bird\n[0] cat\n[1] dog\n",
+        "#2 bird\n#0 cat\n#1 dog\n",
+        "2.0,bird\n0.0,cat\n1.0,dog\n",
+        "2.0e+00,bird\n0.0e+00,cat\n1.0e+00,dog\n",
+        "label,place\nbird,2.0\ncat,0.0\ndog,1.0\n",
         "0) cat\n1) dog\n2) bird\n",
         '"cat"\n"dog"\n"bird"\n',
         '["cat", "dog", "bird"]',
@@ -101,10 +114,81 @@ def test_every_form_gives_the_labels_in_the_order_of_classes(text: str) -> None:
         ["no sign", "stop sign"],
         ["Class 1", "Class 2"],
         ["[background]", "cat"],
+        ["0 people", "1 people", "2 people"],
+        ["0: people", "1: people"],
+        ["0,people", "1,people"],
+        ["0 people", "1 person", "2 people"],
+        ["2 degrees", "0 degrees", "1 degrees"],
+        ["Class 2", "Class 0", "Class 1"],
+        ["0,5 l", "1,5 l", "2,25 l"],
+        ["0,5 l", "0,7 l", "1,5 l"],
+        ["0.5 l", "1.25 l"],
+        ["001.Albatross", "002.Auklet"],
+        ["cat 0", "dog 1"],
+        ["MP3 player 4", "iPhone 1"],
     ],
 )
 def test_plain_labels_that_look_like_something_else_stay_as_they_are(lines: list[str]) -> None:
     assert parsed("\n".join(lines)) == tuple(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat 2\ndog 0\nelk 1\n",
+        "2_C\n0_A\n1_B\n",
+        "2-C\n0-A\n1-B\n",
+        "2.C\n0.A\n1.B\n",
+        "02_C\n00_A\n01_B\n",
+        "cat (2)\ndog (0)\nelk (1)\n",
+        "cat_2\ndog_0\nelk_1\n",
+        "class 2: C\nclass 0: A\nclass 1: B\n",
+        "all\n2_C\n0_A\n1_B\n",
+        "2: C\n0: A\n1: B\nall\n",
+        "\uff12 C\n\uff10 A\n\uff11 B\n",
+        "5_E\n1_A\n2_B\n3_C\n",
+        "label\n2_C\n0_A\n1_B\n",
+        "name,colour\n2_C,red\n0_A,red\n1_B,blue\n",
+    ],
+)
+def test_numbers_that_would_give_the_labels_another_order_are_refused(text: str) -> None:
+    message = refusal(text.encode())
+    assert "are in another order than its labels" in message
+    assert "'0: cat'" in message
+    assert "JSON list" in message
+
+
+def test_quotes_and_a_json_list_keep_numbers_in_any_order() -> None:
+    assert parsed('"2_C"\n"0_A"\n"1_B"\n') == ("2_C", "0_A", "1_B")
+    assert parsed('["2_C", "0_A", "1_B"]') == ("2_C", "0_A", "1_B")
+
+
+def test_few_labels_of_many_may_be_alike_without_their_index() -> None:
+    names = [f"kind {chr(97 + i)}" for i in range(18)] + ["crane", "crane"]
+    lines = [f"{i} {name}" for i, name in enumerate(names)]
+    assert parsed("\n".join(lines)) == tuple(names)
+    assert parsed("\n".join(reversed(lines))) == tuple(names)
+
+
+def test_escapes_in_a_label_map_are_characters() -> None:
+    text = r"""item { id: 0 name: 'Sch\303\244fer' } item { id: 1 name: "\xc3\xa4\u00e4\"" 'b' }"""
+    assert parsed(text) == ("Sch\u00e4fer", '\u00e4\u00e4"b')
+
+
+@pytest.mark.parametrize(
+    "character", ["\u202e", "\u2066", "\u200b", "\u200f", "\xad", "\u2028", "\ufeff", "\x7f"]
+)
+def test_a_character_that_cannot_be_seen_is_refused_by_its_number(character: str) -> None:
+    assert f"remove {printable(character)} from it" in refusal(f"cat\nd{character}og".encode())
+    listed = json.dumps(["cat", f"d{character}og"])
+    assert f"class 1 has no line of text: remove {printable(character)}" in refusal(listed.encode())
+
+
+def test_joiners_of_scripts_stay() -> None:
+    assert parsed("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\ncat") == (
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "cat",
+    )
 
 
 def test_a_label_after_an_index_may_hold_commas_and_digits() -> None:
@@ -113,6 +197,7 @@ def test_a_label_after_an_index_may_hold_commas_and_digits() -> None:
         "crane, bird",
         "7 up",
     )
+    assert parsed("0 \u00c9 x\n1 B\n") == ("\u00c9 x", "B")
 
 
 def test_two_classes_may_have_the_same_label() -> None:
@@ -147,6 +232,20 @@ def test_two_classes_may_have_the_same_label() -> None:
         ('{"labels": ["cat", "dog"], "names": ["dog", "cat"]}', "have other labels"),
         ('["cat", ["dog"]]', "its entries are not all labels"),
         ('["cat", "d\\u001bog"]', "class 1 has no line of text"),
+        ('["cat", "d\\ud800og"]', "class 1 has no line of text"),
+        ("2 crane\n0 tench\n1 crane\n", "stays open whether its numbers, such as in '2 crane'"),
+        ("2: 0\n0: 1\n1: 2\n", "both numbers in '2: 0' could be the index"),
+        ("2 0\n0 1\n1 2\n", "both numbers in '2 0' could be the index"),
+        ("cat: 2\ndog: 0\nbird: 3\n", "line 3 has index 3"),
+        ("-1,all\n0,cat\n1,dog\n", "line 1 has index -1"),
+        ("id,name\n1,dog\n-1,all\n0,cat\n", "line 3 has index -1"),
+        ("(0) cat\n(1) dog\n(3) bird\n", "line 3 has index 3"),
+        ("names:\n  0: cat\n  1: dog\n", "line 1 is not an index and a label"),
+        ("[labels]\n1=cat\n0=dog\n", "line 1 is not an index and a label"),
+        ("item { id: 0x1 name: 'cat' }", "item 1 has no id"),
+        ("item { id: 0 id: 1 name: 'cat' }", "item 1 has two fields id"),
+        ("item { id: 0 name: 'cat' item { id: 1 name: 'dog' }", "a brace is missing in item 1"),
+        (r"item { id: 0 name: 'B\344r' }", "the name in item 1 is not UTF-8"),
         ('{"0": "cat" "1": "dog"}', "is not JSON"),
         ("{}", "is empty"),
         ("item { name: 'cat' }", "item 1 has no id"),

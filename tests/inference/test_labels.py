@@ -20,6 +20,10 @@ def found(path: Path, given: str = "", locale: str = "") -> Labels:
     return labels.find(modelfile.read(path), given, locale)
 
 
+def beside(names: tuple[str, ...]) -> Labels:
+    return Labels(names, "labels.txt", Path("labels.txt"))
+
+
 def refusal(path: Path, given: str = "", locale: str = "") -> str:
     with pytest.raises(ModelError) as raised:
         found(path, given, locale)
@@ -72,6 +76,19 @@ def test_a_file_with_the_name_of_the_model_goes_first(model: Path, name: str) ->
     path = model.with_name(name)
     path.write_text(RGB_TEXT)
     assert found(model) == Labels(RGB, str(path), path)
+
+
+def test_two_files_with_the_name_of_the_model_that_differ_leave_it_open(model: Path) -> None:
+    model.with_name("colours.labels.txt").write_text(RGB_TEXT)
+    other = model.with_name("colours_labels.csv")
+    other.write_text("0,blue\n1,green\n2,red\n")
+    message = refusal(model)
+    assert "colours.labels.txt and " in message
+    assert f"{other} could each be its labels: set model.labels" in message
+    other.write_text("0,red\n1,green\n2,blue\n")
+    assert found(model).names == RGB
+    other.write_text("a description\n")
+    assert found(model).names == RGB
 
 
 def test_a_file_that_does_not_fit_is_refused_and_another_taken(model: Path) -> None:
@@ -187,6 +204,39 @@ def test_of_locales_alone_the_first_is_taken_and_that_is_said(
     assert "labels in locales de, en: de.txt is taken" in record.getMessage()
 
 
+def test_of_labels_that_the_metadata_name_only_those_count_that_are_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = builder.metadata(labels={"de.txt": "de", "en.txt": "en"})
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    builder.pack(path, {"en.txt": RGB_TEXT.encode()})
+    assert found(path) == Labels(RGB, f"{path}:en.txt")
+    assert caplog.text == ""
+    message = refusal(path, locale="de")
+    assert "no labels of the locale de: set model.locale to one of en" in message
+
+
+@pytest.mark.parametrize("locale", ["", "de"])
+def test_two_files_of_one_locale_that_differ_leave_it_open(tmp_path: Path, locale: str) -> None:
+    described = builder.metadata(labels={"a.txt": locale, "b.txt": locale, "fr.txt": "fr"})
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    contents = {"a.txt": RGB_TEXT.encode(), "b.txt": b"rot\ngruen\nblau\n", "fr.txt": b"a\nb\nc\n"}
+    builder.pack(path, contents)
+    message = refusal(path, locale=locale)
+    assert f"{path}:a.txt and {path}:b.txt could each be its labels: unpack it" in message
+    assert found(path, locale="fr").names == ("a", "b", "c")
+
+
+def test_two_files_of_one_locale_that_say_the_same_leave_no_doubt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = builder.metadata(labels={"a.txt": "", "b.txt": ""})
+    path = builder.colours(tmp_path / "model.tflite", metadata=described)
+    builder.pack(path, {"a.txt": RGB_TEXT.encode(), "b.txt": b"0 red\n1 green\n2 blue\n"})
+    assert found(path).names == RGB
+    assert caplog.text == ""
+
+
 def test_packed_labels_need_no_metadata_if_they_fit(model: Path) -> None:
     licence = b"You may do\nwhat\nyou want\nwith it.\n"
     builder.pack(model, {"LICENSE.txt": licence, "labels.txt": RGB_TEXT.encode()})
@@ -194,9 +244,25 @@ def test_packed_labels_need_no_metadata_if_they_fit(model: Path) -> None:
 
 
 def test_packed_labels_that_differ_leave_it_open(model: Path) -> None:
-    builder.pack(model, {"a.txt": RGB_TEXT.encode(), "b.txt": b"one\ntwo\nthree\n"})
+    builder.pack(model, {"labels.txt": RGB_TEXT.encode(), "b_labels.txt": b"one\ntwo\nthree\n"})
     message = refusal(model)
-    assert f"{model}:a.txt and {model}:b.txt could both be its labels" in message
+    assert f"{model}:labels.txt and {model}:b_labels.txt could each be its labels" in message
+    assert "unpack it with unzip and set model.labels" in message
+
+
+@pytest.mark.parametrize("name", ["LICENSE.txt", "notes.txt", "metadata.json", "docs/AUTHORS.txt"])
+def test_a_packed_file_that_is_not_called_labels_is_none(model: Path, name: str) -> None:
+    builder.pack(model, {name: b"one\ntwo\nthree\n" if "json" not in name else b'["a","b","c"]'})
+    message = refusal(model)
+    assert f"has no labels in it by a usual name (it holds {name})" in message
+    model.with_name("labels.txt").write_text(RGB_TEXT)
+    assert found(model).names == RGB
+
+
+@pytest.mark.parametrize("name", ["imagenet_labels.txt", "assets/dict.txt", "labels_quant.txt"])
+def test_a_packed_file_that_is_called_labels_is_taken(model: Path, name: str) -> None:
+    builder.pack(model, {name: RGB_TEXT.encode(), "LICENSE.txt": b"one\ntwo\nthree\n"})
+    assert found(model) == Labels(RGB, f"{model}:{name}")
 
 
 def test_packed_labels_that_do_not_fit_are_none(model: Path) -> None:
@@ -248,14 +314,21 @@ def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_count_that_is_one_off_may_be_a_matter_of_background() -> None:
     path = Path("model.tflite")
     with pytest.raises(ModelError, match="first class is background, add it"):
-        labels.check_count(path, 3, "labels.txt", RGB[:2])
-    with pytest.raises(ModelError, match=r"first label, 'red', .* remove its line"):
-        labels.check_count(path, 2, "labels.txt", RGB)
+        labels.check_count(path, 3, beside(RGB[:2]))
+    with pytest.raises(ModelError, match=r"first label, 'red', .* background, remove its line"):
+        labels.check_count(path, 2, beside(RGB))
+
+
+@pytest.mark.parametrize(("outputs", "edit"), [(2, "remove its line"), (4, "add it as the first")])
+def test_labels_inside_of_a_model_are_edited_in_a_copy(outputs: int, edit: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        labels.check_count(Path("m.tflite"), outputs, Labels(RGB, "m.tflite:labels.txt"))
+    assert f"in a copy of the list that you set model.labels to, {edit}" in str(raised.value)
 
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_one_output_has_nothing_to_do_with_background(count: int) -> None:
     with pytest.raises(ModelError) as raised:
-        labels.check_count(Path("model.tflite"), 1, "labels.txt", RGB[:count])
+        labels.check_count(Path("model.tflite"), 1, beside(RGB[:count]))
     assert "background" not in str(raised.value)
     assert "set model.labels" in str(raised.value)
