@@ -84,7 +84,7 @@ def test_half_of_a_models_pictures_say_how_far_it_usually_moves() -> None:
 def test_another_best_class_is_a_tie_only_where_the_reference_has_both_near() -> None:
     tie = one(scored(0.5, 0.498), scored(0.498, 0.5))
     assert (tie.verdict, tie.same_top) == ("agrees", False)
-    swapped = one(scored(0.3, 0.295), scored(0.29, 0.305, moved=0.0025))
+    swapped = one(scored(0.3, 0.295), scored(0.29, 0.305, moved=0.0005))
     assert swapped.difference <= swapped.tolerance
     assert swapped.tops == (0, 1)
     assert swapped.verdict == "disagrees"
