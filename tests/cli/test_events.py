@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from edged import clock
 from edged.cli import main
 from edged.cli.events import since
 from edged.journal import reader as reader_module
@@ -22,6 +23,12 @@ from edged.journal.journal import Journal
 from tests.journal.made import event, read, reader, record, threadless
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def clock_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is put right: those that a test makes stay."""
+    monkeypatch.setattr(clock, "trust", lambda _: clock.SYNCHRONIZED)
 
 
 @pytest.fixture
