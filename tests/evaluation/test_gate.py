@@ -143,10 +143,10 @@ def test_every_error_of_a_gate_file_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         gate.load(gated(tmp_path, text))
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("gate.toml:2: overall.top1_mim = 0.8: unknown key; did you mean top")
+    assert lines[0].startswith("gate.toml:2: overall.top1_mim: unknown key; did you mean top")
     assert lines[1].startswith("gate.toml:3: overall.top5_min = 2: expected a number from 0 to 1")
     assert lines[2].startswith("gate.toml:4: slice[0].column: missing")
-    assert lines[3].startswith("gate.toml:6: tome = {}: unknown key; did you mean time?")
+    assert lines[3].startswith("gate.toml:6: tome: unknown key; did you mean time?")
     assert len(lines) == 4
 
 
