@@ -167,9 +167,10 @@ def _folder(root: Path, labelled: bool) -> Dataset:
         elif found.path == root:
             raise DataError(str(found))
         else:
-            closed[printable(found.path.relative_to(root))] = str(found)
+            closed[printable(found.path.relative_to(root))] = found.reason
     if closed and not names:
-        raise DataError(next(iter(closed.values())))
+        name, reason = next(iter(closed.items()))
+        raise DataError(f"{printable(root / name)}: {reason}")
     source = printable(root)
     return Dataset(source, _by_folder(source, sorted(names), labelled), (), read, closed)
 

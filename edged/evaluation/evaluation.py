@@ -82,7 +82,7 @@ def evaluate(
             digest.update(hashlib.sha256(data).digest())
             pixels = decode_picture(data, example.name)
         except PictureError as error:
-            inspector.unreadable(example.name, str(error))
+            inspector.unreadable(example.name, error.reason)
             continue
         inspector.look(example, pixels)
         columns.append({"label": example.label, **example.columns})
