@@ -76,10 +76,8 @@ def _calibration(document: Calibration) -> Iterator[str]:
     yield f"# {_line(document.model)}: how it wants its pictures"
     yield ""
     yield f"{document.pictures} pictures of {_line(document.data)}, {known}."
+    yield from _told("unreadable", document.unreadable)
     yield ""
-    if document.unreadable.count:
-        yield from _kind(KINDS["unreadable"], document.unreadable)
-        yield ""
     yield from table(
         [
             "",
@@ -131,9 +129,8 @@ def quantization(document: Quantization) -> str:
             f"{preprocessing(first.model)}",
             "",
             footprints(evaluations, [variant.name for variant in document.variants]),
-            "",
-            unreadable(first.inspection.unreadable),
-            *(_kind("unreadable, for the ranges of int8", document.unreadable)),
+            *_told("unreadable", first.inspection.unreadable),
+            *_told("unreadable, for the ranges of int8", document.unreadable),
         ]
     )
 
@@ -239,6 +236,12 @@ def _inspection(found: Inspection) -> Iterator[str]:
     for kind, name in KINDS.items():
         yield ""
         yield from _kind(name, getattr(found, kind))
+
+
+def _told(name: str, some: Kind) -> Iterator[str]:
+    """An empty line, and then the kind, where there is any."""
+    if some.count:
+        yield from ("", *_kind(name, some))
 
 
 def _kind(name: str, some: Kind) -> Iterator[str]:
