@@ -35,9 +35,16 @@ class ModelError(EdgedError):
 
 
 class PictureError(EdgedError):
-    """A picture cannot be read: say so and go on with the next."""
+    """A picture cannot be read: say so and go on with the next.
+
+    `where` names it, ``reason`` is the rest of the message, for whoever lists it beside the name.
+    """
 
     exit_status = 65
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.reason = reason
 
 
 class PortError(EdgedError):

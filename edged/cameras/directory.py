@@ -14,7 +14,7 @@ from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.folder import listing, no_pictures
-from edged.imaging.picture import TooManyPixelsError, read_picture
+from edged.imaging.picture import TooLargeError, read_picture
 from edged.printable import printable
 from edged.redact import public_name
 
@@ -105,7 +105,7 @@ class DirectorySource:
             return read_picture(path, least_px)
         except PictureError as error:
             # What is too large to be had whole may be small enough as it is shown.
-            if least_px is not None or not isinstance(error, TooManyPixelsError):
+            if least_px is not None or not isinstance(error, TooLargeError):
                 self._unreadable[path] = self._changed_ns.get(path, 0)
             raise CameraError(str(error)) from error
 

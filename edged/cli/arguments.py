@@ -45,7 +45,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config`` and ``--set``."""
     parser.add_argument(
         "--config",
-        type=Path,
+        type=path,
         default=os.environ.get("EDGED_CONFIG") or None,
         metavar="FILE",
         help="configuration ($EDGED_CONFIG, else all defaults)",
@@ -83,7 +83,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name."""
     group = parser.add_argument_group("how the model is run")
     group.add_argument(
-        "--config", type=Path, metavar="FILE", help="as this configuration says (all defaults)"
+        "--config", type=path, metavar="FILE", help="as this configuration says (all defaults)"
     )
     _add_set(group, "model.xnnpack=false")
     group.add_argument("--labels", metavar="L", help="label file")
@@ -124,6 +124,13 @@ def argument(read: Callable[[str], object]) -> Callable[[str], object]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
+
+
+def path(text: str) -> Path:
+    """A path, which an empty text is not: it would mean the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
+    return Path(text)
 
 
 def positive(text: str) -> int:

@@ -12,9 +12,9 @@ from edged.evaluation.dataset import open_dataset
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints what fits and the lines for the configuration; 1 if every way is only a guess."""
+    """Prints what fits, and the lines for it; 1 if that is a guess, or a picture is unreadable."""
     config = configured(arguments, arguments.model)
     dataset = open_dataset(arguments.data, labelled=False)
     found = calibrate.calibrate(config, dataset, partial(followed, what="calibrate"))
     print(found.json().decode() if arguments.json else text.calibration(found))
-    return 1 if found.guessing else 0
+    return 1 if found.guessing or found.unreadable.count else 0

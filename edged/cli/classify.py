@@ -26,7 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     classifier = loaded(configured(arguments, arguments.model))
     found = classifier.found_labels
     if found.guessed:
-        print(f"edged: labels from {found.source}, found beside the model", file=sys.stderr)
+        print(
+            f"edged: labels from {printable(found.source)}, found beside the model", file=sys.stderr
+        )
     wanted_px = classifier.input_px
     word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
     failed = False
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         prediction = classifier.classify(pixels)
         if not prediction.finite:
             failed = True
-            endless = PictureError(f"{name}: the model answers with numbers that are not finite")
+            endless = PictureError(name, "the model answers with numbers that are not finite")
             _report_failure(endless, name, classifier.name, as_json=arguments.json)
             continue
         best = prediction.top(arguments.top)

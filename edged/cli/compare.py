@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(text.footprints([found.new, found.old], ["NEW", "OLD"]))
         print()
+        print(text.unreadable(found.new.inspection.unreadable))
+        print()
         print(text.checks(found.results))
         print()
         print(f"Blessed: {printable(written)}" if written else "Not blessed.")

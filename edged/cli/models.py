@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from edged.messages.models import FetchedMessage, ListedMessage
 from edged.models import catalog, facts, library, quarantine
 from edged.models.naming import is_name
 from edged.models.transfer import Progress
+from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,8 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    for line in library.closed(arguments.directories):
-        print(f"edged: {line}", file=sys.stderr)
+    _tell_closed(arguments.directories)
     rows = facts.everything(arguments.directories)
     if arguments.json:
         for row in rows:
@@ -37,6 +38,14 @@ def _list(arguments: argparse.Namespace) -> int:
     else:
         _print_table([_HEADER, *map(_cells, rows)])
     return 0
+
+
+def _tell_closed(directories: Sequence[Path]) -> bool:
+    """Say which directories of models this user may not read; whether there are any."""
+    lines = list(library.closed(directories))
+    for line in lines:
+        _complain(line)
+    return bool(lines)
 
 
 _HEADER = ("WHERE", "NAME", "ALIAS", "SIZE", "HASH", "LICENCE", "TOP-1", "FILE, OR WHAT IT IS")
@@ -61,8 +70,9 @@ def _cells(row: ListedMessage) -> tuple[str, ...]:
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:
     """Columns as wide as what is in them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    cells = [tuple(map(printable, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
@@ -83,7 +93,7 @@ def _info(arguments: argparse.Namespace) -> int:
             document["catalog"]["top1"] = _UNPUBLISHED
         _print_lines(document)
         if found.path is None:
-            print(f"not here: edged models fetch {name}")
+            _say(f"not here: edged models fetch {name}")
     return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
 
 
@@ -102,22 +112,24 @@ def _fetch(arguments: argparse.Namespace) -> int:
         except EdgedError as error:
             failed = error
             if arguments.json:
-                _print(FetchedMessage(name=name, error=str(error)))
+                _print(FetchedMessage(name=printable(name), error=printable(str(error))))
             else:
-                print(f"edged: {error}", file=sys.stderr)
+                _complain(str(error))
             continue
         if arguments.json:
-            _print(FetchedMessage(name=name, path=str(path)))
+            _print(FetchedMessage(name=name, path=printable(path)))
         else:
-            print(f"{name}: {path}")
+            _say(f"{name}: {path}")
     return failed.exit_status if failed is not None else 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     directories = arguments.directories
+    closed = False
     if arguments.models:
         paths = [library.resolve(model, directories) for model in arguments.models]
     else:
+        closed = _tell_closed(directories)
         paths = [library.bundled(), *library.files(directories)]
     failed = False
     for path in paths:
@@ -128,12 +140,20 @@ def _verify(arguments: argparse.Namespace) -> int:
         else:
             reason = f": {found.reason}" if found.reason else ""
             whose = f" ({found.hash_source})" if found.hash_source else ""
-            print(f"{path}: hash {found.hash}{whose}, {found.quarantine}{reason}")
-    return ModelError.exit_status if failed else 0
+            _say(f"{path}: hash {found.hash}{whose}, {found.quarantine}{reason}")
+    return ModelError.exit_status if failed else 1 if closed else 0
 
 
 def _print(document: Document) -> None:
     print(document.json().decode())
+
+
+def _say(line: str) -> None:
+    print(printable(line))
+
+
+def _complain(line: str) -> None:
+    print(f"edged: {printable(line)}", file=sys.stderr)
 
 
 def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
@@ -145,7 +165,7 @@ def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
             for number, item in enumerate(value):
                 _print_lines(item, f"{prefix}{name}.{number}.")
         elif value is not None and value != []:
-            print(f"{prefix}{name}: {value}")
+            _say(f"{prefix}{name}: {value}")
 
 
 @contextmanager
@@ -163,7 +183,7 @@ def _progress(name: str) -> Iterator[Progress]:
         return
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(printable(name), total=None)
         yield lambda have, total: bar.update(task, completed=have, total=total or None)
 
 
@@ -180,4 +200,4 @@ class _Tenths:
         if step != self._shown:
             self._shown = step
             of = f" of {total / 1e6:.1f}" if total else ""
-            print(f"{self._name}: {have / 1e6:.1f}{of} MB", file=sys.stderr)
+            print(f"{printable(self._name)}: {have / 1e6:.1f}{of} MB", file=sys.stderr)

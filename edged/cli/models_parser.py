@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from edged.cli.arguments import add_json, add_model_options, command, positive
+from edged.cli.arguments import add_json, add_model_options, command, path, positive
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -60,9 +59,9 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
         help="accuracy for each value of a column; may be given again",
     )
     evaluate.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
-    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a report to look at")
+    evaluate.add_argument("--html", type=path, metavar="FILE", help="write a report to look at")
     evaluate.add_argument(
-        "--write-golden", type=Path, metavar="FILE", help="freeze answers that must not change"
+        "--write-golden", type=path, metavar="FILE", help="freeze answers that must not change"
     )
     add_json(evaluate)
     add_model_options(evaluate)
@@ -72,7 +71,7 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     compare.add_argument("old", metavar="OLD", help="the model that it replaces")
     _add_data(compare)
     compare.add_argument(
-        "--gate", type=Path, required=True, metavar="gate.toml", help="what must hold"
+        "--gate", type=path, required=True, metavar="gate.toml", help="what must hold"
     )
     compare.add_argument(
         "--old-set",
@@ -87,14 +86,14 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
 
     quantize = command(actions, "quantize", "quantize", "make .tflite files of a trained model")
     quantize.add_argument(
-        "source", type=Path, metavar="SOURCE", help="a .keras file or a SavedModel folder"
+        "source", type=path, metavar="SOURCE", help="a .keras file or a SavedModel folder"
     )
     _add_data(quantize)
     quantize.add_argument(
-        "--calibrate", type=Path, metavar="D", help="other pictures, to choose int8 ranges with"
+        "--calibrate", type=path, metavar="D", help="other pictures, to choose int8 ranges with"
     )
     quantize.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
-    quantize.add_argument("--out", type=Path, metavar="DIR", help="where the files go")
+    quantize.add_argument("--out", type=path, metavar="DIR", help="where the files go")
     add_json(quantize)
     add_model_options(quantize)
 
@@ -106,7 +105,7 @@ def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser
     calibrate.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
     calibrate.add_argument(
         "--data",
-        type=Path,
+        type=path,
         required=True,
         metavar="D",
         help="pictures of what the model knows, with labels as for evaluate, or without",
@@ -118,7 +117,7 @@ def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
-        type=Path,
+        type=path,
         required=True,
         metavar="D",
         help="pictures with labels: a folder or .zip of class folders, or a .csv",
@@ -128,7 +127,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir",
-        type=Path,
+        type=path,
         action="append",
         default=[],
         dest="directories",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from edged.cli.arguments import (
@@ -16,6 +15,7 @@ from edged.cli.arguments import (
     argument,
     command,
     describe,
+    path,
     positive,
     size,
 )
@@ -53,13 +53,13 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
     parser.add_argument(
-        "--trace", type=Path, metavar="FILE", help="write a trace of every stage when it ends"
+        "--trace", type=path, metavar="FILE", help="write a trace of every stage when it ends"
     )
 
 
 def _snapshot(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.jpg", help="write the annotated JPEG")
+    parser.add_argument("--out", type=path, metavar="FILE.jpg", help="write the annotated JPEG")
     add_json(parser)
 
 
@@ -67,7 +67,7 @@ def _classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="+",
-        type=Path,
+        type=path,
         metavar="PATH",
         help="a picture, a folder of pictures, or - for standard input",
     )

@@ -24,4 +24,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(found.json().decode())
     else:
         print(text.quantization(found))
-    return 0
+    evaluated = found.variants[0].evaluation.inspection
+    return 1 if evaluated.unreadable.count or found.unreadable.count else 0

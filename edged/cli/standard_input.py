@@ -16,5 +16,5 @@ STANDARD_INPUT = Path("-")
 def standard_input(wanted_px: tuple[int, int]) -> Pixels:
     """All that comes, as `read_picture` reads a file. PictureError, also of a terminal."""
     if sys.stdin.isatty():
-        raise PictureError("standard input: a terminal; pipe a picture into it, or name a file")
+        raise PictureError("standard input", "a terminal; pipe a picture into it, or name a file")
     return read_stream(sys.stdin.buffer, "standard input", wanted_px)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, Unio
 import msgspec
 
 from edged.config.nearest import did_you_mean, nearest
+from edged.config.paths import PATHS
 from edged.config.toml import KeyPath, TomlSyntaxError, parse, shown, value_text
 
 T = TypeVar("T")
@@ -150,38 +151,39 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
     elif origin is dict and isinstance(value, Mapping):
         for key, item in value.items():
             yield from _value_problems(item, arguments[1], (*path, key))
-    elif isinstance(value, str) and not _is_clean(value):
+    elif isinstance(value, str) and not _is_clean(value, path):
         yield Problem(path, value, "expected text in UTF-8 without NUL characters")
-    elif not _converts(value, kind):
+    elif not _converts(value, kind, path):
         yield Problem(path, value, f"expected {expected(kind)}{_meant(value, kind)}")
 
 
-def _converts(value: object, kind: Any) -> bool:
+def _converts(value: object, kind: Any, path: KeyPath = ()) -> bool:
     try:
         msgspec.convert(value, kind)
     except _REFUSED:
         return False
-    return _is_sound(value)
+    return _is_sound(value, path)
 
 
-def _is_sound(value: object) -> bool:
+def _is_sound(value: object, path: KeyPath = ()) -> bool:
     """Whether no text or number in it is one that msgspec lets through and edged does not.
 
     For what msgspec has let through: it is no deeper than the schema.
     """
     if isinstance(value, dict):
-        return all(map(_is_sound, value.values()))
+        return all(_is_sound(item, (*path, key)) for key, item in value.items())
     if isinstance(value, list):
         return all(map(_is_sound, value))
     if isinstance(value, str):
-        return _is_clean(value)
+        return _is_clean(value, path)
     # NaN passes every comparison that a range is made of.
     return not isinstance(value, float) or value - value == 0
 
 
-def _is_clean(text: str) -> bool:
+def _is_clean(text: str, path: KeyPath) -> bool:
     try:
-        text.encode()
+        # A name of a file may be any bytes, as the command line and the environment give them.
+        text.encode(errors="surrogateescape" if path in PATHS else "strict")
     except UnicodeEncodeError:
         return False
     return "\0" not in text

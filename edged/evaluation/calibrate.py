@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from edged import __version__, build
@@ -21,6 +21,7 @@ from edged.config.schema import Config
 from edged.core import Pixels
 from edged.errors import PictureError
 from edged.evaluation.dataset import DataError, Dataset, classes_of
+from edged.evaluation.examples import Finding, Kind, kind_of
 from edged.imaging.picture import decode_picture
 from edged.imaging.resample import Box, resample
 from edged.inference import tensors
@@ -97,7 +98,7 @@ class Calibration(Document, frozen=True):
     """The document. ``candidates`` are in the order of trial, ``chosen`` is the place of one.
 
     ``lines`` are for the configuration; empty where the present way fits. ``guessing`` is true
-    where the answers are no better than chance in every way.
+    where the answers are no better than chance in every way. ``unreadable`` has closed folders too.
     """
 
     model: str
@@ -108,6 +109,7 @@ class Calibration(Document, frozen=True):
     chosen: int
     lines: list[str]
     guessing: bool
+    unreadable: Kind = field(default_factory=lambda: Kind(0, []))
     edged: str = __version__
     kind: Literal["calibration"] = "calibration"
     schema: Literal[1] = 1
@@ -134,7 +136,7 @@ def calibrate(
     with build.classifier(config) as present:
         ways = _ways(present, config)
         truth = _truth(dataset, present) if labelled else None
-        inputs, kept = _pictures(dataset, present.input_px, changed=not labelled)
+        inputs, kept, unreadable = _pictures(dataset, present.input_px, changed=not labelled)
         name = present.name
     with _quiet(logging.getLogger("edged.inference")):
         said = [_scores(config, way, inputs[way.fit]) for way in followed(ways)]
@@ -169,6 +171,7 @@ def calibrate(
         chosen=chosen,
         lines=_lines(ways[chosen], config) if chosen else [],
         guessing=means[best] <= least,
+        unreadable=kind_of(unreadable),
     )
 
 
@@ -207,17 +210,19 @@ def _truth(dataset: Dataset, present: TfliteClassifier) -> npt.NDArray[np.int64]
 
 def _pictures(
     dataset: Dataset, input_px: tuple[int, int], *, changed: bool
-) -> tuple[dict[Fit, list[list[Pixels]]], list[int]]:
-    """The pictures at the size of the input, for each fit, and which examples they are.
+) -> tuple[dict[Fit, list[list[Pixels]]], list[int], list[Finding]]:
+    """The pictures at the size of the input, for each fit, which examples they are, and the rest.
 
     Of each there is a list of one, followed by its changed forms where they are asked for.
     """
     inputs: dict[Fit, list[list[Pixels]]] = {"stretch": [], "crop": []}
     kept = []
+    unreadable = [Finding(name, why) for name, why in dataset.closed.items()]
     for place, example in enumerate(dataset.examples):
         try:
             pixels = decode_picture(dataset.read(example), example.name, input_px)
-        except PictureError:
+        except PictureError as error:
+            unreadable.append(Finding(example.name, error.reason))
             continue
         kept.append(place)
         for fit, forms in inputs.items():
@@ -225,10 +230,11 @@ def _pictures(
             whole = _resized(seen, input_px)
             forms.append([whole, *_changed(seen, whole)] if changed else [whole])
     if len(kept) < PICTURES_MIN:
+        why = f" ({unreadable[0].picture}: {unreadable[0].why})" if unreadable else ""
         raise DataError(
-            f"{dataset.source}: {len(kept)} pictures can be read; give at least {PICTURES_MIN}"
+            f"{dataset.source}: {len(kept)} pictures can be read{why}; give at least {PICTURES_MIN}"
         )
-    return inputs, kept
+    return inputs, kept, unreadable
 
 
 def _changed(pixels: Pixels, whole: Pixels) -> list[Pixels]:

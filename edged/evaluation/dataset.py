@@ -167,9 +167,10 @@ def _folder(root: Path, labelled: bool) -> Dataset:
         elif found.path == root:
             raise DataError(str(found))
         else:
-            closed[printable(found.path.relative_to(root))] = str(found)
+            closed[printable(found.path.relative_to(root))] = found.reason
     if closed and not names:
-        raise DataError(next(iter(closed.values())))
+        name, reason = next(iter(closed.items()))
+        raise DataError(f"{printable(root / name)}: {reason}")
     source = printable(root)
     return Dataset(source, _by_folder(source, sorted(names), labelled), (), read, closed)
 
@@ -191,8 +192,8 @@ def _archive(path: Path, labelled: bool) -> Dataset:
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, KeyError) as error:
             # NotImplementedError, for a compression that is not known, is a RuntimeError.
             raise PictureError(
-                f"{where}: damaged or encrypted in the archive; pack it again"
-            ) from (error)
+                where, "damaged or encrypted in the archive; pack it again"
+            ) from error
 
     names = sorted(
         islice(
@@ -287,15 +288,15 @@ def _read_file(path: Path) -> bytes:
     where = printable(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise PictureError(f"{where}: not a file; give a picture")
+            raise PictureError(where, "not a file; give a picture")
         with path.open("rb") as file:
             return _bounded(file.read(MAX_PICTURE_BYTES + 1), where)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise PictureError(f"{where}: {reason}; give a picture file that can be read") from error
+        raise PictureError(where, f"{reason}; give a picture file that can be read") from error
 
 
 def _bounded(data: bytes, where: str) -> bytes:
     if len(data) > MAX_PICTURE_BYTES:
-        raise PictureError(f"{where}: larger than {MAX_PICTURE_BYTES >> 20} MiB; make it smaller")
+        raise PictureError(where, f"larger than {MAX_PICTURE_BYTES >> 20} MiB; make it smaller")
     return data

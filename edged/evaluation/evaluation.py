@@ -17,7 +17,7 @@ from edged.evaluation import metrics
 from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
 from edged.evaluation.examples import Inspection, Inspector
 from edged.evaluation.metrics import Flags, Integers
-from edged.imaging.picture import TooManyPixelsError, decode_picture
+from edged.imaging.picture import TooLargeError, decode_picture
 from edged.inference.tflite import TfliteClassifier
 
 
@@ -85,7 +85,7 @@ def evaluate(
             # Each model gets what the daemon would decode for it, which may be reduced.
             seen = {px: decode_picture(data, example.name, px) for px in inputs_px}
         except PictureError as error:
-            inspector.unreadable(example.name, str(error))
+            inspector.unreadable(example.name, error.reason)
             continue
         inspector.look(example, _whole(data, example, seen[first.input_px]))
         columns.append({"label": example.label, **example.columns})
@@ -113,7 +113,7 @@ def _whole(data: bytes, example: Example, reduced: Pixels) -> Pixels:
     """All pixels, by which pictures are told apart; what there is of one that has too many."""
     try:
         return decode_picture(data, example.name)
-    except TooManyPixelsError:
+    except TooLargeError:
         return reduced
 
 

@@ -159,12 +159,12 @@ class Inspector:
         same, near = self._duplicates()
         return Inspection(
             pictures=len(self._names) + len(self._unreadable),
-            unreadable=_kind(self._unreadable),
-            duplicates=_kind(same),
-            near_duplicates=_kind(near),
-            mislabelled=_kind(self._doubts),
-            badly_sized=_kind(list(self._badly_sized())),
-            off_distribution=_kind(list(self._off_distribution())),
+            unreadable=kind_of(self._unreadable),
+            duplicates=kind_of(same),
+            near_duplicates=kind_of(near),
+            mislabelled=kind_of(self._doubts),
+            badly_sized=kind_of(list(self._badly_sized())),
+            off_distribution=kind_of(list(self._off_distribution())),
             balance=_balance(counts),
         )
 
@@ -288,7 +288,8 @@ def _near(values: Sequence[int]) -> Iterable[tuple[int, int]]:
             yield value, values[position + 1 + int(offset)]
 
 
-def _kind(findings: list[Finding]) -> Kind:
+def kind_of(findings: list[Finding]) -> Kind:
+    """All counted, and the first `LISTED` of them listed."""
     return Kind(len(findings), findings[:LISTED])
 
 

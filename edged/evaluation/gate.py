@@ -159,7 +159,11 @@ def _checks(gate: Gate, measured: Measured) -> Iterator[Check]:
     yield from _at_least("overall: macro F1", scores[0].macro_f1, overall.macro_f1_min)
     yield from _at_most("overall: ECE", scores[0].ece, overall.ece_max)
     unreadable = inspection.unreadable.count / inspection.pictures
-    yield from _at_most("overall: unreadable", unreadable, overall.unreadable_max)
+    allowed = overall.unreadable_max
+    if allowed is None and unreadable:
+        # What nobody has allowed is not overlooked.
+        allowed = 0.0
+    yield from _at_most("overall: unreadable", unreadable, allowed)
     for given in gate.slice:
         yield from _slice(given, run)
     yield from _at_most("size: bytes", new.size_bytes, gate.size.bytes_max)

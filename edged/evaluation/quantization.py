@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from edged import __version__
@@ -25,6 +25,7 @@ from edged.errors import ConfigError, ModelError, PictureError
 from edged.evaluation import document, evaluation, probe
 from edged.evaluation.dataset import DataError, Dataset, classes_of
 from edged.evaluation.document import Evaluation
+from edged.evaluation.examples import Finding, Kind, kind_of
 from edged.imaging.picture import decode_picture
 from edged.imaging.resample import resample
 from edged.inference import tensors, tflite
@@ -76,11 +77,15 @@ class Variant(Struct, frozen=True):
 
 
 class Quantization(Document, frozen=True):
-    """The document. ``calibration_pictures`` chose the ranges of int8 and were not evaluated on."""
+    """The document. ``calibration_pictures`` chose the ranges of int8 and were not evaluated on.
+
+    ``unreadable`` are those that could not; what is evaluated on is in the variants' inspection.
+    """
 
     source: str
     calibration_pictures: int
     variants: list[Variant]
+    unreadable: Kind = field(default_factory=lambda: Kind(0, []))
     edged: str = __version__
     kind: Literal["quantization"] = "quantization"
     schema: Literal[1] = 1
@@ -193,7 +198,8 @@ def _variants(
     first = tflite.load(plain, fit)
     # Everything that can be wrong with the data is found before the slow conversions.
     classes_of(data, first.labels)
-    inputs = list(_inputs(calibration, *first.input_px, source))
+    unreadable: list[Finding] = []
+    inputs = list(_inputs(calibration, *first.input_px, source, unreadable))
     for name in VARIANTS[1:]:
         Path(configs[name].path).write_bytes(convert(name, inputs))
     classifiers = [first, *(tflite.load(configs[name], fit) for name in VARIANTS[1:])]
@@ -215,7 +221,7 @@ def _variants(
     ]
     for classifier in classifiers:
         classifier.__exit__()
-    return Quantization(printable(source.path.name), len(inputs) - 2, variants)
+    return Quantization(printable(source.path.name), len(inputs) - 2, variants, kind_of(unreadable))
 
 
 def _labels(source: Source, data: Dataset, folder: Path) -> Path:
@@ -231,8 +237,12 @@ def _labels(source: Source, data: Dataset, folder: Path) -> Path:
     return path
 
 
-def _inputs(data: Dataset, height_px: int, width_px: int, source: Source) -> Iterator[Floats]:
+def _inputs(
+    data: Dataset, height_px: int, width_px: int, source: Source, unreadable: list[Finding]
+) -> Iterator[Floats]:
     """Pictures as the network takes them, float32 (1, height, width, 3), black and white last.
+
+    What cannot be read is added to `unreadable`.
 
     The two ends of the range make one step of a quantised input exactly one step of a pixel.
     """
@@ -243,7 +253,8 @@ def _inputs(data: Dataset, height_px: int, width_px: int, source: Source) -> Ite
     for example in data.examples:
         try:
             pixels = decode_picture(data.read(example), example.name, (height_px, width_px))
-        except PictureError:
+        except PictureError as error:
+            unreadable.append(Finding(example.name, error.reason))
             continue
         if source.config.camera.fit == "crop":
             pixels = tensors.centre(pixels, height_px, width_px)

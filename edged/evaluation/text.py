@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from edged.evaluation.calibrate import Calibration
 from edged.evaluation.check import Check
 from edged.evaluation.document import Accuracy, Evaluation, Model
-from edged.evaluation.examples import Inspection
+from edged.evaluation.examples import Inspection, Kind
 from edged.evaluation.quantization import Quantization
 
 KINDS = {
@@ -76,6 +76,7 @@ def _calibration(document: Calibration) -> Iterator[str]:
     yield f"# {_line(document.model)}: how it wants its pictures"
     yield ""
     yield f"{document.pictures} pictures of {_line(document.data)}, {known}."
+    yield from _told("unreadable", document.unreadable)
     yield ""
     yield from table(
         [
@@ -128,6 +129,8 @@ def quantization(document: Quantization) -> str:
             f"{preprocessing(first.model)}",
             "",
             footprints(evaluations, [variant.name for variant in document.variants]),
+            *_told("unreadable", first.inspection.unreadable),
+            *_told("unreadable, for the ranges of int8", document.unreadable),
         ]
     )
 
@@ -136,6 +139,11 @@ def checks(results: Sequence[Check]) -> str:
     """Tests and gates, one a row."""
     rows = [["holds" if c.holds else "FAILS", c.name, c.found] for c in results]
     return "\n".join(table(["", "what", "found"], rows))
+
+
+def unreadable(some: Kind) -> str:
+    """What could not be read, as `evaluation` tells it."""
+    return "\n".join(_kind(KINDS["unreadable"], some))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -226,13 +234,22 @@ def _inspection(found: Inspection) -> Iterator[str]:
         f"{balance.classes} classes have none."
     )
     for kind, name in KINDS.items():
-        some = getattr(found, kind)
         yield ""
-        yield f"- {name}: {some.count}"
-        for finding in some.findings[:FINDINGS_SHOWN]:
-            yield f"  - {_line(finding.picture)}: {_line(finding.why)}"
-        if some.count > FINDINGS_SHOWN:
-            yield f"  - and {some.count - FINDINGS_SHOWN} more"
+        yield from _kind(name, getattr(found, kind))
+
+
+def _told(name: str, some: Kind) -> Iterator[str]:
+    """An empty line, and then the kind, where there is any."""
+    if some.count:
+        yield from ("", *_kind(name, some))
+
+
+def _kind(name: str, some: Kind) -> Iterator[str]:
+    yield f"- {name}: {some.count}"
+    for finding in some.findings[:FINDINGS_SHOWN]:
+        yield f"  - {_line(finding.picture)}: {_line(finding.why)}"
+    if some.count > FINDINGS_SHOWN:
+        yield f"  - and {some.count - FINDINGS_SHOWN} more"
 
 
 _ACCURACY_HEAD = ["pictures", "top-1", "top-5", "macro F1", "ECE"]

@@ -41,7 +41,7 @@ class UnreadableError(PictureError):
     """A folder, or what is named as a picture, cannot be opened. ``path`` says which."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{printable(path)}: {reason}")
+        super().__init__(printable(path), reason)
         self.path = path
 
 
@@ -93,23 +93,29 @@ def listing(folder: Path) -> Listing:
 def search(root: Path) -> Iterator[Path | UnreadableError]:
     """All pictures in `root` and the folders in it, in no order, and what is closed there.
 
-    Symbolic links are followed, but not to a folder that the link lies in.
+    Symbolic links are followed, but no folder is searched twice: where several names lead to it,
+    one that is no link counts, else the first by name.
     """
-    waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
-    while waiting:
-        folder, around = waiting.pop()
+    searched: set[tuple[int, int]] = set()
+    folders: list[Path] = [root]
+    links: list[Path] = []
+    while folders or links:
+        folder = folders.pop() if folders else links.pop()
         try:
             status = folder.stat()
             identity = status.st_dev, status.st_ino
-            if identity in around:
+            if identity in searched:
                 continue
+            searched.add(identity)
             found = listing(folder)
         except OSError as error:
             yield UnreadableError(folder, _closed(error))
             continue
         yield from found.pictures
         yield from found.unreadable
-        waiting += [(inside, around | {identity}) for inside in found.folders]
+        for inside in found.folders:
+            (links if inside.is_symlink() else folders).append(inside)
+        links.sort(reverse=True)
 
 
 def no_pictures(folder: Path) -> UnreadableError:

@@ -33,15 +33,19 @@ KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 """The same as Pillow names it. It has more, some of which start other programs."""
 
-MAX_PIXELS = 89_478_485
-"""What would be decoded to more is refused: as RGB this many take 256 MiB."""
+MAX_DECODED_BYTES = 256 << 20
+"""What would take more while it is decoded, beside its file, is refused.
 
-MAX_FILE_BYTES = 1 << 28
+That is 89 million pixels of a JPEG, which becomes RGB as it is read, 44 million of 3 bytes where
+the coefficients of 4:2:0 are held too, 38 million where Pillow holds the picture as well.
+"""
+
+MAX_FILE_BYTES = 64 << 20
 """A larger file is not read whole: Pillow takes it piece by piece."""
 
 
-class TooManyPixelsError(PictureError):
-    """A picture would be decoded to more than `MAX_PIXELS`; reduced it may be read."""
+class TooLargeError(PictureError):
+    """A picture would take more than `MAX_DECODED_BYTES`; reduced it may be read."""
 
 
 def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels:
@@ -50,8 +54,8 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
     Grey, palette, 16-bit and CMYK pictures are converted; what is transparent lies over white.
     With `wanted_px` (height, width) a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is
     several times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may
-    be a turned view and read-only. PictureError if the file is no picture of `KINDS`, damaged, or
-    above `MAX_PIXELS` as it would be decoded.
+    be a turned view and read-only. PictureError if the file is no picture of `KINDS`, is damaged,
+    would take more than `MAX_DECODED_BYTES`, or does not say which of its numbers is white.
     """
     try:
         with path.open("rb") as file:
@@ -71,7 +75,7 @@ def read_stream(stream: BinaryIO, where: str, wanted_px: tuple[int, int] | None 
         raise _unreadable(where, error) from error
     if len(data) > MAX_FILE_BYTES:
         raise PictureError(
-            f"{where}: more than {MAX_FILE_BYTES >> 20} MiB; give a smaller picture, or a file"
+            where, f"more than {MAX_FILE_BYTES >> 20} MiB; give a smaller picture, or a file"
         )
     return decode_picture(data, where, wanted_px)
 
@@ -82,8 +86,11 @@ def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = 
 
 
 def decode_jpeg(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
-    """As `decode_picture`, for the frames of a camera: JPEG and nothing else."""
-    return _decode_in_memory(data, where, wanted_px, ("JPEG",))
+    """As `decode_picture`, for the frames of a camera: JPEG and nothing else.
+
+    What a camera loses or adds here and there is let pass; what lacks a large part is damaged.
+    """
+    return _decode_in_memory(data, where, wanted_px, ("JPEG",), lenient=True)
 
 
 def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
@@ -127,8 +134,14 @@ def _decode_in_memory(
     where: str,
     wanted_px: tuple[int, int] | None,
     formats: tuple[str, ...] = FORMATS,
+    *,
+    lenient: bool = False,
 ) -> Pixels:
-    pixels = turbojpeg.decode(data, wanted_px and _least_px(wanted_px), MAX_PIXELS)
+    least_px = wanted_px and _least_px(wanted_px)
+    try:
+        pixels = turbojpeg.decode(data, least_px, MAX_DECODED_BYTES, lenient=lenient)
+    except turbojpeg.DamagedError as error:
+        raise _damaged(where, error) from error
     return _decode(io.BytesIO(data), where, wanted_px, formats) if pixels is None else pixels
 
 
@@ -141,7 +154,7 @@ def _decode(
     from edged.imaging import pillow
 
     try:
-        return pillow.decode(file, wanted_px and _least_px(wanted_px), MAX_PIXELS, formats)
+        return pillow.decode(file, wanted_px and _least_px(wanted_px), MAX_DECODED_BYTES, formats)
     except pillow.UnknownKindError as error:
         if not file.seek(0, io.SEEK_END):
             found = "empty"
@@ -149,15 +162,21 @@ def _decode(
             found = "no picture of a kind that is read"
         else:
             found = "no JPEG"
-        raise PictureError(f"{where}: {found}; give a {KINDS} file") from error
+        raise PictureError(where, f"{found}; give a {KINDS} file") from error
     except pillow.TooLargeError as error:
-        raise TooManyPixelsError(
-            f"{where}: more than {MAX_PIXELS // 1_000_000} million pixels{error}; make it smaller"
+        raise TooLargeError(
+            where, f"{error} take more than {MAX_DECODED_BYTES >> 20} MiB; make it smaller"
         ) from error
+    except pillow.NoScaleError as error:
+        raise PictureError(where, f"{error}; save it with 8 or 16 bits a colour") from error
     except Exception as error:
         # On damaged data Pillow's decoders raise nearly anything, from struct.error to TypeError.
-        reason = printable(" ".join(str(error).split())) or type(error).__name__
-        raise PictureError(f"{where}: damaged picture ({reason}); save it again") from error
+        raise _damaged(where, error) from error
+
+
+def _damaged(where: str, error: Exception) -> PictureError:
+    reason = printable(" ".join(str(error).split())) or type(error).__name__
+    return PictureError(where, f"damaged picture ({reason}); save it again")
 
 
 def _least_px(wanted_px: tuple[int, int]) -> tuple[int, int]:
@@ -166,7 +185,7 @@ def _least_px(wanted_px: tuple[int, int]) -> tuple[int, int]:
 
 def _unreadable(where: str, error: OSError) -> PictureError:
     reason = (error.strerror or str(error)).lower()
-    return PictureError(f"{where}: {reason}; give a picture file that can be read")
+    return PictureError(where, f"{reason}; give a picture file that can be read")
 
 
 def _reduced(pixels: Pixels, width_px: int | None) -> Pixels:

@@ -20,6 +20,21 @@ from edged.imaging import turbojpeg
 _HEADER_BYTES = 1 << 20
 """Where a JPEG's pixels begin at the latest, after its EXIF data, colour profile and preview."""
 
+_STRIP_PIXELS = 1 << 18
+"""What is converted at a time, so that nothing but the result is as large as the picture."""
+
+_LEVEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Of a pixel as Pillow holds it; of all other modes 4."""
+
+_RGB_BYTES = 3
+
+_WEBP_BYTES = 12
+"""Of a pixel in the decoder beside Pillow's own: two canvases and a frame, each with alpha."""
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_WHITE_IS_ZERO, _UNSIGNED = 0, 1
+"""TIFF 6.0, section 8 and 19: tags, and values of the last two."""
+
 _warnings_lock = threading.Lock()
 
 
@@ -28,16 +43,21 @@ class UnknownKindError(Exception):
 
 
 class TooLargeError(Exception):
-    """As it would be decoded the picture has too many pixels. The text goes on after "pixels"."""
+    """The picture would take too much memory. The text is its size, and why that counts."""
+
+
+class NoScaleError(Exception):
+    """The file does not say which of its numbers is black and which is white."""
 
 
 def decode(
-    file: BinaryIO, least_px: tuple[int, int] | None, most_pixels: int, formats: tuple[str, ...]
+    file: BinaryIO, least_px: tuple[int, int] | None, most_bytes: int, formats: tuple[str, ...]
 ) -> Pixels:
     """The picture upright, as RGB, a JPEG at the smallest size that is not below `least_px`.
 
     `least_px` is (height, width) of the upright picture, None for the whole one. UnknownKindError
-    if it is none of `formats`, TooLargeError beyond `most_pixels`; nearly anything where damaged.
+    if it is none of `formats`, TooLargeError beyond `most_bytes`, NoScaleError for floating-point
+    and 32-bit pixels; nearly anything where damaged.
     """
     _set_up()
     with _without_warnings():
@@ -47,30 +67,61 @@ def decode(
             raise UnknownKindError from error
         # MPO is JPEG with more pictures after the first.
         is_jpeg = picture.format in ("JPEG", "MPO")
-        if is_jpeg and least_px is not None:
-            size = least_px if _orientation(picture) >= 5 else least_px[::-1]
-            whole = picture.size
-            picture.draft(None, size)
-            if whole[0] * whole[1] > most_pixels and not _is_sequential(file):
-                raise TooLargeError(" in a progressive JPEG, which is held whole")
-        if picture.width * picture.height > most_pixels:
-            raise TooLargeError(_why_whole(is_jpeg, least_px))
+        width, height = picture.size
+        held_bytes = 0.0
+        if is_jpeg:
+            held_bytes = _held_bytes(file) * width * height
+            if least_px is not None:
+                picture.draft(None, least_px if _orientation(picture) >= 5 else least_px[::-1])
+        if picture.width * picture.height * _pixel_bytes(picture) + held_bytes > most_bytes:
+            why = ""
+            if held_bytes:
+                why = " in a progressive JPEG, which is held whole,"
+            elif is_jpeg:
+                why = ", all of them needed," if least_px is None else " at the size that is needed"
+            raise TooLargeError(f"{width}x{height} pixels{why}")
+        bits = _bits(picture)
         picture.load()
-        return turbojpeg.upright(_rgb(picture), _orientation(picture))
+        return turbojpeg.upright(_rgb(picture, bits), _orientation(picture))
 
 
-def _why_whole(is_jpeg: bool, least_px: tuple[int, int] | None) -> str:
-    if not is_jpeg:
-        return ""
-    return ", and all of them are needed" if least_px is None else " at the size that is needed"
-
-
-def _is_sequential(file: BinaryIO) -> bool:
+def _held_bytes(file: BinaryIO) -> float:
     at = file.tell()
     file.seek(0)
     header = turbojpeg.header(file.read(_HEADER_BYTES))
     file.seek(at)
-    return header is not None and header.is_sequential
+    # Two bytes for each coefficient where nobody knows.
+    return 8.0 if header is None else header.held_bytes
+
+
+def _pixel_bytes(picture: Image.Image) -> int:
+    """The most that a pixel takes at a time: Pillow's own, beside the decoder's or the result."""
+    beside = _RGB_BYTES
+    if picture.format == "WEBP":
+        beside = _WEBP_BYTES
+    elif picture.format == "TIFF":
+        # A strip or tile may be as large as the picture.
+        beside = max(beside, -(-sum(_tag(picture, _BITS_PER_SAMPLE, 8)) // 8))
+    return _LEVEL_BYTES.get(picture.mode, 4) + beside
+
+
+def _tag(picture: Image.Image, tag: int, default: int) -> tuple[int, ...]:
+    value = getattr(picture, "tag_v2", {}).get(tag, default)
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _bits(picture: Image.Image) -> int:
+    """How many bits a grey level of 16-bit pixels has, 8 for all other modes. NoScaleError."""
+    if picture.mode == "F":
+        raise NoScaleError("floating-point pixels, which have no white")
+    if not picture.mode.startswith("I"):
+        return 8
+    # Pillow before 11 has 16 bits of a PNG in 32.
+    if picture.format == "PNG":
+        return 16
+    if _tag(picture, _SAMPLE_FORMAT, _UNSIGNED) != (_UNSIGNED,) or picture.mode == "I":
+        raise NoScaleError("pixels of signed or 32-bit numbers, which have no white")
+    return _tag(picture, _BITS_PER_SAMPLE, 16)[0]
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -83,17 +134,28 @@ def _orientation(picture: Image.Image) -> int:
     return next((known for known in turbojpeg.ORIENTATIONS if known == value), turbojpeg.UPRIGHT)
 
 
-def _rgb(picture: Image.Image) -> Pixels:
-    if picture.mode.startswith("I"):
-        grey = np.asarray(picture)
-        level = (grey >> 8 if picture.mode.startswith("I;16") or grey.max() > 255 else grey).clip(
-            0, 255
-        )
-        return np.repeat(level.astype(np.uint8)[..., None], 3, axis=2)
+def _rgb(picture: Image.Image, bits: int) -> Pixels:
+    width, height = picture.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(height, top + rows)))
+        pixels[top : top + rows] = _converted(strip) if bits == 8 else _shifted(strip, bits)
+    if bits > 8 and _tag(picture, _PHOTOMETRIC, 1) == (_WHITE_IS_ZERO,):
+        # Pillow turns such pixels round where they have 8 bits.
+        np.invert(pixels, out=pixels)
+    return pixels
+
+
+def _shifted(picture: Image.Image, bits: int) -> Pixels:
+    level = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
+    return level[..., None].repeat(3, axis=2)
+
+
+def _converted(picture: Image.Image) -> Pixels:
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        over = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(over, picture)
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return np.asarray(picture.convert("RGB"))
 
 

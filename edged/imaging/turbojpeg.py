@@ -7,8 +7,11 @@ every picture once more.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import NamedTuple
+
+import numpy as np
 
 from edged.core import Pixels
 
@@ -21,7 +24,22 @@ except ImportError:
 SCALES = (8, 4, 2, 1)
 """One over these is what the decoder reduces to at no cost."""
 
-_START, _END = b"\xff\xd8\xff", b"\xff\xd9"
+_START = b"\xff\xd8\xff"
+
+_WARNING = re.compile("Corrupt JPEG|Premature end of JPEG|Invalid SOS|Inconsistent|Unknown Adobe")
+"""How libjpeg begins (jerror.h) where it goes on decoding; the first of several is what it says."""
+
+_EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes")
+_STRAY_BYTES = 16
+"""So many between two parts of a picture come from a careless camera, more were pixels."""
+
+_LARGE_PART = 1 / 8
+"""Of a camera's frame: where it is missing, nothing may be decided on the rest."""
+
+_NOTHING = 128
+"""The level of all colours where no data came: the mean, as all coefficients are zero."""
+
+_COLUMNS = 32
 
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -40,6 +58,8 @@ UPRIGHT = 1
 """EXIF 2.32, table 4: 2 to 4 are mirrored or half turned, from 5 on transposed."""
 
 _SHORT, _LONG = 3, 4
+_COEFFICIENT_BYTES = 2
+
 _VALUE_BYTES = {1: 1, 2: 1, _SHORT: 2, _LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 """TIFF 6.0, section 2: the types of values."""
 
@@ -48,57 +68,110 @@ class Header(NamedTuple):
     """What comes before the pixels of a JPEG.
 
     ``orientation`` is None where it takes Pillow to say: EXIF data that is damaged or unusual, or
-    XMP that has one. ``is_sequential``: in one scan, so that reduced it needs no more memory than
-    what it is reduced to; a progressive JPEG is held whole.
+    XMP that has one. ``held_bytes`` are for each pixel of the whole picture, however much it is
+    reduced: none if it is coded in one scan, else its coefficients.
     """
 
     orientation: int | None
-    is_sequential: bool
+    held_bytes: float
 
 
-def decode(data: bytes, least_px: tuple[int, int] | None, most_pixels: int) -> Pixels | None:
+class DamagedError(Exception):
+    """A part of the picture is missing or wrong; the text is what libjpeg says of it."""
+
+
+def decode(
+    data: bytes, least_px: tuple[int, int] | None, most_bytes: int, *, lenient: bool = False
+) -> Pixels | None:
     """The picture upright, at the smallest of its `SCALES` that is not below `least_px`.
 
     `least_px` is (height, width) of the upright picture, None for the whole one. None if `data` is
-    no JPEG, ends too early, is damaged, would be held as more than `most_pixels`, is in colours of
-    printing or turned in an unusual way.
+    no JPEG, is damaged in its header, would take more than `most_bytes`, is in colours of printing
+    or turned in an unusual way. DamagedError if its pixels are damaged or do not all come;
+    `lenient`, as with a camera that loses a little now and then, if a large part is missing.
     """
-    # What was cut off would else be decoded as grey, without a word.
-    whole = data.startswith(_START) and data[-64:].rstrip(b"\0").endswith(_END)
-    if simplejpeg is None or not whole:
+    if simplejpeg is None or not data.startswith(_START):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        head = header(data)
-        if head is None or head.orientation is None or colours not in _COLOURS:
-            return None
-        scale = 1
-        if least_px is not None:
-            least_height, least_width = least_px if head.orientation < 5 else least_px[::-1]
-            fits = min(height // least_height, width // least_width)
-            scale = next((scale for scale in SCALES if fits >= scale), 1)
-        held = scale if head.is_sequential else 1
-        if -(-height // held) * -(-width // held) > most_pixels:
-            return None
-        pixels: Pixels = simplejpeg.decode_jpeg(
-            data,
-            "RGB",
-            # Zero is no reduction; a number would let it take 7/8 of a tiny picture.
-            min_height=-(-height // scale) if scale > 1 else 0,
-            min_width=-(-width // scale) if scale > 1 else 0,
-            strict=False,
-        )
     # KeyError: colours that it has no name for. TypeError: a system's release before 1.7.
     except (ValueError, KeyError, TypeError):
         return None
-    return upright(pixels, head.orientation)
+    head = header(data)
+    if head is None:
+        return None
+    size_px = height, width
+    if head.orientation is None or colours not in _COLOURS:
+        # Pillow does not tell damage.
+        if _needed_bytes(head, size_px, SCALES[0]) <= most_bytes:
+            colours = "RGB" if colours in _COLOURS else "CMYK"
+            _decoded(data, size_px, SCALES[0], colours, lenient=lenient)
+        return None
+    scale = 1
+    if least_px is not None:
+        least_height, least_width = least_px if head.orientation < 5 else least_px[::-1]
+        fits = min(height // least_height, width // least_width)
+        scale = next((scale for scale in SCALES if fits >= scale), 1)
+    if _needed_bytes(head, size_px, scale) > most_bytes:
+        return None
+    pixels = _decoded(data, size_px, scale, "RGB", lenient=lenient)
+    return None if pixels is None else upright(pixels, head.orientation)
+
+
+def _needed_bytes(head: Header, size_px: tuple[int, int], scale: int) -> float:
+    height, width = size_px
+    return 3 * -(-height // scale) * -(-width // scale) + head.held_bytes * height * width
+
+
+def _decoded(
+    data: bytes, size_px: tuple[int, int], scale: int, colours: str, *, lenient: bool
+) -> Pixels | None:
+    height, width = (-(-side // scale) for side in size_px)
+    pixels = np.empty((height, width, len(colours)), np.uint8)
+    try:
+        simplejpeg.decode_jpeg(
+            data,
+            colours,
+            # Zero is no reduction; a number would let it take 7/8 of a tiny picture.
+            min_height=height if scale > 1 else 0,
+            min_width=width if scale > 1 else 0,
+            # It has all pixels even where it then raises what libjpeg only warns of.
+            buffer=pixels,
+            strict=True,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        said = str(error)
+        if not _WARNING.match(said):
+            return None
+        if _is_damage(said, pixels, len(data), lenient=lenient):
+            raise DamagedError(said) from error
+    return pixels
+
+
+def _is_damage(warning: str, pixels: Pixels, data_bytes: int, *, lenient: bool) -> bool:
+    # After the first warning there may have been worse.
+    if _missing(pixels) >= _LARGE_PART or warning.startswith("Premature"):
+        return True
+    extraneous = _EXTRANEOUS.match(warning)
+    if lenient:
+        return extraneous is not None and int(extraneous[1]) >= _LARGE_PART * data_bytes
+    if extraneous is not None:
+        return int(extraneous[1]) > _STRAY_BYTES
+    return warning.startswith("Corrupt")
+
+
+def _missing(pixels: Pixels) -> float:
+    """The share of the rows for which no data came, as some columns tell."""
+    columns = pixels[:, :: -(-pixels.shape[1] // _COLUMNS)]
+    return float((columns == _NOTHING).all(axis=(1, 2)).mean())
 
 
 def header(data: bytes) -> Header | None:
     """The header of a JPEG, None if it is not as the standard has it, or does not end in `data`."""
     exif: bytes | None = None
     xmp = b""
-    plain, sequential, components = True, False, 0
+    plain, components, coefficients = True, 0, 0.0
+    sequential = False
     at = 2
     while data[at : at + 1] == b"\xff":
         # Any number of these may fill up before a marker.
@@ -109,10 +182,12 @@ def header(data: bytes) -> Header | None:
         if not marker or marker[0] in _BARE or size < 2 or len(segment) != size - 2:
             return None
         if marker[0] == _START_OF_SCAN:
-            sequential = sequential and segment[:1] == bytes([components])
-            return Header(_orientation(exif, xmp) if plain else None, sequential)
+            one_scan = sequential and segment[:1] == bytes([components])
+            turn = _orientation(exif, xmp) if plain else None
+            return Header(turn, 0.0 if one_scan else _COEFFICIENT_BYTES * coefficients)
         if marker[0] in _FRAMES:
             sequential, components = marker[0] in _SEQUENTIAL, segment[5] if size > 7 else 0
+            coefficients = _coefficients(segment[7::3])
         elif marker[0] == _APP1 and segment.startswith(_EXIF):
             plain = plain and exif is None
             exif = segment[len(_EXIF) :]
@@ -120,6 +195,12 @@ def header(data: bytes) -> Header | None:
             xmp += segment
         at += 2 + size
     return None
+
+
+def _coefficients(sampling: bytes) -> float:
+    """For each pixel, by the components' factors: across in the high half, down in the low."""
+    factors = [(factor >> 4) * (factor & 15) for factor in sampling]
+    return sum(factors) / max(1, *factors)
 
 
 def _orientation(exif: bytes | None, xmp: bytes) -> int | None:

@@ -13,6 +13,7 @@ from edged.messages import models
 from edged.messages.models import Checked, Hash, ListedMessage, ModelMessage, VerifiedMessage
 from edged.models import catalog, library, makers, pins, quarantine
 from edged.models.catalog import Facts, Model
+from edged.printable import printable
 
 if TYPE_CHECKING:
     from edged.inference.preprocessing import Preprocessing
@@ -24,9 +25,9 @@ def listed(name: str, path: Path | None) -> ListedMessage:
     entry = catalog.load().facts(name)
     model = entry if isinstance(entry, Model) else None
     return ListedMessage(
-        name=name,
+        name=printable(name),
         aliases=model.aliases if model else [],
-        path=str(path) if path else None,
+        path=printable(path) if path else None,
         bytes=path.stat().st_size if path else (model and model.bytes) or None,
         checked=_checked(name, path),
         hash=_hash(path) if path else None,
@@ -65,7 +66,9 @@ def known(name: str, path: Path | None, labels: str = "") -> ModelMessage:
     """
     entry = catalog.load().facts(name)
     found = ModelMessage(
-        name=name, checked=_checked(name, path), catalog=published(entry) if entry else None
+        name=printable(name),
+        checked=_checked(name, path),
+        catalog=published(entry) if entry else None,
     )
     if path is None:
         return found
@@ -110,7 +113,7 @@ def verified(path: Path, labels: str = "") -> VerifiedMessage:
     wanted, source = pins.expected(path)
     verdict = quarantine.inspect(path, ModelConfig(labels=labels))
     return VerifiedMessage(
-        path=str(path),
+        path=printable(path),
         sha256=sha256,
         hash=_compared(sha256, wanted),
         hash_source=source,
@@ -132,7 +135,7 @@ def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
         found,
         runtime=classifier.runtime,
         delegated=classifier.delegated,
-        input=_described(image.tensor, normalised=image.normalised),
+        input=_described(image.tensor, normalised=image.normalised.removeprefix("normalised ")),
         output=_described(scores.tensor, scores="logits" if scores.logits else "probabilities"),
         features=_described(scores.features) if scores.features else None,
         classes=len(classifier.labels),

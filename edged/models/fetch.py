@@ -92,8 +92,9 @@ def _bring_labels(labels: Labels, target: Path, origin: str, progress: Progress)
         write_atomically(target, "".join(f"{line}\n" for line in labels.lines).encode())
         return
     part = _part(target)
-    _bring(labels.url, part, origin, labels.bytes or MAX_LABELS_BYTES, progress)
-    _check(part, labels.sha256, labels.url)
+    source = _source(labels.url, origin)
+    _bring(source, part, labels.bytes or MAX_LABELS_BYTES, progress)
+    _check(part, labels.sha256, source)
     content = part.read_bytes()
     write_atomically(target, content.partition(b"\n")[2] if labels.skip_first else content)
     forget(part)
@@ -107,15 +108,16 @@ def _bring_model(model: Model, target: Path, origin: str, progress: Progress) ->
         return
     part = _part(target)
     limit = MAX_BYTES if model.member else model.bytes or MAX_MODEL_BYTES
-    _bring(model.url, part, origin, limit, progress)
+    source = _source(model.url, origin)
+    _bring(source, part, limit, progress)
     if model.member:
         unpacked = part.with_name(part.name + "-unpacked")
         try:
-            _unpack(part, model.member, unpacked)
+            _unpack(part, model.member, unpacked, source)
         finally:
             forget(part)
         part = unpacked
-    _check(part, wanted, model.url)
+    _check(part, wanted, source)
     _publish(part, target)
     if not wanted:
         pins.add(target, model.url)
@@ -125,14 +127,21 @@ def _part(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
 
-def _bring(url: str, part: Path, origin: str, limit_bytes: int, progress: Progress) -> None:
+def _source(url: str, origin: str) -> str | Path:
+    """Where the file at `url` comes from: an address, or a path in the directory `origin`."""
     name = PurePosixPath(urlsplit(url).path).name
     if not origin:
-        download(url, part, limit_bytes, progress)
-    elif origin.startswith(("http://", "https://")):
-        download(f"{origin.rstrip('/')}/{name}", part, limit_bytes, progress)
+        return url
+    if origin.startswith(("http://", "https://")):
+        return f"{origin.rstrip('/')}/{name}"
+    return Path(origin, name)
+
+
+def _bring(source: str | Path, part: Path, limit_bytes: int, progress: Progress) -> None:
+    if isinstance(source, Path):
+        _copy(source, part, limit_bytes, progress)
     else:
-        _copy(Path(origin, name), part, limit_bytes, progress)
+        download(source, part, limit_bytes, progress)
 
 
 def _copy(source: Path, part: Path, limit_bytes: int, progress: Progress) -> None:
@@ -156,18 +165,21 @@ def _pour(
         progress(have, 0)
 
 
-def _check(part: Path, wanted: str, url: str) -> None:
+def _check(part: Path, wanted: str, source: str | Path) -> None:
     """ModelError, and the file is dropped, if it is not the one with the hash `wanted`."""
     if wanted and (found := pins.sha256(part)) != wanted:
         forget(part)
         raise ModelError(
-            f"{url}: SHA-256 is {found} and not {wanted}: what came is damaged or another file; "
+            f"{source}: SHA-256 is {found} and not {wanted}: what came is damaged or another file; "
             "fetch it again or from elsewhere (--from)"
         )
 
 
-def _unpack(archive: Path, member: str, target: Path) -> None:
-    """The file called `member`, in whatever folder of the archive, as `target`. ModelError."""
+def _unpack(archive: Path, member: str, target: Path, source: str | Path) -> None:
+    """The file called `member`, in whatever folder of the archive, as `target`.
+
+    ModelError names the `source` that the archive came from.
+    """
     try:
         with tarfile.open(archive, "r|*") as packed:
             for entry in packed:
@@ -180,8 +192,8 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
                 if entry.offset_data > 4 * MAX_BYTES:
                     break
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ModelError(f"{archive.name}: the archive is damaged ({error})") from error
-    raise ModelError(f"{archive.name}: the archive holds no {member}")
+        raise ModelError(f"{source}: the archive is damaged ({error})") from error
+    raise ModelError(f"{source}: the archive holds no {member}")
 
 
 def _publish(part: Path, target: Path) -> None:

@@ -43,6 +43,51 @@ def documents(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+def test_an_empty_path_is_not_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(PICTURES / "cat.jpg", tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["classify", ""])
+
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1].endswith(
+        "argument PATH: an empty path; name a file or a folder"
+    )
+
+
+def test_labels_in_a_file_whose_name_is_no_utf8_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = builder.colours(tmp_path / "colours.tflite", "uint8")
+    labels = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    labels.write_text("rouge\nvert\nbleu\n")
+    command = ["classify", "--model", str(model), str(PICTURES / "cat.jpg")]
+
+    assert main([*command, "--labels", str(labels)]) == 0
+    assert "rouge" in capsys.readouterr().out
+    assert main([*command, "--set", f"model.labels={labels}"]) == 0
+    assert "rouge" in capsys.readouterr().out
+
+
+def test_a_damaged_picture_has_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = (PICTURES / "cat.jpg").read_bytes()
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+
+    assert main(["classify", str(cut)]) == 1
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"edged: {cut}: damaged picture (Corrupt JPEG data: ")
+
+
 def test_a_cat_is_a_cat(
     shared_data: Path, model: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

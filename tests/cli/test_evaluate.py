@@ -44,7 +44,36 @@ def test_what_cannot_be_read_is_counted_and_told(
     (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     assert main(["models", "evaluate", str(model), "--data", str(data)]) == 1
     said = capsys.readouterr().out
-    assert "- unreadable: 1\n  - red/phone.heic: red/phone.heic: no picture of a kind" in said
+    assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
+
+
+@pytest.mark.parametrize("gate", ["top1_min = 0.5", "top1_min = 0.5\nunreadable_max = 0.0"])
+def test_compare_tells_what_cannot_be_read_and_blesses_nothing(
+    model: Path, data: Path, tmp_path: Path, gate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "gate.toml").write_text(f"[overall]\n{gate}\n")
+    command = ["models", "compare", str(model), str(model), "--data", str(data)]
+
+    assert main([*command, "--gate", str(tmp_path / "gate.toml")]) == 1
+
+    said = capsys.readouterr().out
+    assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
+    assert "| FAILS | overall: unreadable <= 0 | 0.1429 |" in said
+    assert not blessing.path_of(model).exists()
+
+
+def test_compare_blesses_where_the_gate_allows_what_cannot_be_read(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "gate.toml").write_text("[overall]\nunreadable_max = 0.2\n")
+    command = ["models", "compare", str(model), str(model), "--data", str(data)]
+
+    assert main([*command, "--gate", str(tmp_path / "gate.toml")]) == 0
+
+    assert "- unreadable: 1" in capsys.readouterr().out
+    assert blessing.path_of(model).exists()
 
 
 def test_names_that_are_no_utf8_are_escaped_in_all_that_is_written(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from edged.messages import schemas
 from edged.models import catalog, pins
 from tests.evaluation.conftest import paint
 from tests.inference.builder import colours
+from tests.strangers import as_stranger, commons
+
+__all__ = ["commons"]
 
 SMALL = "mobilenet_v1_0.25_128_quant"
 PERSON = "vww_96_int8"
@@ -239,6 +243,66 @@ def test_verify_finds_a_changed_file(here: Path, stick: Path, said: Any) -> None
     path.write_bytes(data)
     status, [verified] = said("verify", SMALL)
     assert (status, verified["hash"]) == (65, "wrong")
+
+
+ODD = os.fsdecode(b"m\xe9\x1b[31m\n")
+SHOWN = r"m\xe9\x1b[31m\n"
+
+
+@pytest.mark.parametrize("action", ["list", "info", "verify"])
+def test_names_reach_no_terminal_unseen(
+    action: str, here: Path, capsys: pytest.CaptureFixture[str], said: Any
+) -> None:
+    folder = here / ODD
+    folder.mkdir()
+    path = colours(folder / f"{ODD}.tflite", "uint8")
+    path.with_suffix(".txt").write_text("red\ngreen\nblue\n")
+    words = ["models", action, "--dir", str(folder)] + ([str(path)] if action != "list" else [])
+
+    assert main(words) == 0
+
+    shown = capsys.readouterr().out
+    assert f"{here}/{SHOWN}/{SHOWN}.tflite" in shown
+    assert all(line.isprintable() for line in shown.splitlines())
+    _, documents = said(*words[1:])
+    assert f"{here}/{SHOWN}/{SHOWN}.tflite" in [row["path"] for row in documents]
+
+
+def test_what_fetch_says_reaches_no_terminal_unseen(
+    here: Path, stick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], said: Any
+) -> None:
+    folder = here / ODD
+    odd = stick.rename(tmp_path / ODD)
+
+    assert main(["models", "fetch", SMALL, "--from", str(odd), "--dir", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{SMALL}: {here}/{SHOWN}/{SMALL}.tflite\n"
+    assert main(["models", "fetch", ODD, SMALL, "--from", str(here), "--dir", str(odd)]) == 69
+    wrong, absent = capsys.readouterr().err.splitlines()
+    assert wrong.startswith(f"edged: no model is called {SHOWN}")
+    assert absent.isprintable()
+    _, [row] = said("fetch", ODD)
+    assert row["name"] == SHOWN
+
+
+def test_verify_tells_a_closed_directory(commons: Path) -> None:
+    closed = commons / "closed"
+    closed.mkdir(mode=0o700)
+
+    status, told = as_stranger(
+        "import edged.cli.models, edged.cli.parser, edged.models.facts, edged.models.library\n"
+        "import edged.inference.tflite, edged.models.quarantine\n"
+        "from pathlib import Path\nfrom edged.cli import main\n"
+        "edged.models.library.files = lambda _given: []\n"
+        "edged.models.facts.verified = lambda path, _labels: edged.models.facts.VerifiedMessage("
+        "path='', sha256='', hash='right', hash_source='catalog', quarantine='ok', "
+        "reason=None, ran=True, confined=True)",
+        "sys.exit(main(['models', 'verify', '--dir', sys.argv[1]]))",
+        str(closed),
+    )
+
+    assert f"edged: {closed} is for user root: " in told
+    assert ": hash right (catalog), ok" in told
+    assert status == 1
 
 
 def test_verify_without_names_is_about_all_that_is_here(here: Path, said: Any) -> None:

@@ -341,6 +341,11 @@ def test_a_wrong_override_is_named_as_it_was_given(refused: Refused) -> None:
     ]
 
 
+def test_a_file_name_that_is_no_utf8_is_taken_from_outside() -> None:
+    config = load(None, ["model.labels=/a/\udce9.txt"], {"EDGED_CAMERA__SOURCE": "/a/\udce9"})
+    assert (config.model.labels, config.camera.source) == ("/a/\udce9.txt", "/a/\udce9")
+
+
 def test_an_environment_that_is_not_text_is_refused(refused: Refused) -> None:
     (line,) = refused("", (), {"EDGED_MQTT__HOST": "\udcff"})
     assert line.encode().endswith(b"expected text in UTF-8 without NUL characters")

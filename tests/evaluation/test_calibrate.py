@@ -190,3 +190,36 @@ def test_labels_that_the_model_has_not_and_too_few_pictures_are_refused(
         grey(tmp_path / f"other/dusk/{level}.png", level)
     with pytest.raises(DataError, match=r'no label "dusk".*of unknown class'):
         found(light, tmp_path / "other")
+
+
+def test_what_cannot_be_read_is_told_and_counted(
+    light: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = labelled(tmp_path / "data")
+    (data / "dark" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (data / "dark" / "lost.jpg").symlink_to("nowhere")
+    command = ["models", "calibrate", str(light), "--data", str(data)]
+
+    assert main(command) == 1
+    said = capsys.readouterr().out
+    assert "- unreadable: 2\n  - dark/lost.jpg: no such file" in said
+    assert "  - dark/phone.heic: no picture of a kind" in said
+    assert main([*command, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["pictures"], document["unreadable"]["count"]) == (12, 2)
+    assert [f["picture"] for f in document["unreadable"]["findings"]] == [
+        "dark/lost.jpg",
+        "dark/phone.heic",
+    ]
+
+
+def test_of_too_few_pictures_the_first_that_cannot_be_read_is_told(
+    light: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    for number in range(3):
+        grey(folder / f"{number}.png", 90)
+    (folder / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+
+    with pytest.raises(DataError, match=r"3 pictures can be read \(a\.heic: no picture of a kind"):
+        found(light, folder)

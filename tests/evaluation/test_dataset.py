@@ -85,7 +85,7 @@ def test_a_closed_class_folder_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     found = open_dataset(tmp_path)
     assert [e.name for e in found.examples] == ["cat/a.png"]
     assert list(found.limited(1).closed) == ["dog"]
-    assert found.closed["dog"].startswith(f"{tmp_path}/dog: permission denied; ")
+    assert found.closed["dog"].startswith("permission denied; ")
 
 
 @pytest.mark.parametrize("name", [".", "dog"])

@@ -68,7 +68,7 @@ def test_every_variant_is_made_and_measured_on_the_same_pictures(
     assert found.calibration_pictures == 3
     files = {path.name for path in out.iterdir()}
     assert files == {"labels.txt", *(f"net-{name}.tflite" for name in VARIANTS)}
-    rows = text.quantization(found).splitlines()[6:]
+    rows = text.quantization(found).splitlines()[6:11]
     assert [row.split("|")[1].strip() for row in rows] == list(VARIANTS)
 
 
@@ -92,6 +92,23 @@ def test_pictures_for_calibration_leave_all_others_for_evaluation(
     found = quantization.quantize(given, data, data, tmp_path / "out", Converter(tmp_path))
     assert found.variants[0].evaluation.overall.pictures == 30
     assert found.calibration_pictures == 30
+
+
+def test_what_cannot_be_read_for_calibration_is_told(
+    tmp_path: Path, pictures: Path, labels: str
+) -> None:
+    given = source(tmp_path / "net.keras", labels, [0.0], [255.0])
+    bad = tmp_path / "more" / "red"
+    bad.mkdir(parents=True)
+    (bad / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (bad / "0.png").write_bytes(next(pictures.rglob("*.png")).read_bytes())
+    out, more = tmp_path / "out", open_dataset(tmp_path / "more")
+
+    found = quantization.quantize(given, open_dataset(pictures), more, out, Converter(tmp_path))
+
+    assert (found.calibration_pictures, found.unreadable.count) == (1, 1)
+    told = "- unreadable, for the ranges of int8: 1\n  - red/phone.heic: no picture of a kind"
+    assert told in text.quantization(found)
 
 
 def test_without_a_label_file_the_class_folders_are_the_classes_by_name(

@@ -76,11 +76,35 @@ def test_links_to_folders_are_followed_and_loops_left(tmp_path: Path) -> None:
     assert told(found) == []
 
 
-def test_a_folder_that_two_links_lead_to_is_searched_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["also", "tabby"])
+def test_a_folder_is_searched_once_and_under_its_own_name(tmp_path: Path, link: str) -> None:
     put(tmp_path / "cat" / "a.jpg")
-    (tmp_path / "tabby").symlink_to("cat")
+    (tmp_path / link).symlink_to("cat")
 
-    assert pictures(search(tmp_path)) == {tmp_path / "cat" / "a.jpg", tmp_path / "tabby" / "a.jpg"}
+    assert list(search(tmp_path)) == [tmp_path / "cat" / "a.jpg"]
+
+
+def test_of_two_links_to_a_folder_the_first_by_name_is_followed(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere" / "a.jpg")
+    root = tmp_path / "root"
+    root.mkdir()
+    for link in ("tabby", "cat", "feline"):
+        (root / link).symlink_to("../elsewhere")
+
+    assert list(search(root)) == [root / "cat" / "a.jpg"]
+
+
+def test_folders_that_all_link_to_each_other_are_searched_once(tmp_path: Path) -> None:
+    names = [f"{number}" for number in range(30)]
+    put(*(tmp_path / name / "a.jpg" for name in names))
+    for name in names:
+        for other in names:
+            (tmp_path / name / f"to-{other}").symlink_to(f"../{other}")
+
+    found = list(search(tmp_path))
+
+    assert len(found) == 30
+    assert pictures(found) == {tmp_path / name / "a.jpg" for name in names}
 
 
 def test_what_is_named_as_a_picture_and_is_no_file_is_told(tmp_path: Path) -> None:

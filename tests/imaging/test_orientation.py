@@ -15,7 +15,7 @@ from PIL import Image
 
 from edged.core import Pixels
 from edged.imaging import turbojpeg
-from edged.imaging.picture import MAX_PIXELS, decode_picture
+from edged.imaging.picture import MAX_DECODED_BYTES, decode_picture
 
 SHORT, LONG, BYTE, ASCII = 3, 4, 1, 2
 SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, 5: 8, 7: 1, 9: 4, 12: 8, 99: 1}
@@ -145,7 +145,7 @@ def test_every_picture_is_turned_as_pillow_turns_it(
     wanted = expected(data)
 
     pixels = decode_picture(data, "test")
-    quick = turbojpeg.decode(data, None, MAX_PIXELS)
+    quick = turbojpeg.decode(data, None, MAX_DECODED_BYTES)
 
     assert pixels.shape == wanted.shape
     assert (pixels == wanted).all()
@@ -164,7 +164,7 @@ def test_what_cameras_and_phones_write_goes_the_quick_way(
     made = exif(tiff(order, [oriented(order, kind, [orientation])]), fill)
     data = PLAIN[:2] + made + xmp(None) + PLAIN[2:]
 
-    quick = turbojpeg.decode(data, None, MAX_PIXELS)
+    quick = turbojpeg.decode(data, None, MAX_DECODED_BYTES)
 
     assert quick is not None
     assert (quick == expected(data)).all()

@@ -115,7 +115,7 @@ def test_a_jpeg_above_the_limit_is_read_where_a_part_of_its_pixels_is_enough(
 ) -> None:
     data = encoded("JPEG", noise(480, 640), mode)
     whole = decode_picture(data, "test", (30, 40))
-    monkeypatch.setattr(module, "MAX_PIXELS", 60 * 80)
+    monkeypatch.setattr(module, "MAX_DECODED_BYTES", 7 * 60 * 80)
 
     assert decode_picture(data, "test", (30, 40)).shape == (60, 80, 3)
     assert (decode_picture(data, "test", (30, 40)) == whole).all()
@@ -125,9 +125,9 @@ def test_a_jpeg_above_the_limit_is_read_where_a_part_of_its_pixels_is_enough(
 @pytest.mark.parametrize(
     ("kind", "options", "wanted_px", "why"),
     [
-        ("JPEG", {}, None, ", and all of them are needed"),
+        ("JPEG", {}, None, ", all of them needed,"),
         ("JPEG", {}, (100, 100), " at the size that is needed"),
-        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, which is held whole"),
+        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, which is held whole,"),
         ("PNG", {}, (30, 40), ""),
     ],
 )
@@ -139,12 +139,66 @@ def test_what_would_be_too_large_in_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = encoded(kind, noise(480, 640), **options)
-    monkeypatch.setattr(module, "MAX_PIXELS", 60 * 80)
+    monkeypatch.setattr(module, "MAX_DECODED_BYTES", 7 * 60 * 80)
 
     with pytest.raises(PictureError) as told:
         decode_picture(data, "test", wanted_px)
 
-    assert str(told.value) == f"test: more than 0 million pixels{why}; make it smaller"
+    assert str(told.value) == f"test: 640x480 pixels{why} take more than 0 MiB; make it smaller"
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from edged.imaging import picture, pillow
+def peak_bytes():
+    [line] = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    return int(line.split()[1]) << 10
+picture.read_picture(Path(sys.argv[1]))
+before = peak_bytes()
+picture.MAX_DECODED_BYTES = int(sys.argv[3])
+try:
+    picture.read_picture(Path(sys.argv[2]))
+    print(peak_bytes() - before - Path(sys.argv[2]).stat().st_size)
+except picture.TooLargeError:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options", "pixel_bytes"),
+    [
+        ("PNG", "L", {}, 4),
+        ("PNG", "RGB", {}, 7),
+        ("PNG", "RGBA", {}, 7),
+        ("BMP", "RGB", {}, 7),
+        ("GIF", "P", {}, 4),
+        ("TIFF", "RGBA", {"compression": "tiff_lzw", "tiffinfo": {278: 2000}}, 8),
+        ("WEBP", "RGB", {}, 16),
+        ("JPEG", "RGB", {}, 3),
+        ("JPEG", "RGB", {"progressive": True}, 6),
+        ("JPEG", "RGB", {"progressive": True, "subsampling": "4:4:4"}, 9),
+        ("JPEG", "CMYK", {}, 7),
+    ],
+)
+def test_a_picture_takes_no_more_memory_than_it_is_judged_by(
+    tmp_path: Path, kind: str, mode: str, options: dict[str, object], pixel_bytes: int
+) -> None:
+    if kind == "JPEG":
+        pytest.importorskip("simplejpeg")
+    small, large = tmp_path / "small", tmp_path / "large"
+    levels = np.arange(3000, dtype=np.uint8)[None, :, None].repeat(2000, 0).repeat(3, 2)
+    small.write_bytes(encoded(kind, noise(), mode, **options))
+    large.write_bytes(encoded(kind, levels, mode, **options))
+    limit_bytes = 2000 * 3000 * pixel_bytes
+
+    def peak(most_bytes: int) -> str:
+        command = [sys.executable, "-c", PEAK, str(small), str(large), str(most_bytes)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    # What is converted at a time, and what the allocator keeps, are beside it.
+    assert int(peak(limit_bytes + (1 << 10))) < limit_bytes + (12 << 20)
+    assert peak(limit_bytes - 1) == "refused"
 
 
 def test_a_jpeg_in_one_scan_for_each_colour_is_held_whole() -> None:
@@ -152,8 +206,8 @@ def test_a_jpeg_in_one_scan_for_each_colour_is_held_whole() -> None:
     scan = data.index(b"\xff\xda")
     alone = data[: scan + 4] + b"\x01" + data[scan + 5 :]
 
-    assert turbojpeg.header(data) == turbojpeg.Header(turbojpeg.UPRIGHT, is_sequential=True)
-    assert turbojpeg.header(alone) == turbojpeg.Header(turbojpeg.UPRIGHT, is_sequential=False)
+    assert turbojpeg.header(data) == turbojpeg.Header(turbojpeg.UPRIGHT, 0.0)
+    assert turbojpeg.header(alone) == turbojpeg.Header(turbojpeg.UPRIGHT, 3.0)
 
 
 def test_a_stream_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,6 +263,28 @@ def test_a_mirror_of_a_model_whose_labels_are_in_the_catalog_holds_the_model_onl
     assert (target / "cat_96_int8.txt").read_bytes() == b"no cat\ncat\n"
 
 
+@pytest.mark.parametrize("wrong", ["known.tflite", "labels.txt"])
+def test_a_file_of_a_directory_that_is_another_is_named(
+    wrong: str, target: Path, tmp_path: Path
+) -> None:
+    origin = tmp_path / "stick"
+    origin.mkdir()
+    (origin / "known.tflite").write_bytes(MODEL)
+    (origin / "labels.txt").write_bytes(LABELS)
+    (origin / wrong).write_bytes(bytes(10))
+    with pytest.raises(ModelError, match=f"^{origin}/{wrong}: SHA-256 is "):
+        fetch("known", target, str(origin), silent)
+
+
+def test_an_archive_of_a_directory_is_named(target: Path, tmp_path: Path) -> None:
+    origin = tmp_path / "stick"
+    origin.mkdir()
+    (origin / "labels.txt").write_bytes(LABELS)
+    (origin / "packed.tgz").write_bytes(b"no archive")
+    with pytest.raises(ModelError, match=f"^{origin}/packed.tgz: the archive is damaged"):
+        fetch("packed", target, str(origin), silent)
+
+
 def test_an_absent_file_in_a_directory_is_named(target: Path, tmp_path: Path) -> None:
     with pytest.raises(TransferError, match=r"labels\.txt cannot be read"):
         fetch("known", target, str(tmp_path), silent)
