@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from edged import logs
+from edged.cli.model import configured
 from edged.config.schema import ModelConfig
 from edged.errors import EdgedError, ModelError
 from edged.messages.message import Document
@@ -83,7 +84,7 @@ def _info(arguments: argparse.Namespace) -> int:
         found = facts.known(entry.name, None)
     else:
         path = library.resolve(name, directories)
-        found = facts.known(path.stem, path, arguments.labels)
+        found = facts.known(path.stem, path, configured(arguments, ""))
     if arguments.json:
         _print(found)
     else:
@@ -131,9 +132,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         closed = _tell_closed(directories)
         paths = [library.bundled(), *library.files(directories)]
-    failed = False
+    failed, config = False, configured(arguments, "")
     for path in paths:
-        found = facts.verified(path, arguments.labels)
+        found = facts.verified(path, config)
         failed = failed or found.hash == "wrong" or found.quarantine != "ok"
         if arguments.json:
             _print(found)

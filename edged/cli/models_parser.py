@@ -19,9 +19,9 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
     info = command(actions, "info", "models", "say all that is known of a model")
     info.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
-    info.add_argument("--labels", default="", metavar="L", help="label file")
     _add_directory(info)
     add_json(info)
+    add_model_options(info)
 
     fetch = command(actions, "fetch", "models", "bring models of the catalog here")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="as `edged models list` shows it")
@@ -39,9 +39,9 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "models", nargs="*", metavar="MODEL", help="names or .tflite files (all that are here)"
     )
-    verify.add_argument("--labels", default="", metavar="L", help="label file")
     _add_directory(verify)
     add_json(verify)
+    add_model_options(verify)
 
     _add_calibration(actions)
     _add_evaluation(actions)

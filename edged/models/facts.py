@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import asdict, replace
 
-from edged.config.schema import ModelConfig
+from edged.config.schema import Config
 from edged.errors import ModelError
 from edged.messages import models
 from edged.messages.models import Checked, Hash, ListedMessage, ModelMessage, VerifiedMessage
@@ -18,6 +18,10 @@ from edged.printable import printable
 if TYPE_CHECKING:
     from edged.inference.preprocessing import Preprocessing
     from edged.inference.tensors import Tensor
+
+
+DEFAULT = Config()
+"""Models as they say themselves."""
 
 
 def listed(name: str, path: Path | None) -> ListedMessage:
@@ -59,7 +63,7 @@ def _compared(sha256: str, wanted: str) -> Hash:
     return "unknown" if not wanted else "right" if sha256 == wanted else "wrong"
 
 
-def known(name: str, path: Path | None, labels: str = "") -> ModelMessage:
+def known(name: str, path: Path | None, config: Config = DEFAULT) -> ModelMessage:
     """All that is known of the model called `name`.
 
     Its file at `path` is loaded only if it passes quarantine. ModelError.
@@ -72,8 +76,8 @@ def known(name: str, path: Path | None, labels: str = "") -> ModelMessage:
     )
     if path is None:
         return found
-    found = replace(found, **asdict(verified(path, labels)))
-    return loaded(found, path, labels) if found.quarantine == "ok" else found
+    found = replace(found, **asdict(verified(path, config)))
+    return loaded(found, path, config) if found.quarantine == "ok" else found
 
 
 def published(entry: Facts) -> models.Published:
@@ -101,7 +105,7 @@ def published(entry: Facts) -> models.Published:
     )
 
 
-def verified(path: Path, labels: str = "") -> VerifiedMessage:
+def verified(path: Path, config: Config = DEFAULT) -> VerifiedMessage:
     """The hash of the model at `path` beside what it should be, and what quarantine says of it.
 
     ModelError if the file cannot be read.
@@ -111,7 +115,7 @@ def verified(path: Path, labels: str = "") -> VerifiedMessage:
     except OSError as error:
         raise ModelError(f"model {path} cannot be read: {error.strerror}: correct it") from error
     wanted, source = pins.expected(path)
-    verdict = quarantine.inspect(path, ModelConfig(labels=labels))
+    verdict = quarantine.inspect(path, config.model)
     return VerifiedMessage(
         path=printable(path),
         sha256=sha256,
@@ -124,11 +128,11 @@ def verified(path: Path, labels: str = "") -> VerifiedMessage:
     )
 
 
-def loaded(found: ModelMessage, path: Path, labels: str = "") -> ModelMessage:
+def loaded(found: ModelMessage, path: Path, config: Config = DEFAULT) -> ModelMessage:
     """`found`, and what the model at `path` is once loaded. ModelError."""
     from edged.inference import modelfile, tflite
 
-    classifier = tflite.load(ModelConfig(path=str(path), labels=labels))
+    classifier = tflite.load(replace(config.model, path=str(path)), config.camera.fit)
     file = modelfile.read(path)
     image, scores = classifier.image, classifier.scores
     return replace(

@@ -19,6 +19,7 @@ from edged.cli import models as command
 from edged.messages import schemas
 from edged.models import catalog, pins
 from tests.evaluation.conftest import paint
+from tests.inference import builder
 from tests.inference.builder import colours
 from tests.strangers import as_stranger, commons
 
@@ -293,7 +294,7 @@ def test_verify_tells_a_closed_directory(commons: Path) -> None:
         "import edged.inference.tflite, edged.models.quarantine\n"
         "from pathlib import Path\nfrom edged.cli import main\n"
         "edged.models.library.files = lambda _given: []\n"
-        "edged.models.facts.verified = lambda path, _labels: edged.models.facts.VerifiedMessage("
+        "edged.models.facts.verified = lambda path, _config: edged.models.facts.VerifiedMessage("
         "path='', sha256='', hash='right', hash_source='catalog', quarantine='ok', "
         "reason=None, ran=True, confined=True)",
         "sys.exit(main(['models', 'verify', '--dir', sys.argv[1]]))",
@@ -456,3 +457,21 @@ def test_a_name_that_nobody_has_is_one_line(here: Path, capsys: Any) -> None:
         assert capsys.readouterr().err.startswith("edged: no model is called nobody")
     assert main(["classify", "--model", "nobody", "x.png"]) == 65
     assert main(["classify", "--model", "n" * 300, "x.png"]) == 65
+
+
+@pytest.mark.usefixtures("named")
+def test_info_and_verify_are_told_how_a_model_is_fed(here: Path, said: Any) -> None:
+    model = builder.Model()
+    image, value = model.tensor([1, 1, 1, 1], name="image"), model.tensor([1, 1], name="value")
+    model.reshape(image, value)
+    path = here / "lone.tflite"
+    path.write_bytes(model.content([image], [value]))
+    path.with_suffix(".txt").write_text("dog\n")
+    fed = ["--scores", "logits", "--mean", "100", "--std", "10"]
+    status, [refused] = said("verify", str(path))
+    assert (status, refused["quarantine"]) == (65, "refused")
+    status, [found] = said("verify", str(path), *fed)
+    assert (status, found["quarantine"]) == (0, "ok")
+    status, [info] = said("info", str(path), *fed)
+    assert (status, info["output"]["scores"]) == (0, "logits")
+    assert info["input"]["normalised"] == "by model.mean and model.std"
