@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from tests.board.machine import Machine
@@ -251,6 +252,87 @@ class Checks:
         assert self._pid() == before, "another process"
         return f"{told}; plugged in again: frames come, the same process"
 
+    def a_lost_camera_ends_its_rule_and_its_output(self) -> str:
+        machine = self.machine
+        self._configure(camera="lost_after_s = 2.0")
+        machine.tell("systemctl restart edged")
+        self._show(self.on_pattern)
+        on = self._level(0, "1")
+        machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind")
+        off = self._level(0, "0")
+        retained = machine.tell(
+            "mosquitto_sub -t edged/board/camera/availability -C 1 -W 60;"
+            "mosquitto_sub -t edged/board/state -C 1 -W 60"
+        ).splitlines()
+        assert retained[-2] == "offline", retained
+        state = json.loads(retained[-1])
+        assert (state["scene"], state["rules"]) == (None, {}), state
+        last = self._events()[-1]
+        assert (last["active"], last["reason"]) == (False, "camera"), last
+        machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; udevadm settle")
+        self._show(self.on_pattern)
+        again = self._level(0, "1")
+        self._show(self.off_pattern)
+        self._configure()
+        machine.tell("systemctl restart edged")
+        return f"relay {on}, lost {off} ({state['reason']}), back {again}"
+
+    def a_stop_and_a_start_leave_no_rule_open(self) -> str:
+        self._show(self.on_pattern)
+        self._level(0, "1")
+        self.machine.tell("systemctl restart edged")
+        self._level(0, "1")
+        self.machine.tell(f"kill -9 {self._pid()}")
+        self._level(0, "1")
+        self._status_when(lambda status: status["rules"])
+        self._show(self.off_pattern)
+        self._level(0, "0")
+        told = [(event["active"], event["reason"]) for event in self._events()]
+        assert not any(first and second for (first, _), (second, _) in pairwise(told)), told
+        reasons = [reason for _, reason in told]
+        assert "stop" in reasons, told
+        assert "restart" in reasons, told
+        return f"{len(told)} events, after each on an off; {reasons.count('restart')} by restart"
+
+    def a_chip_that_comes_late_is_taken(self) -> str:
+        machine, bank = self.machine, "/sys/kernel/config/gpio-sim/board"
+        machine.tell(f"systemctl stop edged; echo 0 > {bank}/live; systemctl start edged")
+        error = self._status_when(lambda status: status["pins_error"])["pins_error"]
+        frames = self._status()["frames"]
+        self._status_when(lambda status: status["frames"] > frames)
+        machine.tell(
+            f"echo 1 > {bank}/live; rm {PINS}; udevadm settle; "
+            f"cd {bank}; "
+            f"ln -s /sys/devices/platform/$(cat dev_name)/$(cat bank0/chip_name) {PINS}"
+        )
+        lamp = self._level(1, "1")
+        self._status_when(lambda status: status["pins_error"] is None)
+        return f"{error}; frames came; with the chip the lamp is {lamp}"
+
+    def events_of_a_clock_that_began_in_1970_are_sent_with_right_times(self) -> str:
+        machine = self.machine
+        machine.tell("timedatectl set-ntp false; systemctl stop edged mosquitto")
+        now_s = float(machine.tell("date +%s"))
+        machine.tell("date -s @90000; systemctl start edged")
+        self._status_when(lambda status: status["rules"])
+        self._show(self.on_pattern)
+        self._status_when(lambda status: status["rules"]["thing"]["active"])
+        self._show(self.off_pattern)
+        self._status_when(lambda status: not status["rules"]["thing"]["active"])
+        made = self._events()[-2:]
+        assert all(event["time"].startswith("1970") for event in made), made
+        machine.tell(f"date -s @$(( {now_s:.0f} + $(date +%s) - 90000 ))")
+        listen = "mosquitto_sub -t edged/board/event -C 2 -W 60 > /root/late"
+        machine.tell(f"systemctl start mosquitto; ({listen} &) ; true")
+        machine.wait("wc -l < /root/late", lambda said: said == "2")
+        sent = [json.loads(line) for line in machine.tell("cat /root/late").splitlines()]
+        numbers = [event["number"] for event in made]
+        assert [event["number"] for event in sent] == numbers, (sent, numbers)
+        year = machine.tell("date +%Y")
+        assert all(event["time"].startswith(year) for event in sent), sent
+        assert not any(event["time_synced"] for event in sent), sent
+        return f"made in 1970, sent as of {sent[0]['time']}, time_synced false"
+
     def a_turned_picture_is_classified(self) -> str:
         self._configure(camera='rotate_deg = 90\nflip = "horizontal"')
         self.machine.tell("systemctl restart edged")
@@ -381,6 +463,11 @@ class Checks:
     def _service(self, *names: str) -> dict[str, str]:
         said = self.machine.tell("systemctl show edged -p " + ",".join(names))
         return dict(line.split("=", 1) for line in said.splitlines())
+
+    def _events(self) -> list[dict[str, Any]]:
+        said = self.machine.tell("edged events --json --config /etc/edged/edged.toml")
+        told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        return [one for one in told if one["type"] == "event"]
 
     def _pid(self) -> str:
         pid = self._service("MainPID")["MainPID"]
