@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models mutants conformance model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -108,6 +108,9 @@ build/conformance/tflite-runtime/stamp: pyproject.toml setup.py
 conformance: $(VENV)/test.stamp ## edged beside Pillow and a bare interpreter; ARGS="--models DIR --pictures DIR"
 	-$(MAKE) build/conformance/tflite-runtime/stamp
 	$(BIN)/python -m tests.conformance --out docs/reports/conformance.md $(ARGS)
+
+field: $(VENV)/test.stamp ## what brokers, cameras, pins and clocks do in the field: case by case
+	$(BIN)/python -m tests.field --out docs/reports/field.md
 
 arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
