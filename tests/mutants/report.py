@@ -18,6 +18,9 @@ else:
 
 REASONS = Path(__file__).parent / "reasons.toml"
 TARGET = 0.85
+UNLIKELY = 0.025
+"""A sample with a result that is less likely than this where the target is met fails."""
+
 DEAD = {KILLED, HUNG}
 
 HEAD = """# Do the tests notice a fault?
@@ -57,12 +60,15 @@ def tell(verdicts: dict[Mutant, str], total: int, took: str, out: Path | None) -
                 print(f"in {REASONS.name}, but killed or gone: {entry}")
         return int(None in survivors.values() or share < TARGET)
     unexplained = list(survivors.values()).count(None)
-    return int(len(verdicts) - unexplained < _expected(len(verdicts)))
+    return int(_chance(len(verdicts) - unexplained, len(verdicts)) < UNLIKELY)
 
 
-def _expected(number: int) -> float:
-    """Of so many mutants: two standard deviations (binomial) fewer than `TARGET` of them."""
-    return number * TARGET - 2 * math.sqrt(number * TARGET * (1 - TARGET))
+def _chance(killed: int, number: int) -> float:
+    """That of so many mutants no more are killed, where a share of `TARGET` is (binomial)."""
+    return sum(
+        math.comb(number, few) * TARGET**few * (1 - TARGET) ** (number - few)
+        for few in range(killed + 1)
+    )
 
 
 def _fits(mutant: Mutant, entry: dict[str, Any]) -> bool:
