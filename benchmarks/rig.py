@@ -42,6 +42,7 @@ class OnDemandCamera:
     dropped = 0
     due_s = 0.0
     error = None
+    fails = False
 
     def __init__(self) -> None:
         self.decode: Decode

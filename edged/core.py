@@ -221,7 +221,11 @@ class Ended(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
 
 
-Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided | Ended
+class CameraThere(msgspec.Struct, frozen=True):
+    """Frames come: the first ones, or again. Whether anybody decides on them is another matter."""
+
+
+Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere
 """What a port is told."""
 
 
@@ -245,6 +249,11 @@ class Camera(Protocol):
     @property
     def error(self) -> str | None:
         """Why the camera delivers nothing good at present, one line; None while it does."""
+        ...
+
+    @property
+    def fails(self) -> bool:
+        """Whether ``error`` says that no frames come at all; else those that come are odd."""
         ...
 
     @property

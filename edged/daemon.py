@@ -230,7 +230,7 @@ class Daemon:
         pipeline.vitals.health_s = taken.config.mqtt.health_s
         logging.getLogger().setLevel(taken.config.log.level.upper())
         self._ports.reconfigure(taken.config)
-        if taken.perception.scene is UNDECIDED:
+        if taken.perception.scene is UNDECIDED and not pipeline.outage.lost:
             pipeline.tell(Undecided())
         log.info("configuration reloaded")
         if restart_for:

@@ -1,29 +1,48 @@
-"""When the camera has been away for so long that nothing is known any more."""
+"""When the camera has been away for so long that nothing is known any more, and when it is back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
+from edged.core import Camera, CameraThere, Reason, Report
+
+
+def no_picture(error: str | None) -> str:
+    """What is said to who waits for one."""
+    return f"the camera delivers no picture: {error}"
+
 
 class Outage:
-    """The loop's thread only."""
+    """The loop's thread only. ``lost`` is whether an outage is under way."""
 
     def __init__(self, lost_after_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.lost = False
         self._lost_after_s = lost_after_s
         self._clock = clock
         self._last_frame_s = clock()
-        self._lost = False
+        self._there = False
 
-    def begins(self, error: str | None, *, frame_came: bool) -> bool:
-        """True once, when no frame has come for `lost_after_s` and the camera tells an `error`.
+    def watch(
+        self,
+        camera: Camera,
+        end_rules: Callable[[Reason, str], None],
+        tell: Callable[[Report], None],
+        *,
+        frame_came: bool,
+    ) -> None:
+        """End the rules once when no frame has come for `lost_after_s` and the `camera` fails.
 
-        A camera that is slow, and not in trouble, is not lost.
+        One that is only slow is not lost. With the first frame, and the first after an outage,
+        `CameraThere` is told.
         """
         if frame_came:
-            self._last_frame_s = self._clock()
-            self._lost = False
-        if error is None or self._lost:
-            return False
-        self._lost = self._clock() >= self._last_frame_s + self._lost_after_s
-        return self._lost
+            self._last_frame_s, self.lost = self._clock(), False
+            if not self._there:
+                self._there = True
+                tell(CameraThere())
+        elif camera.fails and not self.lost:
+            self.lost = self._clock() >= self._last_frame_s + self._lost_after_s
+            if self.lost:
+                self._there = False
+                end_rules("camera", no_picture(camera.error))

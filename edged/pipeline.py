@@ -14,7 +14,7 @@ from edged.core import Camera, Ended, Frame, Port, Reason, Report, Result
 from edged.health import Vitals
 from edged.journal import Recorder
 from edged.mailbox import Mailbox
-from edged.outage import Outage
+from edged.outage import Outage, no_picture
 from edged.perception.perception import Perception
 from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
@@ -110,9 +110,8 @@ class Pipeline:
         error = self.camera.error
         self.watchdog.feed(frame_came=frame_came, camera_error=error, due_s=self.camera.due_s)
         if error is not None:
-            self.snapshots.refuse(f"the camera delivers no picture: {error}")
-        if self.outage.begins(error, frame_came=frame_came):
-            self.end_rules("camera", f"the camera delivers no picture: {error}")
+            self.snapshots.refuse(no_picture(error))
+        self.outage.watch(self.camera, self.end_rules, self.tell, frame_came=frame_came)
         now_s = self.clock()
         if self.vitals.due(now_s):
             health = self.vitals.sample(now_s, self.camera, self.perception, self.attention)

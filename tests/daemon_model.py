@@ -154,7 +154,7 @@ class Model:
         self.seen = self.told = NOTHING_YET
         self._rule_held = False
         if not self._lamp_by_hand or self._lamp_follows:
-            self.lamp, self._lamp_follows, self._lamp_by_hand = 0.0, None, False
+            self.lamp, self._lamp_follows, self._lamp_by_hand = 0.0, False, False
         if self.awake:
             self._look()
 

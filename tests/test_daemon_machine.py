@@ -47,6 +47,7 @@ class Scene:
     dropped = 0
     due_s = 0.0
     error: str | None = None
+    fails = False
 
     def __init__(self, clock: Clock) -> None:
         self.picture = "none"

@@ -16,6 +16,7 @@ from edged.commands import Pause, Reload, Reply, Request, Resume, SetOutput, Tak
 from edged.config.schema import DecideConfig, RuleConfig
 from edged.core import (
     UNDECIDED,
+    CameraThere,
     Ended,
     Event,
     Frame,
@@ -52,6 +53,7 @@ class ScriptedCamera:
     def __init__(self, script: Sequence[Entry], mailbox: Mailbox) -> None:
         self.now_s = 0.0
         self.error: str | None = None
+        self.fails = False
         self.wanted_px: list[tuple[int, int] | None] = []
         self.skipped = 0
         self._script = iter(script)
@@ -174,10 +176,12 @@ class Run:
         wake_s: float = 0.0,
         health_s: float = 0.0,
         camera_error: str | None = None,
+        odd: bool = False,
     ) -> None:
         self.mailbox = Mailbox()
         self.camera = ScriptedCamera(script, self.mailbox)
         self.camera.error = camera_error
+        self.camera.fails = camera_error is not None and not odd
         self.notebook = Notebook()
         self.notifier = CountingNotifier()
         attention = Attention(wake_s, lambda: self.camera.now_s)
@@ -396,3 +400,16 @@ def test_a_camera_that_never_came_is_told_too() -> None:
 def test_an_outage_lets_an_idle_loop_fall_asleep() -> None:
     run = Run(1.0, *AWAY, *AWAY, wake_s=0.5, camera_error="unplugged")
     assert run.pipeline.attention.idle
+
+
+def test_a_camera_whose_frames_are_odd_is_not_lost() -> None:
+    assert not Run(1.0, *AWAY, 1.0, camera_error="frozen", odd=True).notebook.of(Ended)
+
+
+def test_that_frames_come_is_told_first_and_after_each_outage_also_while_nobody_decides() -> None:
+    run = Run(1.0, 1.0, *AWAY, 1.0, 1.0, camera_error="unplugged")
+    kinds = [type(r) for r in run.notebook.reports if isinstance(r, CameraThere | Ended)]
+    assert kinds == [CameraThere, Ended, CameraThere]
+    asleep = Run(None, Pause(), None, 1.0, 1.0, camera_error="unplugged")
+    assert not asleep.notebook.of(Result)
+    assert len(asleep.notebook.of(CameraThere)) == 1

@@ -76,6 +76,11 @@ class NewestFrame:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
+    @property
+    def fails(self) -> bool:
+        """Whether no frames come at all."""
+        return self._troubles["lost"] is not None
+
     def __enter__(self) -> NewestFrame:
         self._expect(self._camera.start_s)
         self._thread.start()

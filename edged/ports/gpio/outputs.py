@@ -106,20 +106,21 @@ class Drive:
         self._output = output
         self._active: bool | None = None
         self._held = False
+        self._no_pictures = False
 
     def follow(self, active: bool, score: float, events: Sequence[Event], now_s: float) -> None:
         """Take what the rule holds at this frame, and the frame's events of all rules."""
         output = self._output
         if output.action == "pulse":
-            if self._active is None:
+            if self._no_pictures and not self._held:
                 self.value = 0.0
-            self._active = active
+            self._no_pictures, self._active = False, active
             if any(self._starts_pulse(event) for event in events):
                 self.value = 1.0
                 self.due_s = now_s + output.pulse_s
             return
-        changed = active != self._active
-        self._active = active
+        changed = active != self._active or (self._no_pictures and not self._held)
+        self._no_pictures, self._active = False, active
         if changed:
             self._held = False
         if self._held or output.action == "manual":
@@ -142,8 +143,9 @@ class Drive:
         if wanted == "keep" or by_hand:
             return
         self.value = 0.0 if wanted == "off" else wanted
-        self.due_s = self._active = None
-        self._held = False
+        self.due_s = None
+        self._active = self._held = False
+        self._no_pictures = True
 
     def hold(self, value: float) -> None:
         """A value set by hand: it stays until the rule changes, and ends a pulse or a blink."""

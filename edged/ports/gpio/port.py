@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -129,14 +130,15 @@ class GpioPort:
         if self._thread is not None:
             self._thread.join(JOIN_S)
         for output in self._outputs:
-            if output.actuator is None:
-                continue
-            try:
-                value = output.actuator.leave(output.value)
-            except PortError as error:
-                logger.error("%s", error)
-            else:
-                self._tell(OutputState(output.config.name, value, self._clock()))
+            value, reason = 0.0, output.error
+            if output.actuator is not None:
+                try:
+                    value, reason = output.actuator.leave(output.value), None
+                except PortError as error:
+                    logger.error("%s", error)
+                    reason = str(error)
+            # Of one that nobody drives nothing is known, and it shall not be told as on for ever.
+            self._tell(OutputState(output.config.name, value, self._clock(), reason))
         self._outputs.clear()
 
     def tell_all(self) -> None:
@@ -185,9 +187,12 @@ class GpioPort:
                 if output.config.name == name:
                     if output.actuator is None:
                         raise CommandError(f"not set: {output.error}")
+                    before = copy(output.drive)
                     output.drive.hold(shown(output.config, value))
                     self._settle(self._clock())
                     if output.error is not None:
+                        # What is refused now is not done later, when the pin comes back.
+                        output.drive = before
                         raise CommandError(f'output "{name}" does not answer; see the log')
                     return output.value
         if self._undriven:

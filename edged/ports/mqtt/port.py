@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edged.commands import Reply
 from edged.config.schema import MqttConfig
-from edged.core import Ended, Health, OutputState, Report, Result, Snapshot, Undecided
+from edged.core import CameraThere, Ended, Health, OutputState, Report, Result, Snapshot, Undecided
 from edged.errors import EdgedError
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
@@ -41,6 +41,8 @@ def _ignored(message: MQTTMessage) -> None:
 
 
 T = TypeVar("T")
+
+ONLINE, OFFLINE = b"online", b"offline"
 
 PENDING_REPORTS = 16
 """Reports that wait for the worker; beyond, the oldest is skipped and counted."""
@@ -134,7 +136,7 @@ class MqttPort:
     def __enter__(self) -> MqttPort:
         # Not what an earlier run left with the broker: nothing is known before the first frame.
         self._nothing_known("edged has just started")
-        self._tell_camera(b"offline")
+        self._tell_camera(OFFLINE)
         self._worker.start()
         self._connection.start()
         return self
@@ -180,7 +182,7 @@ class MqttPort:
             case Result():
                 for event in report.events:
                     self._delivery.put(event.number)
-                self._tell_camera(b"online")
+                self._tell_camera(ONLINE)
                 self._write_state(report)
                 self._write_when_due(report)
                 self._connection.first_done()
@@ -193,14 +195,16 @@ class MqttPort:
                 for event in report.events:
                     self._delivery.put(event.number)
                 if report.reason != "restart":
-                    self._tell_camera(b"offline")
+                    self._tell_camera(OFFLINE)
                     self._nothing_known(report.why)
             case Snapshot():
                 self._hand_over_image(report.result)
             case Health():
-                if report.camera_error is None and report.frames:
-                    self._tell_camera(b"online")
                 self._hand_over(report)
+            case CameraThere() if self._camera != ONLINE:
+                # Nobody decides on its frames: paused or idle.
+                self._tell_camera(ONLINE)
+                self._nothing_known(None)
 
     def _nothing_known(self, reason: str | None) -> None:
         self._state_key = None

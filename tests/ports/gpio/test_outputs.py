@@ -192,3 +192,15 @@ def test_an_output_that_follows_no_rule_does_not_care_for_the_camera() -> None:
     lamp.hold(1.0)
     lamp.lose()
     assert lamp.value == 1.0
+
+
+def test_what_is_set_by_hand_while_the_camera_is_lost_stays_with_the_first_picture() -> None:
+    lamp = drive(on_lost=0.0)
+    lamp.follow(False, 0.1, [], 0.0)
+    lamp.lose()
+    lamp.hold(1.0)
+    lamp.follow(False, 0.1, [], 20.0)
+    assert lamp.value == 1.0
+    lamp.follow(True, 0.9, [], 21.0)
+    lamp.follow(False, 0.1, [], 22.0)
+    assert lamp.value == 0.0

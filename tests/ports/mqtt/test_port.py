@@ -22,7 +22,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from edged.commands import Reply, Request, Resume, SetOutput, TakeSnapshot
 from edged.config.schema import MqttConfig
-from edged.core import Ended, OutputState, Snapshot, Undecided
+from edged.core import CameraThere, Ended, OutputState, Snapshot, Undecided
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from tests.mosquitto import (
@@ -490,8 +490,11 @@ def test_the_camera_has_an_availability_of_its_own(broker: Broker, make_port: Ma
         assert listener.next().payload == b"online"
         port.write(Ended("camera", "the camera delivers no picture: unplugged"))
         assert listener.next().payload == b"offline"
-        port.write(health())
+        # Frames come, and nobody decides on them.
+        port.write(CameraThere())
         assert listener.next().payload == b"online"
+    with Listener(broker.port, "edged/porch/state") as late:
+        assert read(late.next())["reason"] is None
 
 
 def test_rules_that_end_without_a_frame_are_told_with_the_reason(
