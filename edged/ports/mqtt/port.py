@@ -122,7 +122,7 @@ class MqttPort:
             (mqtt.retry_min_s, mqtt.retry_max_s),
         )
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
-        self._closing = False
+        self._closing = self._working = False
         self._state_key: object = None
         self._camera = b""
         self._to_announce = False
@@ -216,7 +216,8 @@ class MqttPort:
             self._retain(self._topics.camera, availability)
 
     def _left_to_do(self) -> bool:
-        return bool(self._retained or self._replies or self._reports or self._images)
+        waiting = self._retained or self._replies or self._reports or self._images
+        return bool(self._working or waiting)
 
     def _write_state(self, result: Result) -> None:
         scene = result.scene
@@ -358,6 +359,8 @@ class MqttPort:
     def _work(self) -> None:
         while not self._closing:
             self._work_due.wait(self._delivery.due_in_s())
+            # Before the first thing is taken, so that at a stop none is between two hands.
+            self._working = True
             self._work_due.clear()
             self._publish_retained()
             if self._to_announce:
@@ -370,6 +373,7 @@ class MqttPort:
                 self._publish_report(self._reports.popleft())
             while self._images:
                 self._publish_image(self._images.popleft())
+            self._working = False
         self._memory.save()
 
     def _publish_report(self, report: Report) -> None:

@@ -85,6 +85,8 @@ def run_with(broker: Broker, folder: Path, *outputs: str, **options: Any) -> Non
     with RecordedPort(mqtt_to(broker, **options), folder, Mailbox(), outputs) as port:
         for name in outputs:
             port.write(OutputState(name, 1.0, 0.0))
+        # Of what happens without a connection there is no picture.
+        wait_until(lambda: port.live)
         port.write(result(events=(event(),)))
         wait_until(lambda: port.live and not port._left_to_do())
 
