@@ -9,10 +9,23 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 UID = 12345
+
+
+def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `folder` one that this user may not look into, also for root."""
+    scandir = os.scandir
+
+    def refusing(path: Path) -> Any:
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
 
 
 @pytest.fixture

@@ -9,29 +9,25 @@ import pytest
 from edged.attention import Attention
 from edged.commands import Pause, Request, Resume, Wake
 from edged.core import Result
+from tests.clocks import StandingClock
 from tests.ports.mqtt.reports import event, result
 
 
-class Clock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> StandingClock:
+    return StandingClock()
 
 
-def test_without_an_idle_time_it_is_always_awake(clock: Clock) -> None:
+def test_without_an_idle_time_it_is_always_awake(clock: StandingClock) -> None:
     for attention in (Attention(0.0, clock), Attention(clock=clock)):
         clock.now_s += 1e9
         assert attention.awake
         assert not attention.idle
 
 
-def test_it_idles_when_no_wake_has_come_for_so_long_and_a_wake_ends_that(clock: Clock) -> None:
+def test_it_idles_when_no_wake_has_come_for_so_long_and_a_wake_ends_that(
+    clock: StandingClock,
+) -> None:
     attention = Attention(2.0, clock)
     clock.now_s = 1.9
     assert attention.awake
@@ -49,7 +45,7 @@ def test_it_idles_when_no_wake_has_come_for_so_long_and_a_wake_ends_that(clock: 
         (result(active=False), False),
     ],
 )
-def test_what_happens_keeps_it_awake(clock: Clock, seen: Result, awake: bool) -> None:
+def test_what_happens_keeps_it_awake(clock: StandingClock, seen: Result, awake: bool) -> None:
     attention = Attention(2.0, clock)
     clock.now_s = 1.5
     attention.keep_awake(seen)
@@ -57,7 +53,7 @@ def test_what_happens_keeps_it_awake(clock: Clock, seen: Result, awake: bool) ->
     assert attention.awake is awake
 
 
-def test_it_stays_awake_while_a_rule_holds_though_no_frame_comes(clock: Clock) -> None:
+def test_it_stays_awake_while_a_rule_holds_though_no_frame_comes(clock: StandingClock) -> None:
     attention = Attention(2.0, clock)
     attention.keep_awake(result(active=True))
     clock.now_s = 100.0
@@ -69,7 +65,7 @@ def test_it_stays_awake_while_a_rule_holds_though_no_frame_comes(clock: Clock) -
     assert attention.idle
 
 
-def test_it_stays_awake_when_an_idle_time_is_set_while_a_rule_holds(clock: Clock) -> None:
+def test_it_stays_awake_when_an_idle_time_is_set_while_a_rule_holds(clock: StandingClock) -> None:
     attention = Attention(0.0, clock)
     clock.now_s = 100.0
     attention.keep_awake(result(active=True))
@@ -78,7 +74,7 @@ def test_it_stays_awake_when_an_idle_time_is_set_while_a_rule_holds(clock: Clock
     assert attention.awake
 
 
-def test_a_changed_idle_time_counts_from_the_last_wake(clock: Clock) -> None:
+def test_a_changed_idle_time_counts_from_the_last_wake(clock: StandingClock) -> None:
     attention = Attention(2.0, clock)
     clock.now_s = 3.0
     attention.wake_s = 5.0
@@ -87,7 +83,7 @@ def test_a_changed_idle_time_counts_from_the_last_wake(clock: Clock) -> None:
     assert attention.idle
 
 
-def test_a_pause_lasts_until_the_resume_which_wakes_too(clock: Clock) -> None:
+def test_a_pause_lasts_until_the_resume_which_wakes_too(clock: StandingClock) -> None:
     attention = Attention(2.0, clock)
     request: Request[Any] = Request(Pause())
     assert attention.pause(request).paused
@@ -99,7 +95,7 @@ def test_a_pause_lasts_until_the_resume_which_wakes_too(clock: Clock) -> None:
 
 
 def test_who_paused_and_resumed_is_in_the_log_once(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: StandingClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     attention = Attention(0.0, clock)
@@ -110,7 +106,7 @@ def test_who_paused_and_resumed_is_in_the_log_once(
     assert caplog.messages == ["paused by input door", "resumed by MQTT"]
 
 
-def test_who_woke_it_is_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_woke_it_is_in_the_log(clock: StandingClock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     attention = Attention(2.0, clock)
     attention.wake(Request(Wake(), "nobody needed it"))
@@ -119,7 +115,7 @@ def test_who_woke_it_is_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixtur
     assert caplog.messages == ["woken by input door"]
 
 
-def test_what_happens_before_it_may_idle_counts_when_it_may(clock: Clock) -> None:
+def test_what_happens_before_it_may_idle_counts_when_it_may(clock: StandingClock) -> None:
     attention = Attention(0.0, clock)
     clock.now_s = 10.0
     attention.keep_awake(result(active=True))
@@ -128,7 +124,7 @@ def test_what_happens_before_it_may_idle_counts_when_it_may(clock: Clock) -> Non
     assert attention.awake
 
 
-def test_it_is_awake_while_something_moves_and_for_its_time_after(clock: Clock) -> None:
+def test_it_is_awake_while_something_moves_and_for_its_time_after(clock: StandingClock) -> None:
     moves = True
     attention = Attention(2.0, clock, sensed=lambda: moves)
     clock.now_s = 100.0

@@ -28,6 +28,7 @@ from edged.core import Event, Frame
 from edged.daemon import Daemon
 from edged.ports.gpio import factory
 from edged.ports.gpio.mock_pins import MockPins
+from tests.clocks import StandingClock
 from tests.daemon_model import LABELS, Model, Wanted
 from tests.device import configuration, write_labels
 from tests.mosquitto import wait_until
@@ -49,7 +50,7 @@ class Scene:
     error: str | None = None
     fails = False
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: StandingClock) -> None:
         self.picture = "none"
         self._clock = clock
         self._number = 0
@@ -71,13 +72,6 @@ class Scene:
         return self.picture != "none"
 
 
-class Clock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 class Numbers:
     """A journal that keeps them in memory."""
 
@@ -96,7 +90,7 @@ class DaemonMachine(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(TemporaryDirectory()))
-        self.clock = Clock()
+        self.clock = StandingClock()
         self.camera = Scene(self.clock)
         self.pins = MockPins()
         self.journal = Numbers()

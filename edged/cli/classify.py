@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edged.cli.model import configured, loaded
+from edged import build
+from edged.cli.model import configured
 from edged.cli.progress import followed
 from edged.cli.standard_input import STANDARD_INPUT, standard_input
 from edged.core import Pixels
@@ -23,7 +24,7 @@ from edged.printable import printable
 
 def run(arguments: argparse.Namespace) -> int:
     """Each picture, in the order given; folders are searched through and sorted by name."""
-    classifier = loaded(configured(arguments, arguments.model))
+    classifier = build.classifier(configured(arguments, arguments.model))
     found = classifier.found_labels
     if found.guessed:
         print(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from edged.cli.model import configured, loaded, tell_suspicions
+from edged import build
+from edged.cli.model import configured, tell_suspicions
 from edged.cli.output import write_file
 from edged.cli.progress import followed
 from edged.evaluation import (
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = configured(arguments, arguments.model)
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
-    classifier = loaded(config)
+    classifier = build.classifier(config)
     classes_of(dataset, classifier.labels)
     facts = document.describe(classifier, probe.measure(config.model))
     outcome = evaluation.evaluate(dataset, [classifier], partial(followed, what="evaluate"))

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edged import build, logs
+from edged import logs
 from edged.cli.arguments import MODEL_OPTIONS
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.inference.tflite import TfliteClassifier
 from edged.models import library
 
 if TYPE_CHECKING:
@@ -37,11 +36,6 @@ def configured(arguments: argparse.Namespace, model: str, more: Sequence[str] = 
     config = load(arguments.config, [*arguments.overrides, *given, *more], os.environ)
     path = str(library.resolve(model)) if model else config.model.path
     return replace(config, model=replace(config.model, path=path, require_blessing=False))
-
-
-def loaded(config: Config) -> TfliteClassifier:
-    """The classifier, out of quarantine. ModelError."""
-    return build.classifier(config)
 
 
 def tell_suspicions(*evaluations: Evaluation) -> None:

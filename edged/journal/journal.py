@@ -139,14 +139,17 @@ class Journal:
             for number, event in enumerate(events, first)
         )
         told = [messages.event(event, moment) for event in numbered]
-        reading = read_clock(self._wall_clock)
-        entries = [Entry(event.number, messages.kept(event, reading)) for event in told]
+        payloads = {event.number: event.json() for event in told}
+        entries = [Entry(*item) for item in payloads.items()]
+        if not moment.synced:
+            reading = read_clock(self._wall_clock)
+            entries = [Entry(event.number, messages.kept(event, reading)) for event in told]
         with self._changed:
             if not self._waiting:
                 self._waiting_since_s = moment.now_s
             self._waiting.extend(entries)
             self._last = entries[-1].number
-            self._newest = {event.number: event.json() for event in told}
+            self._newest = payloads
             while len(self._waiting) > MEMORY_EVENTS:
                 self._full_up_to = self._waiting.popleft().number
                 self._lose(self._full_up_to)

@@ -15,6 +15,7 @@ import pytest
 
 from edged.cli import main
 from tests.inference import builder
+from tests.strangers import close
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
@@ -203,14 +204,7 @@ def test_a_closed_folder_is_told_and_the_rest_go_on(
 ) -> None:
     closed = pictures / "closed"
     closed.mkdir()
-    scandir = os.scandir
-
-    def refusing(path: Path) -> Any:
-        if path == closed:
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+    close(closed, monkeypatch)
     assert main(["classify", "--json", str(pictures)]) == 1
     first, refused, last = documents(capsys)
     assert (first["error"], last["error"]) == (None, None)

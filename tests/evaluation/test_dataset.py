@@ -4,7 +4,6 @@ import io
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from PIL import Image
 from edged.errors import PictureError
 from edged.evaluation import dataset as datasets
 from edged.evaluation.dataset import DataError, Dataset, Example, classes_of, open_dataset
+from tests.strangers import close
 
 LABELS = ["background", "tabby, tabby cat", "hot dog", "crane", "crane"]
 
@@ -96,17 +96,6 @@ def test_with_nothing_but_closed_folders_there_is_no_data(
     close(tmp_path / name, monkeypatch)
     with pytest.raises(DataError, match="permission denied"):
         open_dataset(tmp_path)
-
-
-def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scandir = os.scandir
-
-    def refusing(path: Path) -> Any:
-        if path == folder:
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
 
 
 def test_a_zip_reads_as_the_folder_in_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from edged.journal import journal as module
 from edged.journal.entry import Entry
 from edged.journal.journal import CURSOR_S, DISK_RETRY_S, Journal
 from edged.journal.numbers import BLOCK, read_mark
+from tests.clocks import StandingClock
 from tests.journal.made import Blocked, cursors, on_disk, reader, record, threadless
 from tests.mosquitto import wait_until
 
@@ -24,21 +25,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "events.db"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock(100.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def journal(path: Path, clock: Clock) -> Journal:
+def journal(path: Path, clock: StandingClock) -> Journal:
     """Its numbers are reserved, and nothing waits."""
     opened = threadless(path, clock=clock, sync_s=SYNC_S)
     opened.sync()
@@ -59,7 +52,7 @@ def test_nothing_is_due_while_nothing_is_new(journal: Journal) -> None:
 
 
 def test_the_first_event_that_waits_says_when_all_are_written(
-    journal: Journal, clock: Clock
+    journal: Journal, clock: StandingClock
 ) -> None:
     clock.now_s += 1.0
     record(journal)
@@ -70,7 +63,7 @@ def test_the_first_event_that_waits_says_when_all_are_written(
 
 
 def test_a_cursor_is_written_in_its_time_however_often_it_moves(
-    journal: Journal, clock: Clock
+    journal: Journal, clock: StandingClock
 ) -> None:
     consumer = reader(journal)
     consumer.rewind()
@@ -95,7 +88,7 @@ def test_a_cursor_that_stays_where_it_is_is_not_written_again(journal: Journal) 
 
 
 def test_what_comes_while_the_disk_works_is_written_next_and_in_its_time(
-    journal: Journal, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, path: Path, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, late = reader(journal, "here"), reader(journal, "late")
     record(journal, 2)
@@ -168,7 +161,7 @@ def test_a_disk_that_failed_is_tried_again_though_nothing_waits(
 
 
 def test_a_disk_that_fails_is_left_in_peace_for_a_while_and_one_that_works_again_is_not(
-    path: Path, clock: Clock
+    path: Path, clock: StandingClock
 ) -> None:
     clock.now_s = 0.0
     blocked = Blocked(path)
@@ -184,7 +177,7 @@ def test_a_disk_that_fails_is_left_in_peace_for_a_while_and_one_that_works_again
 
 
 def test_the_writer_sleeps_until_something_is_due(
-    journal: Journal, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, path: Path, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its thread: its sleep takes no time, and where nothing is due, a step is done."""
     consumer = reader(journal)

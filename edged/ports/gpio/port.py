@@ -149,7 +149,7 @@ class GpioPort:
 
     def write(self, report: Report) -> None:
         """Drive the outputs by a result's rules and events, or for want of pictures."""
-        if not self._outputs:
+        if not isinstance(report, Result | Ended) or not self._outputs:
             return
         now_s = self._clock()
         with self._changed:

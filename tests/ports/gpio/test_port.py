@@ -18,23 +18,16 @@ from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
 from edged.ports.gpio.port import GpioPort
+from tests.clocks import StandingClock
 from tests.mosquitto import wait_until
 from tests.ports.gpio.fake_gpiod import FakeChip, FakeLine, install
 
 PATIENCE_S = 20.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> StandingClock:
+    return StandingClock(1000.0)
 
 
 @pytest.fixture
