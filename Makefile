@@ -35,13 +35,13 @@ EDITABLE = --config-settings editable_mode=compat --editable
 
 # A stamp for each set of extras: installed again when what it depends on changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video]'
+	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web]'
 	@# As pip does with what it installs for good: else the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,completion,test]'
+	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web,completion,test]'
 	@touch $@
 
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
@@ -126,7 +126,7 @@ include docs/reports/reports.mk
 lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
-		--extra demo --extra v4l2 --extra video --extra lgpio --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
+		--extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
 
 # Where things go; DESTDIR stands before each path but is written into none of them.
 prefix ?= /usr/local
@@ -146,7 +146,7 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion,report]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,web,completion,report]'
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)

@@ -176,6 +176,7 @@ COMMANDS = {
     "classify": _Command("classify", "classify pictures in files", _classify),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
+    "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
     "events": _Command("events", "tell the events in the journal", _events),
     "check-config": _Command(
         "check_config", "say what is wrong with a configuration", _check_config

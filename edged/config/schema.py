@@ -200,6 +200,27 @@ class ControlConfig(Section, frozen=True):
     socket: str = ""
 
 
+class WebTlsConfig(Section, frozen=True):
+    """``[web.tls]``: encryption to browsers, and certificates asked of them."""
+
+    cert_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
+
+
+class WebConfig(Section, frozen=True):
+    """``[web]``: what `edged web` serves, where, and to whom."""
+
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    hosts: list[str] = []
+    token_file: str = ""
+    insecure: bool = False
+    tls: WebTlsConfig = WebTlsConfig()
+    cors: list[str] = []
+    pictures: bool = True
+
+
 class LogConfig(Section, frozen=True):
     """``[log]``: what is written to standard error."""
 
@@ -222,4 +243,5 @@ class Config(Section, frozen=True):
     mqtt: MqttConfig = MqttConfig()
     journal: JournalConfig = JournalConfig()
     control: ControlConfig = ControlConfig()
+    web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
