@@ -25,7 +25,7 @@ from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages.message import Moment
-from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
+from edged.messages.replies import MetricsAnswer, OutputAnswer, ReloadAnswer, StatusAnswer
 from edged.notify import Notifier
 from edged.outage import Outage
 from edged.pipeline import Pipeline
@@ -101,6 +101,7 @@ class Daemon:
         log.info("stopped")
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
+        self._journal = journal
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -122,6 +123,7 @@ class Daemon:
                 commands.Resume: attention.resume,
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
+                commands.TellMetrics: self._metrics,
                 commands.SetOutput: self._set_output,
                 commands.Reload: self._reload,
                 TakeOver: self._take_over,
@@ -193,6 +195,16 @@ class Daemon:
             self._attention,
             self._ports.output_values(),
             self._ports.broker_problems(),
+        )
+
+    def _metrics(self, request: Request[commands.TellMetrics]) -> MetricsAnswer:
+        del request
+        return self._pipeline.vitals.metrics(
+            time.monotonic(),
+            self._status(Request(commands.TellStatus())),
+            self._journal.events,
+            self._journal.metrics(),
+            self._ports.mqtt.metrics() if self._ports.mqtt is not None else None,
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:

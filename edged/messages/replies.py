@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from edged.messages.message import Count, Document, Message
 from edged.messages.results import ClassificationMessage, RuleState
@@ -62,7 +62,51 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     ] = ()
 
 
-AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer
+class Histogram(Struct, frozen=True):
+    """Durations since the start."""
+
+    counts: Annotated[
+        list[Count], Meta(description="by bound, those up to it and above the one before; the rest")
+    ]
+    sum_s: float
+
+
+class JournalMetrics(Struct, frozen=True, kw_only=True):
+    """How events are kept."""
+
+    last: Annotated[Count, Meta(description="the newest number")]
+    waiting: Annotated[Count, Meta(description="events that are not on disk yet")]
+    error: Annotated[str | None, Meta(description="why the disk takes none")] = None
+
+
+class MqttMetrics(Struct, frozen=True, kw_only=True):
+    """How messages reach the broker, counted since the start."""
+
+    connected: bool
+    connections: Count
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_refused: Annotated[Count, Meta(description="events that the broker refused")]
+    messages_dropped: Annotated[Count, Meta(description="messages skipped")]
+
+
+class MetricsAnswer(Answer, frozen=True, kw_only=True):
+    """What the daemon has counted since its start, and its state."""
+
+    version: str
+    uptime_s: float
+    memory_mb: float
+    temperature_c: float | None
+    throttled: bool | None
+    events: Annotated[dict[str, Count], Meta(description="by rule")]
+    bounds_s: Annotated[list[float], Meta(description="upper bounds of the histograms")]
+    stages: Annotated[dict[str, Histogram], Meta(description="of each stage of a frame")]
+    latency: Annotated[Histogram, Meta(description="from the capture of a frame to its decision")]
+    journal: JournalMetrics
+    mqtt: Annotated[MqttMetrics | None, Meta(description="null: MQTT is off")]
+    status: StatusAnswer
+
+
+AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer | MetricsAnswer
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):

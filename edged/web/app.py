@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from edged.config.schema import Config
 from edged.errors import EdgedError
-from edged.web import api
+from edged.web import api, metrics
 from edged.web.daemon import Daemon
 
 
@@ -26,6 +26,7 @@ def all_routes(config: Config, daemon: Daemon) -> list[BaseRoute]:
     return [
         *page(config, daemon),
         *api.routes(config),
+        *metrics.routes(daemon),
     ]
 
 
