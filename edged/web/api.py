@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from edged.config.schema import Config
 from edged.web.kserve import routes as kserve_routes
 from edged.web.max import routes as max_routes
+from edged.web.openapi import routes as openapi_routes
 from edged.web.predict import Predictor, loader
 from edged.web.resource import Bodies
 from edged.web.tfserving import routes as tfserving_routes
@@ -17,4 +18,5 @@ PROTOCOLS = (max_routes, tfserving_routes, kserve_routes)
 def routes(config: Config) -> list[BaseRoute]:
     """Those of every protocol, over one classifier that is loaded when it is first asked."""
     predictor, bodies = Predictor(loader(config)), Bodies()
-    return [route for protocol in PROTOCOLS for route in protocol(predictor, bodies)]
+    protocols = [route for protocol in PROTOCOLS for route in protocol(predictor, bodies)]
+    return [*protocols, *openapi_routes(predictor)]

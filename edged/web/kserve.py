@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "image", "scores"
 HEADER = "inference-header-content-length"
+MOST_CLASSES = (1 << 31) - 1
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration"]
 
 
@@ -42,7 +43,7 @@ class Parameters(Struct, frozen=True):
     binary_data_size: int | UnsetType = UNSET
     binary_data: bool | UnsetType = UNSET
     binary_data_output: bool = False
-    classification: int = 0
+    classification: Annotated[int, Meta(ge=0, le=MOST_CLASSES)] = 0
 
 
 class Input(Struct, frozen=True):
@@ -78,7 +79,7 @@ class Output(Struct, frozen=True, omit_defaults=True):
     shape: list[int]
     datatype: str
     parameters: dict[str, int] | UnsetType = UNSET
-    data: list[float] | list[str] | UnsetType = UNSET
+    data: Sequence[float | str] | UnsetType = UNSET
 
 
 class Inferred(Struct, frozen=True, omit_defaults=True):
@@ -150,7 +151,7 @@ def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
             for version in ("", "/versions/{version}")
             for path, resource in at_model.items()
         ),
-        Route("/v2/{rest:path}", Resource(refusal)),
+        Route("/v2/{rest:anything}", Resource(refusal)),
     ]
 
 
@@ -356,8 +357,6 @@ def _output(
 ) -> tuple[Output, bytes | None]:
     """The output as it is told, and its bytes where they follow the JSON."""
     count = min(wanted.classification, len(classifier.labels))
-    if count < 0:
-        raise RequestError(400, "classification: how many classes to tell, a number from 1")
     if count:
         shape, datatype = [len(predictions), count], "BYTES"
         texts = [

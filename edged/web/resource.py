@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from msgspec import Struct
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -27,6 +28,21 @@ BODY_S = 20.0
 RETRY_AFTER_S = 1
 
 JSON = "application/json"
+
+
+class _AnythingConvertor(Convertor[str]):
+    """The rest of a path, whatever is in it: the one named ``path`` ends at a line feed."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _AnythingConvertor())
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 ErrorForm = Callable[[int, str], Response]

@@ -18,6 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from edged.core import Prediction
 from edged.web.predict import Predictor, classify_encoded, classify_pixels
@@ -72,7 +73,19 @@ def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
 
             return await predictor.run(work)
 
-    return [Route("/v1/models/{rest:path}", Resource(refusal, GET=tell, POST=infer))]
+    told, inferred = Resource(refusal, GET=tell), Resource(refusal, POST=infer)
+    return [Route("/v1/models/{rest:anything}", _Either(told, inferred))]
+
+
+class _Either:
+    """An ASGI application: `inferred` where the path ends in a verb, else `told`."""
+
+    def __init__(self, told: Resource, inferred: Resource) -> None:
+        self._told, self._inferred = told, inferred
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        verb = b":" in scope["raw_path"].rpartition(b"/")[2]
+        await (self._inferred if verb else self._told)(scope, receive, send)
 
 
 def _asked(pattern: re.Pattern[str], request: Request) -> tuple[str, str, str, str]:
