@@ -226,10 +226,6 @@ class Ports:
         """Of each output that was set by hand the seconds until that ends, if it is a time."""
         return self.gpio.by_hand() if self.gpio is not None else {}
 
-    def broker(self) -> str | None:
-        """The state of the connection to the broker; None where there is none to be."""
-        return self.mqtt.state if self.mqtt is not None else None
-
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []

@@ -36,6 +36,7 @@ from edged.messages.replies import (
     Answer,
     AnyAnswer,
     AttentionAnswer,
+    MetricsAnswer,
     OutputAnswer,
     ReloadAnswer,
     ReplyMessage,
@@ -85,6 +86,10 @@ class Wake(Command, frozen=True, kw_only=True, tag="wake"):
 
 class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
     """Say how the daemon is."""
+
+
+class TellMetrics(Command, frozen=True, kw_only=True, tag="metrics"):
+    """Say what has been counted since the start."""
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
@@ -143,6 +148,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Resume: Entry(_ANYBODY, AttentionAnswer),
     Wake: Entry(_ANYBODY, AttentionAnswer),
     TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
+    TellMetrics: Entry(frozenset({Asker.SOCKET}), MetricsAnswer),
     # Over MQTT an output has a topic of its own.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),

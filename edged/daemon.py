@@ -25,7 +25,13 @@ from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages.message import Moment
-from edged.messages.replies import OutputAnswer, ReloadAnswer, SetupAnswer, StatusAnswer
+from edged.messages.replies import (
+    MetricsAnswer,
+    OutputAnswer,
+    ReloadAnswer,
+    SetupAnswer,
+    StatusAnswer,
+)
 from edged.messages.setup import setup
 from edged.notify import Notifier
 from edged.outage import Outage
@@ -102,6 +108,7 @@ class Daemon:
         log.info("stopped")
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
+        self._journal = journal
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -123,6 +130,7 @@ class Daemon:
                 commands.Resume: attention.resume,
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
+                commands.TellMetrics: self._metrics,
                 commands.SetOutput: self._set_output,
                 commands.TellSetup: self._setup,
                 commands.Reload: self._reload,
@@ -196,12 +204,21 @@ class Daemon:
             self._ports.output_values(),
             self._ports.broker_problems(),
             self._ports.set_by_hand(),
-            self._ports.broker(),
         )
 
     def _setup(self, request: Request[commands.TellSetup]) -> SetupAnswer:
         del request
         return setup(self._config, self._pipeline.perception.labels)
+
+    def _metrics(self, request: Request[commands.TellMetrics]) -> MetricsAnswer:
+        del request
+        return self._pipeline.vitals.metrics(
+            time.monotonic(),
+            self._status(Request(commands.TellStatus())),
+            self._journal.events,
+            self._journal.metrics(),
+            self._ports.mqtt.metrics() if self._ports.mqtt is not None else None,
+        )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command

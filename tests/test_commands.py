@@ -49,7 +49,8 @@ def test_who_may_ask_for_what() -> None:
     assert asked[Asker.INPUT] == everybody
     assert asked[Asker.MQTT] == everybody | {"status"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    assert asked[Asker.SOCKET] == everybody | {"status", "setup", "set-output", "reload", "watch"}
+    answered = {"status", "metrics", "setup", "set-output", "reload", "watch"}
+    assert asked[Asker.SOCKET] == everybody | answered
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:

@@ -152,6 +152,19 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _action(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
+    )
+    parser.add_argument(
+        "--listen", default="127.0.0.1", metavar="ADDRESS", help="address to serve at (127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=positive, default=8080, metavar="N", help="port to serve at (8080)"
+    )
+    add_model_options(parser)
+
+
 def _models(parser: argparse.ArgumentParser) -> None:
     from edged.cli.models_parser import add_models
 
@@ -182,6 +195,7 @@ COMMANDS = {
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
     "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
+    "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "tell the events in the journal", _events),
     "check-config": _Command(
         "check_config", "say what is wrong with a configuration", _check_config

@@ -16,10 +16,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     config = configured(arguments)
     logs.start(config.log.level, "command")
-    for needed in NEEDS:
-        if importlib.util.find_spec(needed) is None:
-            raise ConfigError(f"edged web needs {needed}: pip install 'edged[web]'")
+    check_installed("edged web")
     from edged.web import server
 
     server.serve(config)
     return 0
+
+
+def check_installed(command: str) -> None:
+    """ConfigError where what `command` serves with is not there."""
+    for needed in NEEDS:
+        if importlib.util.find_spec(needed) is None:
+            raise ConfigError(f"{command} needs {needed}: pip install 'edged[web]'")

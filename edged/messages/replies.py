@@ -64,12 +64,6 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
         dict[str, float | None],
         Meta(description="outputs set by hand, and the seconds until that ends; null: with a rule"),
     ] = field(default_factory=dict)
-    broker: Annotated[
-        str | None, Meta(description="state of the connection to the broker; null: MQTT is off")
-    ] = None
-    memory_mb: Annotated[float, Meta(description="resident set size")] = 0.0
-    temperature_c: float | None = None
-    throttled: bool | None = None
 
 
 class RuleSetup(Struct, frozen=True, kw_only=True):
@@ -98,7 +92,53 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
     region: Annotated[list[Score], Meta(description="x, y, width, height of the upright picture")]
 
 
-AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | SetupAnswer | StatusAnswer
+class Histogram(Struct, frozen=True):
+    """Durations since the start."""
+
+    counts: Annotated[
+        list[Count], Meta(description="by bound, those up to it and above the one before; the rest")
+    ]
+    sum_s: float
+
+
+class JournalMetrics(Struct, frozen=True, kw_only=True):
+    """How events are kept."""
+
+    last: Annotated[Count, Meta(description="the newest number")]
+    waiting: Annotated[Count, Meta(description="events that are not on disk yet")]
+    error: Annotated[str | None, Meta(description="why the disk takes none")] = None
+
+
+class MqttMetrics(Struct, frozen=True, kw_only=True):
+    """How messages reach the broker, counted since the start."""
+
+    connected: bool
+    connections: Count
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_refused: Annotated[Count, Meta(description="events that the broker refused")]
+    messages_dropped: Annotated[Count, Meta(description="messages skipped")]
+
+
+class MetricsAnswer(Answer, frozen=True, kw_only=True):
+    """What the daemon has counted since its start, and its state."""
+
+    version: str
+    uptime_s: float
+    memory_mb: float
+    temperature_c: float | None
+    throttled: bool | None
+    events: Annotated[dict[str, Count], Meta(description="by rule")]
+    bounds_s: Annotated[list[float], Meta(description="upper bounds of the histograms")]
+    stages: Annotated[dict[str, Histogram], Meta(description="of each stage of a frame")]
+    latency: Annotated[Histogram, Meta(description="from the capture of a frame to its decision")]
+    journal: JournalMetrics
+    mqtt: Annotated[MqttMetrics | None, Meta(description="null: MQTT is off")]
+    status: StatusAnswer
+
+
+AnyAnswer: TypeAlias = (
+    AttentionAnswer | OutputAnswer | ReloadAnswer | SetupAnswer | StatusAnswer | MetricsAnswer
+)
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from edged.config.schema import Config
 from edged.errors import EdgedError
+from edged.web import api, metrics
 from edged.web.daemon import Daemon
 
 
@@ -24,6 +25,8 @@ def all_routes(config: Config, daemon: Daemon) -> list[BaseRoute]:
     """Each module's own, in the order in which they are tried."""
     return [
         *page(config, daemon),
+        *api.routes(config),
+        *metrics.routes(daemon),
     ]
 
 

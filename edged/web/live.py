@@ -19,7 +19,7 @@ import msgspec
 
 from edged.backoff import backoff_s
 from edged.errors import EdgedError
-from edged.imaging.picture import encode_jpeg
+from edged.imaging.picture import jpeg
 from edged.ports.control.client import ControlClient
 from edged.ports.control.shared import Place, SharedReader
 from edged.web.history import History
@@ -140,7 +140,7 @@ class Live:
                         if message["type"] == "shared" and reader is not None:
                             picture = reader.get(_place(message))
                             if picture is not None:
-                                self.picture.put(encode_jpeg(picture, 80))
+                                self.picture.put(jpeg(picture, 80))
                         if not self._looked_at():
                             break
                 except EdgedError:
@@ -197,7 +197,7 @@ class Live:
     def _note(self, message: dict[str, Any], reader: SharedReader | None) -> None:
         if message["type"] == "shared":
             if reader is not None and (picture := reader.get(_place(message))) is not None:
-                self.history.add_thumbnail(message["frame"], encode_jpeg(picture, 75))
+                self.history.add_thumbnail(message["frame"], jpeg(picture, 75))
         else:
             self.history.add(message)
         self._tell()

@@ -19,6 +19,7 @@ from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
 from edged.messages import results
 from edged.messages.message import Moment
+from edged.messages.replies import MqttMetrics
 from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Connection
@@ -132,6 +133,7 @@ class MqttPort:
         self._images: deque[Result] = deque()
         self._unsent: dict[str, deque[MQTTMessageInfo]] = {}
         self._skipped = 0
+        self._connections = 0
 
     def __enter__(self) -> MqttPort:
         # Not what an earlier run left with the broker: nothing is known before the first frame.
@@ -163,6 +165,16 @@ class MqttPort:
     def state(self) -> str:
         """The broker and whether it is reached, for people."""
         return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
+
+    def metrics(self) -> MqttMetrics:
+        """What was counted since the start."""
+        return MqttMetrics(
+            connected=self._connection.up,
+            connections=self._connections,
+            events_dropped=self._delivery.dropped,
+            events_refused=self._delivery.refused_events,
+            messages_dropped=self._skipped,
+        )
 
     def problems(self) -> list[str]:
         """What the broker refuses or lacks at present, one line each."""
@@ -261,6 +273,7 @@ class MqttPort:
         self._work_due.set()
 
     def _connected(self, window: int) -> None:
+        self._connections += 1
         self._retained.send_again()
         self._to_announce = True
         self._work_due.set()
