@@ -209,15 +209,22 @@ class Ports:
         if self.gpio is not None:
             self.gpio.tell_all()
 
-    def set_output(self, name: str, value: float) -> float:
-        """Set an output to a value in 0..1; the value that it has then. CommandError."""
+    def set_output(self, name: str, value: float, for_s: float = 0.0) -> float:
+        """Set an output to a value in 0..1, for at most `for_s` if that is not 0.
+
+        The value that it has then. CommandError.
+        """
         if self.gpio is None:
             raise CommandError(f"{name!r}: no such output; none is configured")
-        return self.gpio.set(name, value)
+        return self.gpio.set(name, value, for_s)
 
     def output_values(self) -> dict[str, float]:
         """What each output has."""
         return self.gpio.values() if self.gpio is not None else {}
+
+    def set_by_hand(self) -> dict[str, float | None]:
+        """Of each output that was set by hand the seconds until that ends, if it is a time."""
+        return self.gpio.by_hand() if self.gpio is not None else {}
 
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""

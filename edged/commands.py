@@ -12,11 +12,22 @@ from contextlib import suppress
 from enum import Enum
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from msgspec import Meta, Struct
 
+from edged.config.schema import Seconds
 from edged.config.toml import shown
 from edged.core import Result
 from edged.errors import CommandError, EdgedError
@@ -30,6 +41,7 @@ from edged.messages.replies import (
     ReloadAnswer,
     ReplyMessage,
     RequestId,
+    SetupAnswer,
     StatusAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
@@ -81,10 +93,17 @@ class TellMetrics(Command, frozen=True, kw_only=True, tag="metrics"):
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
-    """Set an output by hand, until its rule changes."""
+    """Set an output by hand, until its rule changes or a time is over."""
 
     name: Annotated[str, Meta(description="the output's name")]
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
+    for_s: Annotated[
+        Seconds, Meta(description="then back to what its rule asks for; 0: when that changes")
+    ] = 0.0
+
+
+class TellSetup(Command, frozen=True, kw_only=True, tag="setup"):
+    """Say what is looked for, with which model, and what is switched."""
 
 
 class Reload(Command, frozen=True, kw_only=True, tag="reload"):
@@ -93,6 +112,22 @@ class Reload(Command, frozen=True, kw_only=True, tag="reload"):
 
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out, and no request reaches the loop."""
+
+    rate_hz: Annotated[
+        float,
+        Meta(
+            ge=0.0, le=1000.0, description="frames a second at most; 0: all, and each with events"
+        ),
+    ] = 0.0
+    top: Annotated[int, Meta(ge=1, le=1000, description="classes of each frame")] = 3
+    rules: Annotated[bool, Meta(description="the state of all rules with each frame")] = False
+    pictures: Annotated[
+        Literal["none", "events", "all"],
+        Meta(description="frames whose picture is written to shared memory"),
+    ] = "none"
+    side_px: Annotated[
+        int, Meta(ge=16, le=1920, description="a picture's longer side, at most")
+    ] = 640
 
 
 class Entry(NamedTuple):
@@ -116,6 +151,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     TellMetrics: Entry(frozenset({Asker.SOCKET}), MetricsAnswer),
     # Over MQTT an output has a topic of its own.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
+    TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.SOCKET}), ReloadAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
@@ -203,13 +239,30 @@ def level(text: str) -> float:
     raise CommandError("an output is set with ON, OFF or a number from 0 to 1")
 
 
+def seconds(text: str) -> float:
+    """A time as people write it. CommandError."""
+    with suppress(ValueError):
+        value = float(text)
+        if 0.0 <= value <= 86400.0:
+            return value
+    raise CommandError("a time is a number of seconds from 0 to 86400")
+
+
 def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
-    """What it needs to be told, and what reads each from text. CommandError."""
+    """What it can be told, and what reads each from text. CommandError."""
     return {
-        field.name: str if _plain(field.type) is str else level
+        field.name: str if _plain(field.type) is str else _READERS[field.name]
         for field in msgspec.structs.fields(command)
         if field.name not in Command.__struct_fields__
     }
+
+
+def optional_fields(command: type[Command]) -> set[str]:
+    """What of `fields_of` need not be told."""
+    return {field.name for field in msgspec.structs.fields(command) if not field.required}
+
+
+_READERS: Mapping[str, Callable[[str], float]] = {"value": level, "for_s": seconds}
 
 
 def does(command: type[Command]) -> str:

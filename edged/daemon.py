@@ -25,7 +25,14 @@ from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages.message import Moment
-from edged.messages.replies import MetricsAnswer, OutputAnswer, ReloadAnswer, StatusAnswer
+from edged.messages.replies import (
+    MetricsAnswer,
+    OutputAnswer,
+    ReloadAnswer,
+    SetupAnswer,
+    StatusAnswer,
+)
+from edged.messages.setup import setup
 from edged.notify import Notifier
 from edged.outage import Outage
 from edged.pipeline import Pipeline
@@ -125,6 +132,7 @@ class Daemon:
                 commands.TellStatus: self._status,
                 commands.TellMetrics: self._metrics,
                 commands.SetOutput: self._set_output,
+                commands.TellSetup: self._setup,
                 commands.Reload: self._reload,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
@@ -195,7 +203,12 @@ class Daemon:
             self._attention,
             self._ports.output_values(),
             self._ports.broker_problems(),
+            self._ports.set_by_hand(),
         )
+
+    def _setup(self, request: Request[commands.TellSetup]) -> SetupAnswer:
+        del request
+        return setup(self._config, self._pipeline.perception.labels)
 
     def _metrics(self, request: Request[commands.TellMetrics]) -> MetricsAnswer:
         del request
@@ -209,7 +222,7 @@ class Daemon:
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
-        value = self._ports.set_output(command.name, command.value)
+        value = self._ports.set_output(command.name, command.value, command.for_s)
         return OutputAnswer(name=command.name, value=value)
 
     def _post_left_open(self, rules: Sequence[str]) -> None:

@@ -154,6 +154,7 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
+        by_hand: Mapping[str, float | None] | None = None,
     ) -> StatusAnswer:
         """The present state, for who asks."""
         return StatusAnswer(
@@ -169,6 +170,10 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
             broker_problems=tuple(broker_problems),
+            by_hand={
+                name: None if left_s is None else round(left_s, 1)
+                for name, left_s in (by_hand or {}).items()
+            },
         )
 
     def metrics(

@@ -26,6 +26,7 @@ from edged.commands import (
     level,
     name_of,
     open_to,
+    seconds,
 )
 from edged.config.schema import InputConfig
 from edged.errors import CommandError, EdgedError
@@ -48,7 +49,8 @@ def test_who_may_ask_for_what() -> None:
     assert asked[Asker.INPUT] == everybody
     assert asked[Asker.MQTT] == everybody | {"status"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    assert asked[Asker.SOCKET] == everybody | {"status", "metrics", "set-output", "reload", "watch"}
+    answered = {"status", "metrics", "setup", "set-output", "reload", "watch"}
+    assert asked[Asker.SOCKET] == everybody | answered
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
@@ -60,7 +62,7 @@ def test_the_command_line_has_every_command_of_the_control_socket() -> None:
 def test_what_a_command_needs_is_asked_for_on_the_command_line() -> None:
     arguments = make_parser().parse_args(["set-output", "lamp", "0.5"])
     assert (arguments.name, arguments.value) == ("lamp", 0.5)
-    assert fields_of(SetOutput) == {"name": str, "value": level}
+    assert fields_of(SetOutput) == {"name": str, "value": level, "for_s": seconds}
     assert fields_of(Pause) == {}
 
 

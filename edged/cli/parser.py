@@ -19,7 +19,7 @@ from edged.cli.arguments import (
     positive,
     size,
 )
-from edged.commands import Asker, does, fields_of, open_to
+from edged.commands import Asker, does, fields_of, open_to, optional_fields
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -97,8 +97,13 @@ def _command_of(name: str) -> _Command:
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(kind=kind)
+        optional = optional_fields(kind)
         for field, read in fields_of(kind).items():
-            parser.add_argument(field, type=argument(read), metavar=field.upper())
+            if field in optional:
+                option = "--" + field.removesuffix("_s")
+                parser.add_argument(option, dest=field, type=argument(read), metavar="SECONDS")
+            else:
+                parser.add_argument(field, type=argument(read), metavar=field.upper())
         _asking(parser)
 
     said = does(kind)

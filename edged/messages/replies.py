@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from edged.messages.message import Count, Document, Message
+from edged.messages.message import Count, Document, Message, Score
 from edged.messages.results import ClassificationMessage, RuleState
 
 RequestId: TypeAlias = (
@@ -60,6 +60,36 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
+    by_hand: Annotated[
+        dict[str, float | None],
+        Meta(description="outputs set by hand, and the seconds until that ends; null: with a rule"),
+    ] = field(default_factory=dict)
+
+
+class RuleSetup(Struct, frozen=True, kw_only=True):
+    """What a rule looks for, and when it changes; defaults filled in."""
+
+    labels: list[str]
+    combine: str
+    enter: Score
+    exit: Score
+
+
+class OutputSetup(Struct, frozen=True, kw_only=True):
+    """What an output is, and what drives it."""
+
+    device: str
+    rule: Annotated[str, Meta(description="empty: none")]
+    action: str
+
+
+class SetupAnswer(Answer, frozen=True, kw_only=True):
+    """What the daemon runs with: rules, outputs and the labels that rules can name."""
+
+    rules: dict[str, RuleSetup]
+    outputs: dict[str, OutputSetup]
+    labels: Annotated[list[str], Meta(description="of the model, in the order of its classes")]
+    region: Annotated[list[Score], Meta(description="x, y, width, height of the upright picture")]
 
 
 class Histogram(Struct, frozen=True):
@@ -106,7 +136,9 @@ class MetricsAnswer(Answer, frozen=True, kw_only=True):
     status: StatusAnswer
 
 
-AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer | MetricsAnswer
+AnyAnswer: TypeAlias = (
+    AttentionAnswer | OutputAnswer | ReloadAnswer | SetupAnswer | StatusAnswer | MetricsAnswer
+)
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):

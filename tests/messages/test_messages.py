@@ -106,6 +106,7 @@ def reported() -> dict[str, Document]:
         ),
         "health": device.health(health(), AT, messages_dropped=2),
         "output": device.output(OutputState("lamp", 1.0, AT.now_s), AT),
+        "shared": results.shared(seen, 5, (480, 640), AT),
         "reply": Reply(result=seen).message(AT, "snapshot", 3),
     }
 

@@ -19,7 +19,12 @@ from edged.messages.events import EventMessage, GapMessage
 from edged.messages.machine import BenchMessage, VersionMessage
 from edged.messages.models import FetchedMessage, ListedMessage, ModelMessage, VerifiedMessage
 from edged.messages.replies import ReplyMessage
-from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
+from edged.messages.results import (
+    ClassificationMessage,
+    PictureMessage,
+    SharedMessage,
+    StateMessage,
+)
 from edged.messages.schemas import path
 
 SAID: Mapping[str, type[msgspec.Struct]] = {
@@ -27,6 +32,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "event": EventMessage,
     "gap": GapMessage,
     "classification": ClassificationMessage,
+    "shared": SharedMessage,
     "picture": PictureMessage,
     "health": HealthMessage,
     "output": OutputMessage,

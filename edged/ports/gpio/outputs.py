@@ -106,6 +106,7 @@ class Drive:
         self._output = output
         self._active: bool | None = None
         self._held = False
+        self._before = value
         self._no_pictures = False
 
     def follow(self, active: bool, score: float, events: Sequence[Event], now_s: float) -> None:
@@ -121,8 +122,8 @@ class Drive:
             return
         changed = active != self._active or (self._no_pictures and not self._held)
         self._no_pictures, self._active = False, active
-        if changed:
-            self._held = False
+        if changed and self._held:
+            self._held, self.due_s = False, None
         if self._held or output.action == "manual":
             return
         if output.action == "score":
@@ -139,23 +140,39 @@ class Drive:
         What was set by hand while the rule did not hold stays.
         """
         wanted = self._output.on_lost
-        by_hand = self._output.action == "manual" or (self._held and not self._active)
-        if wanted == "keep" or by_hand:
+        if wanted == "keep" or self._output.action == "manual":
+            return
+        if self._held and not self._active:
+            self._no_pictures = True
             return
         self.value = 0.0 if wanted == "off" else wanted
         self.due_s = None
         self._active = self._held = False
         self._no_pictures = True
 
-    def hold(self, value: float) -> None:
-        """A value set by hand: it stays until the rule changes, and ends a pulse or a blink."""
+    def hold(self, value: float, until_s: float | None = None) -> None:
+        """A value set by hand: it ends a pulse or a blink, and stays until the rule changes.
+
+        Or until `until_s`: then the output is what its rule asks for, or what it was before where
+        it has none.
+        """
+        if not (self._held and self.due_s is not None):
+            self._before = self.value
         self.value = value
-        self.due_s = None
+        self.due_s = until_s
         self._held = True
 
+    @property
+    def held(self) -> bool:
+        """Whether its value was set by hand."""
+        return self._held
+
     def tick(self, now_s: float) -> None:
-        """End a pulse or change a blink's phase, if it is due."""
+        """End a pulse or a hold, or change a blink's phase, if it is due."""
         if self.due_s is None or now_s < self.due_s:
+            return
+        if self._held:
+            self._let_go()
             return
         if self._output.action == "pulse":
             self.value, self.due_s = 0.0, None
@@ -166,6 +183,18 @@ class Drive:
         while self.due_s <= now_s:
             self.value = 1.0 - self.value
             self.due_s += phases[int(self.value)]
+
+    def _let_go(self) -> None:
+        self._held, self.due_s = False, None
+        if self._output.action == "manual":
+            self.value = self._before
+        elif self._no_pictures:
+            self.lose()
+        else:
+            follows = self._output.action != "pulse" and self._active
+            self.value = 1.0 if follows else 0.0
+            # The next frame begins a blink, or sets a score.
+            self._active = None
 
     def _starts_pulse(self, event: Event) -> bool:
         output = self._output

@@ -175,9 +175,20 @@ class GpioPort:
         with self._changed:
             return {output.config.name: output.value for output in self._outputs}
 
-    def set(self, name: str, value: float) -> float:
+    def by_hand(self) -> dict[str, float | None]:
+        """Of each output that was set by hand the seconds until that ends; None: with its rule."""
+        now_s = self._clock()
+        with self._changed:
+            return {
+                output.config.name: None if (due_s := output.drive.due_s) is None else due_s - now_s
+                for output in self._outputs
+                if output.drive.held
+            }
+
+    def set(self, name: str, value: float, for_s: float = 0.0) -> float:
         """Set an output by hand to a value in 0..1, until its rule changes. CommandError.
 
+        It stays for `for_s` at most, if that is not 0.
         The value that it has then: a lamp knows only on and off.
         """
         if not 0.0 <= value <= 1.0:
@@ -188,8 +199,9 @@ class GpioPort:
                     if output.actuator is None:
                         raise CommandError(f"not set: {output.error}")
                     before = copy(output.drive)
-                    output.drive.hold(shown(output.config, value))
-                    self._settle(self._clock())
+                    now_s = self._clock()
+                    output.drive.hold(shown(output.config, value), now_s + for_s if for_s else None)
+                    self._settle(now_s)
                     if output.error is not None:
                         # What is refused now is not done later, when the pin comes back.
                         output.drive = before

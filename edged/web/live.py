@@ -1,0 +1,210 @@
+"""What the daemon sees, followed by one thread for all who look.
+
+One connection follows scores, rules and events as long as the process runs; another has pictures,
+and is there only while somebody looks. Both end in a `Newest`: who is slow skips what has become
+old, and never makes anybody wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from edged.backoff import backoff_s
+from edged.errors import EdgedError
+from edged.imaging.picture import jpeg
+from edged.ports.control.client import ControlClient
+from edged.ports.control.shared import Place, SharedReader
+from edged.web.history import History
+
+log = logging.getLogger(__name__)
+
+STATE_HZ = 5.0
+PICTURE_HZ = 15.0
+PICTURE_PX = 640
+THUMBNAIL_PX = 320
+TOP = 5
+LINGER_S = 3.0
+"""How long pictures go on when nobody looks: a page that is loaded again asks at once."""
+
+RETRY_MIN_S, RETRY_MAX_S = 0.5, 5.0
+
+T = TypeVar("T")
+
+
+class Newest(Generic[T]):
+    """The newest of something, from a thread to any number of coroutines."""
+
+    def __init__(self) -> None:
+        self.value: T | None = None
+        self.number = 0
+        self.waiters = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed = asyncio.Event()
+
+    def put(self, value: T) -> None:
+        """From any thread."""
+        self.value, self.number = value, self.number + 1
+        if (loop := self._loop) is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts one more who looks."""
+        self._loop = asyncio.get_running_loop()
+        self.waiters += 1
+        try:
+            yield
+        finally:
+            self.waiters -= 1
+
+    async def after(self, number: int, timeout_s: float) -> T | None:
+        """What is newer than `number`, as soon as it is there; None where nothing comes in time."""
+        self._loop = asyncio.get_running_loop()
+        changed = self._changed
+        if self.number == number:
+            try:
+                await asyncio.wait_for(changed.wait(), timeout_s)
+            except asyncio.TimeoutError:
+                return None
+        return self.value
+
+
+class Live:
+    """Follows one daemon. `pictures` is whether any may be asked for."""
+
+    def __init__(self, client: Callable[[], ControlClient], *, pictures: bool) -> None:
+        """`client` makes one for each connection. Threads start when they are needed."""
+        self._client = client
+        self._may_have_pictures = pictures
+        self.history = History()
+        self.state: Newest[bytes] = Newest()
+        """What the page shows, as JSON; made once for all."""
+        self.picture: Newest[bytes] = Newest()
+        """The newest picture, as JPEG."""
+        self.trouble: str | None = None
+        """Why the daemon cannot be followed; None while it is."""
+        self._looked_s = 0.0
+        self._lock = threading.Lock()
+        self._looking = False
+
+    def start(self) -> None:
+        """Begin to follow, in a thread that lives as long as the process."""
+        threading.Thread(target=self._follow, name="follow", daemon=True).start()
+
+    async def pictures(self) -> AsyncIterator[bytes]:
+        """Each picture as it becomes the newest; the last one again where none comes."""
+        with self.picture.waiting():
+            number = 0
+            while True:
+                self._look()
+                number, picture = await self._next_picture(number)
+                if picture is not None:
+                    yield picture
+
+    async def still(self, timeout_s: float = 5.0) -> bytes | None:
+        """One picture, no older than this call; None where none comes."""
+        with self.picture.waiting():
+            self._look()
+            return await self.picture.after(self.picture.number, timeout_s)
+
+    async def _next_picture(self, number: int) -> tuple[int, bytes | None]:
+        picture = await self.picture.after(number, 1.0)
+        return self.picture.number, picture
+
+    def _look(self) -> None:
+        """Somebody looks: see to it that pictures come."""
+        self._looked_s = time.monotonic()
+        with self._lock:
+            if not self._looking:
+                self._looking = True
+                threading.Thread(target=self._show, name="look", daemon=True).start()
+
+    def _show(self) -> None:
+        try:
+            while self._looked_at():
+                wanted = {"rate_hz": PICTURE_HZ, "pictures": "all", "side_px": PICTURE_PX, "top": 1}
+                try:
+                    for message, reader in self._messages(wanted):
+                        if message["type"] == "shared" and reader is not None:
+                            picture = reader.get(_place(message))
+                            if picture is not None:
+                                self.picture.put(jpeg(picture, 80))
+                        if not self._looked_at():
+                            break
+                except EdgedError:
+                    # The thread that follows says it.
+                    time.sleep(RETRY_MIN_S)
+        finally:
+            with self._lock:
+                self._looking = False
+
+    def _looked_at(self) -> bool:
+        if self.picture.waiters:
+            self._looked_s = time.monotonic()
+        return time.monotonic() - self._looked_s < LINGER_S
+
+    def _follow(self) -> None:
+        failures = 0
+        wanted = {
+            "rate_hz": STATE_HZ,
+            "top": TOP,
+            "rules": True,
+            "pictures": "events" if self._may_have_pictures else "none",
+            "side_px": THUMBNAIL_PX,
+        }
+        while True:
+            try:
+                for message, reader in self._messages(wanted):
+                    if failures or self.trouble is not None:
+                        failures, self.trouble = 0, None
+                        log.info("the daemon is there")
+                    self._note(message, reader)
+            except EdgedError as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("%s", error)
+                self.trouble = str(error)
+                self._tell()
+                time.sleep(backoff_s(failures, RETRY_MIN_S, RETRY_MAX_S))
+
+    def _messages(
+        self, wanted: dict[str, object]
+    ) -> Iterator[tuple[dict[str, Any], SharedReader | None]]:
+        with self._client().following(**wanted) as (messages, descriptors):
+            if not descriptors:
+                # Whoever waits hears that the daemon answers, also where it tells nothing yet.
+                yield {"type": "following"}, None
+                for message in messages:
+                    yield message, None
+                return
+            with closing(SharedReader(descriptors[0], int(str(wanted["side_px"])))) as reader:
+                yield {"type": "following"}, None
+                for message in messages:
+                    yield message, reader
+
+    def _note(self, message: dict[str, Any], reader: SharedReader | None) -> None:
+        if message["type"] == "shared":
+            if reader is not None and (picture := reader.get(_place(message))) is not None:
+                self.history.add_thumbnail(message["frame"], jpeg(picture, 75))
+        else:
+            self.history.add(message)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.state.put(msgspec.json.encode({**self.history.present(), "trouble": self.trouble}))
+
+
+def _place(message: dict[str, Any]) -> Place:
+    return Place(message["sequence"], message["height_px"], message["width_px"])
