@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run test lint check format arm board fuzz-models fuzz-web mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,7 @@ $(NEEDS): need-%:
 	@tests/need $*
 
 bench: need-bench $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
+	$(BIN)/python -m pip install -qq 'flask>=3'
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-arm: need-bench-arm ## instructions on the boards' own cores into docs/benchmarks.md; needs root; ARGS=--check compares
@@ -97,6 +98,9 @@ model: need-model $(TRAIN)/stamp ## train the bundled model, an afternoon on a C
 
 fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
+
+fuzz-web: $(VENV)/test.stamp ## the model APIs against their own OpenAPI document; ARGS="--examples 1000 --seed 7"
+	$(BIN)/python -m tests.fuzz_web $(ARGS)
 
 mutants: $(VENV)/test.stamp ## small faults in the code: do the tests notice? ARGS="--only edged/reload.py"
 	$(BIN)/python -m tests.mutants --out docs/reports/mutants.md $(ARGS)
