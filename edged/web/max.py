@@ -172,14 +172,13 @@ def metadata(classifier: TfliteClassifier) -> Metadata:
     """What the model is, as far as the catalog knows it."""
     from edged.models import catalog
 
-    known = catalog.load()
-    facts = known.facts(classifier.path.stem)
+    facts = catalog.load().facts(classifier.path.stem)
     classes = f"an image classifier of {len(classifier.labels)} classes"
     return Metadata(
         id=classifier.name,
         name=classifier.name,
         description=facts.about if facts else classes,
         type="Image Classification",
-        source=known.sources.get(facts.source, facts.source) if facts else classifier.path.name,
+        source=facts.url if isinstance(facts, catalog.Model) else classifier.path.name,
         license=facts.licence if facts else "unknown",
     )
