@@ -9,7 +9,7 @@ export function el(name, properties = {}, ...children) {
   return element;
 }
 
-export const percent = (score) => `${Math.round(100 * score)} %`;
+export const percent = (score) => `${Math.round(100 * score)}%`;
 
 /** A bar for a score in 0..1, with marks where thresholds are. */
 export function meter(score, { on = false, enter = null, exit = null } = {}) {
