@@ -142,8 +142,9 @@ def look(configuration: Path | None) -> Kept:
         place = file(configuration)
     except ConfigError:
         return Kept()
-    rules = kept(configuration).get("rule", [])
-    return Kept(frozenset(rule["name"] for rule in rules), paths.may_exist(before(place)))
+    rules = [part["rule"][0] for _, part in parts(kept(configuration)) if "rule" in part]
+    names = frozenset(str(rule.get("name")) for rule in rules)
+    return Kept(names, paths.may_exist(before(place)))
 
 
 def write(changes: Path, tree: Tree) -> None:

@@ -10,7 +10,7 @@ from edged.messages.replies import OutputSetup, RuleSetup, SetupAnswer
 
 
 def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
-    """Of the configuration in force, the model's `labels`, and what is kept of the page's changes."""
+    """Of the configuration in force; `labels` are the model's, `kept` is what the page changed."""
     decide = config.decide
     return SetupAnswer(
         rules={
