@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct, field
@@ -56,6 +57,14 @@ class Results(Struct, frozen=True):
     """What the action answers, best class first."""
 
     results: list[Class]
+
+
+class RawRequest(Struct, frozen=True):
+    """What a raw web action gets of HTTP."""
+
+    body: str = field(name="__ow_body")
+    query: str = field(name="__ow_query", default="")
+    headers: dict[str, str] = field(name="__ow_headers", default_factory=dict)
 
 
 class WebResult(Struct, frozen=True, rename="camel"):
@@ -194,36 +203,33 @@ def _web(classifier: TfliteClassifier, arguments: Any) -> WebResult:
 
 
 def _wanted(arguments: dict[str, Any]) -> Wanted:
-    body = arguments.get("__ow_body")
-    if body is None:
+    if arguments.get("__ow_body") is None:
         # Not raw: query, JSON and forms without files have become parameters.
-        image = arguments.get("image")
-        form = {"image": decoded(image, "image")} if isinstance(image, str) else {}
-        return Wanted.of(form, {key: str(arguments[key]) for key in OPTIONS if key in arguments})
-    query = dict(_pairs(arguments.get("__ow_query", "")))
-    headers = arguments.get("__ow_headers") or {}
-    kind = str(headers.get("content-type", ""))
-    data = decoded(body, "__ow_body") if body else b""
+        return _from_parameters(arguments, {})
+    try:
+        request = msgspec.convert(arguments, RawRequest)
+    except msgspec.ValidationError as error:
+        raise RequestError(400, f"no raw request: {error}") from error
+    query = dict(parse_qsl(request.query))
+    kind = request.headers.get("content-type", "")
+    data = decoded(request.body, "__ow_body")
     if kind.startswith("multipart/form-data"):
         return Wanted.of(fields(kind, data), query)
     if kind.startswith(JSON):
-        given = _decoded(data)
-        if not isinstance(given, dict):
-            raise RequestError(400, NO_ARGUMENT)
-        image = given.get("image")
-        form = {"image": decoded(image, "image")} if isinstance(image, str) else {}
-        more = {key: str(given[key]) for key in OPTIONS if key in given}
-        return Wanted.of(form, {**query, **more})
+        return _from_parameters(_decoded(data), query)
     return Wanted.of({"image": data} if data else {}, query)
 
 
+def _from_parameters(parameters: object, query: Mapping[str, str]) -> Wanted:
+    if not isinstance(parameters, dict):
+        raise RequestError(400, NO_ARGUMENT)
+    image = parameters.get("image")
+    form = {"image": decoded(image, "image")} if isinstance(image, str) else {}
+    options = {name: str(parameters[name]) for name in OPTIONS if name in parameters}
+    return Wanted.of(form, {**query, **options})
+
+
 OPTIONS = ("topk", "threshold")
-
-
-def _pairs(query: str) -> list[tuple[str, str]]:
-    from urllib.parse import parse_qsl
-
-    return parse_qsl(query)
 
 
 def _classified(classifier: TfliteClassifier, image: bytes) -> Prediction:

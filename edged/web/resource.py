@@ -72,7 +72,7 @@ class Resource:
     """
 
     def __init__(self, error: ErrorForm, **endpoints: Endpoint) -> None:
-        """`endpoints` are by method, ``GET`` and ``POST``."""
+        """`endpoints` are by method, ``GET`` and ``POST``; without any nothing is there."""
         self._error = error
         self._endpoints = endpoints
         if "GET" in endpoints:
@@ -84,6 +84,8 @@ class Resource:
 
     async def _answer(self, request: Request) -> Response:
         endpoint = self._endpoints.get(request.method)
+        if not self._endpoints:
+            return self._error(404, f"{request.url.path}: there is nothing here")
         if endpoint is None:
             allowed = ", ".join(self._endpoints)
             response = self._error(405, f"{request.method} is not allowed here, but {allowed}")
