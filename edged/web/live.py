@@ -31,7 +31,7 @@ STATE_HZ = 5.0
 PICTURE_HZ = 15.0
 PICTURE_PX = 640
 THUMBNAIL_PX = 320
-TOP = 5
+TOP = 10
 FRESH_S = 1.0
 """A picture that is older is not shown as the present one."""
 LINGER_S = 3.0

@@ -24,7 +24,7 @@ from edged.web.resource import Bodies, RequestError, Resource, json_response, re
 
 FOLDER = Path(__file__).parent
 
-COMMANDS = ("pause", "resume", "wake", "set-output", "reload")
+COMMANDS = ("pause", "resume", "wake", "set-output", "reload", "save", "undo")
 """What the page may ask of the daemon, among all that the control socket takes."""
 
 ASKED_S = 1.0

@@ -1,9 +1,11 @@
 // The page: what the daemon sees, as it is told, and what can be asked of it.
 
 import { $, ask, bars, command, el, meter, percent } from "./dom.js";
+import { drawing } from "./draw.js";
 import { ownPicture } from "./own.js";
 import { livePicture } from "./picture.js";
 import { plot } from "./plot.js";
+import { ruleForm } from "./rule.js";
 
 const KEPT_S = 60;
 const STATUS_MS = 3000;
@@ -12,6 +14,7 @@ let setup = { rules: {}, outputs: {} };
 let past = { events: [] };
 let metrics = null;
 let scores = []; // [{t, rule: score, ...}]
+let classes = []; // [{t, label: score, ...}]
 let timings = []; // [{t, stages}]
 let rates = []; // [[t, fps]]
 let paused = false;
@@ -19,6 +22,8 @@ let newestEvent = null;
 
 const picture = livePicture();
 ownPicture();
+drawing(() => setup, refresh);
+const form = ruleForm(() => classes, refresh);
 
 const clock = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const seconds = (time) => Date.parse(time) / 1000;
@@ -40,12 +45,15 @@ function showLive(live, rules) {
   picture.frameCame();
   const scene = live.scene ?? "undecided";
   if ($("scene").textContent !== scene) $("scene").textContent = scene;
-  bars($("classes"), live.results.map(({ label, score }) => [label, score]));
+  bars($("classes"), live.results.slice(0, 5).map(({ label, score }) => [label, score]));
   $("when").textContent = clock.format(new Date(live.captured));
   const now = seconds(live.captured);
   if (now === scores.at(-1)?.t) return;
   scores.push({ t: now, ...Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.score])) });
   timings.push({ t: now, stages: live.stages_ms });
+  classes.push({ t: now, ...Object.fromEntries(live.results.map(({ label, score }) => [label, score])) });
+  classes = classes.filter(({ t }) => t >= now - KEPT_S);
+  form.frameCame();
   scores = scores.filter(({ t }) => t >= now - KEPT_S);
   timings = timings.filter(({ t }) => t >= now - KEPT_S);
   for (const [name, rule] of Object.entries(rules)) showRule(name, rule, now);
@@ -106,9 +114,13 @@ function build() {
       items.rules.set(name, item);
       const labels = el("p", { className: "detail", textContent: rule.labels.join(", ") });
       const head = el("div", { className: "head" }, el("h3", { textContent: name }), labels, item.pill);
-      return el("li", {}, head, item.meter, item.plot, item.detail);
+      const remove = rule.saved ? el("button", { className: "remove", textContent: "Remove", ariaLabel: `Remove the rule ${name}` }) : null;
+      remove?.addEventListener("click", () => command("save", { remove_rule: name }).then(refresh, (error) => (item.detail.textContent = error.message)));
+      return el("li", {}, head, item.meter, item.plot, item.detail, remove);
     }),
   );
+  form.labels(setup.labels);
+  $("undo").hidden = !setup.undo;
   items.outputs.clear();
   $("output-list").replaceChildren(...Object.entries(setup.outputs).map(([name, output]) => outputItem(name, output)));
   document.querySelector("#rules .empty").hidden = items.rules.size > 0;
