@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edged import access
 from edged.config.schema import Config, WebConfig
 from edged.errors import ConfigError
+from edged.paths import credential
 from edged.web.app import app
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def serve(config: Config) -> None:
     # That it starts and ends is said here, in this project's words.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     with suppress(OSError):
-        os.nice(NICE)
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     server = uvicorn.Server(settings(config))
     listener = listening(config.web)
     log.info("listening at %s", address(config.web))
@@ -142,28 +143,31 @@ def context(web: WebConfig) -> ssl.SSLContext | None:
     tls = web.tls
     if not tls.cert_file:
         return None
+    certificate, key = credential(tls.cert_file), credential(tls.key_file)
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_alpn_protocols(["http/1.1"])
     try:
-        made.load_cert_chain(tls.cert_file, tls.key_file)
+        made.load_cert_chain(certificate, key)
     except OSError as error:
-        raise ConfigError(_unusable("cert_file", tls.cert_file, tls.key_file, error)) from error
+        raise ConfigError(_unusable("cert_file", [certificate, key], error)) from error
     if tls.client_ca_file:
         made.verify_mode = ssl.CERT_REQUIRED
+        authority = credential(tls.client_ca_file)
         try:
-            made.load_verify_locations(tls.client_ca_file)
+            made.load_verify_locations(authority)
         except OSError as error:
-            raise ConfigError(_unusable("client_ca_file", tls.client_ca_file, "", error)) from error
+            raise ConfigError(_unusable("client_ca_file", [authority], error)) from error
     return made
 
 
-def _unusable(key: str, first: str, second: str, error: OSError) -> str:
-    files = f"{first} with {second}" if second else first
+def _unusable(key: str, files: list[Path], error: OSError) -> str:
+    named = " with ".join(map(str, files))
     if isinstance(error, PermissionError):
-        return f"web.tls.{key}: {files}: not permitted; {access.advice(Path(first), os.R_OK)}"
+        closed = next((file for file in files if not os.access(file, os.R_OK)), files[0])
+        return f"web.tls.{key}: {named}: not permitted; {access.advice(closed, os.R_OK)}"
     reason = getattr(error, "reason", None) or error.strerror or error
-    return f"web.tls.{key}: {files}: cannot be used: {reason}; expected PEM files that fit"
+    return f"web.tls.{key}: {named}: cannot be used: {reason}; expected PEM files that fit"
 
 
 def listening(web: WebConfig) -> socket.socket:
