@@ -17,7 +17,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models fuzz-web mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board fuzz-models fuzz-web mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -44,8 +44,13 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web,completion,test]'
 	@touch $@
 
-run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
-	$(BIN)/edged run --config config/demo.toml
+run: $(VENV)/run.stamp ## start the demo: camera, model, broker, outputs and page, with nothing configured
+	@# The page ends with the daemon, and not the other way round.
+	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; \
+		$(BIN)/edged run --config config/demo.toml
+
+screenshots: $(VENV)/test.stamp ## pictures of the page for docs/web.md; needs Debian's chromium
+	$(BIN)/python -m tests.web.screenshots --out docs/pictures
 
 lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/ruff check .
@@ -141,7 +146,7 @@ unitdir ?= $(sysconfdir)/systemd/system
 sysusersdir ?= $(sysconfdir)/sysusers.d
 tmpfilesdir ?= $(sysconfdir)/tmpfiles.d
 completiondir ?= $(prefix)/share/bash-completion/completions
-UNITS = edged.service edged@.service
+UNITS = edged.service edged@.service edged-web.service
 
 install: ## install the service; DESTDIR= and prefix= as usual
 	$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(DESTDIR)$(libdir)

@@ -27,7 +27,7 @@ from typing import (
 import msgspec
 from msgspec import Meta, Struct
 
-from edged.config.schema import Seconds
+from edged.config.schema import Polygons, RuleConfig, Seconds
 from edged.config.toml import shown
 from edged.core import Result
 from edged.errors import CommandError, EdgedError
@@ -110,6 +110,23 @@ class Reload(Command, frozen=True, kw_only=True, tag="reload"):
     """Read the configuration again and take over what can change while edged runs."""
 
 
+class Save(Command, frozen=True, kw_only=True, tag="save"):
+    """Change what is looked at or looked for, and keep that. What is refused changes nothing."""
+
+    region: Annotated[
+        tuple[Score, Score, Score, Score] | None, Meta(description="as camera.region")
+    ] = None
+    privacy: Polygons | None = None
+    rule: Annotated[
+        RuleConfig | None, Meta(description="a new one, or another for that of its name")
+    ] = None
+    remove_rule: Annotated[str | None, Meta(description="the name of one that was saved")] = None
+
+
+class Undo(Command, frozen=True, kw_only=True, tag="undo"):
+    """Take back the last change that was saved; a second time, make it again."""
+
+
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out, and no request reaches the loop."""
 
@@ -153,6 +170,8 @@ COMMANDS: Mapping[type[Command], Entry] = {
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.SOCKET}), ReloadAnswer),
+    Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
+    Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""

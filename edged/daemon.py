@@ -18,6 +18,7 @@ from types import FrameType
 from edged import __version__, build, commands, logs, paths
 from edged.attention import Attention
 from edged.commands import Command, Request
+from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.core import UNDECIDED, Ended, Event, Port, Undecided
@@ -117,7 +118,11 @@ class Daemon:
         stack.callback(lambda: self._in_force.perception.__exit__())
         self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.sensed)
         self._reloader = Reloader(
-            self._read_again, lambda: self._in_force, self._mailbox, self._notifier
+            self._read_again,
+            self._path,
+            lambda: self._in_force,
+            self._mailbox,
+            self._notifier,
         )
         self._pipeline = Pipeline(
             camera,
@@ -134,6 +139,8 @@ class Daemon:
                 commands.SetOutput: self._set_output,
                 commands.TellSetup: self._setup,
                 commands.Reload: self._reload,
+                commands.Save: self._save,
+                commands.Undo: self._save,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
             },
@@ -143,8 +150,8 @@ class Daemon:
             outage=Outage(config.camera.lost_after_s),
         )
 
-    def _read_again(self) -> Config:
-        return load(self._path, self._overrides, os.environ, may_be_empty=False)
+    def _read_again(self, changes: saved.Tree | None) -> Config:
+        return load(self._path, self._overrides, os.environ, may_be_empty=False, changes=changes)
 
     def _traced(self, ports: list[Port], stack: ExitStack) -> Sequence[Port]:
         if self._trace_path is None:
@@ -208,7 +215,7 @@ class Daemon:
 
     def _setup(self, request: Request[commands.TellSetup]) -> SetupAnswer:
         del request
-        return setup(self._config, self._pipeline.perception.labels)
+        return setup(self._config, self._pipeline.perception.labels, self._reloader.kept)
 
     def _metrics(self, request: Request[commands.TellMetrics]) -> MetricsAnswer:
         del request
@@ -244,10 +251,15 @@ class Daemon:
         self._hung_up = False
         self._reloader.begin(request)
 
+    def _save(self, request: Request[commands.Save | commands.Undo]) -> None:
+        self._reloader.begin(request)
+
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
         """Between two frames, what a reload has made ready comes into force."""
         pipeline = self._pipeline
         taken, restart_for = request.command.prepared
+        if taken.config.camera != self._config.camera:
+            pipeline.camera.aim(taken.config.camera)
         taken.perception.succeed(pipeline.perception)
         pipeline.perception = taken.perception
         self._in_force, self._config = taken, taken.config

@@ -7,10 +7,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
 
 from edged import build
-from edged.commands import Command, Reload, Reply, Request
+from edged.commands import Command, Reload, Reply, Request, Save, Undo
+from edged.config import saved
 from edged.config.reload import reloadable
 from edged.config.schema import Config
 from edged.errors import CommandError, ConfigError, EdgedError
@@ -61,21 +65,28 @@ class Reloader:
 
     def __init__(
         self,
-        read: Callable[[], Config],
+        read: Callable[[saved.Tree | None], Config],
+        path: Path | None,
         in_force: Callable[[], InForce],
         mailbox: Mailbox,
         notifier: Notifier,
     ) -> None:
-        """`read` gives the wanted configuration, `in_force` what it is to succeed."""
+        """`read` gives the wanted configuration, with other changes than those that are saved.
+
+        `path` is the configuration file, `in_force` what is to be succeeded.
+        """
         self._read = read
+        self._path = path
+        self.kept = saved.look(path)
+        """What is kept of the changes made from the page."""
         self._in_force = in_force
         self._mailbox = mailbox
         self._notifier = notifier
         self._lock = threading.Lock()
-        self._asked: list[Request[Reload]] = []
+        self._asked: list[Request[Any]] = []
         self._thread: threading.Thread | None = None
 
-    def begin(self, request: Request[Reload]) -> None:
+    def begin(self, request: Request[Any]) -> None:
         """Start, or start again when the present one is done. CommandError while too many wait."""
         with self._lock:
             if len(self._asked) >= REQUESTS:
@@ -88,11 +99,16 @@ class Reloader:
 
     def _run(self) -> None:
         while asked := self._next():
-            reply = self._reload(asked[0].asked_by)
+            reloads = [request for request in asked if isinstance(request.command, Reload)]
             for request in asked:
-                request.reply(reply)
+                if request not in reloads:
+                    request.reply(self._reload(request.asked_by, request.command))
+            if reloads:
+                reply = self._reload(reloads[0].asked_by)
+                for request in reloads:
+                    request.reply(reply)
 
-    def _next(self) -> list[Request[Reload]]:
+    def _next(self) -> list[Request[Any]]:
         with self._lock:
             asked, self._asked = self._asked, []
             if not asked:
@@ -100,19 +116,38 @@ class Reloader:
                 self._notifier.ready()
         return asked
 
-    def _settled(self) -> Config:
+    def _settled(self, changes: saved.Tree | None) -> Config:
         """The configuration when nobody writes it any more. ConfigError."""
-        wanted = self._read()
+        wanted = self._read(changes)
         for _ in range(SETTLING):
             time.sleep(SETTLED_S)
-            before, wanted = wanted, self._read()
+            before, wanted = wanted, self._read(changes)
             if wanted == before:
                 return wanted
         raise ConfigError("the configuration changes all the time; reload when it is written")
 
-    def _reload(self, asked_by: str) -> Reply:
+    def _wanted(self, change: Save | Undo) -> saved.Tree:
+        """What is saved with one more change, or one less. CommandError, ConfigError."""
+        place = saved.file(self._path)
+        if isinstance(change, Undo):
+            return saved.undone(place)
+        told = {"region": change.region, "privacy": change.privacy}
+        camera = {
+            key: value for key, value in msgspec.to_builtins(told).items() if value is not None
+        }
+        rule = None
+        if change.rule is not None:
+            fields = msgspec.to_builtins(change.rule)
+            rule = {key: value for key, value in fields.items() if value is not None}
+        return saved.changed(saved.read(place), camera, rule, change.remove_rule)
+
+    def _reload(self, asked_by: str, change: Save | Undo | None = None) -> Reply:
         try:
-            prepared = prepare(self._in_force(), self._settled())
+            changes = None if change is None else self._wanted(change)
+            prepared = prepare(self._in_force(), self._settled(changes))
+            if changes is not None:
+                saved.write(saved.file(self._path), changes)
+            self.kept = saved.look(self._path)
         except (EdgedError, OSError) as error:
             # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
             for line in str(error).splitlines():

@@ -59,7 +59,9 @@ class Desk:
         self.mailbox = Mailbox()
         self.notifier = Told()
         self.replies: queue.Queue[Reply] = queue.Queue()
-        self.reloader = Reloader(read, lambda: in_force, self.mailbox, self.notifier)
+        self.reloader = Reloader(
+            lambda _: read(), None, lambda: in_force, self.mailbox, self.notifier
+        )
 
     def ask(self) -> None:
         self.reloader.begin(Request(Reload(), "a test", self.replies.put))
@@ -253,5 +255,5 @@ def test_a_configuration_is_read_again_only_after_who_writes_it_had_time(
     monkeypatch.setattr(reload, "SETTLED_S", 0.125)
     monkeypatch.setattr(reload.time, "sleep", waits.append)
     config = load(None, [CAT, "model.threads=1"])
-    assert Desk(in_force, lambda: config).reloader._settled() == config
+    assert Desk(in_force, lambda: config).reloader._settled(None) == config
     assert waits == [0.125]

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from edged import build, logs
+from edged.config import saved
 from edged.config.effective import effective
 from edged.config.load import load
 from edged.paths import control_socket
@@ -21,6 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
         address(control_socket(config))
     with build.perception(config):
         pass
+    for part, _ in saved.parts(saved.kept(arguments.config)):
+        print(f"# {printable(saved.file(arguments.config))}: {printable(part)}")
     if arguments.show:
         print(effective(config))
     else:

@@ -185,14 +185,14 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
-_OWN_OUTPUT = {"snapshot", "watch"}
-"""What the daemon carries out and a module of its own prints."""
+_NOT_ASKED = {"snapshot", "watch", "save"}
+"""What a module of its own prints; and what people do with an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and say what is on it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
-    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
+    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
     "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
     "action": _Command("action", "serve as an OpenWhisk action", _action),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict, replace
+
 from edged import access
-from edged.config import check, validate
+from edged.config import check, saved, validate
 from edged.config.overrides import Origin, apply
 from edged.config.paths import rooted
-from edged.config.schema import Config
+from edged.config.schema import Config, SavedRule
 from edged.config.toml import (
     KeyPath,
     TomlSyntaxError,
@@ -27,6 +31,8 @@ from edged.errors import ConfigError
 from edged.files import open_regular
 from edged.redact import is_secret, redacted_value
 
+log = logging.getLogger(__name__)
+
 FILE_LIMIT_BYTES = 1 << 20
 PROBLEMS_LIMIT = 50
 """Lines that a message has at most; a person mends the first ones and asks again."""
@@ -38,6 +44,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     *,
     may_be_empty: bool = True,
+    changes: saved.Tree | None = None,
 ) -> Config:
     """The configuration of `path` (None: all defaults), under the environment, under ``--set``.
 
@@ -45,6 +52,9 @@ def load(
     as ``EDGED_CAMERA__FPS`` count. Relative file names become absolute: those written in the file
     start at the file's folder, the others at the working directory. A file that sets nothing is
     wrong unless it `may_be_empty`: while edged runs it is more likely one that is being written.
+
+    What was changed from the page is laid over the file; a part of it that does not fit is left out
+    and logged. `changes` stand in for it, all of which must fit.
 
     ConfigError with a line for each problem, of the form
     ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
@@ -60,18 +70,64 @@ def load(
             f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
             "the defaults"
         )
-    origins, lines = apply(raw, overrides, environment or {})
+    environment = environment or {}
+    raw, rules = _changed(raw, path, changes, overrides, environment)
+    origins, lines = apply(raw, overrides, environment)
     config = validate.converted(raw, Config)
     found = validate.problems(raw, Config) if config is None else check.problems(config)
     problems = list(islice(found, PROBLEMS_LIMIT + 1))
     if config is not None and not problems and not lines:
-        return rooted(config, path and path.absolute().parent, origins)
+        return rooted(_marked(config, rules), path and path.absolute().parent, origins)
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]
     if len(lines) > PROBLEMS_LIMIT:
         lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}more is wrong; mend these first"]
     raise ConfigError("\n".join(lines))
+
+
+def _changed(
+    raw: dict[str, Any],
+    path: Path | None,
+    changes: saved.Tree | None,
+    overrides: Sequence[str],
+    environment: Mapping[str, str],
+) -> tuple[dict[str, Any], set[str]]:
+    """`raw` with what was changed from the page, and the names of the rules that are so."""
+    rules = set()
+    for name, part in saved.parts(saved.kept(path) if changes is None else changes):
+        laid = saved.laid(raw, part)
+        found = _problems(laid, overrides, environment)
+        if len(found) > len(_problems(raw, overrides, environment)):
+            if changes is not None:
+                raise ConfigError(f"{name}: {found[-1].message}")
+            log.error(
+                "%s, as it was changed from the page, does not fit any more and is left out: %s",
+                name,
+                found[-1].message,
+            )
+            continue
+        raw = laid
+        if changes is None and "rule" in part:
+            rules.add(str(part["rule"][0].get("name")))
+    return raw, rules
+
+
+def _problems(
+    raw: dict[str, Any], overrides: Sequence[str], environment: Mapping[str, str]
+) -> list[Problem]:
+    raw = deepcopy(raw)
+    apply(raw, overrides, environment)
+    config = validate.converted(raw, Config)
+    return list(validate.problems(raw, Config) if config is None else check.problems(config))
+
+
+def _marked(config: Config, rules: Container[str]) -> Config:
+    """`config` whose `rules`, by name, are those that may be left out."""
+    if not rules:
+        return config
+    marked = [SavedRule(**asdict(rule)) if rule.name in rules else rule for rule in config.rule]
+    return replace(config, rule=marked)
 
 
 def _read(path: Path) -> str:

@@ -10,6 +10,11 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
+Polygon: TypeAlias = Annotated[tuple[tuple[Fraction, Fraction], ...], Meta(min_length=2)]
+Polygons: TypeAlias = Annotated[
+    tuple[Polygon, ...],
+    Meta(description="a list of polygons, each of at least 2 points [x, y] from 0 to 1"),
+]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
 BlinkSeconds: TypeAlias = Annotated[float, Meta(ge=0.02, le=86400.0)]
@@ -39,6 +44,7 @@ class CameraConfig(Section, frozen=True):
     rotate_deg: Literal[0, 90, 180, 270] = 0
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     region: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.0, 1.0, 1.0)
+    privacy: Polygons = ()
     fit: Literal["stretch", "crop"] = "stretch"
     loop: bool = True
     first_frame_s: PositiveSeconds = 30.0
@@ -97,6 +103,10 @@ class RuleConfig(Section, frozen=True):
     min_on_s: Seconds | None = None
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
+
+
+class SavedRule(RuleConfig, frozen=True):
+    """A rule that was made from the page: where the model has not its labels, it is left out."""
 
 
 class GpioConfig(Section, frozen=True):

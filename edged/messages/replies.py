@@ -73,6 +73,7 @@ class RuleSetup(Struct, frozen=True, kw_only=True):
     combine: str
     enter: Score
     exit: Score
+    saved: Annotated[bool, Meta(description="made from the page")] = False
 
 
 class OutputSetup(Struct, frozen=True, kw_only=True):
@@ -90,6 +91,11 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
     outputs: dict[str, OutputSetup]
     labels: Annotated[list[str], Meta(description="of the model, in the order of its classes")]
     region: Annotated[list[Score], Meta(description="x, y, width, height of the upright picture")]
+    privacy: Annotated[
+        list[list[tuple[Score, Score]]],
+        Meta(description="polygons that are hidden; two points are a rectangle's corners"),
+    ]
+    undo: Annotated[bool, Meta(description="whether a change can be taken back")]
 
 
 class Histogram(Struct, frozen=True):

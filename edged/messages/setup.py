@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edged.config.saved import Kept
 from edged.config.schema import Config
 from edged.messages.replies import OutputSetup, RuleSetup, SetupAnswer
 
 
-def setup(config: Config, labels: Sequence[str]) -> SetupAnswer:
-    """Of the configuration in force, and the model's `labels`."""
+def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
+    """Of the configuration in force; `labels` are the model's, `kept` is what the page changed."""
     decide = config.decide
     return SetupAnswer(
         rules={
@@ -18,6 +19,7 @@ def setup(config: Config, labels: Sequence[str]) -> SetupAnswer:
                 combine=rule.combine,
                 enter=decide.enter if rule.enter is None else rule.enter,
                 exit=decide.exit if rule.exit is None else rule.exit,
+                saved=rule.name in kept.rules,
             )
             for rule in config.rule
         },
@@ -27,4 +29,6 @@ def setup(config: Config, labels: Sequence[str]) -> SetupAnswer:
         },
         labels=list(labels),
         region=list(config.camera.region),
+        privacy=[list(polygon) for polygon in config.camera.privacy],
+        undo=kept.undo,
     )

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from edged.config.schema import Config
-from edged.errors import EdgedError
-from edged.web import api, metrics
+from edged.web import api, metrics, page
+from edged.web.access import Access
 from edged.web.daemon import Daemon
+from edged.web.live import Live
 
 
 def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
-    """What `edged web` serves with `config`; `routes` stand in for all of them in tests."""
+    """What `edged web` serves with `config`; `routes` stand in for all of them in tests.
+
+    ConfigError where the token cannot be read.
+    """
     daemon = Daemon(config)
-    return Starlette(routes=all_routes(config, daemon) if routes is None else routes)
+    live = Live(daemon.client, pictures=config.web.pictures)
+
+    @asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[None]:
+        del app
+        live.start()
+        yield
+
+    return Starlette(
+        routes=all_routes(config, daemon, live) if routes is None else routes,
+        middleware=[Middleware(Access, web=config.web)],
+        lifespan=running if routes is None else None,
+    )
 
 
-def all_routes(config: Config, daemon: Daemon) -> list[BaseRoute]:
+def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
     """Each module's own, in the order in which they are tried."""
     return [
-        *page(config, daemon),
+        *page.routes(config, daemon, live),
         *api.routes(config),
         *metrics.routes(daemon),
     ]
-
-
-def page(config: Config, daemon: Daemon) -> list[BaseRoute]:
-    """The page."""
-
-    async def status(request: Request) -> Response:
-        del request
-        try:
-            scene = (await daemon.ask("status"))["data"]["scene"]
-        except EdgedError as error:
-            scene = str(error)
-        return HTMLResponse(f"<!doctype html><title>{config.device}</title><p>{scene}")
-
-    return [Route("/", status)]

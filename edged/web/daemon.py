@@ -22,8 +22,9 @@ class Daemon:
 
     async def ask(self, command: str, **fields: object) -> dict[str, Any]:
         """The reply message to `command`, one of `edged.commands`."""
-        reply, _ = await to_thread.run_sync(lambda: self._client().ask(command, **fields))
+        reply, _ = await to_thread.run_sync(lambda: self.client().ask(command, **fields))
         return reply
 
-    def _client(self) -> ControlClient:
+    def client(self) -> ControlClient:
+        """For one connection; where the daemon's socket is is found anew each time."""
         return ControlClient(running_socket(self._config))

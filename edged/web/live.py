@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -30,7 +31,9 @@ STATE_HZ = 5.0
 PICTURE_HZ = 15.0
 PICTURE_PX = 640
 THUMBNAIL_PX = 320
-TOP = 5
+TOP = 10
+FRESH_S = 1.0
+"""A picture that is older is not shown as the present one."""
 LINGER_S = 3.0
 """How long pictures go on when nobody looks: a page that is loaded again asks at once."""
 
@@ -95,7 +98,7 @@ class Live:
         """The newest picture, as JPEG."""
         self.trouble: str | None = None
         """Why the daemon cannot be followed; None while it is."""
-        self._looked_s = 0.0
+        self._looked_s = self._shown_s = -math.inf
         self._lock = threading.Lock()
         self._looking = False
 
@@ -104,13 +107,15 @@ class Live:
         threading.Thread(target=self._follow, name="follow", daemon=True).start()
 
     async def pictures(self) -> AsyncIterator[bytes]:
-        """Each picture as it becomes the newest; the last one again where none comes."""
+        """Each picture as it becomes the newest."""
         with self.picture.waiting():
-            number = 0
+            fresh = time.monotonic() - self._shown_s < FRESH_S
+            number = self.picture.number - fresh
             while True:
                 self._look()
-                number, picture = await self._next_picture(number)
+                picture = await self.picture.after(number, FRESH_S)
                 if picture is not None:
+                    number = self.picture.number
                     yield picture
 
     async def still(self, timeout_s: float = 5.0) -> bytes | None:
@@ -118,10 +123,6 @@ class Live:
         with self.picture.waiting():
             self._look()
             return await self.picture.after(self.picture.number, timeout_s)
-
-    async def _next_picture(self, number: int) -> tuple[int, bytes | None]:
-        picture = await self.picture.after(number, 1.0)
-        return self.picture.number, picture
 
     def _look(self) -> None:
         """Somebody looks: see to it that pictures come."""
@@ -134,13 +135,19 @@ class Live:
     def _show(self) -> None:
         try:
             while self._looked_at():
-                wanted = {"rate_hz": PICTURE_HZ, "pictures": "all", "side_px": PICTURE_PX, "top": 1}
+                wanted = {
+                    "rate_hz": PICTURE_HZ,
+                    "pictures": "all",
+                    "side_px": PICTURE_PX,
+                    "top": 1,
+                }
                 try:
                     for message, reader in self._messages(wanted):
                         if message["type"] == "shared" and reader is not None:
                             picture = reader.get(_place(message))
                             if picture is not None:
                                 self.picture.put(jpeg(picture, 80))
+                                self._shown_s = time.monotonic()
                         if not self._looked_at():
                             break
                 except EdgedError:
@@ -180,7 +187,7 @@ class Live:
                 time.sleep(backoff_s(failures, RETRY_MIN_S, RETRY_MAX_S))
 
     def _messages(
-        self, wanted: dict[str, object]
+        self, wanted: Mapping[str, object]
     ) -> Iterator[tuple[dict[str, Any], SharedReader | None]]:
         with self._client().following(**wanted) as (messages, descriptors):
             if not descriptors:

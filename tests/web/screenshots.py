@@ -1,0 +1,125 @@
+"""Pictures of the page for the documentation: ``make screenshots``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+PORT = 8099
+ADDRESS = f"http://127.0.0.1:{PORT}/"
+SIZES = {1280: 900, 390: 844}
+
+CONFIG = """
+device = "porch"
+[camera]
+kind = "demo"
+[decide]
+smoothing_s = 0.5
+[[rule]]
+name = "cat"
+labels = ["cat"]
+min_on_s = 1.0
+[[rule]]
+name = "vehicle"
+labels = ["automobile", "truck", "ship", "airplane"]
+combine = "sum"
+[gpio]
+factory = "mock"
+[[output]]
+name = "lamp"
+pin = 17
+device = "led"
+rule = "cat"
+[[output]]
+name = "meter"
+pin = 18
+device = "pwm"
+rule = "cat"
+action = "score"
+[mqtt]
+enabled = false
+[control]
+socket = "{folder}/edged.sock"
+[journal]
+path = "{folder}/events.db"
+[web]
+port = {port}
+"""
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """A daemon and its web process."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "porch.toml"
+        path.write_text(CONFIG.format(folder=folder, port=PORT))
+        command = [sys.executable, "-m", "edged"]
+        both = [
+            subprocess.Popen([*command, name, "--config", str(path)], stderr=subprocess.DEVNULL)
+            for name in ("run", "web")
+        ]
+        try:
+            for _ in range(100):
+                try:
+                    urllib.request.urlopen(ADDRESS).close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield
+        finally:
+            for process in both:
+                process.terminate()
+            for process in both:
+                process.wait()
+
+
+def take(browser: Browser, folder: Path, settle_s: float) -> None:
+    """One picture for each width and scheme; the narrow ones are of the whole page."""
+    for width_px, height_px in SIZES.items():
+        for scheme in ("light", "dark"):
+            context = browser.new_context(
+                viewport={"width": width_px, "height": height_px},
+                color_scheme=scheme,  # type: ignore[arg-type]
+            )
+            page = context.new_page()
+            page.goto(ADDRESS)
+            page.wait_for_selector("#rule-list li")
+            time.sleep(settle_s)
+            page.set_input_files("#file", "tests/pictures/cat.jpg")
+            page.wait_for_selector("#own-classes li")
+            # One still: a stream that goes on is never "loaded".
+            page.screenshot(
+                path=folder / f"page-{width_px}-{scheme}.jpg",
+                type="jpeg",
+                quality=82,
+                full_page=True,
+                timeout=60_000,
+            )
+            context.close()
+
+
+def main() -> None:
+    """Into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--settle", type=float, default=20.0, metavar="S")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with running(), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        take(browser, arguments.out, arguments.settle)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
