@@ -230,7 +230,8 @@ max_events = 0
 
 
 def test_a_running_daemon_is_counted_until_it_ends(configured: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, "web", f"--config={configured}") as process:
+    without = "--set=web.pictures=false"
+    with serving(tmp_path, "web", f"--config={configured}", without) as process:
 
         def get(path: str) -> tuple[int, str]:
             connection = http.client.HTTPConnection(process.address, timeout=30)
@@ -256,5 +257,5 @@ def test_a_running_daemon_is_counted_until_it_ends(configured: Path, tmp_path: P
             assert daemon.stop() == 0
         assert get("/readyz")[0] == 503
         assert samples(get("/metrics")[1])["edged_up"] == 0
-        # It predicts nothing: no numpy, no interpreter.
+        # It predicts and shows nothing: no numpy, no interpreter.
         assert "numpy" not in Path(f"/proc/{process.process.pid}/maps").read_text()

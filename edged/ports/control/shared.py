@@ -11,12 +11,12 @@ import fcntl
 import mmap
 import os
 from contextlib import suppress
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from edged.core import Pixels
-from edged.imaging.resample import resample
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SLOTS = 4
 _HEADER_BYTES = 64
@@ -64,6 +64,8 @@ class SharedWriter:
 
     def put(self, pixels: Pixels) -> Place:
         """Write a picture over the oldest."""
+        from edged.imaging.resample import resample
+
         height, width, _ = pixels.shape
         scale = min(1.0, self._side_px / max(height, width))
         size_px = max(1, round(height * scale)), max(1, round(width * scale))
@@ -112,6 +114,9 @@ def _slot(
 
     ValueError where it is too large for one.
     """
+    # Only who has a picture pays for it.
+    import numpy as np
+
     start, size = number % SLOTS * slot_bytes, size_px[0] * size_px[1] * 3
     if not 0 < size <= slot_bytes - _HEADER_BYTES:
         raise ValueError(
