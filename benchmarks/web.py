@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,17 +26,21 @@ from benchmarks.process import (
     PUBLISHED_COLD_MS,
     PUBLISHED_WARM_MS,
     bare,
+    daemon,
     environment,
     memory,
 )
 from benchmarks.results import Part, Row, Table, Times
 from edged.imaging.picture import jpeg
+from edged.ports.control.client import ControlClient
 
 CLIENTS = (1, 8, 64)
 SECONDS = 6.0
 CALLS = 1000
 COLD_CALLS = 20
 INVOKES = 400
+VIEWERS = 20
+HEALTH_S, HEALTHS = 5.0, 3
 MAX_WARM_MS, MAX_COLD_MS = 800.0, 4800.0
 """Measured for IBM's container of the same kind of model."""
 
@@ -110,8 +116,57 @@ def measure(folder: Path, port: int) -> Part:
     part.rows.append(
         Row("RSS of `edged web`", f"{before_mb:.0f} MB; {after_mb:.0f} MB once it predicts")
     )
+    _frames(part, folder, requests["V2, binary"])
     _action(part, folder, model, labels)
     return part
+
+
+def _frames(part: Part, folder: Path, request: Path) -> None:
+    """A frame of the daemon, alone and while viewers and clients keep the web process busy."""
+    model, labels = material.reference()
+    port = _free_port()
+    text = configuration.still(folder) + configuration.model(model, labels)
+    text = text.replace("[mqtt]", f"[mqtt]\nhealth_s = {HEALTH_S}") + f"[web]\nport = {port}\n"
+    with daemon(folder, "frames", text) as running:
+        alone_ms = _frame_p99_ms(running.socket)
+        with (
+            _server([EDGED, "web", "--config", str(running.config)], port),
+            ExitStack() as watching,
+        ):
+            for _ in range(VIEWERS):
+                viewer = watching.enter_context(socket.create_connection(("127.0.0.1", port)))
+                viewer.sendall(b"GET /live/picture.mjpeg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                threading.Thread(target=_look, args=(viewer,), daemon=True).start()
+            seconds = HEALTH_S * (HEALTHS + 2)
+            command = _load_command(port, request, CLIENTS[-1], seconds)
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as clients:
+                busy_ms = _frame_p99_ms(running.socket)
+                clients.terminate()
+    part.figures["web_frame_p99_ratio"] = busy_ms / alone_ms
+    part.judge(
+        f"a frame's p99 with {VIEWERS} viewers and {CLIENTS[-1]} clients, over that without",
+        busy_ms / alone_ms,
+        "",
+        1.3,
+        f"{busy_ms:.1f} ms over {alone_ms:.1f} ms",
+    )
+
+
+def _look(viewer: socket.socket) -> None:
+    with suppress(OSError):
+        while viewer.recv(1 << 16):
+            pass
+
+
+def _frame_p99_ms(path: Path) -> float:
+    """Median of some intervals' 99th percentile, from capture to decision; the first is left out.
+
+    A whole interval lies between two messages, and the first began before it was asked.
+    """
+    messages = ControlClient(path).watch()
+    healths = (message for message in messages if message["type"] == "health")
+    found = [message["stages_ms"]["latency"]["p99"] for message in islice(healths, HEALTHS + 1)]
+    return float(np.median(found[1:]))
 
 
 def _line(name: str, rate: Rate, bare_a_second: float) -> tuple[str, ...]:
@@ -191,17 +246,19 @@ def _written(path: Path, target: str, body: bytes, headers: dict[str, str]) -> P
 
 def _load(port: int, request: Path, clients: int) -> Rate:
     """What `clients` get in `SECONDS`, after a second to become warm."""
-    script = Path(__file__).with_name("load.py")
     for seconds in (1.0, SECONDS):
-        command = [sys.executable, str(script), str(port), str(request), str(clients)]
-        done = subprocess.run(
-            [*command, str(seconds)], stdout=subprocess.PIPE, text=True, check=False
-        )
+        command = _load_command(port, request, clients, seconds)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{request.name}: {clients} clients were not served")
     told = json.loads(done.stdout)
     durations_s = told["durations_s"]
     return Rate(clients, len(durations_s) / told["took_s"], Times.of_seconds(durations_s))
+
+
+def _load_command(port: int, request: Path, clients: int, seconds: float) -> list[str]:
+    script = Path(__file__).with_name("load.py")
+    return [sys.executable, str(script), str(port), str(request), str(clients), str(seconds)]
 
 
 @contextmanager
