@@ -20,7 +20,7 @@ class Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    async def ask(self, command: str, **fields: object) -> dict[str, Any]:
+    async def ask(self, command: str, /, **fields: object) -> dict[str, Any]:
         """The reply message to `command`, one of `edged.commands`."""
         reply, _ = await to_thread.run_sync(lambda: self.client().ask(command, **fields))
         return reply

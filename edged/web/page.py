@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from edged import __version__
 from edged.config.schema import Config
 from edged.errors import EdgedError
+from edged.ports.control.client import RefusedError
 from edged.web.daemon import Daemon
 from edged.web.live import Live
 from edged.web.resource import Bodies, RequestError, Resource, json_response, refusal
@@ -124,7 +125,12 @@ class Page:
                 raise RequestError(400, 'expected JSON such as {"command": "pause"}') from error
         if command not in COMMANDS:
             raise RequestError(400, f"expected one of the commands {', '.join(COMMANDS)}")
-        reply = await self._daemon.ask(command, **fields)
+        try:
+            reply = await self._daemon.ask(command, **fields)
+        except RefusedError as error:
+            raise RequestError(409, str(error)) from error
+        except RecursionError as error:
+            raise RequestError(400, "expected JSON that is less deep") from error
         self._told = (0.0, {})
         return json_response(reply["data"])
 

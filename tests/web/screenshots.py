@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CHROMIUM = "/usr/bin/chromium"
-PORT = 8099
-ADDRESS = f"http://127.0.0.1:{PORT}/"
 SIZES = {1280: 900, 390: 844}
 
 CONFIG = """
@@ -57,25 +58,40 @@ port = {port}
 """
 
 
+def free_port() -> int:
+    """One that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
-def running() -> Iterator[None]:
-    """A daemon and its web process."""
+def running(more: str = "") -> Iterator[str]:
+    """A daemon and its web process, whose address is given; `more` is added to ``[web]``."""
     with TemporaryDirectory() as folder:
+        port = free_port()
+        address = f"http://127.0.0.1:{port}/"
         path = Path(folder) / "porch.toml"
-        path.write_text(CONFIG.format(folder=folder, port=PORT))
+        path.write_text(CONFIG.format(folder=folder, port=port) + more)
         command = [sys.executable, "-m", "edged"]
+        environment = {**os.environ, "STATE_DIRECTORY": folder}
         both = [
-            subprocess.Popen([*command, name, "--config", str(path)], stderr=subprocess.DEVNULL)
+            subprocess.Popen(
+                [*command, name, "--config", str(path)],
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
             for name in ("run", "web")
         ]
         try:
-            for _ in range(100):
+            for _ in range(300):
                 try:
-                    urllib.request.urlopen(ADDRESS).close()
+                    socket.create_connection(("127.0.0.1", port)).close()
                     break
                 except OSError:
                     time.sleep(0.1)
-            yield
+            yield address
         finally:
             for process in both:
                 process.terminate()
@@ -83,7 +99,7 @@ def running() -> Iterator[None]:
                 process.wait()
 
 
-def take(browser: Browser, folder: Path, settle_s: float) -> None:
+def take(browser: Browser, address: str, folder: Path, settle_s: float) -> None:
     """One picture for each width and scheme; the narrow ones are of the whole page."""
     for width_px, height_px in SIZES.items():
         for scheme in ("light", "dark"):
@@ -92,7 +108,7 @@ def take(browser: Browser, folder: Path, settle_s: float) -> None:
                 color_scheme=scheme,  # type: ignore[arg-type]
             )
             page = context.new_page()
-            page.goto(ADDRESS)
+            page.goto(address)
             page.wait_for_selector("#rule-list li")
             time.sleep(settle_s)
             page.set_input_files("#file", "tests/pictures/cat.jpg")
@@ -110,14 +126,16 @@ def take(browser: Browser, folder: Path, settle_s: float) -> None:
 
 def main() -> None:
     """Into a folder."""
+    from playwright.sync_api import sync_playwright
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--settle", type=float, default=20.0, metavar="S")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with running(), sync_playwright() as playwright:
+    with running() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        take(browser, arguments.out, arguments.settle)
+        take(browser, address, arguments.out, arguments.settle)
         browser.close()
 
 

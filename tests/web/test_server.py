@@ -18,15 +18,9 @@ from edged.config.schema import Config, WebConfig, WebTlsConfig
 from edged.errors import ConfigError
 from edged.web import server
 from tests.mosquitto import LIMIT_S, wait_until
+from tests.web.screenshots import free_port
 
 GET = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class ControlClient:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def ask(self, command: str, **fields: object) -> tuple[dict[str, Any], bytes]:
+    def ask(self, command: str, /, **fields: object) -> tuple[dict[str, Any], bytes]:
         """The reply, and the JPEG that follows that to a snapshot."""
         with self._asked(command, fields) as (_, stream, reply, _):
             picture = stream.read(reply["jpeg_bytes"])

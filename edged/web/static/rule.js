@@ -12,8 +12,7 @@ export function ruleForm(classes, changed) {
   function show() {
     const enter = Number(fields.enter.value) / 100;
     const exit = Number(fields.exit.value) / 100;
-    fields["enter-now"].value = `${fields.enter.value}%`;
-    fields["exit-now"].value = `${fields.exit.value}%`;
+    for (const name of ["enter", "exit"]) $(`${name}-now`).textContent = `${fields[name].value}%`;
     const seen = classes();
     const now = seen.at(-1)?.t ?? 0;
     const label = fields.label.value;
