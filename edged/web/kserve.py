@@ -24,6 +24,7 @@ from starlette.routing import Route
 from edged import __version__
 from edged.core import Prediction
 from edged.errors import ModelError
+from edged.messages.message import encoded
 from edged.web.predict import BATCH, Predictor, classify_encoded, classify_pixels
 from edged.web.resource import Bodies, RequestError, Resource, json_response, refusal
 from edged.web.tensors import VERSION, check_count, decoded, picture_type
@@ -211,7 +212,7 @@ def _infer(classifier: TfliteClassifier, body: bytes, length: str | None) -> Res
     answer = Inferred(classifier.name, VERSION, [output], asked.id)
     if binary is None:
         return json_response(answer)
-    head = msgspec.json.encode(answer)
+    head = encoded(answer)
     headers = {HEADER: str(len(head))}
     return Response(head + binary, headers=headers, media_type="application/octet-stream")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edged.core import Prediction
+from edged.printable import printable
 from edged.web.form import fields
 from edged.web.predict import Predictor, classify_encoded
 from edged.web.resource import Bodies, RequestError, Resource, json_response
@@ -151,14 +151,17 @@ def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
                 return json_response(error.refusal, error.status)
             return json_response(await predictor.run(wanted.answer))
 
-    async def of_model(request: Request, form: type[Labels] | type[Metadata]) -> Response:
-        del request
-        return json_response(await predictor.run(labels if form is Labels else metadata))
+    def of_model(tell: Callable[[TfliteClassifier], Labels | Metadata]) -> Resource:
+        async def answer(request: Request) -> Response:
+            del request
+            return json_response(await predictor.run(tell))
+
+        return Resource(max_refusal, GET=answer)
 
     return [
         Route("/model/predict", Resource(max_refusal, POST=predict)),
-        Route("/model/labels", Resource(max_refusal, GET=partial(of_model, form=Labels))),
-        Route("/model/metadata", Resource(max_refusal, GET=partial(of_model, form=Metadata))),
+        Route("/model/labels", of_model(labels)),
+        Route("/model/metadata", of_model(metadata)),
     ]
 
 
@@ -179,6 +182,6 @@ def metadata(classifier: TfliteClassifier) -> Metadata:
         name=classifier.name,
         description=facts.about if facts else classes,
         type="Image Classification",
-        source=facts.url if isinstance(facts, catalog.Model) else classifier.path.name,
+        source=facts.url if isinstance(facts, catalog.Model) else printable(classifier.path.name),
         license=facts.licence if facts else "unknown",
     )

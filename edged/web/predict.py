@@ -64,14 +64,16 @@ class Predictor:
         if not self._threads:
             self._start()
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
+        late = BusyError(f"no answer within {ANSWER_S:g} s")
+        give_up = loop.call_later(ANSWER_S, _settle, future, None, late)
         self._unanswered += 1
         try:
             self._jobs.put(_Job(work, future, loop))
-            return await asyncio.wait_for(future, ANSWER_S)
-        except asyncio.TimeoutError:
-            raise BusyError(f"no answer within {ANSWER_S:g} s") from None
+            answer: T = await future
+            return answer
         finally:
+            give_up.cancel()
             self._unanswered -= 1
 
     def close(self) -> None:
@@ -90,7 +92,7 @@ class Predictor:
         refused: ModelError | None = None
         retry_s = 0.0
         while (job := self._jobs.get()) is not None:
-            if job.future.cancelled():
+            if job.future.done():
                 continue
             if classifier is None and time.monotonic() >= retry_s:
                 try:

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import msgspec
 from msgspec import Struct
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from edged.errors import EdgedError, PictureError
+from edged.messages.message import encoded
 
 BODY_BYTES = 16 << 20
 """The longest body of a request, also after it is decompressed."""
@@ -121,7 +121,7 @@ def refusal(status: int, message: str) -> Response:
 
 def json_response(body: object, status: int = 200) -> Response:
     """`body` as JSON."""
-    return Response(msgspec.json.encode(body), status, media_type=JSON)
+    return Response(encoded(body), status, media_type=JSON)
 
 
 class Bodies:
