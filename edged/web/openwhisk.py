@@ -91,7 +91,7 @@ class Action:
 
     def __init__(self, load: Callable[[], TfliteClassifier]) -> None:
         self._load = load
-        self._predictor = Predictor(self._load_aloud)
+        self._predictor = Predictor(self._load_aloud, workers=1)
         self._bodies = Bodies()
         self._ready = False
         # Whose log is whose shows in the order alone.

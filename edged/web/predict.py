@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from edged.inference.tflite import TfliteClassifier
 
 T = TypeVar("T")
+
+WORKERS = min(2, os.cpu_count() or 1)
+"""The cores that predictions may use; beyond two, memory is worth more on a small board."""
 
 WAITING = 64
 """Requests that may wait for a classifier."""
@@ -42,11 +46,11 @@ class _Job(NamedTuple):
 class Predictor:
     """Runs work on classifiers that are loaded when they are first needed.
 
-    Each of `workers` threads has a classifier of its own, since one serves one thread at a time.
-    All methods are for the event loop's thread.
+    A classifier serves one thread at a time, so each of at most `workers` threads has its own; one
+    more is begun when all are busy. All methods are for the event loop's thread.
     """
 
-    def __init__(self, load: Callable[[], TfliteClassifier], workers: int = 1) -> None:
+    def __init__(self, load: Callable[[], TfliteClassifier], workers: int = WORKERS) -> None:
         self._load = load
         self._workers = workers
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -61,7 +65,7 @@ class Predictor:
         """
         if self._unanswered >= WAITING + self._workers:
             raise BusyError(f"{WAITING} requests wait already")
-        if not self._threads:
+        if len(self._threads) < min(self._workers, self._unanswered + 1):
             self._start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
@@ -82,10 +86,10 @@ class Predictor:
             self._jobs.put(None)
 
     def _start(self) -> None:
-        for number in range(self._workers):
-            thread = threading.Thread(target=self._serve, name=f"predict{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        name = f"predict{len(self._threads)}"
+        thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _serve(self) -> None:
         classifier: TfliteClassifier | None = None

@@ -36,7 +36,7 @@ def test_work_runs_on_a_model_that_is_loaded_once_when_it_is_first_asked() -> No
     async def ask() -> list[str]:
         return [await predictor.run(str.upper) for _ in range(3)]
 
-    with closing(Predictor(load)) as predictor:
+    with closing(Predictor(load, workers=1)) as predictor:
         assert loaded == []
         assert asyncio.run(ask()) == [MODEL.upper()] * 3
     assert len(loaded) == 1
@@ -47,10 +47,25 @@ def test_what_goes_wrong_in_the_work_is_raised_where_it_was_asked() -> None:
     def wrong(model: Any) -> None:
         raise ValueError("wrong")
 
-    with closing(Predictor(lambda: MODEL)) as predictor:
+    with closing(Predictor(lambda: MODEL, workers=1)) as predictor:
         with pytest.raises(ValueError, match="wrong"):
             asyncio.run(predictor.run(wrong))
         assert asyncio.run(predictor.run(len)) == len(MODEL)
+
+
+def test_one_after_the_other_is_work_for_one_worker() -> None:
+    loaded = []
+
+    def load() -> Any:
+        loaded.append(MODEL)
+        return MODEL
+
+    async def ask() -> list[int]:
+        return [await predictor.run(len) for _ in range(5)]
+
+    with closing(Predictor(load, workers=3)) as predictor:
+        assert asyncio.run(ask()) == [len(MODEL)] * 5
+    assert len(loaded) == 1
 
 
 def test_each_worker_has_a_model_of_its_own() -> None:
@@ -83,7 +98,7 @@ def test_more_than_may_wait_is_refused_and_the_rest_is_answered(
         go_on.set()
         return await asyncio.gather(*asked, return_exceptions=True)
 
-    with closing(Predictor(lambda: MODEL)) as predictor:
+    with closing(Predictor(lambda: MODEL, workers=1)) as predictor:
         answers = asyncio.run(ask())
         assert [type(answer) for answer in answers] == [bool] * 4 + [BusyError] * 2
         assert asyncio.run(predictor.run(len)) == len(MODEL)
@@ -109,7 +124,7 @@ def test_what_takes_too_long_is_given_up_and_what_waited_behind_it_is_not_begun(
         go_on.set()
         return [*answers, await predictor.run(len)]
 
-    with closing(Predictor(lambda: MODEL)) as predictor:
+    with closing(Predictor(lambda: MODEL, workers=1)) as predictor:
         answers = asyncio.run(ask())
     assert [type(answer) for answer in answers] == [BusyError, BusyError, int]
     assert begun == ["first"]
@@ -131,7 +146,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_after_a_while(
     async def ask() -> Any:
         return await predictor.run(lambda model: model)
 
-    with closing(Predictor(load)) as predictor:
+    with closing(Predictor(load, workers=1)) as predictor:
         for _ in range(2):
             with pytest.raises(ModelError, match="damaged"):
                 asyncio.run(ask())
