@@ -1,6 +1,6 @@
 """What people write first: Flask around an interpreter. Needs no edged.
 
-Arguments: model, port. ``POST /predict`` takes the form that edged's ``/model/predict`` takes.
+Arguments: model, port. It takes the form that edged takes, at the same address.
 """
 
 import io
@@ -20,7 +20,7 @@ made = interpreter.get_output_details()[0]
 one_at_a_time = threading.Lock()
 
 
-@app.post("/predict")
+@app.post("/model/predict")
 def predict():  # type: ignore[no-untyped-def]
     """The five best classes of a picture."""
     _, height, width, _ = given["shape"]

@@ -45,6 +45,11 @@ MAX_WARM_MS, MAX_COLD_MS = 800.0, 4800.0
 """Measured for IBM's container of the same kind of model."""
 
 
+SMALL = "`/model/predict`, a picture of the model's size"
+LARGE = "`/model/predict`, 1920x1080"
+BINARY = "V2, pixels after the JSON"
+
+
 class Rate(NamedTuple):
     """What a number of clients got."""
 
@@ -54,69 +59,61 @@ class Rate(NamedTuple):
 
 
 def measure(folder: Path, port: int) -> Part:
-    """Requests a second, memory, and a thousand calls of the action."""
+    """Requests a second, memory, a frame beside them, and a thousand calls of the action."""
     del port
     part = Part("The model APIs")
     model, labels = material.reference()
-    text = configuration.model(model, labels)
-    config = configuration.write(folder, "web", f"{text}[web]\nport = {_free_port()}\n")
-    with _server([EDGED, "web", "--config", str(config)], _port_of(config)) as server:
+    port = _free_port()
+    text = configuration.model(model, labels) + f"[web]\nport = {port}\n"
+    config = configuration.write(folder, "web", text)
+    floor = [_bare_rate(model)]
+    with _server([EDGED, "web", "--config", str(config)], port) as server:
         before_mb = memory(server.pid)[0]
-        requests = _requests(folder, _port_of(config), model)
-        floor = [_bare_rate(model)]
-        found: dict[str, list[Rate]] = {}
-        for name, request in requests.items():
-            found[name] = [_load(_port_of(config), request, clients) for clients in CLIENTS]
-        floor.append(_bare_rate(model))
+        requests = _requests(folder, port, model)
+        found = {name: _loads(port, request) for name, request in requests.items()}
         after_mb = memory(server.pid)[0]
+    floor.append(_bare_rate(model))
     flask_port = _free_port()
     script = Path(__file__).with_name("flask_server.py")
     with _server([sys.executable, str(script), str(model), str(flask_port)], flask_port):
-        request = _flask_request(folder, model, flask_port)
-        flask = [_load(flask_port, request, clients) for clients in CLIENTS]
+        for name in (SMALL, LARGE):
+            found[f"Flask, {name}"] = _loads(flask_port, requests[name])
     floor.append(_bare_rate(model))
     bare_a_second = max(floor)
-    lines: list[tuple[str, ...]] = [
-        ("bare invoke, one thread", "-", f"{bare_a_second:.0f}", "-", "-", "1")
-    ]
-    for name, rates in {**found, "Flask and an interpreter": flask}.items():
-        lines += [_line(name, rate, bare_a_second) for rate in rates]
+    first = ("bare invoke, one thread", "-", f"{bare_a_second:.0f}", "-", "-", "1.00")
+    lines: list[tuple[str, ...]] = [first]
+    lines += [_line(name, rate, bare_a_second) for name in found for rate in found[name]]
     part.tables.append(
         Table(
-            "A picture of the model's size, over HTTP",
+            "Requests over HTTP",
             ("what", "clients", "a second", "p50 ms", "p99 ms", "of the bare invoke's rate"),
             lines,
         )
     )
-    for name, rates in found.items():
-        best = max(rate.a_second for rate in rates)
-        share = best / bare_a_second
-        key = "predict" if name.startswith("`/model") else "v2"
+    best = {name: max(rate.a_second for rate in rates) for name, rates in found.items()}
+    for key, name in (("predict", SMALL), ("v2", BINARY)):
+        share = best[name] / bare_a_second
         part.figures[f"web_{key}_share_of_bare"] = share
         part.rows.append(
-            Row(
-                f"{name}: rate over the bare invoke's",
-                f"{share:.2f} ({best:.0f} a second)",
-                "≥ 0.9",
-                share >= 0.9,
-            )
+            Row(f"{name}: rate over the bare invoke's", f"{share:.2f}", "≥ 0.9", share >= 0.9)
         )
-    ours = max(rate.a_second for rate in found["`/model/predict`"])
-    factor = ours / max(rate.a_second for rate in flask)
-    part.figures["web_over_flask"] = factor
-    part.rows.append(
-        Row(
-            "`/model/predict`: rate over that of Flask and an interpreter",
-            f"{factor:.1f}",
-            "≥ 3",
-            factor >= 3,
+    for key, name in (("small", SMALL), ("large", LARGE)):
+        factor = best[name] / best[f"Flask, {name}"]
+        part.figures[f"web_{key}_over_flask"] = factor
+        part.rows.append(
+            Row(f"{name}: rate over that of Flask", f"{factor:.1f}", "≥ 3", factor >= 3)
         )
-    )
     part.figures.update(web_rss_mb=before_mb, web_predict_rss_mb=after_mb)
     part.rows.append(
         Row("RSS of `edged web`", f"{before_mb:.0f} MB; {after_mb:.0f} MB once it predicts")
     )
-    _frames(part, folder, requests["V2, binary"])
+    part.notes.append(
+        "Clients are one process on the same machine, each with a connection of its own. Flask is "
+        "its own server around one interpreter, as people write it first; it closes a connection "
+        "after each answer. The bare invoke is the fastest of three runs of one thread; "
+        "`edged web` uses two where the machine has two cores."
+    )
+    _frames(part, folder, requests[BINARY])
     _action(part, folder, model, labels)
     return part
 
@@ -210,22 +207,14 @@ def _requests(folder: Path, port: int, model: Path) -> dict[str, Path]:
     kind, form = _form(jpeg(pixels, 90))
     form_is = {"Content-Type": kind}
     return {
-        "`/model/predict`": _written(folder / "max", "/model/predict", form, form_is),
-        "V2, binary": _written(
+        SMALL: _written(folder / "small", "/model/predict", form, form_is),
+        LARGE: _written(
+            folder / "large", "/model/predict", _form(material.full_hd_jpeg())[1], form_is
+        ),
+        BINARY: _written(
             folder / "v2", f"/v2/models/{model.stem}/infer", head + pixels.tobytes(), binary
         ),
     }
-
-
-def _flask_request(folder: Path, model: Path, port: int) -> Path:
-    del port
-    from edged.config.schema import ModelConfig
-    from edged.inference import tflite
-
-    with tflite.load(ModelConfig(path=str(model), labels=material.reference()[1])) as loaded:
-        height, width = loaded.input_px
-    kind, form = _form(jpeg(_picture(height, width), 90))
-    return _written(folder / "flask", "/predict", form, {"Content-Type": kind})
 
 
 def _picture(height: int, width: int) -> Any:
@@ -242,6 +231,10 @@ def _written(path: Path, target: str, body: bytes, headers: dict[str, str]) -> P
     lines += [f"{name}: {value}" for name, value in headers.items()]
     path.write_bytes("\r\n".join([*lines, "", ""]).encode() + body)
     return path
+
+
+def _loads(port: int, request: Path) -> list[Rate]:
+    return [_load(port, request, clients) for clients in CLIENTS]
 
 
 def _load(port: int, request: Path, clients: int) -> Rate:
@@ -348,10 +341,6 @@ def _get(port: int, path: str) -> tuple[int, Any]:
     told = json.loads(answer.read())
     connection.close()
     return answer.status, told
-
-
-def _port_of(config: Path) -> int:
-    return int(config.read_text().rpartition("port = ")[2])
 
 
 def _free_port() -> int:
