@@ -212,3 +212,15 @@ def test_the_counts_of_the_readme_are_those_of_the_boards_cores() -> None:
         frame = "frame/mobilenet/vga"
         ratio = cores[core][f"{frame}/whole"] / cores[core][f"{frame}/invoke alone"]
         assert re.search(rf"{ratio:.3f}( of its invoke)? on a {board}", readme), f"{ratio:.3f}"
+
+
+def test_each_threat_names_tests_that_there_are() -> None:
+    table = (ROOT / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", table))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named
+    assert named <= defined

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from edged.config.schema import Config
-from edged.web import api, metrics, page
+from edged.web import api, metrics, page, share
 from edged.web.access import Access
 from edged.web.daemon import Daemon
 from edged.web.live import Live
@@ -41,6 +41,7 @@ def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
     """Each module's own, in the order in which they are tried."""
     return [
         *page.routes(config, daemon, live),
+        *share.routes(),
         *api.routes(config),
         *metrics.routes(daemon),
     ]

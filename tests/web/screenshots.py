@@ -14,11 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tests.web.serving import free_port
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = "/usr/bin/chromium"
-SIZES = {1280: 900, 390: 844}
+SIZES = {1280: 1160, 390: 844}
 
 CONFIG = """
 device = "porch"
@@ -56,14 +58,6 @@ path = "{folder}/events.db"
 [web]
 port = {port}
 """
-
-
-def free_port() -> int:
-    """One that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -118,7 +112,7 @@ def take(browser: Browser, address: str, folder: Path, settle_s: float) -> None:
                 path=folder / f"page-{width_px}-{scheme}.jpg",
                 type="jpeg",
                 quality=82,
-                full_page=True,
+                full_page=width_px < 1000,
                 timeout=60_000,
             )
             context.close()

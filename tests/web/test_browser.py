@@ -149,6 +149,15 @@ def test_a_pasted_picture_is_classified(visit: Open) -> None:
     expect(page.locator("#own-classes li")).not_to_have_count(0)
 
 
+def test_a_shared_picture_is_classified(visit: Open, address: str) -> None:
+    page = visit()
+    files = {"image": {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": PICTURE.read_bytes()}}
+    answer = page.request.post(f"{address}share", multipart=files, max_redirects=0)
+    page.goto(f"{address}login")
+    page.goto(f"{address.rstrip('/')}{answer.headers['location']}")
+    expect(page.locator("#own-classes li").first).to_contain_text("cat")
+
+
 def test_an_output_is_set_by_hand_for_a_time(visit: Open) -> None:
     page = visit()
     lamp = page.locator("#output-list li", has_text="lamp")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edged.cli.parser import parse
+from tests.web.screenshots import running
 from tests.web.serving import Serving, serving
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,29 @@ def test_the_page_on_metrics_names_what_there_is(web: Serving, folder: Path) -> 
     for name in named - {"edged_web_process_"}:
         plain = re.sub(r"_(total|info)$", "", name)
         assert f'"{plain}"' in source, name
+
+
+def test_the_page_on_the_web_shows_lines_that_work(folder: Path) -> None:
+    lines = [
+        line
+        for _, text, _ in examples("web.md")
+        for line in text.splitlines()
+        if f"http://{PORT}" in line
+    ]
+    assert len(lines) == 2
+    with running() as address:
+        still, switched = (
+            subprocess.run(
+                ["sh", "-ec", line.replace(f"http://{PORT}/", address)],
+                cwd=folder,
+                capture_output=True,
+                check=True,
+            )
+            for line in lines
+        )
+    assert still.stdout == b""
+    assert (folder / "porch.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert json.loads(switched.stdout) == {"type": "output", "name": "lamp", "value": 1.0}
 
 
 def test_the_action_answers_as_its_page_says(action: Serving, folder: Path) -> None:

@@ -29,6 +29,7 @@ from edged.web import live as live_module
 from edged.web import page
 from edged.web.app import app
 from edged.web.live import Live, Newest
+from edged.web.share import KEPT
 from tests.mosquitto import LIMIT_S, wait_until
 from tests.ports.control.test_server import Loop, seen
 
@@ -200,6 +201,32 @@ def test_pictures_leave_only_where_the_configuration_says_so(config: Config) -> 
             assert answer.status_code == 403
             assert "web.pictures" in said(answer)
         assert "/live/picture.jpg" not in client.get("/").text
+
+
+def shared(client: TestClient, content: bytes) -> httpx.Response:
+    files = {"image": ("x.jpg", content, "image/jpeg")}
+    return client.post("/share", files=files, follow_redirects=False)
+
+
+def test_a_shared_picture_waits_for_its_page_once(client: TestClient) -> None:
+    target = client.get("/manifest.webmanifest").json()["share_target"]
+    assert (target["action"], target["params"]["files"][0]["name"]) == ("/share", "image")
+    answer = shared(client, b"jpeg")
+    assert answer.status_code == 303
+    name = answer.headers["location"].removeprefix("/#shared=")
+    assert client.get(f"/shared/{name}").content == b"jpeg"
+    assert client.get(f"/shared/{name}").status_code == 404
+
+
+def test_few_shared_pictures_wait(client: TestClient) -> None:
+    first, *_ = [shared(client, b"%d" % number) for number in range(KEPT + 1)]
+    name = first.headers["location"].removeprefix("/#shared=")
+    assert client.get(f"/shared/{name}").status_code == 404
+
+
+def test_what_is_no_shared_picture_is_told(client: TestClient) -> None:
+    assert client.post("/share", files={"other": b"x"}).status_code == 400
+    assert client.post("/share", content=b"x").status_code == 415
 
 
 # ---- the streams, without a server: a test client would wait for their end

@@ -18,7 +18,7 @@ from edged.config.schema import Config, WebConfig, WebTlsConfig
 from edged.errors import ConfigError
 from edged.web import server
 from tests.mosquitto import LIMIT_S, wait_until
-from tests.web.screenshots import free_port
+from tests.web.serving import free_port
 
 GET = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

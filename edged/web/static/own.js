@@ -26,7 +26,18 @@ export async function classify(file) {
   }
 }
 
+/** A picture that another application has shared with this one waits under the name in the address. */
+async function classifyShared() {
+  const name = new URLSearchParams(location.hash.slice(1)).get("shared");
+  if (!name) return;
+  history.replaceState(null, "", "#own");
+  $("own").scrollIntoView();
+  const answer = await fetch(`/shared/${encodeURIComponent(name)}`, { cache: "no-store" });
+  if (answer.ok) await classify(new File([await answer.blob()], "Shared picture"));
+}
+
 export function ownPicture() {
+  classifyShared();
   const drop = $("drop");
   for (const id of ["file", "photo"]) {
     $(id).addEventListener("change", (event) => {
