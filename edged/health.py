@@ -13,7 +13,6 @@ from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.messages.results import rules
 from edged.perception.perception import Perception
-from edged.redact import redacted
 
 SAMPLES = 1024
 """Frames of an interval of which the stage times are kept, at most."""
@@ -100,8 +99,8 @@ class Vitals:
             fps=fps,
             frames=self.frames,
             dropped=camera.dropped,
-            camera=redacted(camera.name),
-            camera_error=_told(camera.error),
+            camera=camera.name,
+            camera_error=camera.error,
             pins_error=self._pins_error(),
             paused=attention.paused,
             idle=attention.idle,
@@ -126,8 +125,8 @@ class Vitals:
             scene=perception.scene.name,
             rules=rules(perception.scene, at),
             outputs=dict(outputs),
-            camera=redacted(camera.name),
-            camera_error=_told(camera.error),
+            camera=camera.name,
+            camera_error=camera.error,
             pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
@@ -136,10 +135,6 @@ class Vitals:
             idle=attention.idle,
             broker_problems=tuple(broker_problems),
         )
-
-
-def _told(error: str | None) -> str | None:
-    return None if error is None else redacted(error)
 
 
 def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from edged.cameras.source import Capture, FrameMissing, ScalingSource, Scheduled
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
+from edged.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -164,13 +165,13 @@ class NewestFrame:
         while not self._closing.is_set():
             try:
                 source = self._make_source()
-                self.name = source.name
+                self.name = redacted(source.name)
                 scales = source if isinstance(source, ScalingSource) else None
                 self._scheduled = source if isinstance(source, ScheduledSource) else None
                 self._say_enough(scales)
                 self._expect(self._camera.start_s)
                 with source:
-                    self.name = source.name
+                    self.name = redacted(source.name)
                     while not self._closing.is_set():
                         self._say_enough(scales)
                         try:

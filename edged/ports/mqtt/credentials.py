@@ -5,6 +5,7 @@ from __future__ import annotations
 from edged import paths
 from edged.config.schema import MqttConfig
 from edged.errors import ConfigError, PortError
+from edged.redact import public_path
 
 SECRET_BYTES = 65535
 """The longest user name or password that MQTT can carry."""
@@ -29,7 +30,8 @@ def check(mqtt: MqttConfig) -> None:
         except PermissionError:
             absent = False
         if absent:
-            raise ConfigError(f"{option}: {paths.credential(file)} is not there; check the path")
+            path = public_path(paths.credential(file))
+            raise ConfigError(f"{option}: {path} is not there; check the path")
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
@@ -46,7 +48,8 @@ def _secret(option: str, file: str) -> str | None:
         with path.open(encoding="utf-8") as opened:
             text = opened.read(SECRET_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise PortError(f"{option}: {path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise PortError(f"{option}: {public_path(path)} cannot be read: {reason}") from error
     if len(text.encode()) > SECRET_BYTES:
         raise PortError(f"{option}: {path} is too long for a secret")
     return text.rstrip("\r\n")
