@@ -5,13 +5,15 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from edged.cameras.newest import NewestFrame
+from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
@@ -105,43 +107,46 @@ def perception(
     return made
 
 
-def _picamera2(camera: CameraConfig) -> Source:
+Sleep: TypeAlias = Callable[[float], None]
+
+
+def _picamera2(camera: CameraConfig, _sleep: Sleep) -> Source:
     from edged.cameras.picamera2 import Picamera2Source
 
     return Picamera2Source(camera)
 
 
-def _v4l2(camera: CameraConfig) -> Source:
+def _v4l2(camera: CameraConfig, _sleep: Sleep) -> Source:
     from edged.cameras.v4l2 import V4l2Source
 
     return V4l2Source(camera)
 
 
-def _video(camera: CameraConfig) -> Source:
+def _video(camera: CameraConfig, sleep: Sleep) -> Source:
     from edged.cameras.video import VideoSource
 
-    return VideoSource(camera)
+    return VideoSource(camera, sleep=sleep)
 
 
-def _gstreamer(camera: CameraConfig) -> Source:
+def _gstreamer(camera: CameraConfig, _sleep: Sleep) -> Source:
     from edged.cameras.gstreamer import GStreamerSource
 
     return GStreamerSource(camera)
 
 
-def _directory(camera: CameraConfig) -> Source:
+def _directory(camera: CameraConfig, sleep: Sleep) -> Source:
     from edged.cameras.directory import DirectorySource
 
-    return DirectorySource(camera)
+    return DirectorySource(camera, sleep=sleep)
 
 
-def _demo(camera: CameraConfig) -> Source:
+def _demo(camera: CameraConfig, sleep: Sleep) -> Source:
     from edged.cameras.demo import DemoSource
 
-    return DemoSource(camera)
+    return DemoSource(camera, sleep=sleep)
 
 
-SOURCES: dict[str, Callable[[CameraConfig], Source]] = {
+SOURCES: dict[str, Callable[[CameraConfig, Sleep], Source]] = {
     "picamera2": _picamera2,
     "v4l2": _v4l2,
     "video": _video,
@@ -158,7 +163,9 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
         from edged.cameras.auto import detect
 
         kind = detect(config)
-    return NewestFrame(partial(SOURCES[kind], config), config, wanted_px)
+    closing = threading.Event()
+    make_source = partial(SOURCES[kind], config, sleep_until(closing))
+    return NewestFrame(make_source, config, wanted_px, closing=closing)
 
 
 class Ports:
