@@ -18,7 +18,7 @@ from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.toml import KeyPath, parse
 from edged.config.validate import fields, is_table, table_of
-from edged.errors import ConfigError
+from edged.errors import ConfigError, EdgedError
 from edged.redact import is_secret
 from tests.mosquitto import Broker, Listener, broker, brokers
 from tests.test_daemon_in_process import PICTURES, Living, as_it_was, living
@@ -35,6 +35,7 @@ FORMS = {
     "query of a file": f"x.tflite?auth={SECRET}",
     "path": f"rtsp://127.0.0.1:9/user=admin_password={SECRET}_channel=1_stream=0.sdp",
     "assignment": f"psk={SECRET}",
+    "too long for a file": "x" * 300 + f" password={SECRET}",
     "told": f"password: {SECRET}",
     "header": f"Authorization: Bearer {SECRET}",
     "quoted": f'token="a\\"{SECRET}"',
@@ -95,7 +96,10 @@ def planted(option: str, secret: str, base: dict[str, Any]) -> str:
 def forms(option: str) -> list[str]:
     """How a secret may stand there; alone where the option says so, or a library knows it only."""
     alone = is_secret(option) or option.endswith("_file") or option == "model.delegate_options"
-    return [*FORMS.values(), *([SECRET, f"/a/{SECRET}", f"~/{SECRET}"] if alone else [])]
+    return [
+        *FORMS.values(),
+        *([SECRET, f"/a/{SECRET}", f"~/{SECRET}", "x" * 300 + SECRET] if alone else []),
+    ]
 
 
 def test_the_schema_is_searched_as_deep_as_it_is() -> None:
@@ -125,7 +129,7 @@ def secret_in_daemon(option: str) -> str:
 
 
 @TEXT
-@pytest.mark.parametrize("form", [None, "path", "assignment"])
+@pytest.mark.parametrize("form", [None, "path", "assignment", "too long for a file"])
 def test_no_daemon_tells_it(
     option: str,
     form: str | None,
@@ -152,11 +156,13 @@ def test_no_daemon_tells_it(
             said.append(json.dumps(living.status()))
             with suppress(Exception):
                 said.append(json.dumps(living.ask("snapshot")))
-        except BaseException as error:  # Whatever ends it, what it says must not be a secret.
+        except (EdgedError, AssertionError) as error:
+            # It has ended, or `living` has seen it end.
             said.append(str(error))
         living.stop()
         said.append("".join(capfd.readouterr()))
         if living.failure is not None:
+            assert isinstance(living.failure, EdgedError), "a traceback"
             said.append(str(living.failure))
         payloads = list(listener.messages.queue)
     said += [message.payload.decode("utf-8", "replace") for message in payloads]

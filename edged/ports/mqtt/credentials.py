@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from edged import paths
 from edged.config.schema import MqttConfig
 from edged.errors import ConfigError, PortError
@@ -25,13 +27,11 @@ def check(mqtt: MqttConfig) -> None:
         "mqtt.tls.key_file": tls.key_file,
     }
     for option, file in files.items():
-        try:
-            absent = file and not paths.credential(file).is_file()
-        except PermissionError:
-            absent = False
-        if absent:
-            path = public_path(paths.credential(file))
-            raise ConfigError(f"{option}: {path} is not there; check the path")
+        path = paths.credential(file)
+        if file and not paths.may_exist(path):
+            raise ConfigError(f"{option}: {public_path(path)} is not there; check the path")
+        if file and os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
+            raise ConfigError(f"{option}: {path} is a folder; name the file in it")
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
