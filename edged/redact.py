@@ -28,7 +28,6 @@ _QUOTED = r"""\\*"(?:\\.|[^"\\])*\\*"?|\\*'(?:\\.|[^'\\])*\\*'?"""
 _BARE = r"""[^\s"']*[^\s"':;,.)\]}]"""
 _VALUE = rf"(?:\(\w+\))?(?:{_QUOTED}|{_BARE})"
 _SCHEMED = rf"(?:\(\w+\))?(?:{_QUOTED}|(?:(?:Basic|Bearer|Digest|Token|Negotiate)\s+)?{_BARE})"
-_ADDRESS_BEGIN = r"""://[^\s/?#"']*"""
 
 _HEADER = re.compile(r"\b((?:authorization|cookie)\s*:\s*)(?!\*\*\*)([^\s][^\r\n]*)", re.IGNORECASE)
 # KEY=VALUE is how an override is written.
@@ -41,22 +40,22 @@ _TOLD = re.compile(
 )
 _IN_JSON = re.compile(rf"""(\\*["']{_NAMED}\\*["']\s*:\s*)(?!\*\*\*)({_VALUE})""", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer\s+)(?=\S*\d)([\w+/.~=-]{8,})", re.IGNORECASE)
-_USER = re.compile(r"(://)(\S*)(?=@)")
-"""To the last ``@``, wherever it is: a password may hold one, or a slash, unquoted."""
-
 _USER_ALONE = re.compile(r"""((?:^|[\s/"'=(\[{,]))([^\s/"'=(\[{,:]+:(?!//)\S+)(?=@)""")
 """Of an address whose scheme somebody forgot: ``user:password@host``."""
 
-_IN_PATH = re.compile(rf"""({_ADDRESS_BEGIN}/(?:[^\s/?#"'=]*/)*)([^\s/?#"'=]*={_BARE})""")
-"""Some cameras want ``/user=admin&password=secret&channel=1`` as the path."""
-
-_QUERY = re.compile(rf"""({_ADDRESS_BEGIN}[^\s?#"']*[?#])(?!\*\*\*)({_BARE})""")
 _QUERY_ALONE = re.compile(rf"([?&][\w.-]+=)(?!\*\*\*)({_BARE})")
 
-_PATTERNS = (
-    *(_HEADER, _USER, _USER_ALONE, _IN_PATH, _QUERY),
-    *(_IN_JSON, _ASSIGNED, _TOLD, _QUERY_ALONE, _BEARER),
+_PATTERNS = (_HEADER, _USER_ALONE, _IN_JSON, _ASSIGNED, _TOLD, _QUERY_ALONE, _BEARER)
+
+_ADDRESS = re.compile(
+    rf"""://(\S*(?=@))?(@?[^\s/?#"']*(?:/[^\s/?#"'=]*(?=[\s/?#"']|\Z))*)"""
+    rf"""((?:/[^\s/?#"'=]*=|[?#]){_BARE})?"""
 )
+"""Its user, what may be told of it, and its query; a match is as long as the address.
+
+The user goes to the last ``@``, wherever it is: a password may hold one, or a slash, unquoted. Some
+cameras want ``/user=admin&password=secret&channel=1`` as the path, which is like a query.
+"""
 
 _PROPERTY = re.compile(rf"(?<!\S)([\w.:-]+)(\s*=\s*)({_VALUE}\S*)")
 _PLAIN = re.compile(
@@ -86,8 +85,10 @@ def redacted(text: str) -> str:
     # Most texts hold none of these.
     if "=" not in text and "@" not in text and ":" not in text and "earer" not in text:
         return text
+    text = _ADDRESS.sub(_public_address, text)
     for pattern in _PATTERNS:
-        text = pattern.sub(rf"\1{MASK}", text)
+        if pattern is not _USER_ALONE or "@" in text:
+            text = pattern.sub(rf"\1{MASK}", text)
     return text
 
 
@@ -151,7 +152,15 @@ def secrets_in(pipeline: str) -> list[str]:
     return sorted(found - {""}, key=len, reverse=True)
 
 
+def _public_address(found: re.Match[str]) -> str:
+    user, public, query = found.groups("")
+    return f"://{MASK if user else ''}{public}{query and query[0] + MASK}"
+
+
 def _hidden(text: str) -> Iterator[str]:
+    for address in _ADDRESS.finditer(text):
+        user, _, query = address.groups("")
+        yield from (user, query[1:])
     for pattern in _PATTERNS:
         yield from (_bare(match[2]) for match in pattern.finditer(text))
 
