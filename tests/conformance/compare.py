@@ -27,6 +27,9 @@ SIDES: tuple[Side, Side] = ("edged", "reference")
 STEP = 1 / 256
 """The least tolerance, also of float scores: a step of a quantised probability."""
 
+ROUNDING = 1e-6
+"""Of scores in 32 bits, beside the reference's of 64."""
+
 TIMES_MOVED = 3.0
 """So many times as far as the reference's own scores may edged's be from them."""
 
@@ -129,7 +132,7 @@ def _case(where: tuple[str, Way, str], our: Answer, their: Answer, moved: float)
     if any(said):
         return Case(*where, "refused by edged" if said[0] else "refused by reference", said=said)
     ours, theirs = our["scores"], their["scores"]
-    tolerance = max(STEP, their["step"]) + TIMES_MOVED * moved
+    tolerance = max(STEP, their["step"]) + ROUNDING + TIMES_MOVED * moved
     if len(ours) != len(theirs):
         said = (f"{len(ours)} scores", f"{len(theirs)} scores")
         return Case(*where, "disagrees", 1.0, tolerance, said=said)

@@ -144,8 +144,11 @@ class Reference:
     def step(self, scores: Array) -> float:
         """How far one of `scores` moves with one step of a quantised output; 0 of a float one."""
         scale = float(self.output["quantization"][0])
-        # The slope of softmax and of logistic.
-        return scale * float((scores * (1 - scores)).max()) if self.logits else scale
+        if not self.logits:
+            return scale
+        # A logit that is greater by `scale` has its odds multiplied so.
+        odds = scores * np.exp([[scale], [-scale]])
+        return float(abs(odds / (1 - scores + odds) - scores).max())
 
     def _are_logits(self) -> bool:
         told: str = self.told.get("scores", "auto")

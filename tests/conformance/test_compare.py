@@ -62,7 +62,7 @@ def test_scores_may_differ_by_a_step_and_by_what_the_reference_moves() -> None:
     assert one(scored(0.9, 0.1), scored(0.89, 0.1, moved=0.01)).verdict == "agrees"
     assert one(scored(0.9, 0.1), scored(0.89, 0.1, step=0.02)).verdict == "agrees"
     assert one(scored(0.9, 0.1), scored(0.8, 0.2, moved=0.01)).tolerance == pytest.approx(
-        STEP + 0.01 * TIMES_MOVED
+        STEP + 0.01 * TIMES_MOVED, abs=1e-5
     )
 
 
@@ -79,7 +79,7 @@ def test_half_of_a_models_pictures_say_how_far_it_usually_moves() -> None:
     cases = compare.compare(MODEL, [Answers(JOB, ours, theirs)])
     usual = STEP + 0.02 * TIMES_MOVED
     far = STEP + 0.1 * TIMES_MOVED
-    assert [case.tolerance for case in cases] == pytest.approx([usual, usual, usual, far])
+    assert [case.tolerance for case in cases] == pytest.approx([usual, usual, usual, far], abs=1e-5)
 
 
 def test_what_any_way_to_run_a_model_moves_counts_for_all_with_the_same_fit() -> None:
@@ -88,7 +88,7 @@ def test_what_any_way_to_run_a_model_moves_counts_for_all_with_the_same_fit() ->
     moving: list[Answer] = [{**scored(0.5, moved=0.1), "picture": 0}, answers[1]]
     cases = compare.compare(MODEL, [Answers(job, answers, answers), Answers(job, answers, moving)])
     far, usual = STEP + 0.1 * TIMES_MOVED, STEP + 0.05 * TIMES_MOVED
-    assert [case.tolerance for case in cases] == pytest.approx([far, usual, far, usual])
+    assert [case.tolerance for case in cases] == pytest.approx([far, usual, far, usual], abs=1e-5)
 
 
 def test_another_best_class_is_a_tie_where_scores_differ_by_no_more_than_they_may() -> None:
