@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 MEMORY_BYTES = 4 << 30
-DISTURBED = 2
+DISTURBED = 4
 """So many copies of a picture for each way to run a model, with values moved by a level at most."""
 
 PICTURES_KEPT = 256
@@ -117,8 +117,10 @@ def reference(job: Job, way: Way) -> Classify:
         # Pillow's own Image.thumbnail has JPEG reduced to twice the size wanted.
         reduced = resized(pillow_reads(path, 2 * max(size_px)), *size_px, way["fit"])
         others = [] if np.array_equal(reduced, pixels) else [reduced]
+        # Moved one by one, the colours of a pixel would hardly move the luma of a grey model.
+        shape = (*pixels.shape[:2], model.channels)
         for copy in range(DISTURBED):
-            levels = np.random.default_rng([number, copy]).integers(-1, 2, pixels.shape)
+            levels = np.random.default_rng([number, copy]).integers(-1, 2, shape)
             others.append((pixels + levels).clip(0, 255).astype(np.uint8))
         moved = max(float(abs(model.classify(other) - scores).max()) for other in others)
         return {"scores": listed(scores), "moved": moved, "step": model.step(scores)}

@@ -17,7 +17,9 @@ HEAD = """# Does edged read models and pictures as others do?
 Written by `make conformance`. Every model answers every picture twice: through edged, as
 `edged classify` does, and through a [reference](../../tests/conformance/reference.py) of Pillow and
 a bare interpreter, which shares no code with edged. Both use the same runtime; the picture is
-stretched to the input or cropped to its aspect. {material}
+stretched to the input or cropped to its aspect.
+
+{material}
 
 Versions: {versions}. Machine: {machine}.{absent}
 
@@ -31,11 +33,11 @@ Why there is a tolerance: a resize may round a pixel to the level above or below
 libjpeg reduce a large JPEG first, as Pillow's `thumbnail` does. A network may answer such a small
 change with a large one, a quantised network more than others, and only it can say how large. So the
 reference also answers the picture as Pillow's own decoder reduces it, and copies of each input
-whose values are moved by -1, 0 or 1 by chance, {DISTURBED} for each way to run the model. The
-tolerance is one step of a quantised output, {STEP:.4f} at least, and {TIMES_MOVED:g} times the
-farthest that any score moves then, on this picture or, where that is more, on half of the model's
-pictures; {TIMES_MOVED:g} times, as a few copies do not find the farthest. "Of tolerance" is the
-greatest part of its tolerance that a case uses up.
+whose values are moved by -1, 0 or 1 by chance, {DISTURBED} for each way to run the model. The tolerance
+is one step of a quantised output, {STEP:.4f} at least, and {TIMES_MOVED:g} times the farthest that any score
+moves then, on this picture or, where that is more, on half of the model's pictures; {TIMES_MOVED:g} times,
+as a few copies do not find the farthest. "Of tolerance" is the greatest part of its tolerance that
+a case uses up.
 """
 
 
