@@ -33,9 +33,12 @@ Why there is a tolerance: a resize may round a pixel to the level above or below
 libjpeg reduce a large JPEG first, as Pillow's `thumbnail` does. A network may answer such a small
 change with a large one, a quantised network more than others, and only it can say how large. So the
 reference also answers the picture as Pillow's own decoder reduces it, and copies of each input
-whose values are moved by -1, 0 or 1 by chance, {DISTURBED} for each way to run the model. The tolerance
-is one step of a quantised output, {STEP:.4f} at least, and {TIMES_MOVED:g} times the farthest that any score
-moves then, on this picture or, where that is more, on half of the model's pictures; {TIMES_MOVED:g} times,
+whose values are moved by -1, 0 or 1 by chance, {DISTURBED} for each way to run the model. \
+The tolerance
+is one step of a quantised output, {STEP:.4f} at least, and {TIMES_MOVED:g} times \
+the farthest that any score
+moves then, on this picture or, where that is more, on half of the model's pictures; \
+{TIMES_MOVED:g} times,
 as a few copies do not find the farthest. "Of tolerance" is the greatest part of its tolerance that
 a case uses up.
 """
