@@ -81,6 +81,14 @@ def test_the_json_tells_number_and_identity(path: Path, monkeypatch: pytest.Monk
     journal.close()
 
 
+def test_no_events_take_no_number(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    assert journal.record([]) == ()
+    assert record(journal) == [1]
+    journal.close()
+
+
 def test_after_a_clean_end_numbers_go_on_without_a_gap(path: Path) -> None:
     first = threadless(path)
     first.sync()
