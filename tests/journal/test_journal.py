@@ -802,6 +802,14 @@ def test_what_was_ended_is_not_left_open(path: Path) -> None:
     assert held(path) == []
 
 
+def test_nobody_hears_of_nothing_left_open(path: Path) -> None:
+    told: list[Sequence[str]] = []
+    journal = Journal("porch", JournalConfig(path=str(path)), left_open=told.append)
+    journal.sync()
+    journal.close()
+    assert told == []
+
+
 def test_a_rule_is_left_open_though_its_event_left_long_ago(path: Path) -> None:
     journal = threadless(path, max_events=2)
     journal.record([event(rule="cat")])
