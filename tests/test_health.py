@@ -105,6 +105,23 @@ def test_the_status_tells_scene_rules_camera_and_model() -> None:
     assert status.rules["cat"].since.timestamp() == pytest.approx(1e9 + 3.8)
 
 
+def test_what_is_wrong_is_told_without_secrets() -> None:
+    class BrokenCamera(StillCamera):
+        error = "rtsp://ann:hush@porch/live: unplugged"
+
+    vitals = Vitals(started_s=0.0, pins_error=lambda: "pin 17 is busy")
+    camera: Any = BrokenCamera()
+    at = Moment("porch", 5.0, 1e9)
+    status = vitals.status(at, camera, perception(), Attention(), {}, ["no retained messages"])
+    health = vitals.sample(5.0, camera, perception(), Attention())
+    for told in (status, health):
+        assert told.camera_error is not None
+        assert told.camera_error.endswith("porch/live: unplugged")
+        assert "hush" not in told.camera_error
+        assert told.pins_error == "pin 17 is busy"
+    assert list(status.broker_problems) == ["no retained messages"]
+
+
 def test_memory_is_what_the_kernel_says(tmp_path: Path) -> None:
     assert 5 < memory_mb() < 5000
     assert memory_mb(tmp_path / "absent") == 0
