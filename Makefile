@@ -47,10 +47,11 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
 	$(BIN)/edged run --config config/demo.toml
 
-lint: $(VENV)/test.stamp ## style and types
+lint: $(VENV)/test.stamp ## style, types and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.style
 
 check: $(VENV)/test.stamp ## the tests alone; make check ARGS="-k decide"
 	$(BIN)/python -m pytest $(ARGS)

@@ -93,7 +93,7 @@ def perception(
 ) -> Perception:
     """The model and the rules over its labels; with the model of `keep`, where that is given.
 
-    ModelError, or ConfigError for a label that the model has not.
+    ModelError, or ConfigError for a label that the model does not have.
     """
     if keep is not None:
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
@@ -177,7 +177,7 @@ class Ports:
         Which outputs these are is `written_down`, for `edged safe-outputs`.
         """
         if not (config.output or config.input):
-            # Of an earlier configuration, whose outputs are nobody's any more.
+            # Of an earlier configuration, whose outputs no process owns any more.
             written_down.unlink(missing_ok=True)
             return
         from edged.ports.gpio import opened

@@ -155,7 +155,7 @@ class Daemon:
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
             if not self._hung_up:
-                # Never lost for want of room, and never more than one.
+                # Never lost because a queue is full, and never more than one.
                 self._hung_up = True
                 request = Request(commands.Reload(), signal.Signals(number).name)
                 self._mailbox.post(request, bounded=False)

@@ -187,7 +187,7 @@ def _picamera2() -> Any:
     try:
         import picamera2
     except ImportError as error:
-        raise CameraError(f"picamera2: not to be had ({error}); {INSTALL}") from error
+        raise CameraError(f"picamera2: not available ({error}); {INSTALL}") from error
     # Binary packages of the system beside another numpy in the virtual environment.
     except ValueError as error:
         raise CameraError(

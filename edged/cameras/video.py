@@ -233,7 +233,7 @@ class VideoSource:
             raise CameraError(f"{self.name}: no frame of it can be decoded; replace the file")
         if not self._camera.loop:
             raise SourceEnded(f"{self.name}: the video is over")
-        # Opened anew and not rewound, because raw streams cannot seek.
+        # Reopened and not rewound, because raw streams cannot seek.
         self._close()
         self._open()
 
@@ -255,7 +255,7 @@ class VideoSource:
                         raise self._nothing_came()
                     yield packet
                     if starting and self._delivered:
-                        # Asks `_Silence` anew.
+                        # Asks `_Silence` again.
                         break
                 else:
                     return

@@ -31,7 +31,7 @@ def evaluation(document: Evaluation) -> str:
 
 
 def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> str:
-    """One row for each model: accuracy on the same pictures beside what the model costs.
+    """One row for each model: accuracy on the same pictures, and what the model costs.
 
     Sizes are compared with the first. `names` stand for the models' own.
     """

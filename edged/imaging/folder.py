@@ -75,7 +75,7 @@ def listing(folder: Path) -> Listing:
             try:
                 mode = entry.stat().st_mode
             except OSError as error:
-                # A link that leads nowhere may have been anything, one that is closed a folder.
+                # A link that is broken may have been anything, one that is closed a folder.
                 if is_picture(entry.name) or isinstance(error, PermissionError):
                     found.unreadable.append(UnreadableError(path, _closed(error)))
                 continue

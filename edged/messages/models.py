@@ -42,7 +42,7 @@ class FetchedMessage(Document, frozen=True, kw_only=True):
 
 
 class VerifiedMessage(Document, frozen=True, kw_only=True):
-    """The hash of a model beside what it should be, and what quarantine says of it."""
+    """The hash of a model and what it should be, and what quarantine says of it."""
 
     path: str
     sha256: str

@@ -131,7 +131,7 @@ class Decider:
         return Scene(self._scene_name(), states, self._active_names), events
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
-        """Nothing holds any more, though no frame says so; begins anew with the next frame.
+        """Nothing holds any more, though no frame says so; starts again with the next frame.
 
         An event for each rule that held. The times for which a rule must stay inactive count from
         here.

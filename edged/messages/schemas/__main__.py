@@ -1,4 +1,4 @@
-"""Write the schemas anew from the types."""
+"""Write the schemas again from the types."""
 
 from __future__ import annotations
 
