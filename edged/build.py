@@ -49,12 +49,13 @@ class Admitted(NamedTuple):
 
 def admitted(config: Config) -> Admitted:
     """The model, out of quarantine, and read. ModelError."""
+    from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
 
     model = admit(config.model)
     file = tflite.read(model)
-    labels = [Path(model.labels)] if model.labels else []
+    labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     return Admitted(model, file, stamp(file.path, *labels))
 
 

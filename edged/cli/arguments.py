@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fit", choices=["stretch", "crop"], help="a picture of another shape (stretch)"
     )
+
+
+def by_option(arguments: argparse.Namespace, text: str) -> str:
+    """`text` with the options of this command in place of the configuration's, where it has none.
+
+    "set model.labels" is "set --labels" to who wrote no configuration.
+    """
+    if getattr(arguments, "config", None) is None:
+        for option, key in MODEL_OPTIONS.items():
+            if hasattr(arguments, option):
+                text = re.sub(rf"(?<![\w/.-]){re.escape(key)}(?![\w-]|\.\w)", f"--{option}", text)
+    return text
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

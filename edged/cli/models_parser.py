@@ -23,6 +23,19 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     add_json(info)
     add_model_options(info)
 
+    labels = command(actions, "labels", "labels", "list the labels of a model")
+    labels.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a name, or a .tflite file (the bundled one)"
+    )
+    labels.add_argument(
+        "word", nargs="?", metavar="WORD", help="only labels with this word, whole and in any case"
+    )
+    labels.add_argument(
+        "--picture", type=path, metavar="P", help="with the score of each class on it, best first"
+    )
+    add_json(labels)
+    add_model_options(labels)
+
     fetch = command(actions, "fetch", "models", "bring models of the catalog here")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="as `edged models list` shows it")
     fetch.add_argument(

@@ -90,9 +90,13 @@ def _rules(config: Config) -> Iterator[Problem]:
         if rule.name in (NOTHING, UNKNOWN):
             message = "this is the name of a scene without rules; choose another"
             yield Problem((*path, "name"), rule.name, message)
-        for label_position, label in enumerate(rule.labels):
-            if not label.strip():
-                yield Problem((*path, "labels", label_position), label, "expected a label")
+        if not (rule.labels or rule.match):
+            message = "expected at least one label here, or a word of labels in match"
+            yield Problem((*path, "labels"), rule.labels, message)
+        for key, expected in (("labels", "a label"), ("match", "a word of labels")):
+            for place, text in enumerate(getattr(rule, key)):
+                if not text.strip():
+                    yield Problem((*path, key, place), text, f"expected {expected}")
         if rule.exit is not None:
             enter = defaults.enter if rule.enter is None else rule.enter
             if rule.exit > enter:

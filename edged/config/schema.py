@@ -82,14 +82,15 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
-    nothing: list[str] = field(default_factory=lambda: ["background"])
+    nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
 class RuleConfig(Section, frozen=True):
     """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
-    labels: Annotated[list[str], Meta(min_length=1)]
+    labels: list[str] = []
+    match: list[str] = []
     combine: Literal["max", "sum"] = "max"
     enter: Fraction | None = None
     exit: Fraction | None = None

@@ -113,8 +113,7 @@ def expected(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(expected(a) for a in arguments if a is not type(None))
     if origin is list:
-        least = next((m.min_length for m in meta if m.min_length), 0)
-        return f"a list of {_many(arguments[0])}" + (f", at least {least}" if least else "")
+        return f"a list of {_many(arguments[0])}"
     if origin is tuple:
         return f"a list of {len(arguments)} {_many(arguments[0])}"
     if origin is dict:
@@ -141,8 +140,6 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
     bare = _bare(kind)
     origin, arguments = typing.get_origin(bare), typing.get_args(bare)
     if origin is list and isinstance(value, list):
-        if len(value) < next((m.min_length for m in _metas(kind) if m.min_length), 0):
-            yield Problem(path, value, f"expected {expected(kind)}")
         for position, item in enumerate(value):
             yield from _value_problems(item, arguments[0], (*path, position))
     elif origin is tuple and isinstance(value, list) and len(value) == len(arguments):

@@ -33,6 +33,15 @@ class ListedMessage(Document, frozen=True, kw_only=True):
     top1_on: Top1On
 
 
+class LabelMessage(Document, frozen=True, kw_only=True):
+    """A class of a model, with its score on a picture where one was given."""
+
+    model: str
+    index: Count
+    label: str
+    score: Annotated[Score | None, Meta(description="on the picture; null: none was given")] = None
+
+
 class FetchedMessage(Document, frozen=True, kw_only=True):
     """Where a model that was fetched is, or why it could not be."""
 

@@ -83,7 +83,7 @@ port = 70000
         "lost_after_s, frozen_s, retry_min_s, retry_max_s",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
         '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
-        'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts, at least 1; '
+        'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts; '
         'did you mean ["cat"]?',
         "edged.toml:10: mqtt.port = 70000: expected a whole number from 0 to 65535",
     ]
@@ -115,8 +115,9 @@ port = 70000
         ("[[camera]]", "camera: expected a table: write [camera]"),
         ("[rule]\nname = 'x'", "expected an array of tables: write [[rule]]"),
         ("rule = [1]", "rule[0]: expected a table: write [[rule]]"),
-        ("[[rule]]\nname = 'x'", 'rule[0].labels (rule "x"): missing; expected a list of texts'),
-        ("[[rule]]\nname = 'x'\nlabels = []", "expected a list of texts, at least 1"),
+        ("[[rule]]\nname = 'x'", 'rule[0].labels = [] (rule "x"): expected at least one'),
+        ("[[rule]]\nname = 'x'\nlabels = []", "expected at least one label here, or a word"),
+        ("[[rule]]\nname = 'x'\nmatch = [' ']", "rule[0].match[0] = \" \""),
         ("[[rule]]\nname = 'x'\nlabels = ['a', 1]", 'rule[0].labels[1] = 1 (rule "x"): expected'),
         ("[[output]]\nname = 'x'\npin = true", 'output[0].pin = true (output "x"): expected a'),
         ("[[output]]\nname = 'x'\npin = 1\non_exit = 'of'", 'from 0 to 1; did you mean "off"'),
