@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
@@ -106,60 +108,14 @@ def perception(
     return made
 
 
-def _picamera2(camera: CameraConfig) -> Source:
-    from edged.cameras.picamera2 import Picamera2Source
-
-    return Picamera2Source(camera)
-
-
-def _v4l2(camera: CameraConfig) -> Source:
-    from edged.cameras.v4l2 import V4l2Source
-
-    return V4l2Source(camera)
-
-
-def _video(camera: CameraConfig) -> Source:
-    from edged.cameras.video import VideoSource
-
-    return VideoSource(camera)
-
-
-def _gstreamer(camera: CameraConfig) -> Source:
-    from edged.cameras.gstreamer import GStreamerSource
-
-    return GStreamerSource(camera)
-
-
-def _directory(camera: CameraConfig) -> Source:
-    from edged.cameras.directory import DirectorySource
-
-    return DirectorySource(camera)
-
-
-def _demo(camera: CameraConfig) -> Source:
-    from edged.cameras.demo import DemoSource
-
-    return DemoSource(camera)
-
-
-SOURCES: dict[str, Callable[[CameraConfig], Source]] = {
-    "picamera2": _picamera2,
-    "v4l2": _v4l2,
-    "video": _video,
-    "gstreamer": _gstreamer,
-    "directory": _directory,
-    "demo": _demo,
-}
-
-
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     """The camera; `wanted_px` is the (height, width) that is enough until a read says another."""
-    kind: str = config.kind
-    if kind == "auto":
-        from edged.cameras.auto import detect
+    from edged.cameras.auto import detect
 
-        kind = detect(config)
-    return NewestFrame(partial(SOURCES[kind], config), config, wanted_px)
+    kind = KINDS[detect() if config.kind == "auto" else config.kind]
+    module = import_module(f"edged.cameras.{kind.module}")
+    source: Callable[[CameraConfig], Source] = getattr(module, kind.source_class)
+    return NewestFrame(partial(source, config), config, wanted_px)
 
 
 class Ports:

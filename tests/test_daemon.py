@@ -195,6 +195,20 @@ def test_the_command_line_asks_the_running_daemon(daemon: Running, tmp_path: Pat
         assert picture.format == "JPEG"
 
 
+def test_a_snapshot_of_another_camera_is_not_the_running_daemons(
+    daemon: Running, tmp_path: Path
+) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    Image.new("RGB", (77, 55)).save(tmp_path / "other.png")
+    out = tmp_path / "out.jpg"
+    asked = daemon.edged(
+        "snapshot", "--set", f"camera.source={tmp_path / 'other.png'}", "--out", str(out)
+    )
+    assert asked.returncode == 0, asked.stderr
+    with Image.open(out) as picture:
+        assert picture.size == (77, 55)
+
+
 def test_a_trace_shows_each_stage_of_each_frame(config: Path, tmp_path: Path) -> None:
     running = Running(config)
     running.start("--trace", str(tmp_path / "trace.json"))

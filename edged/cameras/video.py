@@ -337,10 +337,12 @@ class VideoSource:
         overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._limit_s
         if overdue or kind in ("ExitError", "TimeoutError"):
             return self._nothing_came()
-        if kind == "OSError" and self._network:
-            return CameraError(
-                f"{self.name}: no connection, or it broke; check the name and the network"
-            )
+        if self._network and kind in ("InvalidDataError", "OSError"):
+            if self._container is not None:
+                reason = "the connection ended; check the camera and the network"
+                return CameraError(f"{self.name}: {reason}")
+            if kind == "OSError":
+                return CameraError(f"{self.name}: no connection; check the name and the network")
         reason = getattr(error, "strerror", None) or "cannot be opened"
         return CameraError(f"{self.name}: {_REASONS.get(kind, f'{reason}; check camera.source')}")
 

@@ -19,13 +19,15 @@ TOP = 3
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """From the running daemon where one answers, else with the camera of our own."""
+    """From the running daemon where one answers, else with the camera of our own.
+
+    With ``--set camera...`` another camera is meant than the daemon's.
+    """
     config = configured(arguments)
-    try:
-        reply, picture = running_daemon(config).ask("snapshot")
-        seen = reply["classification"]
-    except DaemonAbsentError:
+    if any(override.strip().startswith("camera.") for override in arguments.overrides):
         seen, picture = _own_snapshot(config)
+    else:
+        seen, picture = _snapshot(config)
     if arguments.out is not None:
         write_file(arguments.out, picture)
     if arguments.json:
@@ -37,6 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
+    try:
+        reply, picture = running_daemon(config).ask("snapshot")
+    except DaemonAbsentError:
+        return _own_snapshot(config)
+    return reply["classification"], picture
+
+
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged import build
     from edged.imaging.snapshot import snapshot_jpeg
@@ -45,7 +55,7 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
 
     with build.perception(config) as perception:
         wanted_px = perception.wanted_px
-        give_up_s = time.monotonic() + config.camera.timeout_s
+        give_up_s = time.monotonic() + config.camera.start_s
         with build.camera(config.camera, wanted_px) as camera:
             while (frame := camera.read(0.1, wanted_px)) is None:
                 if camera.error is not None or time.monotonic() > give_up_s:

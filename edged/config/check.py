@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from edged.cameras.kinds import KINDS, OF_FORM, form_of
 from edged.commands import Asker, open_to
 from edged.config.nearest import did_you_mean, listed
 from edged.config.schema import (
+    CameraConfig,
     Config,
     InputConfig,
     MqttConfig,
@@ -41,18 +43,11 @@ def problems(config: Config) -> Iterator[Problem]:
 
 def _camera(config: Config) -> Iterator[Problem]:
     camera = config.camera
-    if camera.kind in ("video", "gstreamer", "directory") and not camera.source:
-        needed = {
-            "video": "a file or an address (rtsp://...)",
-            "gstreamer": "a pipeline that ends in an appsink",
-            "directory": "a folder of pictures",
-        }[camera.kind]
-        yield Problem(
-            ("camera", "source"), "", f"camera.kind {shown(camera.kind)} needs {needed} here"
-        )
+    yield from _source(camera)
     yield from _retry(("camera",), camera.retry_min_s, camera.retry_max_s)
     interval_s = 1 / camera.fps
-    if camera.kind in ("picamera2", "v4l2", "gstreamer") and camera.timeout_s <= interval_s:
+    is_timed = camera.kind != "auto" and KINDS[camera.kind].is_timed
+    if is_timed and camera.timeout_s <= interval_s:
         message = (
             f"at camera.fps = {camera.fps:g} a frame comes every {interval_s:g} s; expected more"
         )
@@ -64,6 +59,26 @@ def _camera(config: Config) -> Iterator[Problem]:
     elif x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
         message = "the region leaves the picture; expected x + width and y + height of at most 1"
         yield Problem(("camera", "region"), camera.region, message)
+
+
+def _source(camera: CameraConfig) -> Iterator[Problem]:
+    path: KeyPath = ("camera", "source")
+    if camera.kind == "auto":
+        if camera.source:
+            message = f"what this is cannot be told; set camera.kind to one of {', '.join(KINDS)}"
+            yield Problem(path, camera.source, message)
+        return
+    kind, form = KINDS[camera.kind], form_of(camera.source)
+    if not camera.source:
+        if kind.needs:
+            message = f"camera.kind {shown(camera.kind)} needs {kind.needs} here"
+            yield Problem(path, "", message)
+    elif not kind.forms:
+        message = f"camera.source is set, and kind {shown(camera.kind)} does not use it; remove one"
+        yield Problem(("camera", "kind"), camera.kind, message)
+    elif form not in kind.forms:
+        message = f"camera.source is of another kind; expected {shown(OF_FORM[form])}, or no kind"
+        yield Problem(("camera", "kind"), camera.kind, message)
 
 
 def _model(config: Config) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any
 from edged import access
 from edged.config import check, validate
 from edged.config.overrides import Origin, apply
-from edged.config.paths import rooted
+from edged.config.paths import rooted, with_camera_kind
 from edged.config.schema import Config
 from edged.config.toml import (
     KeyPath,
@@ -61,11 +61,14 @@ def load(
             "the defaults"
         )
     origins, lines = apply(raw, overrides, environment or {})
+    folder = path and path.absolute().parent
     config = validate.converted(raw, Config)
+    if config is not None:
+        config = with_camera_kind(config, folder, origins)
     found = validate.problems(raw, Config) if config is None else check.problems(config)
     problems = list(islice(found, PROBLEMS_LIMIT + 1))
     if config is not None and not problems and not lines:
-        return rooted(config, path and path.absolute().parent, origins)
+        return rooted(config, folder, origins)
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]

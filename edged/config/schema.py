@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from edged.cameras.kinds import CameraKind
+
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
@@ -31,7 +33,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CameraConfig(Section, frozen=True):
     """``[camera]``: where frames come from and how they are turned upright."""
 
-    kind: Literal["auto", "picamera2", "v4l2", "video", "gstreamer", "directory", "demo"] = "auto"
+    kind: Literal["auto", CameraKind] = "auto"
     source: str = ""
     width_px: Annotated[int, Meta(ge=16, le=7680)] = 640
     height_px: Annotated[int, Meta(ge=16, le=4320)] = 480

@@ -9,8 +9,10 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from edged.errors import PictureError
-from edged.imaging.picture import KINDS
 from edged.printable import printable
+
+KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
+"""What is read, for people."""
 
 READ_SUFFIXES = frozenset(
     {

@@ -21,14 +21,12 @@ import numpy as np
 from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
+from edged.imaging.folder import KINDS
 from edged.imaging.resample import REDUCING_GAP, resample
 from edged.printable import printable
 
 if TYPE_CHECKING:
     from PIL import ImageFont
-
-KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
-"""What is read, for people."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 """The same as Pillow names it. It has more, some of which start other programs."""

@@ -281,14 +281,14 @@ def test_a_value_needs_no_quotes_where_the_option_is_text() -> None:
             "model.delegate_options.device=2",
             "decide.nothing=['a', 'b']",
         ],
-        {"EDGED_MQTT__USERNAME": "true", "EDGED_CAMERA__SOURCE": "x\ny = 1"},
+        {"EDGED_MQTT__USERNAME": "true", "EDGED_GPIO__CHIP": "x\ny = 1"},
     )
     assert config.device == "1"
     assert config.mqtt.protocol == "5"
     assert config.mqtt.host == "quoted"
     assert config.mqtt.client_id == ""
     assert config.mqtt.username == "true"
-    assert config.camera.source == "x\ny = 1"
+    assert config.gpio.chip == "x\ny = 1"
     assert config.model.delegate_options == {"device": "2"}
     assert config.decide.nothing == ["a", "b"]
 
@@ -343,13 +343,25 @@ def test_a_wrong_override_is_named_as_it_was_given(refused: Refused) -> None:
 
 
 def test_a_file_name_that_is_no_utf8_is_taken_from_outside() -> None:
-    config = load(None, ["model.labels=/a/\udce9.txt"], {"EDGED_CAMERA__SOURCE": "/a/\udce9"})
-    assert (config.model.labels, config.camera.source) == ("/a/\udce9.txt", "/a/\udce9")
+    config = load(None, ["model.labels=/a/\udce9.txt"], {"EDGED_CAMERA__SOURCE": "/a/\udce9.mp4"})
+    assert (config.model.labels, config.camera.source) == ("/a/\udce9.txt", "/a/\udce9.mp4")
 
 
 def test_an_environment_that_is_not_text_is_refused(refused: Refused) -> None:
     (line,) = refused("", (), {"EDGED_MQTT__HOST": "\udcff"})
     assert line.encode().endswith(b"expected text in UTF-8 without NUL characters")
+
+
+def test_the_kind_of_a_camera_follows_from_its_source(
+    written: Callable[[str | bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir("/")
+    path = written('[camera]\nsource = "pictures"')
+    camera = load(path).camera
+    assert (camera.kind, camera.source) == ("directory", str(tmp_path / "pictures"))
+    assert load(path, ["camera.source=/dev/video3"]).camera.kind == "v4l2"
+    assert load(path, ["camera.source="]).camera.kind == "auto"
 
 
 def test_file_names_start_at_the_file_that_says_them(
