@@ -9,6 +9,9 @@ from pathlib import Path
 from edged.config.schema import Config
 from edged.errors import ConfigError
 
+CONFIGURATIONS = Path("/etc/edged")
+"""Where the services' configurations are: edged.toml, and NAME.toml for each ``edged@NAME``."""
+
 SERVICE = Path("/run/edged")
 """The runtime directory that the systemd units ask for."""
 

@@ -43,7 +43,7 @@ KINDS: Mapping[CameraKind, Kind] = {
     "gstreamer": Kind(
         "gstreamer",
         "GStreamerSource",
-        ("pipeline", "name"),
+        ("pipeline", "name", "address"),
         needs="a pipeline that ends in an appsink",
         is_timed=True,
     ),
@@ -68,11 +68,11 @@ VIDEO_SUFFIXES = (".avi", ".h264", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".m
 
 def form_of(source: str) -> Form:
     """The form of `source`; a file's name may look like a pipeline."""
+    if " ! " in source:
+        return "pipeline"
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", source):
         return "address"
-    if re.match(r"/dev/(video\d|v4l/)", source):
-        return "device"
-    return "pipeline" if " ! " in source else "name"
+    return "device" if re.match(r"/dev/(video\d|v4l/)", source) else "name"
 
 
 def kind_of(source: str, start: Path) -> CameraKind | None:

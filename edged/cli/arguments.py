@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edged import paths
 from edged.errors import CommandError
 
 EXIT_STATUSES = """\
@@ -43,15 +44,41 @@ def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """``--config`` and ``--set``."""
-    parser.add_argument(
+    """``--config`` or ``--camera``, and ``--set``."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--config",
         type=path,
-        default=os.environ.get("EDGED_CONFIG") or None,
+        default=_configuration(),
         metavar="FILE",
-        help="configuration ($EDGED_CONFIG, else all defaults)",
+        help="configuration ($EDGED_CONFIG, else /etc/edged/edged.toml, else all defaults)",
+    )
+    group.add_argument(
+        "--camera", action=_Camera, metavar="NAME", help="that of the service edged@NAME"
     )
     _add_set(parser, "camera.fps=10")
+
+
+def _configuration() -> Path | None:
+    if given := os.environ.get("EDGED_CONFIG"):
+        return Path(given)
+    service = paths.CONFIGURATIONS / "edged.toml"
+    return service if paths.may_exist(service) else None
+
+
+class _Camera(argparse.Action):
+    """An instance's configuration, under the device name that its service has."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        del parser, option_string
+        namespace.config = paths.CONFIGURATIONS / f"{values}.toml"
+        namespace.overrides = [f"device={values}", *namespace.overrides]
 
 
 def _add_set(parser: argparse._ActionsContainer, example: str) -> None:

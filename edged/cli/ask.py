@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from edged.cli.daemon_socket import configured, running_daemon
+from edged.cli.daemon_socket import running_daemon
 from edged.cli.output import OutputError
 from edged.commands import Command, fields_of, name_of
 from edged.ports.control.client import RefusedError
@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     kind: type[Command] = arguments.kind
     fields = {field: getattr(arguments, field) for field in fields_of(kind)}
     try:
-        reply, _ = running_daemon(configured(arguments)).ask(name_of(kind), **fields)
+        reply, _ = running_daemon(arguments).ask(name_of(kind), **fields)
     except RefusedError as error:
         if arguments.json:
             # That it is refused counts, also where nobody reads it.

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from edged import __version__
 from edged.cli.arguments import (
     EXIT_STATUSES,
     Formatter,
@@ -23,7 +24,12 @@ from edged.commands import Asker, does, fields_of, open_to
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """A command line. As argparse does, this ends the process for help, and where it is wrong."""
+    """A command line. As argparse does, this ends the process for help, and where it is wrong.
+
+    ``--camera NAME`` may stand before the command, too.
+    """
+    if words and words[0] == "--camera":
+        words = [*words[2:3], *words[:2], *words[3:]]
     name, *rest = words or [""]
     if name not in COMMANDS:
         return make_parser().parse_args(words)
@@ -43,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EXIT_STATUSES,
         formatter_class=Formatter,
     )
+    parser.add_argument("--version", action="version", version=f"edged {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, of in COMMANDS.items():
         of.add_arguments(command(commands, name, of.module, of.does))

@@ -23,11 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     With ``--set camera...`` another camera is meant than the daemon's.
     """
-    config = configured(arguments)
     if any(override.strip().startswith("camera.") for override in arguments.overrides):
-        seen, picture = _own_snapshot(config)
+        seen, picture = _own_snapshot(configured(arguments))
     else:
-        seen, picture = _snapshot(config)
+        seen, picture = _snapshot(arguments)
     if arguments.out is not None:
         write_file(arguments.out, picture)
     if arguments.json:
@@ -39,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
+def _snapshot(arguments: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
     try:
-        reply, picture = running_daemon(config).ask("snapshot")
+        reply, picture = running_daemon(arguments).ask("snapshot")
     except DaemonAbsentError:
-        return _own_snapshot(config)
+        return _own_snapshot(configured(arguments))
     return reply["classification"], picture
 
 

@@ -6,13 +6,13 @@ import argparse
 import json
 from typing import Any
 
-from edged.cli.daemon_socket import configured, running_daemon
+from edged.cli.daemon_socket import running_daemon
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Each scene as it changes, each event, each output; with --json every message."""
     last_scene = None
-    for message in running_daemon(configured(arguments)).watch():
+    for message in running_daemon(arguments).watch():
         if arguments.json:
             print(json.dumps(message, ensure_ascii=False), flush=True)
         elif message["type"] != "classification" or message["scene"] != last_scene:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from edged.cameras.kinds import KINDS, OF_FORM, form_of
 from edged.commands import Asker, open_to
-from edged.config.nearest import did_you_mean, listed
+from edged.config.nearest import did_you_mean, listed, nearest
 from edged.config.schema import (
     CameraConfig,
     Config,
@@ -39,6 +39,61 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _pins(config)
     yield from _idle(config)
     yield from _mqtt(config.mqtt)
+
+
+_READS = {
+    "action": ("device",),
+    "active_high": ("device",),
+    "after_s": ("action", "enabled", "commands"),
+    "enabled": ("ca_file", "cert_file", "key_file"),
+    "cert_file": ("key_file",),
+    "enter": ("exit",),
+    "exit": ("enter",),
+    "host": ("enabled",),
+    "initial": ("device",),
+    "key_file": ("cert_file",),
+    "kind": ("source",),
+    "labels": ("match",),
+    "on_exit": ("device",),
+    "on_lost": ("device",),
+    "password_file": ("username", "username_file"),
+    "retry_min_s": ("retry_max_s",),
+    "rule": ("action", "name"),
+    "source": ("kind",),
+    "timeout_s": ("fps", "kind"),
+    "username_file": ("username",),
+}
+"""The keys whose values a misfit of a key depends on, beside its own."""
+
+
+_READS_ALSO = {"rule": ("decide",), "output": ("rule",), "idle": ("input", "mqtt", "control")}
+"""The tables, beside its own, that a misfit in a table depends on."""
+
+
+def holds_without(misfit: Problem, wrong: Iterable[Problem]) -> bool:
+    """Whether a misfit is one whatever will stand in place of what is `wrong`."""
+    reads = {_key(misfit.path), *_READS.get(_key(misfit.path), ())}
+    also = _READS_ALSO.get(str(misfit.path[0]), ())
+    for problem in wrong:
+        path, key = problem.path, _key(problem.path)
+        if len(path) == 1:
+            # A table that is not there under its name may be what is missed elsewhere.
+            related = not problem.has_value
+        elif _element(path) == _element(misfit.path):
+            related = isinstance(path[-1], int) or nearest(key, reads) is not None
+        else:
+            related = key in reads and path[0] in also
+        if related:
+            return False
+    return True
+
+
+def _element(path: KeyPath) -> KeyPath:
+    return path[:2] if isinstance(path[1], int) else path[:1]
+
+
+def _key(path: KeyPath) -> str:
+    return next((part for part in reversed(path) if isinstance(part, str)), "")
 
 
 def _camera(config: Config) -> Iterator[Problem]:

@@ -40,6 +40,7 @@ def test_a_kind_takes_the_sources_that_mean_it() -> None:
         ("cat.jpg", "directory"),
         ("later.HEIC", "directory"),
         ("film", "video"),
+        ("http://camera/video ! decodebin", "gstreamer"),
         ("later.mp4", "video"),
         ("Hands ! up.mkv", "video"),
         ("0", None),
