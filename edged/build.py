@@ -160,9 +160,8 @@ class Ports:
         if live:
             from edged.ports.live import LivePort
 
-            mqtt = self.mqtt
-            broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
-            self.all.append(self._stack.enter_context(LivePort(broker)))
+            live_port = LivePort(lambda: self.broker_state() or "mqtt off")
+            self.all.append(self._stack.enter_context(live_port))
         if self.gpio is not None:
             self.gpio.tell_all()
 
@@ -175,6 +174,10 @@ class Ports:
     def output_values(self) -> dict[str, float]:
         """What each output has."""
         return self.gpio.values() if self.gpio is not None else {}
+
+    def broker_state(self) -> str | None:
+        """Which broker, and whether it is reached; None where MQTT is off."""
+        return self.mqtt.state if self.mqtt is not None else None
 
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""

@@ -101,6 +101,7 @@ class Daemon:
         log.info("stopped")
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
+        self._journal = journal
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -192,7 +193,9 @@ class Daemon:
             pipeline.perception,
             self._attention,
             self._ports.output_values(),
+            self._ports.broker_state(),
             self._ports.broker_problems(),
+            self._journal.last,
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:

@@ -62,4 +62,4 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
         result = perception.decide(frame)
     at = Moment.now(config.device, time.monotonic, time.time)
     seen: dict[str, Any] = json.loads(encoded(classification(result, TOP, at)))
-    return seen, snapshot_jpeg(result)
+    return seen, snapshot_jpeg(result, at)
