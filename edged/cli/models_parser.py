@@ -79,12 +79,14 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     add_json(evaluate)
     add_model_options(evaluate)
 
-    compare = command(actions, "compare", "compare", "bless a new model if it is good enough")
+    compare = command(
+        actions, "compare", "compare", "compare two models, and bless the new one if a gate holds"
+    )
     compare.add_argument("new", metavar="NEW", help="a name, or a .tflite file")
     compare.add_argument("old", metavar="OLD", help="the model that it replaces")
     _add_data(compare)
     compare.add_argument(
-        "--gate", type=path, required=True, metavar="gate.toml", help="what must hold"
+        "--gate", type=path, metavar="gate.toml", help="what must hold (only compare)"
     )
     compare.add_argument(
         "--old-set",
