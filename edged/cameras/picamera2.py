@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
+from edged import install
 from edged.cameras.orient import exact_px, reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
@@ -192,7 +193,7 @@ def _picamera2() -> Any:
     except ValueError as error:
         raise CameraError(
             f"picamera2: it does not fit the installed numpy ({error}); "
-            "install edged's packages with: pip install 'numpy<2'"
+            + install.command("'numpy<2'")
         ) from error
     # It tells of every opening.
     logging.getLogger("picamera2").setLevel(logging.ERROR)

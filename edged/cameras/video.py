@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
 from edged.cameras.newest import SourceEnded
@@ -137,7 +138,7 @@ class VideoSource:
             import av.video.reformatter
         except ImportError as error:
             raise CameraError(
-                f"{self.name}: PyAV is not installed; get it with: pip install 'edged[video]'"
+                f"{self.name}: PyAV is not installed; get it with: {install.command('av')}"
             ) from error
         self._delivered = False
         self._came = ""

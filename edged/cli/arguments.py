@@ -49,7 +49,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--config",
         type=path,
-        default=_configuration(),
+        default=configuration(),
         metavar="FILE",
         help="configuration ($EDGED_CONFIG, else /etc/edged/edged.toml, else all defaults)",
     )
@@ -59,7 +59,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     _add_set(parser, "camera.fps=10")
 
 
-def _configuration() -> Path | None:
+def configuration() -> Path | None:
+    """The file that is meant where none is named; None for all defaults."""
     if given := os.environ.get("EDGED_CONFIG"):
         return Path(given)
     service = paths.CONFIGURATIONS / "edged.toml"
@@ -107,11 +108,18 @@ MODEL_OPTIONS = {
 """The configuration's options that `add_model_options` has by name."""
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name."""
+def add_model_options(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
+    """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name.
+
+    `default` is the configuration where none is given.
+    """
     group = parser.add_argument_group("how the model is run")
     group.add_argument(
-        "--config", type=path, metavar="FILE", help="as this configuration says (all defaults)"
+        "--config",
+        type=path,
+        default=default,
+        metavar="FILE",
+        help=f"as this configuration says ({default or 'all defaults'})",
     )
     _add_set(group, "model.xnnpack=false")
     group.add_argument("--labels", metavar="L", help="label file")

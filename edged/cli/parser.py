@@ -15,6 +15,7 @@ from edged.cli.arguments import (
     add_model_options,
     argument,
     command,
+    configuration,
     describe,
     path,
     positive,
@@ -135,16 +136,13 @@ def _check_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
     parser.add_argument(
         "--model", default="", metavar="M", help="model (that of the configuration)"
     )
-    parser.add_argument("--labels", default="", metavar="L", help="label file")
     parser.add_argument(
         "--warmup", type=positive, default=20, metavar="N", help="frames first (20)"
     )
     parser.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads (1)")
     parser.add_argument(
         "--size", type=size, default=(640, 480), metavar="WxH", help="frame (640x480)"
     )
@@ -152,6 +150,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--report", action="store_true", help="what to send in: a row for a table, and JSON"
     )
     add_json(parser)
+    add_model_options(parser, configuration())
 
 
 def _models(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from edged import install
 from edged.errors import ConfigError
 from edged.evaluation import plots
 from edged.evaluation.document import ClassRow, Evaluation
@@ -19,7 +20,7 @@ ROWS = 1000
 def check() -> None:
     """ConfigError, with what to install, where `html` cannot work: before hours of evaluating."""
     if importlib.util.find_spec("jinja2") is None:
-        raise ConfigError("--html needs jinja2: pip install 'edged[report]'")
+        raise ConfigError(f"--html needs jinja2: {install.command('jinja2')}")
 
 
 def html(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from base64 import b64decode
 from pathlib import Path
 
@@ -153,7 +154,7 @@ def test_without_jinja2_a_page_is_refused_before_anything_is_measured(
     options = ["--data", "/nowhere", "--html", str(tmp_path / "report.html")]
     assert main(["models", "evaluate", str(model), *options]) == 78
     said = capsys.readouterr().err
-    assert said == "edged: --html needs jinja2: pip install 'edged[report]'\n"
+    assert said == f"edged: --html needs jinja2: {sys.executable} -m pip install jinja2\n"
 
 
 @pytest.mark.parametrize(
