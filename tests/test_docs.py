@@ -205,10 +205,21 @@ def test_the_figures_of_the_readme_are_those_of_the_last_benchmark() -> None:
         assert measured[what].startswith(figure), what
 
 
+def test_the_start_of_the_readme_is_that_of_the_last_benchmark() -> None:
+    parts = json.loads((ROOT / "docs" / "benchmarks.json").read_text())["parts"]
+    (measured,) = (r["measured"] for r in parts["start"]["rows"] if "process start" in r["what"])
+    ours, bare = re.findall(r"(\d+ ms) over (\d+ ms)", measured)[0]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"takes {ours} to the first classification, a bare script {bare}." in readme
+
+
 def test_the_counts_of_the_readme_are_those_of_the_boards_cores() -> None:
     cores = json.loads((ROOT / "docs" / "benchmarks-arm.json").read_text())["cores"]
     readme = " ".join((ROOT / "README.md").read_text().split())
     for core, board in (("cortex-a72", "Raspberry Pi 4"), ("cortex-a76", "Raspberry Pi 5")):
         frame = "frame/mobilenet/vga"
         ratio = cores[core][f"{frame}/whole"] / cores[core][f"{frame}/invoke alone"]
-        assert re.search(rf"{ratio:.3f}( of its invoke)? on a {board}", readme), f"{ratio:.3f}"
+        added = f"{(ratio - 1) * 100:.1f} %"
+        assert re.search(rf"{added}( to the instructions of MobileNetV2)? on a {board}", readme), (
+            added
+        )
