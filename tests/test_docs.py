@@ -106,7 +106,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    (text,) = blocks(ROOT / "README.md", "toml")
+    text, *_ = blocks(ROOT / "README.md", "toml")
     (tmp_path / "my.toml").write_text(text)
     return tmp_path
 
@@ -137,6 +137,8 @@ def test_the_first_example_of_the_readme_can_be_typed(
 ) -> None:
     fetch, *rest = typed("models", "check-config", "classify")
     assert fetch == ["models", "fetch", "person"]
+    # The other models of the README are not in this mirror.
+    rest = [words for words in rest if words[0] != "models"]
     assert main(["check-config", "--config", "my.toml"]) == 65
     assert "edged models fetch person" in capsys.readouterr().err
     assert main([*fetch, "--from", str(mirror)]) == 0
@@ -168,7 +170,7 @@ def test_the_first_example_of_the_readme_lights_a_lamp_for_a_person(
         *("--set", "gpio.factory=mock", "--set", "mqtt.enabled=false"),
     )
     try:
-        soon(seen, ("no person", 0.0))
+        soon(seen, ("nothing", 0.0))
         stand_before_it("grace_hopper.bmp")
         soon(seen, ("visitor", 1.0))
     finally:
@@ -220,6 +222,4 @@ def test_the_counts_of_the_readme_are_those_of_the_boards_cores() -> None:
         frame = "frame/mobilenet/vga"
         ratio = cores[core][f"{frame}/whole"] / cores[core][f"{frame}/invoke alone"]
         added = f"{(ratio - 1) * 100:.1f} %"
-        assert re.search(rf"{added}( to the instructions of MobileNetV2)? on a {board}", readme), (
-            added
-        )
+        assert re.search(rf"{added}( to the instructions of MobileNetV2)? on a {board}", readme)
