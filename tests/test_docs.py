@@ -12,6 +12,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
+from edged import __version__
 from edged.cli import main
 from edged.config.load import load
 from edged.config.schema import MqttConfig
@@ -27,7 +28,7 @@ from tests.ports.mqtt.reports import event, health, result
 from tests.test_daemon import Running
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -205,6 +206,19 @@ def test_the_figures_of_the_readme_are_those_of_the_last_benchmark() -> None:
     assert claimed
     for what, figure in claimed.items():
         assert measured[what].startswith(figure), what
+
+
+def test_the_newest_change_is_that_of_this_version() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (\d+\.\d+\.\d+)", changes, re.M)[0] == __version__
+
+
+def test_the_steps_to_contribute_name_files_that_are_there() -> None:
+    steps = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:edged|tests|docs|config)/[\w/.-]+)", steps)
+    assert len(named) > 20
+    for name in named:
+        assert "NAME" in name or (ROOT / name).exists(), name
 
 
 def test_the_start_of_the_readme_is_that_of_the_last_benchmark() -> None:

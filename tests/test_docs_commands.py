@@ -28,7 +28,7 @@ ELSEWHERE = {
     r"journalctl ": "needs the service",
     r"make run$": "runs until it is stopped: tests/checkout",
     r"make \.venv/": "tests/checkout",
-    r"make (bench|bench-arm|conformance)\b": "takes minutes",
+    r"make (bench|bench-arm|conformance|lint|check)\b": "takes minutes",
     r"mosquitto_(sub|pub) ": "needs a broker: tests/ports/mqtt",
     r"(rpicam-hello|v4l2-ctl|ls /dev/v4l/) ?": "needs a camera",
     r"curl ": "needs a camera in the network",
