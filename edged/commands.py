@@ -207,8 +207,8 @@ def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
 
 
 def does(command: type[Command]) -> str:
-    """The first sentence of what is said of it."""
-    text = command.__doc__ or ""
+    """The first sentence of what is said of it; its name where docstrings are left out (-OO)."""
+    text = command.__doc__ or name_of(command)
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 

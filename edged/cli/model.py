@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edged import build, logs
+from edged import logs
 from edged.cli.arguments import MODEL_OPTIONS, by_option
 from edged.config.load import load
 from edged.config.schema import Config
@@ -54,6 +54,9 @@ def loaded(config: Config) -> TfliteClassifier:
 
     One line on standard error says so then, or which labels were found by a usual name. ModelError.
     """
+    # `edged models list` does without it.
+    from edged import build
+
     try:
         classifier = build.classifier(config)
     except ModelError:
