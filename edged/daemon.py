@@ -193,8 +193,8 @@ class Daemon:
             pipeline.perception,
             self._attention,
             self._ports.output_values(),
-            self._ports.broker_state(),
             self._ports.broker_problems(),
+            self._ports.broker_state(),
             self._journal.last,
         )
 

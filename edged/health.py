@@ -132,8 +132,8 @@ class Vitals:
         perception: Perception,
         attention: Attention,
         outputs: Mapping[str, float],
-        broker: str | None = None,
         broker_problems: Sequence[str] = (),
+        broker: str | None = None,
         last_event: int = 0,
     ) -> StatusAnswer:
         """The present state, for who asks."""

@@ -114,7 +114,7 @@ def test_the_status_tells_what_is_seen_and_how_fast() -> None:
 
     def status(now_s: float) -> StatusAnswer:
         at = Moment("porch", now_s, 1e9)
-        return vitals.status(at, camera, perception(), Attention(), {}, "b:1883 away", (), 7)
+        return vitals.status(at, camera, perception(), Attention(), {}, (), "b:1883 away", 7)
 
     told = status(10.0)
     assert (told.fps, told.uptime_s, told.broker, told.last_event) == (10.0, 10.0, "b:1883 away", 7)
@@ -122,6 +122,23 @@ def test_the_status_tells_what_is_seen_and_how_fast() -> None:
     assert status(60.0).fps == 0.0
     camera.error = "gone"
     assert status(10.0).results == ()
+
+
+def test_what_is_wrong_is_told_without_secrets() -> None:
+    class BrokenCamera(StillCamera):
+        error = "rtsp://ann:hush@porch/live: unplugged"
+
+    vitals = Vitals(started_s=0.0, pins_error=lambda: "pin 17 is busy")
+    camera: Any = BrokenCamera()
+    at = Moment("porch", 5.0, 1e9)
+    status = vitals.status(at, camera, perception(), Attention(), {}, ["no retained messages"])
+    health = vitals.sample(5.0, camera, perception(), Attention())
+    for told in (status, health):
+        assert told.camera_error is not None
+        assert told.camera_error.endswith("porch/live: unplugged")
+        assert "hush" not in told.camera_error
+        assert told.pins_error == "pin 17 is busy"
+    assert list(status.broker_problems) == ["no retained messages"]
 
 
 def test_memory_is_what_the_kernel_says(tmp_path: Path) -> None:

@@ -70,6 +70,19 @@ def test_systemd_is_told_once_how_long_the_first_frame_may_take() -> None:
     assert told.said == ["alive", "starting 200", "alive", "alive", "alive", "ready"]
 
 
+def test_a_first_frame_that_is_due_within_a_second_is_waited_for_too() -> None:
+    told = Told()
+    watchdog = Watchdog(told, lambda: 0.0)
+    watchdog.feed(frame_came=False, camera_error=None, due_s=0.5)
+    assert told.said == ["alive", "starting 0.5"]
+
+
+def test_a_camera_is_due_at_once_where_nothing_else_is_said() -> None:
+    told = Told()
+    Watchdog(told, lambda: 0.5).feed(frame_came=False, camera_error=None)
+    assert told.said == []
+
+
 def test_a_person_reads_the_scene_and_the_rate() -> None:
     told = Told()
     watchdog = Watchdog(told)
