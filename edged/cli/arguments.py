@@ -54,7 +54,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         help="configuration ($EDGED_CONFIG, else /etc/edged/edged.toml, else all defaults)",
     )
     group.add_argument(
-        "--camera", action=_Camera, metavar="NAME", help="that of the service edged@NAME"
+        "--camera", action=_Camera, metavar="NAME", help="configuration of the service edged@NAME"
     )
     _add_set(parser, "camera.fps=10")
 
@@ -89,7 +89,7 @@ def _add_set(parser: argparse._ActionsContainer, example: str) -> None:
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help=f"override one option, such as {example}; may be given again",
+        help=f"override one option, such as {example}; repeatable",
     )
 
 
@@ -119,16 +119,22 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
         type=path,
         default=default,
         metavar="FILE",
-        help=f"as this configuration says ({default or 'all defaults'})",
+        help=f"configuration with model and camera options ({default or 'all defaults'})",
     )
     _add_set(group, "model.xnnpack=false")
     group.add_argument("--labels", metavar="L", help="label file")
-    group.add_argument("--locale", metavar="L", help="language of the labels inside, such as de")
     group.add_argument(
-        "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="what runs it (auto)"
+        "--locale", metavar="L", help="language of the labels in the model, such as de"
     )
-    group.add_argument("--threads", type=positive, metavar="N", help="threads (by the board)")
-    group.add_argument("--delegate", metavar="LIBRARY", help="a delegate, such as libedgetpu.so.1")
+    group.add_argument(
+        "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="runtime (auto)"
+    )
+    group.add_argument(
+        "--threads", type=positive, metavar="N", help="threads (chosen for the board)"
+    )
+    group.add_argument(
+        "--delegate", metavar="LIBRARY", help="delegate library, such as libedgetpu.so.1"
+    )
     for name in ("mean", "std"):
         group.add_argument(
             f"--{name}",
@@ -138,10 +144,12 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
         )
     group.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
     group.add_argument(
-        "--scores", choices=["auto", "probabilities", "logits"], help="what it puts out (auto)"
+        "--scores",
+        choices=["auto", "probabilities", "logits"],
+        help="what the model outputs (auto)",
     )
     group.add_argument(
-        "--fit", choices=["stretch", "crop"], help="a picture of another shape (stretch)"
+        "--fit", choices=["stretch", "crop"], help="how to fit pictures of another aspect (stretch)"
     )
 
 
@@ -159,7 +167,7 @@ def by_option(arguments: argparse.Namespace, text: str) -> str:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
-    parser.add_argument("--json", action="store_true", help="print one JSON document a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON document per line")
 
 
 def argument(read: Callable[[str], object]) -> Callable[[str], object]:

@@ -59,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    parser.add_argument("--log-json", action="store_true", help="log one JSON object per line")
     parser.add_argument(
         "--trace", type=path, metavar="FILE", help="write a trace of every stage when it ends"
     )
@@ -88,7 +88,7 @@ def _classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--match",
         metavar="WORD",
-        help="list only the pictures with this word in one of the top K labels",
+        help="list only pictures with this word in one of the top K labels",
     )
     add_json(parser)
     add_model_options(parser)
@@ -121,18 +121,20 @@ def _events(parser: argparse.ArgumentParser) -> None:
         "--since",
         type=since,
         metavar="T",
-        help="from this time on: 10m, 2h or 1d ago, 12:30, 2026-05-01, 2026-05-01T12:30",
+        help="events from this time on: 10m, 2h or 1d ago, 12:30, 2026-05-01, 2026-05-01T12:30",
     )
     parser.add_argument(
-        "--rule", action="append", metavar="R", help="only this rule's; may be given again"
+        "--rule", action="append", metavar="R", help="only events of this rule; repeatable"
     )
-    parser.add_argument("--follow", action="store_true", help="go on with what comes")
+    parser.add_argument("--follow", action="store_true", help="keep listing new events")
     add_json(parser)
 
 
 def _check_config(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--show", action="store_true", help="print every option as it is in effect")
+    parser.add_argument(
+        "--show", action="store_true", help="print every option with its effective value"
+    )
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +142,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--model", default="", metavar="M", help="model (that of the configuration)"
     )
     parser.add_argument(
-        "--warmup", type=positive, default=20, metavar="N", help="frames first (20)"
+        "--warmup", type=positive, default=20, metavar="N", help="untimed frames first (20)"
     )
     parser.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
     parser.add_argument(
@@ -178,16 +180,14 @@ _OWN_OUTPUT = {"snapshot", "watch"}
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
-    "snapshot": _Command("snapshot", "take one picture and say what is on it", _snapshot),
+    "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
-    "events": _Command("events", "tell the events in the journal", _events),
-    "check-config": _Command(
-        "check_config", "say what is wrong with a configuration", _check_config
-    ),
+    "events": _Command("events", "list the events in the journal", _events),
+    "check-config": _Command("check_config", "check a configuration", _check_config),
     "safe-outputs": _Command(
-        "safe_outputs", "put every output in its on_exit level and leave", add_config
+        "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
     "models": _Command("models", "list, fetch, check and compare models", _models),
