@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import time
 from typing import Any
 
@@ -52,6 +53,8 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged.messages.message import Moment, encoded
     from edged.messages.results import classification
 
+    # Its error is raised here, and nothing tries again.
+    logging.getLogger("edged.cameras").setLevel(logging.CRITICAL)
     with build.perception(config) as perception:
         wanted_px = perception.wanted_px
         give_up_s = time.monotonic() + config.camera.start_s

@@ -120,7 +120,8 @@ def _source(camera: CameraConfig) -> Iterator[Problem]:
     path: KeyPath = ("camera", "source")
     if camera.kind == "auto":
         if camera.source:
-            message = f"what this is cannot be told; set camera.kind to one of {', '.join(KINDS)}"
+            message = "neither an address nor a device, file or folder that exists; correct it, or "
+            message += f"set camera.kind to one of {', '.join(KINDS)}"
             yield Problem(path, camera.source, message)
         return
     kind, form = KINDS[camera.kind], form_of(camera.source)

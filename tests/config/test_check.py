@@ -33,7 +33,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "[camera]\nsource = '0'",
-            "edged.toml:2: camera.source: what this is cannot be told; set camera.kind to one of",
+            "edged.toml:2: camera.source: neither an address nor a device, file or folder that",
         ),
         (
             "[camera]\nkind = 'v4l2'\nsource = 'rtsp://user:secret@host/1'",
