@@ -183,7 +183,7 @@ def test_a_reply_tells_three_classes_and_announces_no_picture_unless_told_to() -
 
 
 def test_what_a_command_does_is_its_first_sentence() -> None:
-    assert does(Pause) == "Classify nothing until `resume`; outputs keep their level"
+    assert does(Pause) == "Stop classifying until `resume`; outputs keep their level"
 
 
 def test_a_request_of_the_greatest_length_is_read() -> None:
