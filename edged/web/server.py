@@ -123,12 +123,12 @@ def serve(config: Config) -> None:
     """Until SIGTERM or SIGINT. ConfigError where it cannot be served as `config` says."""
     # That it starts and ends is said here, in this project's words.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     server = Server(settings(config))
-    threading.excepthook = server.end
     listener = listening(config.web)
     log.info("listening at %s", address(config.web))
+    threading.excepthook = server.end
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     # It ends by the signal that it was sent, after all is closed.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
