@@ -50,7 +50,8 @@ def file(configuration: Path | None) -> Path:
     others = (SERVICE / name, SERVICE / stem / name)
     if paths.may_exist(own):
         return own
-    return next((other for other in others if paths.may_exist(other)), own)
+    # Who may not look there asks of a configuration of his own.
+    return next((other for other in others if os.access(other, os.R_OK)), own)
 
 
 def before(changes: Path) -> Path:

@@ -30,11 +30,13 @@ def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
         live.start()
         yield
 
-    return Starlette(
+    made = Starlette(
         routes=all_routes(config, daemon, live) if routes is None else routes,
         middleware=[Middleware(Access, web=config.web)],
         lifespan=running if routes is None else None,
     )
+    made.state.live = live
+    return made
 
 
 def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:

@@ -49,6 +49,7 @@ class Newest(Generic[T]):
         self.value: T | None = None
         self.number = 0
         self.waiters = 0
+        self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
 
@@ -57,6 +58,11 @@ class Newest(Generic[T]):
         self.value, self.number = value, self.number + 1
         if (loop := self._loop) is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._wake)
+
+    def close(self) -> None:
+        """Nothing comes any more: who waits goes on at once."""
+        self.closed = True
+        self._wake()
 
     def _wake(self) -> None:
         self._changed.set()
@@ -76,12 +82,12 @@ class Newest(Generic[T]):
         """What is newer than `number`, as soon as it is there; None where nothing comes in time."""
         self._loop = asyncio.get_running_loop()
         changed = self._changed
-        if self.number == number:
+        if self.number == number and not self.closed:
             try:
                 await asyncio.wait_for(changed.wait(), timeout_s)
             except asyncio.TimeoutError:
                 return None
-        return self.value
+        return None if self.number == number else self.value
 
 
 class Live:
@@ -106,12 +112,17 @@ class Live:
         """Begin to follow, in a thread that lives as long as the process."""
         threading.Thread(target=self._follow, name="follow", daemon=True).start()
 
+    def close(self) -> None:
+        """End all streams; in the event loop's thread."""
+        self.state.close()
+        self.picture.close()
+
     async def pictures(self) -> AsyncIterator[bytes]:
         """Each picture as it becomes the newest."""
         with self.picture.waiting():
             fresh = time.monotonic() - self._shown_s < FRESH_S
             number = self.picture.number - fresh
-            while True:
+            while not self.picture.closed:
                 self._look()
                 picture = await self.picture.after(number, FRESH_S)
                 if picture is not None:

@@ -145,7 +145,7 @@ class Page:
         newest = self._live.state
         with newest.waiting():
             number = 0
-            while True:
+            while not newest.closed:
                 state = await newest.after(number, HEARTBEAT_S)
                 number = newest.number
                 yield b": nothing new\n\n" if state is None else b"data: " + state + b"\n\n"

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -102,18 +103,37 @@ class Protocol(H11Protocol):
             self._deadline = None
 
 
+class Server(uvicorn.Server):
+    """Ends streams before it waits for connections to end; a bug in a thread ends it."""
+
+    bug: BaseException | None = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        self.config.app.state.live.close()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+    def end(self, bug: threading.ExceptHookArgs) -> None:
+        """Else the thread would be gone, and the page would look well."""
+        self.bug = bug.exc_value
+        self.should_exit = True
+
+
 def serve(config: Config) -> None:
     """Until SIGTERM or SIGINT. ConfigError where it cannot be served as `config` says."""
     # That it starts and ends is said here, in this project's words.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
-    server = uvicorn.Server(settings(config))
+    server = Server(settings(config))
     listener = listening(config.web)
     log.info("listening at %s", address(config.web))
+    threading.excepthook = server.end
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     # It ends by the signal that it was sent, after all is closed.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+    if server.bug is not None:
+        raise server.bug
 
 
 def settings(config: Config) -> uvicorn.Config:

@@ -175,6 +175,16 @@ def test_where_the_service_keeps_them_is_found_by_others(path: Path) -> None:
     assert len(load(path).rule) == 2
 
 
+def test_where_one_may_not_look_nothing_is_sought(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved.os, "access", lambda *_: False)
+    saved.SERVICE.mkdir()
+    (saved.SERVICE / saved.file(path).name).write_text("[")
+    assert len(load(path).rule) == 1
+    assert not caplog.messages
+
+
 def test_check_config_says_where_changes_come_from(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

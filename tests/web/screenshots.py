@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = "/usr/bin/chromium"
-SIZES = {1280: 1160, 390: 844}
+SIZES = {1280: 1400, 390: 844}
 
 CONFIG = """
 device = "porch"
@@ -107,7 +107,7 @@ def take(browser: Browser, address: str, folder: Path, settle_s: float) -> None:
             time.sleep(settle_s)
             page.set_input_files("#file", "tests/pictures/cat.jpg")
             page.wait_for_selector("#own-classes li")
-            # One still: a stream that goes on is never "loaded".
+            page.locator("#scene", has_text="cat").wait_for(timeout=120_000)
             page.screenshot(
                 path=folder / f"page-{width_px}-{scheme}.jpg",
                 type="jpeg",

@@ -253,8 +253,8 @@ def test_twenty_viewers_have_each_picture_encoded_once(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = []
-    encode = live_module.jpeg
-    monkeypatch.setattr(live_module, "jpeg", lambda *a: encoded.append(1) or encode(*a))
+    encode = live_module._jpeg
+    monkeypatch.setattr(live_module, "_jpeg", lambda *a: encoded.append(1) or encode(*a))
 
     async def all_of_them() -> list[list[bytes]]:
         return await asyncio.wait_for(

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from edged.config.schema import Config, WebConfig, WebTlsConfig
 from edged.errors import ConfigError
 from edged.web import server
+from edged.web.live import Live
 from tests.mosquitto import LIMIT_S, wait_until
 from tests.web.serving import free_port
 
@@ -26,7 +26,7 @@ GET = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"
 @contextmanager
 def serving(web: WebConfig) -> Iterator[tuple[str, int]]:
     """An `edged web` in a thread; no daemon is there."""
-    serves = uvicorn.Server(server.settings(Config(web=web)))
+    serves = server.Server(server.settings(Config(web=web)))
     listener = server.listening(web)
     thread = threading.Thread(target=serves.run, args=([listener],))
     thread.start()
@@ -233,6 +233,27 @@ def test_a_certificate_that_cannot_be_used_is_named(certificates: Path) -> None:
         files = {"cert_file": good.tls.cert_file, "key_file": good.tls.key_file, key: path}
         with pytest.raises(ConfigError, match=r"web\.tls\.cert_file: .*cannot be used"):
             server.context(WebConfig(tls=WebTlsConfig(**files)))
+
+
+def test_it_ends_while_somebody_looks(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(WebConfig(port=free_port())) as where:
+        client = connected(where)
+        client.sendall(GET.replace(b"/static/icon.svg", b"/live/state"))
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    rest(client)
+    client.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_bug_in_a_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Live) -> None:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(Live, "_follow", broken)
+    monkeypatch.setattr(server.threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(server.os, "setpriority", lambda *_: None)
+    with pytest.raises(KeyError, match="bug"):
+        server.serve(Config(web=WebConfig(port=free_port())))
 
 
 def test_an_address_that_is_taken_is_told() -> None:
