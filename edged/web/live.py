@@ -157,7 +157,7 @@ class Live:
                         if message["type"] == "shared" and reader is not None:
                             picture = reader.get(_place(message))
                             if picture is not None:
-                                self.picture.put(jpeg(picture, 80))
+                                self.picture.put(_jpeg(picture, 80))
                                 self._shown_s = time.monotonic()
                         if not self._looked_at():
                             break
@@ -215,7 +215,7 @@ class Live:
     def _note(self, message: dict[str, Any], reader: SharedReader | None) -> None:
         if message["type"] == "shared":
             if reader is not None and (picture := reader.get(_place(message))) is not None:
-                self.history.add_thumbnail(message["frame"], jpeg(picture, 75))
+                self.history.add_thumbnail(message["frame"], _jpeg(picture, 75))
         else:
             self.history.add(message)
         self._tell()
@@ -228,8 +228,8 @@ def _place(message: dict[str, Any]) -> Place:
     return Place(message["sequence"], message["height_px"], message["width_px"])
 
 
-def jpeg(picture: Pixels, quality: int) -> bytes:
-    """`picture` as JPEG; without one this process needs no numpy."""
-    from edged.imaging import picture as pictures
+def _jpeg(picture: Pixels, quality: int) -> bytes:
+    # Without a picture this process needs no numpy.
+    from edged.imaging.picture import jpeg
 
-    return pictures.jpeg(picture, quality)
+    return jpeg(picture, quality)
