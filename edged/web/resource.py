@@ -22,6 +22,9 @@ BODY_BYTES = 16 << 20
 BODIES_BYTES = 64 << 20
 """What the bodies of all requests may hold together."""
 
+CHUNK_BYTES = 1 << 20
+"""What is decompressed at once."""
+
 BODY_S = 20.0
 """How long a body may take to come."""
 
@@ -189,18 +192,25 @@ class _Held:
             raise RequestError(
                 415, f"Content-Encoding {encoding!a} is not supported; use gzip, deflate or none"
             ) from None
-        # Reserved before it is made: some kilobytes become any size.
-        self._hold(BODY_BYTES)
         decompressor = zlib.decompressobj(window)
-        try:
-            plain = decompressor.decompress(body, BODY_BYTES + 1)
-        except zlib.error as error:
-            raise RequestError(400, f"the body is no {encoding}: {error}") from error
-        if len(plain) > BODY_BYTES:
-            raise _too_long()
+        chunks, rest, made = [], body, 0
+        while True:
+            # Some kilobytes become any size.
+            try:
+                chunk = decompressor.decompress(rest, CHUNK_BYTES)
+            except zlib.error as error:
+                raise RequestError(400, f"the body is no {encoding}: {error}") from error
+            made += len(chunk)
+            if made > BODY_BYTES:
+                raise _too_long()
+            self._hold(len(chunk))
+            chunks.append(chunk)
+            rest = decompressor.unconsumed_tail
+            if decompressor.eof or (not rest and len(chunk) < CHUNK_BYTES):
+                break
         if not decompressor.eof or decompressor.unused_data:
             raise RequestError(400, f"the body is no {encoding}: it ends too early or too late")
-        return plain
+        return b"".join(chunks)
 
 
 def _too_long() -> RequestError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -79,6 +80,30 @@ def test_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
 def test_a_body_may_not_grow_beyond_the_limit_when_it_is_decompressed() -> None:
     assert len(read(whole(gzip.compress(bytes(1000)), content_encoding="gzip"))) == 1000
     assert refused(whole(gzip.compress(bytes(1001)), content_encoding="gzip")).status == 413
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 999, 1000, 1001])
+def test_a_body_is_decompressed_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    monkeypatch.setattr(resource, "CHUNK_BYTES", chunk_bytes)
+    body = bytes(range(250)) * 4
+    assert read(whole(gzip.compress(body), content_encoding="gzip")) == body
+    assert refused(whole(gzip.compress(body)[:-9], content_encoding="gzip")).status == 400
+    assert refused(whole(gzip.compress(body + b"x"), content_encoding="gzip")).status == 413
+
+
+def test_what_is_compressed_holds_no_more_than_it_has() -> None:
+    bodies = Bodies()
+    small = gzip.compress(b"small")
+
+    async def together() -> None:
+        async with AsyncExitStack() as reading:
+            for _ in range(20):
+                asked = whole(small, content_encoding="gzip")
+                assert await reading.enter_async_context(bodies.read(asked)) == b"small"
+
+    asyncio.run(together())
 
 
 def test_a_body_that_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
