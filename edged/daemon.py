@@ -172,7 +172,7 @@ class Daemon:
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
             if not self._hung_up:
-                # Never lost for want of room, and never more than one.
+                # Never lost because a queue is full, and never more than one.
                 self._hung_up = True
                 request = Request(commands.Reload(), signal.Signals(number).name)
                 self._mailbox.post(request, bounded=False)
@@ -210,6 +210,8 @@ class Daemon:
             self._attention,
             self._ports.output_values(),
             self._ports.broker_problems(),
+            self._ports.broker_state(),
+            self._journal.last,
             self._ports.set_by_hand(),
         )
 

@@ -15,7 +15,7 @@ from msgspec.structs import asdict, replace
 from edged import access
 from edged.config import check, saved, validate
 from edged.config.overrides import Origin, apply
-from edged.config.paths import rooted
+from edged.config.paths import rooted, with_camera_kind
 from edged.config.schema import Config, SavedRule
 from edged.config.toml import (
     KeyPath,
@@ -29,7 +29,23 @@ from edged.config.toml import (
 from edged.config.validate import Problem
 from edged.errors import ConfigError
 from edged.files import open_regular
-from edged.redact import is_secret, redacted_value
+from edged.redact import is_secret, names_file, redacted_value
+
+
+class WrongConfigError(ConfigError):
+    """What is wrong, line by line, and the configuration without it.
+
+    In ``rest`` defaults stand in for what is `wrong`; where that is None, the text is no TOML, and
+    ``rest`` is what stands before the first fault.
+    """
+
+    def __init__(
+        self, lines: Sequence[str], rest: Config, wrong: Sequence[KeyPath] | None = None
+    ) -> None:
+        super().__init__("\n".join(lines))
+        self.rest = rest
+        self.wrong = wrong
+
 
 log = logging.getLogger(__name__)
 
@@ -56,34 +72,49 @@ def load(
     What was changed from the page is laid over the file; a part of it that does not fit is left out
     and logged. `changes` stand in for it, all of which must fit.
 
-    ConfigError with a line for each problem, of the form
-    ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
+    ConfigError for a file that cannot be read. WrongConfigError with a line for each problem, such
+    as ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
     """
     name = "" if path is None else path.name
     text = "" if path is None else _read(path)
     try:
         raw = parse(text)
     except TomlSyntaxError as error:
-        raise ConfigError(f"{_place(name, error.line)}{error}") from error
+        rest = _before(text, error.line, overrides, environment or {})
+        raise WrongConfigError([f"{_place(name, error.line)}{error}"], rest) from error
     if path is not None and not raw and not may_be_empty:
         raise ConfigError(
             f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
             "the defaults"
         )
     environment = environment or {}
+    folder = path and path.absolute().parent
     raw, rules = _changed(raw, path, changes, overrides, environment)
     origins, lines = apply(raw, overrides, environment)
-    config = validate.converted(raw, Config)
-    found = validate.problems(raw, Config) if config is None else check.problems(config)
-    problems = list(islice(found, PROBLEMS_LIMIT + 1))
-    if config is not None and not problems and not lines:
-        return rooted(_marked(config, rules), path and path.absolute().parent, origins)
+    config, problems = _checked(raw, folder, origins)
+    if not problems and not lines:
+        return rooted(_marked(config, rules), folder, origins)
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]
     if len(lines) > PROBLEMS_LIMIT:
         lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}more is wrong; mend these first"]
-    raise ConfigError("\n".join(lines))
+    paths = [problem.path for problem in problems]
+    raise WrongConfigError(lines, rooted(config, folder, origins), paths)
+
+
+def _before(
+    text: str, line: int | None, overrides: Sequence[str], environment: Mapping[str, str]
+) -> Config:
+    """What stands before the fault in `line`, as far as it can be read."""
+    lines = text.splitlines()[: (line or 1) - 1]
+    try:
+        raw = parse("\n".join(lines))
+    except TomlSyntaxError:
+        raw = {}
+    apply(raw, overrides, environment)
+    rest: Config = validate.salvaged(raw, Config)
+    return rest
 
 
 def _changed(
@@ -97,8 +128,8 @@ def _changed(
     rules = set()
     for name, part in saved.parts(saved.kept(path) if changes is None else changes):
         laid = saved.laid(raw, part)
-        found = _problems(laid, overrides, environment)
-        if len(found) > len(_problems(raw, overrides, environment)):
+        before, found = (_problems(tree, path, overrides, environment) for tree in (raw, laid))
+        if len(found) > len(before):
             if changes is not None:
                 raise ConfigError(f"{name}: {found[-1].message}")
             log.error(
@@ -114,12 +145,31 @@ def _changed(
 
 
 def _problems(
-    raw: dict[str, Any], overrides: Sequence[str], environment: Mapping[str, str]
+    raw: dict[str, Any],
+    path: Path | None,
+    overrides: Sequence[str],
+    environment: Mapping[str, str],
 ) -> list[Problem]:
     raw = deepcopy(raw)
-    apply(raw, overrides, environment)
+    origins, _ = apply(raw, overrides, environment)
+    return _checked(raw, path and path.absolute().parent, origins)[1]
+
+
+def _checked(
+    raw: dict[str, Any], folder: Path | None, origins: Mapping[KeyPath, Origin]
+) -> tuple[Config, list[Problem]]:
+    """The configuration, and what is wrong with it; defaults stand in for what is."""
     config = validate.converted(raw, Config)
-    return list(validate.problems(raw, Config) if config is None else check.problems(config))
+    problems: list[Problem] = []
+    if config is None:
+        problems += islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1)
+        salvaged: Config = validate.salvaged(raw, Config)
+        config = salvaged
+    config = with_camera_kind(config, folder, origins)
+    wrong = list(problems)
+    misfits = (misfit for misfit in check.problems(config) if check.holds_without(misfit, wrong))
+    problems += islice(misfits, PROBLEMS_LIMIT + 1 - len(problems))
+    return config, problems
 
 
 def _marked(config: Config, rules: Container[str]) -> Config:
@@ -184,11 +234,12 @@ def _line(
 
 def _may_be_secret(path: KeyPath, value: object) -> bool:
     # A camera's source is an address or a pipeline, with a password anywhere in it; a table where
-    # none belongs has keys that may be anything.
+    # none belongs has keys that may be anything; for the name of a file its content may be given.
     return (
         path[:2] == ("camera", "source")
         or isinstance(value, Mapping)
-        or any(is_secret(part) for part in path if isinstance(part, str))
+        or (path[:2] == ("model", "delegate_options") and isinstance(value, str))
+        or any(is_secret(part) or names_file(part) for part in path if isinstance(part, str))
     )
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from edged.cameras.kinds import CameraKind
+
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Polygon: TypeAlias = Annotated[tuple[tuple[Fraction, Fraction], ...], Meta(min_length=2)]
 Polygons: TypeAlias = Annotated[
@@ -36,7 +38,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CameraConfig(Section, frozen=True):
     """``[camera]``: where frames come from and how they are turned upright."""
 
-    kind: Literal["auto", "picamera2", "v4l2", "video", "gstreamer", "directory", "demo"] = "auto"
+    kind: Literal["auto", CameraKind] = "auto"
     source: str = ""
     width_px: Annotated[int, Meta(ge=16, le=7680)] = 640
     height_px: Annotated[int, Meta(ge=16, le=4320)] = 480
@@ -88,14 +90,15 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
-    nothing: list[str] = field(default_factory=lambda: ["background"])
+    nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
 class RuleConfig(Section, frozen=True):
     """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
-    labels: Annotated[list[str], Meta(min_length=1)]
+    labels: list[str] = []
+    match: list[str] = []
     combine: Literal["max", "sum"] = "max"
     enter: Fraction | None = None
     exit: Fraction | None = None
@@ -106,7 +109,7 @@ class RuleConfig(Section, frozen=True):
 
 
 class SavedRule(RuleConfig, frozen=True):
-    """A rule that was made from the page: where the model has not its labels, it is left out."""
+    """A rule that was made from the page: a model without its labels leaves it out."""
 
 
 class GpioConfig(Section, frozen=True):

@@ -1,4 +1,4 @@
-"""Write the schemas anew from the types."""
+"""Write the schemas again from the types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from edged.evaluation.quantization import Quantization
 from edged.messages.device import HealthMessage, OutputMessage
 from edged.messages.events import EventMessage, GapMessage
 from edged.messages.machine import BenchMessage, VersionMessage
-from edged.messages.models import FetchedMessage, ListedMessage, ModelMessage, VerifiedMessage
+from edged.messages.models import (
+    FetchedMessage,
+    LabelMessage,
+    ListedMessage,
+    ModelMessage,
+    VerifiedMessage,
+)
 from edged.messages.replies import ReplyMessage
 from edged.messages.results import (
     ClassificationMessage,
@@ -38,6 +44,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "output": OutputMessage,
     "reply": ReplyMessage,
     "listed": ListedMessage,
+    "label": LabelMessage,
     "model": ModelMessage,
     "fetched": FetchedMessage,
     "verified": VerifiedMessage,

@@ -29,6 +29,7 @@ from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.problems import Problems
 from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics
+from edged.redact import redacted
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage, MQTTMessageInfo
@@ -164,7 +165,9 @@ class MqttPort:
     @property
     def state(self) -> str:
         """The broker and whether it is reached, for people."""
-        return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
+        return (
+            f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
+        )
 
     def metrics(self) -> MqttMetrics:
         """What was counted since the start."""
@@ -411,7 +414,8 @@ class MqttPort:
         if not self._connection.up:
             return
         try:
-            picture = snapshot_jpeg(result, self._mqtt.image_quality, self._mqtt.image_width_px)
+            quality, width_px = self._mqtt.image_quality, self._mqtt.image_width_px
+            picture = snapshot_jpeg(result, self._now(), quality, width_px)
         except EdgedError as error:
             log.warning("no picture is sent: %s", error)
             return
