@@ -88,20 +88,10 @@ def load(
             "the defaults"
         )
     environment = environment or {}
+    folder = path and path.absolute().parent
     raw, rules = _changed(raw, path, changes, overrides, environment)
     origins, lines = apply(raw, overrides, environment)
-    folder = path and path.absolute().parent
-    config = validate.converted(raw, Config)
-    if config is not None:
-        config = with_camera_kind(config, folder, origins)
-    problems: list[Problem] = []
-    if config is None:
-        problems += islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1)
-        salvaged: Config = validate.salvaged(raw, Config)
-        config = with_camera_kind(salvaged, folder, origins)
-    wrong = list(problems)
-    misfits = (misfit for misfit in check.problems(config) if check.holds_without(misfit, wrong))
-    problems += islice(misfits, PROBLEMS_LIMIT + 1 - len(problems))
+    config, problems = _checked(raw, folder, origins)
     if not problems and not lines:
         return rooted(_marked(config, rules), folder, origins)
     if problems:
@@ -138,8 +128,8 @@ def _changed(
     rules = set()
     for name, part in saved.parts(saved.kept(path) if changes is None else changes):
         laid = saved.laid(raw, part)
-        found = _problems(laid, overrides, environment)
-        if len(found) > len(_problems(raw, overrides, environment)):
+        before, found = (_problems(tree, path, overrides, environment) for tree in (raw, laid))
+        if len(found) > len(before):
             if changes is not None:
                 raise ConfigError(f"{name}: {found[-1].message}")
             log.error(
@@ -155,12 +145,31 @@ def _changed(
 
 
 def _problems(
-    raw: dict[str, Any], overrides: Sequence[str], environment: Mapping[str, str]
+    raw: dict[str, Any],
+    path: Path | None,
+    overrides: Sequence[str],
+    environment: Mapping[str, str],
 ) -> list[Problem]:
     raw = deepcopy(raw)
-    apply(raw, overrides, environment)
+    origins, _ = apply(raw, overrides, environment)
+    return _checked(raw, path and path.absolute().parent, origins)[1]
+
+
+def _checked(
+    raw: dict[str, Any], folder: Path | None, origins: Mapping[KeyPath, Origin]
+) -> tuple[Config, list[Problem]]:
+    """The configuration, and what is wrong with it; defaults stand in for what is."""
     config = validate.converted(raw, Config)
-    return list(validate.problems(raw, Config) if config is None else check.problems(config))
+    problems: list[Problem] = []
+    if config is None:
+        problems += islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1)
+        salvaged: Config = validate.salvaged(raw, Config)
+        config = salvaged
+    config = with_camera_kind(config, folder, origins)
+    wrong = list(problems)
+    misfits = (misfit for misfit in check.problems(config) if check.holds_without(misfit, wrong))
+    problems += islice(misfits, PROBLEMS_LIMIT + 1 - len(problems))
+    return config, problems
 
 
 def _marked(config: Config, rules: Container[str]) -> Config:

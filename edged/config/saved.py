@@ -74,7 +74,12 @@ def read(changes: Path) -> Tree:
 def kept(configuration: Path | None) -> Tree:
     """The changes to a configuration; what cannot be read is told, and counts as none."""
     try:
-        return read(file(configuration))
+        place = file(configuration)
+    except ConfigError:
+        # Without a state directory nothing was ever kept.
+        return {}
+    try:
+        return read(place)
     except ConfigError as error:
         log.error("%s; they are left out", error)
         return {}

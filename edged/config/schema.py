@@ -109,7 +109,7 @@ class RuleConfig(Section, frozen=True):
 
 
 class SavedRule(RuleConfig, frozen=True):
-    """A rule that was made from the page: where the model has not its labels, it is left out."""
+    """A rule that was made from the page: a model without its labels leaves it out."""
 
 
 class GpioConfig(Section, frozen=True):

@@ -163,7 +163,7 @@ class Access:
         if site is not None:
             return site in ("same-origin", "none")
         origin = request.headers.get("origin")
-        # Who sends neither is no browser, and nobody's page makes it ask.
+        # Without both it is no browser, and no page made it ask.
         return origin is None or origin == f"{request.url.scheme}://{request.headers['host']}"
 
     def _trusted_origin(self, request: Request) -> str | None:

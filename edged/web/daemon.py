@@ -26,5 +26,5 @@ class Daemon:
         return reply
 
     def client(self) -> ControlClient:
-        """For one connection; where the daemon's socket is is found anew each time."""
+        """For one connection; the daemon's socket is looked up each time."""
         return ControlClient(running_socket(self._config))

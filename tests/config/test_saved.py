@@ -185,6 +185,17 @@ def test_where_one_may_not_look_nothing_is_sought(
     assert not caplog.messages
 
 
+def test_without_a_state_directory_there_are_none(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("edged.paths.home", lambda: None)
+    assert len(load(path).rule) == 1
+    assert saved.look(path) == saved.Kept()
+    assert not caplog.messages
+
+
 def test_check_config_says_where_changes_come_from(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
