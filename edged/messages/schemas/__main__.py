@@ -19,7 +19,7 @@ from edged.messages.events import EventMessage, GapMessage
 from edged.messages.machine import BenchMessage, VersionMessage
 from edged.messages.models import FetchedMessage, ListedMessage, ModelMessage, VerifiedMessage
 from edged.messages.replies import ReplyMessage
-from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
+from edged.messages.results import ClassificationMessage, FoundMessage, PictureMessage, StateMessage
 from edged.messages.schemas import path
 
 SAID: Mapping[str, type[msgspec.Struct]] = {
@@ -28,6 +28,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "gap": GapMessage,
     "classification": ClassificationMessage,
     "picture": PictureMessage,
+    "found": FoundMessage,
     "health": HealthMessage,
     "output": OutputMessage,
     "reply": ReplyMessage,
