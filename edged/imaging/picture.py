@@ -49,7 +49,7 @@ class TooLargeError(PictureError):
 
 
 def read_picture(
-    path: Path, wanted_px: tuple[int, int] | None = None, most_bytes: int = MAX_DECODED_BYTES
+    path: Path, wanted_px: tuple[int, int] | None = None, most_bytes: int | None = None
 ) -> Pixels:
     """The picture in a file, upright, as RGB; of an animation the first frame.
 
@@ -63,7 +63,7 @@ def read_picture(
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_FILE_BYTES:
-                return _decode(file, printable(path), wanted_px, most_bytes)
+                return _decode(file, printable(path), wanted_px, most_bytes or MAX_DECODED_BYTES)
             return read_stream(file, printable(path), wanted_px, most_bytes)
     except OSError as error:
         raise _unreadable(printable(path), error) from error
@@ -73,7 +73,7 @@ def read_stream(
     stream: BinaryIO,
     where: str,
     wanted_px: tuple[int, int] | None = None,
-    most_bytes: int = MAX_DECODED_BYTES,
+    most_bytes: int | None = None,
 ) -> Pixels:
     """As `read_picture`, all that comes from a stream, `MAX_FILE_BYTES` at most."""
     try:
@@ -84,7 +84,7 @@ def read_stream(
         raise PictureError(
             where, f"more than {MAX_FILE_BYTES >> 20} MiB; give a smaller picture, or a file"
         )
-    return _decode_in_memory(data, where, wanted_px, most_bytes)
+    return _decode_in_memory(data, where, wanted_px, most_bytes or MAX_DECODED_BYTES)
 
 
 def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
