@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -445,17 +444,6 @@ def test_what_cannot_work_ends_at_once_with_one_line_and_its_status(
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """Gives the logging back as it was, for a daemon that runs in this process."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.mark.usefixtures("own_logging")
 def test_a_bug_in_any_thread_ends_it_and_is_not_hidden(config: Path) -> None:
     def bug() -> None:
         wait_until(lambda: (config.parent / "edged.sock").exists())

@@ -190,15 +190,11 @@ class Watching:
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The process is given back as it was: logging, garbage collection, signals."""
+    """The process is given back as it was."""
     monkeypatch.setattr(reload, "SETTLED_S", 0.0)
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
     gc.enable()
     gc.unfreeze()
 
