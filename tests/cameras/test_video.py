@@ -274,7 +274,9 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         pass
 
 
-def test_without_pyav_the_command_that_installs_it_is_named(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyav_the_command_that_installs_it_is_named(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(CameraError, match="-m pip install av"), source(film):
         pass
