@@ -5,6 +5,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
+from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
@@ -114,8 +116,11 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 
     kind = KINDS[detect() if config.kind == "auto" else config.kind]
     module = import_module(f"edged.cameras.{kind.module}")
-    source: Callable[[CameraConfig], Source] = getattr(module, kind.source_class)
-    return NewestFrame(partial(source, config), config, wanted_px)
+    source: Callable[..., Source] = getattr(module, kind.source_class)
+    closing = threading.Event()
+    # A stop does not wait for the time of the next frame.
+    options = {} if kind.is_timed else {"sleep": sleep_until(closing)}
+    return NewestFrame(partial(source, config, **options), config, wanted_px, closing=closing)
 
 
 class Ports:

@@ -32,7 +32,6 @@ from edged.messages.replies import (
     StatusAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
-from edged.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +143,7 @@ class Reply(Struct, frozen=True):
             request=request,
             id=request_id,
             ok=self.error is None,
-            error=None if self.error is None else redacted(self.error),
+            error=self.error,
             data=self.data,
             classification=None if result is None else classification(result, top, at),
             jpeg_bytes=jpeg_bytes,

@@ -14,7 +14,6 @@ from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.messages.results import ranked, rules
 from edged.perception.perception import Perception
-from edged.redact import redacted
 
 TOP = 3
 """Classes that the status tells."""
@@ -113,8 +112,8 @@ class Vitals:
             fps=fps,
             frames=self.frames,
             dropped=camera.dropped,
-            camera=redacted(camera.name),
-            camera_error=_told(camera.error),
+            camera=camera.name,
+            camera_error=camera.error,
             pins_error=self._pins_error(),
             paused=attention.paused,
             idle=attention.idle,
@@ -146,8 +145,8 @@ class Vitals:
             results=tuple(ranked(seen.prediction, TOP)) if seen else (),
             rules=rules(perception.scene, at),
             outputs=dict(outputs),
-            camera=redacted(camera.name),
-            camera_error=_told(camera.error),
+            camera=camera.name,
+            camera_error=camera.error,
             pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
@@ -165,10 +164,6 @@ class Vitals:
         if len(times_s) < 2 or times_s[-1] <= times_s[0]:
             return 0.0
         return (len(times_s) - 1) / (times_s[-1] - times_s[0])
-
-
-def _told(error: str | None) -> str | None:
-    return None if error is None else redacted(error)
 
 
 def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:

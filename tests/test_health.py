@@ -11,6 +11,7 @@ import pytest
 
 from edged.attention import Attention
 from edged.core import UNDECIDED, Health, Result
+from edged.errors import CameraError
 from edged.health import SAMPLES, StageTimes, Vitals, memory_mb, temperature_c, throttled
 from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
@@ -126,7 +127,7 @@ def test_the_status_tells_what_is_seen_and_how_fast() -> None:
 
 def test_what_is_wrong_is_told_without_secrets() -> None:
     class BrokenCamera(StillCamera):
-        error = "rtsp://ann:hush@porch/live: unplugged"
+        error = str(CameraError("rtsp://ann:hush@porch/live: unplugged"))
 
     vitals = Vitals(started_s=0.0, pins_error=lambda: "pin 17 is busy")
     camera: Any = BrokenCamera()

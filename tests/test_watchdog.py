@@ -29,14 +29,20 @@ class Told(Notifier):
 
 @pytest.mark.parametrize(
     ("frame_came", "error", "fed"),
-    [(True, None, True), (True, "dark", True), (False, "unplugged", True), (False, None, False)],
+    [(True, None, True), (True, "dark", True), (False, "unplugged", False), (False, None, False)],
 )
-def test_it_is_fed_while_edged_is_well_or_knows_why_not(
+def test_it_is_fed_for_frames_and_not_while_one_is_overdue(
     frame_came: bool, error: str | None, fed: bool
 ) -> None:
     told = Told()
     Watchdog(told).feed(frame_came=frame_came, camera_error=error)
     assert told.said == (["alive", "ready"] if fed else [])
+
+
+def test_it_is_fed_while_a_camera_that_is_away_is_tried_again() -> None:
+    told = Told()
+    Watchdog(told, lambda: 99.0).feed(frame_came=False, camera_error="unplugged", due_s=100.0)
+    assert told.said == ["alive", "ready"]
 
 
 def test_ready_is_said_once() -> None:

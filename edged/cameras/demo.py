@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -45,9 +47,9 @@ class DemoSource:
 
     name = "demo"
 
-    def __init__(self, camera: CameraConfig) -> None:
+    def __init__(self, camera: CameraConfig, sleep: Callable[[float], None] = time.sleep) -> None:
         self._size_px = (camera.height_px, camera.width_px)
-        self._pace = Pace(camera.fps)
+        self._pace = Pace(camera.fps, sleep=sleep)
         self._paths: list[Path] = []
         self._index = -1
         self._photograph: Pixels | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +33,12 @@ class DirectorySource:
     false, SourceEnded follows the last picture.
     """
 
-    def __init__(self, camera: CameraConfig) -> None:
+    def __init__(self, camera: CameraConfig, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name = printable(public_name(camera.source) or "directory")
         self._path = Path(camera.source).expanduser()
         self._configured = bool(camera.source)
         self._loop = camera.loop
-        self._pace = Pace(camera.fps)
+        self._pace = Pace(camera.fps, sleep=sleep)
         self._waiting: list[Path] = []
         self._changed_ns: dict[Path, int] = {}
         self._unreadable: dict[Path, int] = {}

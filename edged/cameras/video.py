@@ -272,8 +272,10 @@ class VideoSource:
                 yield picture, 0.0, self._clock()
             packet = next(packets, None)
             if packet is None:
-                return
+                break
             found = jpegs.feed(bytes(packet))
+        for picture in jpegs.rest():
+            yield picture, 0.0, self._clock()
 
     def _decoded(self, stream: Any) -> Iterator[tuple[Any, float, float]]:
         """Each good frame, its time in the recording in s, and when its packet had arrived.

@@ -13,7 +13,6 @@ from typing import NoReturn
 from edged.cli.output import OutputError, flush_output, take_streams
 from edged.errors import ConfigError, EdgedError
 from edged.printable import printable
-from edged.redact import redacted
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
@@ -66,5 +65,5 @@ def _check_folder() -> None:
 
 def _told(error: EdgedError, text: str) -> int:
     for line in text.splitlines():
-        print(f"edged: {redacted(printable(line))}", file=sys.stderr)
+        print(f"edged: {printable(line)}", file=sys.stderr)
     return error.exit_status

@@ -25,7 +25,7 @@ from edged.config.toml import (
 from edged.config.validate import Problem
 from edged.errors import ConfigError
 from edged.files import open_regular
-from edged.redact import is_secret, redacted_value
+from edged.redact import is_secret, names_file, redacted_value
 
 
 class WrongConfigError(ConfigError):
@@ -169,11 +169,12 @@ def _line(
 
 def _may_be_secret(path: KeyPath, value: object) -> bool:
     # A camera's source is an address or a pipeline, with a password anywhere in it; a table where
-    # none belongs has keys that may be anything.
+    # none belongs has keys that may be anything; for the name of a file its content may be given.
     return (
         path[:2] == ("camera", "source")
         or isinstance(value, Mapping)
-        or any(is_secret(part) for part in path if isinstance(part, str))
+        or (path[:2] == ("model", "delegate_options") and isinstance(value, str))
+        or any(is_secret(part) or names_file(part) for part in path if isinstance(part, str))
     )
 
 

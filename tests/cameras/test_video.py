@@ -427,7 +427,7 @@ def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
         connection.sendall(
             b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 800\r\n\r\n"
             + b"\xff\xd8damage" * 100
-            + b"\r\n"
+            + b"\r\n--frame\r\n"
         )
 
     camera = CameraConfig(kind="video", source=f"http://{serve(answer)}/video", timeout_s=20.0)
@@ -732,6 +732,19 @@ DIALECTS = {
     ),
     "no type at all": (b"Server: camera", b"--frame\r\n\r\n", b"\r\n"),
     "called a picture": (b"Content-Type: image/jpeg", b"", b""),
+    "no end of the picture": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n",
+        b"\r\n--frame\r\n",
+    ),
+    "parts that are no pictures": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--frame\r\nContent-Type: audio/basic\r\nContent-Length: 96\r\n\r\n"
+        + bytes(range(96))
+        + b"\r\n--frame\r\nContent-Type: text/plain\r\n\r\nmotion\r\n"
+        b"--frame\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"\r\n",
+    ),
     "a preamble": (
         b"Content-Type: multipart/x-mixed-replace; boundary=frame",
         b"\r\nThis is a camera.\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n",
@@ -755,6 +768,8 @@ def test_pictures_over_http_are_shown_in_every_dialect(
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + coding + header + b"\r\n\r\n")
         for one in (RED, GREEN, BLUE):
             picture = encoded([one], "mjpeg", "mjpeg")
+            if dialect == "no end of the picture":
+                picture = picture.removesuffix(b"\xff\xd9")
             send((before % len(picture) if b"%d" in before else before) + picture[:100])
             send(picture[100:] + after)
         if chunked:
@@ -780,11 +795,14 @@ def test_a_picture_over_http_is_shown_before_the_next_byte_comes(
         shown.set()
 
 
-def test_a_single_picture_is_asked_for_again_and_again(serve: Callable[..., str]) -> None:
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9", b"\xff\xd9\r\n"])
+def test_a_single_picture_is_asked_for_again_and_again(
+    serve: Callable[..., str], end: bytes
+) -> None:
     answers = iter([RED, GREEN, BLUE])
 
     def answer(connection: socket.socket) -> None:
-        picture = encoded([next(answers)], "mjpeg", "mjpeg")
+        picture = encoded([next(answers)], "mjpeg", "mjpeg").removesuffix(b"\xff\xd9") + end
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
             % len(picture)

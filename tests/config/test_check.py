@@ -139,7 +139,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ('[mqtt]\nprefix = "a\\n"', 'mqtt.prefix = "a\\n": expected printable text'),
         (
             "[mqtt]\nusername = 'me'\nusername_file = 'f'",
-            'mqtt.username_file = "f": mqtt.username is set too; expected one of both',
+            "mqtt.username_file: mqtt.username is set too; expected one of both",
         ),
         ("[mqtt]\npassword_file = 'f'", "a password needs a user; set mqtt.username or"),
         (

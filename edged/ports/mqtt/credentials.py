@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from edged import paths
 from edged.config.schema import MqttConfig
 from edged.errors import ConfigError, PortError
+from edged.redact import public_path
 
 SECRET_BYTES = 65535
 """The longest user name or password that MQTT can carry."""
@@ -24,12 +27,11 @@ def check(mqtt: MqttConfig) -> None:
         "mqtt.tls.key_file": tls.key_file,
     }
     for option, file in files.items():
-        try:
-            absent = file and not paths.credential(file).is_file()
-        except PermissionError:
-            absent = False
-        if absent:
-            raise ConfigError(f"{option}: {paths.credential(file)} is not there; check the path")
+        path = paths.credential(file)
+        if file and not paths.may_exist(path):
+            raise ConfigError(f"{option}: {public_path(path)} is not there; check the path")
+        if file and os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
+            raise ConfigError(f"{option}: {path} is a folder; name the file in it")
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
@@ -46,7 +48,8 @@ def _secret(option: str, file: str) -> str | None:
         with path.open(encoding="utf-8") as opened:
             text = opened.read(SECRET_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise PortError(f"{option}: {path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise PortError(f"{option}: {public_path(path)} cannot be read: {reason}") from error
     if len(text.encode()) > SECRET_BYTES:
         raise PortError(f"{option}: {path} is too long for a secret")
     return text.rstrip("\r\n")
