@@ -52,11 +52,15 @@ def _all_that_is_wrong(
         from edged.cli.check_config import check
 
         # What it tells of the model on the way is no news here.
-        logging.getLogger().setLevel(logging.ERROR)
+        root = logging.getLogger()
+        level = root.level
+        root.setLevel(logging.ERROR)
         try:
             check(path, overrides)
         except ConfigError as whole:
             return whole
         except EdgedError:
             pass
+        finally:
+            root.setLevel(level)
     return error
