@@ -17,7 +17,7 @@ from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
 from edged.errors import CommandError
 from edged.journal.journal import Journal
-from edged.journal.paths import journal_path
+from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
 from edged.perception.perception import Perception
@@ -239,7 +239,7 @@ class Ports:
     def reconfigure(self, config: Config) -> None:
         """Take over the options that a reload may change."""
         if self.mqtt is not None:
-            self.mqtt.reconfigure(config.mqtt)
+            self.mqtt.reconfigure(config)
 
     def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort
@@ -249,17 +249,11 @@ class Ports:
 
             broker = ensure_broker(config.mqtt.host, config.mqtt.port or 1883)
             self._stack.enter_context(broker)
-        memory = None
-        if config.journal.max_events:
-            events = journal_path(config.journal, config.device)
-            memory = events.with_name(f"{events.name}.mqtt")
         self.mqtt = MqttPort(
-            config.device,
-            config.mqtt,
+            config,
             journal,
             mailbox,
-            outputs=[output.name for output in config.output],
-            memory=memory,
+            memory=beside_journal(config.journal, config.device, "mqtt"),
             head_start_s=FIRST_PICTURE_S,
         )
         self.all.append(self._stack.enter_context(self.mqtt))

@@ -46,9 +46,10 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {"status"}
+    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    assert asked[Asker.SOCKET] == everybody | {"status", "set-output", "reload", "watch"}
+    owner = {"status", "set-output", "set-threshold", "reload", "watch"}
+    assert asked[Asker.SOCKET] == everybody | owner
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:

@@ -32,6 +32,14 @@ class OutputAnswer(Answer, frozen=True, kw_only=True):
     value: float
 
 
+class ThresholdAnswer(Answer, frozen=True, kw_only=True):
+    """A rule's thresholds as they are from the next frame on."""
+
+    rule: str
+    enter: float
+    exit: float
+
+
 class ReloadAnswer(Answer, frozen=True, kw_only=True):
     """The configuration was read again, and what could be taken over was."""
 
@@ -62,7 +70,9 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     ] = ()
 
 
-AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer
+AnyAnswer: TypeAlias = (
+    AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer | ThresholdAnswer
+)
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):
