@@ -24,12 +24,14 @@ from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
+from edged.ports.mqtt.topics import Topics
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
+    from edged.ports.webhook import WebhookPort
 
 
 FIRST_PICTURE_S = 1.0
@@ -169,6 +171,7 @@ class Ports:
         self.all: list[Port] = []
         self.gpio: GpioPort | None = None
         self.mqtt: MqttPort | None = None
+        self.webhook: WebhookPort | None = None
         self._stack = stack
 
     def open_pins(self, config: Config, mailbox: Mailbox, written_down: Path) -> None:
@@ -196,6 +199,13 @@ class Ports:
         """All that is not pins."""
         if config.mqtt.enabled:
             self._open_mqtt(config, journal, mailbox)
+        if config.webhook:
+            from edged.messages.cloudevents import source
+            from edged.ports.webhook import WebhookPort
+
+            named = source(Topics(config.mqtt, config.device).root)
+            self.webhook = WebhookPort(config.webhook, journal, named)
+            self.all.append(self._stack.enter_context(self.webhook))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -222,6 +232,10 @@ class Ports:
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []
+
+    def webhook_problems(self) -> list[str]:
+        """Which receivers of events take nothing, or refused some."""
+        return self.webhook.problems() if self.webhook is not None else []
 
     def pins_error(self) -> str | None:
         """Why a pin is not as it should be; None where all are."""

@@ -120,6 +120,7 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
+        webhook_problems: Sequence[str] = (),
     ) -> StatusAnswer:
         """The present state, for who asks."""
         return StatusAnswer(
@@ -135,6 +136,7 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
             broker_problems=tuple(broker_problems),
+            webhook_problems=tuple(webhook_problems),
         )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from edged.config.schema import Config
-from edged.redact import MASK, is_secret, public_name, redacted
+from edged.redact import MASK, is_secret, origin, public_name, redacted
 
 
 def effective(config: Config) -> str:
     """Every option with its value, defaults included; loading the text gives `config` again.
 
-    But for secrets, which are ``***``: those in the camera's address, and values named so. Options
+    But for secrets, which are ``***``: those in addresses, and values named so. Options
     of a rule that follow ``[decide]`` are absent. Names of files that hold secrets are shown.
     """
     # Only a person who asks pays for the import.
@@ -22,6 +22,8 @@ def effective(config: Config) -> str:
     plain = _plain(config)
     if config.camera.kind != "gstreamer":
         plain["camera"]["source"] = public_name(config.camera.source)
+    for webhook in plain["webhook"]:
+        webhook["url"] = origin(webhook["url"])
     return tomli_w.dumps(_redacted(plain))
 
 

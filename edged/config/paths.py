@@ -37,15 +37,23 @@ def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) 
     What the file says starts at its `folder`; what was `overridden` from outside starts at the
     working directory. ``credential:NAME``, addresses and device names are left as they are.
     """
+
+    def start_of(path: KeyPath) -> Path:
+        outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
+        return Path.cwd() if folder is None or outside else folder
+
     for path in PATHS:
         if path == ("camera", "source") and config.camera.kind not in ("directory", "video"):
             continue
-        outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
-        start = Path.cwd() if folder is None or outside else folder
-        if path == ("model", "path") and is_name(config.model.path, start):
+        if path == ("model", "path") and is_name(config.model.path, start_of(path)):
             continue
-        config = _replaced(config, path, start)
-    return config
+        config = _replaced(config, path, start_of(path))
+    webhooks = list(config.webhook)
+    for position in range(len(webhooks)):
+        for key in ("secret_file", "ca_file"):
+            start = start_of(("webhook", position, key))
+            webhooks[position] = _replaced(webhooks[position], (key,), start)
+    return msgspec.structs.replace(config, webhook=webhooks)
 
 
 def _replaced(table: _Table, path: tuple[str, ...], start: Path) -> _Table:

@@ -68,6 +68,9 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
+    webhook_problems: Annotated[
+        tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
+    ] = ()
 
 
 AnyAnswer: TypeAlias = (
