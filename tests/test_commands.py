@@ -93,7 +93,7 @@ def test_anything_else_is_refused_with_what_can_be_asked(payload: bytes, told: s
 
 def test_what_only_others_may_ask_is_no_command() -> None:
     with pytest.raises(CommandError, match="not a command"):
-        Parser(Asker.MQTT).parse(b'{"command": "reload"}')
+        Parser(Asker.MQTT).parse(b'{"command": "set-output", "name": "lamp", "value": 1}')
 
 
 def asked(command: Command, handler: Any) -> list[Reply]:
