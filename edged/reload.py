@@ -82,6 +82,7 @@ class Reloader:
         self._lock = threading.Lock()
         self._asked: list[Request[Reload] | Request[SetThreshold]] = []
         self._thread: threading.Thread | None = None
+        self._told = False
 
     def begin(self, request: Request[Reload] | Request[SetThreshold]) -> None:
         """Start, or start again when the present one is done. CommandError while too many wait."""
@@ -89,7 +90,8 @@ class Reloader:
             if len(self._asked) >= REQUESTS:
                 raise CommandError("a reload is under way and does not end; is its file there?")
             self._asked.append(request)
-            if isinstance(request.command, Reload):
+            if isinstance(request.command, Reload) and not self._told:
+                self._told = True
                 self._notifier.reloading()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
@@ -113,7 +115,9 @@ class Reloader:
             asked, self._asked = self._asked, []
             if not asked:
                 self._thread = None
-                self._notifier.ready()
+                if self._told:
+                    self._told = False
+                    self._notifier.ready()
         return asked
 
     def _settled(self) -> Config:

@@ -278,7 +278,8 @@ def test_a_threshold_by_command_is_taken_over_and_holds_at_the_next_reload(
     request.reply(Reply())
     answer = ThresholdAnswer(rule="cat", enter=0.9, exit=0.4)
     assert desk.replies.get(timeout=LIMIT_S).data == answer
-    assert "reloading" not in desk.notifier.states
+    wait_until(lambda: desk.reloader._thread is None)
+    assert desk.notifier.states == []
     desk.ask()
     reloaded = desk.prepared()
     assert reloaded.command.prepared.next.config.rule[0].enter == 0.9

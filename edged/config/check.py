@@ -239,7 +239,7 @@ def _webhooks(config: Config) -> Iterator[Problem]:
                 "without a user or a fragment"
             )
             yield Problem((*path, "url"), None, message, has_value=False)
-        if webhook.ca_file and not webhook.url.startswith("https:"):
+        if webhook.ca_file and not webhook.url.lower().startswith("https:"):
             message = "nothing would be encrypted although ca_file is set; expected https:"
             yield Problem((*path, "url"), None, message, has_value=False)
         if webhook.retry_min_s > webhook.retry_max_s:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -229,6 +232,50 @@ def test_writing_to_it_waits_for_nobody(device: Device) -> None:
         with device.port(device.webhook(url, timeout_s=300.0)) as port:
             device.happens(port, 50)
             assert port._webhooks[0]._consumer.cursor == 0
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate for localhost that it signs itself."""
+    made = tmp_path / "both.pem"
+    program = shutil.which("openssl") or pytest.skip("openssl is not installed")
+    subprocess.run(
+        [
+            *(program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", tmp_path / "key.pem", "-out", tmp_path / "ca.pem"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    made.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "ca.pem").read_text())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "told"),
+    [
+        ("localhost", True, None),
+        ("localhost", False, "its certificate is not trusted"),
+        ("127.0.0.1", True, "its certificate is not trusted"),
+    ],
+)
+def test_only_a_certificate_that_is_right_gets_events(
+    device: Device, tmp_path: Path, certificate: Path, host: str, trusted: bool, told: str | None
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with StrictReceiver(tls=context) as receiver:
+        url = f"https://{host}:{receiver.port}/"
+        ca_file = str(tmp_path / "ca.pem") if trusted else ""
+        with device.port(device.webhook(url, ca_file=ca_file)) as port:
+            device.happens(port)
+            if told is None:
+                wait_until(lambda: receiver.taken() == [1])
+            else:
+                wait_until(port.problems)
+                assert told in port.problems()[0]
+        assert len(receiver.got) == (told is None)
 
 
 def test_how_long_a_receiver_wants_to_be_left_alone_counts(
