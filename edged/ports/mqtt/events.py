@@ -7,8 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edged.config.schema import MqttConfig
-from edged.messages import cloudevents
-from edged.messages.frigate import Tracker
 from edged.ports.mqtt.delivery import NEVER
 from edged.ports.mqtt.limits import TooLargeError
 from edged.ports.mqtt.topics import Topics
@@ -22,27 +20,34 @@ class Events:
 
     def __init__(self, mqtt: MqttConfig, topics: Topics) -> None:
         self._topic = topics.event
-        self._source = cloudevents.source(topics.root)
-        self._enveloped = mqtt.event_format == "cloudevents"
+        self._envelope: Callable[[bytes], bytes] | None = None
+        self._content_type: str | None = None
+        if mqtt.event_format == "cloudevents":
+            from edged.messages import cloudevents
+
+            source = cloudevents.source(topics.root)
+            self._envelope = lambda payload: cloudevents.structured(payload, source)
+            self._content_type = cloudevents.STRUCTURED
         self._frigate_topic = mqtt.frigate_topic
-        self._tracker = Tracker()
+        self._follow: Callable[[bytes], bytes | None] = lambda _: None
+        if mqtt.frigate_topic:
+            from edged.messages.frigate import Tracker
+
+            self._follow = Tracker().follow
 
     def publish(self, publish: Callable[..., MQTTMessageInfo | None], payload: bytes) -> int | None:
         """The packet's number, `NEVER`, or None while the broker takes no more.
 
         `publish` is the connection's.
         """
-        said, content_type = payload, None
-        if self._enveloped:
-            said = cloudevents.structured(payload, self._source)
-            content_type = cloudevents.STRUCTURED
+        said = payload if self._envelope is None else self._envelope(payload)
         try:
-            sent = publish(self._topic, said, qos=1, content_type=content_type)
+            sent = publish(self._topic, said, qos=1, content_type=self._content_type)
         except TooLargeError:
             return NEVER
         if sent is None:
             return None
-        if self._frigate_topic and (followed := self._tracker.follow(payload)):
+        if (followed := self._follow(payload)) is not None:
             with suppress(TooLargeError):
                 publish(self._frigate_topic, followed)
         return sent.mid

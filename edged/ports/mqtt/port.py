@@ -25,7 +25,6 @@ from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Connection
 from edged.ports.mqtt.delivery import Delivery
 from edged.ports.mqtt.events import Events
-from edged.ports.mqtt.limits import TooLargeError
 from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import Newest
 from edged.ports.mqtt.problems import Problems
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
 log = logging.getLogger(__name__)
-
 
 T = TypeVar("T")
 
@@ -83,7 +81,6 @@ class MqttPort:
         self._commands = Commands(topics, frozenset(outputs), mailbox, self._reply)
         self._memory = Memory(memory, config.device)
         self._problems = Problems()
-        self._replies = Replies(self._answer)
         self._retained = Retained(self._memory)
         self._births = {discovery.birth_topic(config)} if mqtt.home_assistant.enabled else set()
         self._health: Health | None = None
@@ -112,6 +109,7 @@ class MqttPort:
             head_start_s=head_start_s,
         )
         self._newest = Newest(self._connection)
+        self._replies = Replies(self._connection, topics.reply)
         events = Events(mqtt, topics)
         self._delivery = Delivery(
             journal.consumer("mqtt", self._work_due.set),
@@ -123,7 +121,7 @@ class MqttPort:
         self._closing = self._working = False
         self._state_key: object = None
         self._camera = b""
-        self._to_announce = False
+        self._to_announce = self._to_describe = False
         self._classification_due_s = 0.0
         self._image_due_s = 0.0
         self._reports: deque[Report] = deque()
@@ -170,7 +168,8 @@ class MqttPort:
         self._config, self._mqtt = config, config.mqtt
         if not config.mqtt.image_retain and self._topics.image in self._memory.retained:
             self._retain(self._topics.image, b"")
-        self._describe()
+        self._to_describe = True
+        self._work_due.set()
         # The rules may be others now, though none has become active.
         self._state_key = None
 
@@ -322,25 +321,16 @@ class MqttPort:
         )
         self._replies.put(where, message.json())
 
-    def _answer(self, where: Return, payload: bytes) -> bool:
-        """Whether it need not be sent again."""
-        # Strangers name topics, and as many as they like.
-        about = where.topic if where.topic == self._topics.reply else "replies elsewhere"
-        try:
-            sent = self._connection.publish(
-                where.topic, payload, 1, correlation=where.correlation, about=about
-            )
-        except TooLargeError:
-            self._skipped += 1
-            return True
-        return sent is not None
-
     def _work(self) -> None:
         while not self._closing:
             self._work_due.wait(self._delivery.due_in_s())
             # Before the first thing is taken, so that at a stop none is between two hands.
             self._working = True
             self._work_due.clear()
+            if self._to_describe:
+                # Not in the loop: of thousands of rules it takes tens of milliseconds.
+                self._to_describe = False
+                self._describe()
             self._skipped += self._retained.publish(self._connection.publish)
             if self._to_announce:
                 # Whoever hears that the device is there must not read what it said long ago.

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edged.ports.mqtt.commands import Return
+from edged.ports.mqtt.limits import TooLargeError
+
+if TYPE_CHECKING:
+    from edged.ports.mqtt.connection import Connection
 
 PENDING = 64
 """Answers that wait until the broker takes more; beyond, the oldest is skipped and counted."""
@@ -15,12 +19,13 @@ PENDING = 64
 class Replies:
     """Answers in their order, until the broker takes them. Any thread.
 
-    ``send`` publishes one, and says whether it need not be sent again.
+    `topic` is edged's own, for who names no other.
     """
 
-    def __init__(self, send: Callable[[Return, bytes], bool]) -> None:
+    def __init__(self, connection: Connection, topic: str) -> None:
         self.skipped = 0
-        self._send = send
+        self._connection = connection
+        self._topic = topic
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Return, bytes]] = deque()
 
@@ -38,6 +43,19 @@ class Replies:
         with self._lock:
             while self._waiting and self._send(*self._waiting[0]):
                 self._waiting.popleft()
+
+    def _send(self, where: Return, payload: bytes) -> bool:
+        """Whether it need not be sent again."""
+        # Strangers name topics, and as many as they like.
+        about = where.topic if where.topic == self._topic else "replies elsewhere"
+        try:
+            sent = self._connection.publish(
+                where.topic, payload, 1, correlation=where.correlation, about=about
+            )
+        except TooLargeError:
+            self.skipped += 1
+            return True
+        return sent is not None
 
     def __bool__(self) -> bool:
         return bool(self._waiting)

@@ -56,6 +56,7 @@ class Alone:
         self.wire = Wire()
         self.port._connection = self.wire  # type: ignore[assignment]
         self.port._newest._connection = self.wire  # type: ignore[assignment]
+        self.port._replies._connection = self.wire  # type: ignore[assignment]
 
     def dropped(self) -> int:
         """What the next health report says of skipped messages."""
