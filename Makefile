@@ -8,9 +8,11 @@ BIN = $(VENV)/bin
 # and keep the system's numpy, which picamera2's compiled parts were built against.
 PICAMERA2 := $(shell $(PYTHON) -c 'import importlib.util as u; print(u.find_spec("picamera2") is not None)' 2>/dev/null)
 ifeq ($(PICAMERA2),True)
+SYSTEM_PACKAGES = true
 VENV_OPTIONS = --system-site-packages
 CONSTRAINTS = $(VENV)/constraints.txt
 else
+SYSTEM_PACKAGES = false
 VENV_OPTIONS =
 CONSTRAINTS = constraints.txt
 endif
@@ -22,11 +24,18 @@ TRAIN = .venv-train
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+# Made again when picamera2 is installed later, which an environment without the system's packages
+# does not see.
+ENVIRONMENT = $(VENV)/system-packages-$(SYSTEM_PACKAGES)
 
-$(VENV)/constraints.txt: constraints.txt | $(BIN)/python
+$(ENVIRONMENT):
+	grep -qsx 'include-system-site-packages = $(SYSTEM_PACKAGES)' $(VENV)/pyvenv.cfg || \
+		$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(VENV)
+	rm -f $(VENV)/system-packages-*
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/constraints.txt: constraints.txt $(ENVIRONMENT)
 	grep -v '^numpy==' constraints.txt > $@
 
 # In the mode "compat" a checkout is one more folder on Python's path; the usual finder of setuptools
@@ -34,7 +43,7 @@ $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
 EDITABLE = --config-settings editable_mode=compat --editable
 
 # A stamp for each set of extras: installed again when what it depends on changes.
-$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) $(ENVIRONMENT)
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video]'
 	@# As pip does with what it installs for good: else the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
@@ -47,10 +56,11 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
 	$(BIN)/edged run --config config/demo.toml
 
-lint: $(VENV)/test.stamp ## style and types
+lint: $(VENV)/test.stamp ## style, types and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.style
 
 check: $(VENV)/test.stamp ## the tests alone; make check ARGS="-k decide"
 	$(BIN)/python -m pytest $(ARGS)
@@ -194,7 +204,11 @@ ifeq ($(DESTDIR),)
 	if getent group edged >/dev/null; then chgrp edged $(sysconfdir)/edged/edged.toml; fi
 endif
 
-uninstall: ## remove what install put there; configuration and state stay
+uninstall: ## stop edged and remove what install put there; configuration and state stay
+ifeq ($(DESTDIR),)
+	if [ -d /run/systemd/system ]; then systemctl disable --now edged.service \
+		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
+endif
 	rm -rf $(DESTDIR)$(libdir)
 	rm -f $(DESTDIR)$(bindir)/edged $(DESTDIR)$(completiondir)/edged
 	rm -f $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) $(DESTDIR)$(sysusersdir)/edged.conf $(DESTDIR)$(tmpfilesdir)/edged.conf

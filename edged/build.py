@@ -5,13 +5,17 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
+from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
@@ -51,12 +55,13 @@ class Admitted(NamedTuple):
 
 def admitted(config: Config) -> Admitted:
     """The model, out of quarantine, and read. ModelError."""
+    from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
 
     model = admit(config.model)
     file = tflite.read(model)
-    labels = [Path(model.labels)] if model.labels else []
+    labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     return Admitted(model, file, stamp(file.path, *labels))
 
 
@@ -95,7 +100,7 @@ def perception(
 ) -> Perception:
     """The model and the rules over its labels; with the model of `keep`, where that is given.
 
-    ModelError, or ConfigError for a label that the model has not.
+    ModelError, or ConfigError for a label that the model does not have.
     """
     if keep is not None:
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
@@ -107,60 +112,17 @@ def perception(
     return made
 
 
-def _picamera2(camera: CameraConfig) -> Source:
-    from edged.cameras.picamera2 import Picamera2Source
-
-    return Picamera2Source(camera)
-
-
-def _v4l2(camera: CameraConfig) -> Source:
-    from edged.cameras.v4l2 import V4l2Source
-
-    return V4l2Source(camera)
-
-
-def _video(camera: CameraConfig) -> Source:
-    from edged.cameras.video import VideoSource
-
-    return VideoSource(camera)
-
-
-def _gstreamer(camera: CameraConfig) -> Source:
-    from edged.cameras.gstreamer import GStreamerSource
-
-    return GStreamerSource(camera)
-
-
-def _directory(camera: CameraConfig) -> Source:
-    from edged.cameras.directory import DirectorySource
-
-    return DirectorySource(camera)
-
-
-def _demo(camera: CameraConfig) -> Source:
-    from edged.cameras.demo import DemoSource
-
-    return DemoSource(camera)
-
-
-SOURCES: dict[str, Callable[[CameraConfig], Source]] = {
-    "picamera2": _picamera2,
-    "v4l2": _v4l2,
-    "video": _video,
-    "gstreamer": _gstreamer,
-    "directory": _directory,
-    "demo": _demo,
-}
-
-
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     """The camera; `wanted_px` is the (height, width) that is enough until a read says another."""
-    kind: str = config.kind
-    if kind == "auto":
-        from edged.cameras.auto import detect
+    from edged.cameras.auto import detect
 
-        kind = detect(config)
-    return NewestFrame(partial(SOURCES[kind], config), config, wanted_px)
+    kind = KINDS[detect() if config.kind == "auto" else config.kind]
+    module = import_module(f"edged.cameras.{kind.module}")
+    source: Callable[..., Source] = getattr(module, kind.source_class)
+    closing = threading.Event()
+    # A stop does not wait for the time of the next frame.
+    options = {} if kind.is_timed else {"sleep": sleep_until(closing)}
+    return NewestFrame(partial(source, config, **options), config, wanted_px, closing=closing)
 
 
 class Ports:
@@ -180,7 +142,7 @@ class Ports:
         Which outputs these are is `written_down`, for `edged safe-outputs`.
         """
         if not (config.output or config.input):
-            # Of an earlier configuration, whose outputs are nobody's any more.
+            # Of an earlier configuration, whose outputs no process owns any more.
             written_down.unlink(missing_ok=True)
             return
         from edged.ports.gpio import opened
@@ -213,9 +175,8 @@ class Ports:
         if live:
             from edged.ports.live import LivePort
 
-            mqtt = self.mqtt
-            broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
-            self.all.append(self._stack.enter_context(LivePort(broker)))
+            live_port = LivePort(lambda: self.broker_state() or "mqtt off")
+            self.all.append(self._stack.enter_context(live_port))
         if self.gpio is not None:
             self.gpio.tell_all()
 
@@ -228,6 +189,10 @@ class Ports:
     def output_values(self) -> dict[str, float]:
         """What each output has."""
         return self.gpio.values() if self.gpio is not None else {}
+
+    def broker_state(self) -> str | None:
+        """Which broker, and whether it is reached; None where MQTT is off."""
+        return self.mqtt.state if self.mqtt is not None else None
 
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""

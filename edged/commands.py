@@ -43,7 +43,6 @@ from edged.messages.replies import (
     ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
-from edged.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +66,15 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unk
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
-    """Take one picture and say what is on it."""
+    """Take one picture and say what is in it."""
 
 
 class Pause(Command, frozen=True, kw_only=True, tag="pause"):
-    """Classify nothing until `resume`; outputs keep their level."""
+    """Stop classifying until `resume`; outputs keep their level."""
 
 
 class Resume(Command, frozen=True, kw_only=True, tag="resume"):
-    """Go on classifying after `pause`."""
+    """Resume classifying after `pause`."""
 
 
 class Wake(Command, frozen=True, kw_only=True, tag="wake"):
@@ -83,7 +82,7 @@ class Wake(Command, frozen=True, kw_only=True, tag="wake"):
 
 
 class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
-    """Say how the daemon is."""
+    """Show the state of the daemon."""
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
@@ -102,7 +101,7 @@ class SetThreshold(Command, frozen=True, kw_only=True, tag="set-threshold"):
 
 
 class Reload(Command, frozen=True, kw_only=True, tag="reload"):
-    """Read the configuration again and take over what can change while edged runs."""
+    """Read the configuration again and apply what needs no restart."""
 
 
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
@@ -164,7 +163,7 @@ class Reply(Struct, frozen=True):
             request=request,
             id=request_id,
             ok=self.error is None,
-            error=None if self.error is None else redacted(self.error),
+            error=self.error,
             data=self.data,
             classification=None if result is None else classification(result, top, at),
             jpeg_bytes=jpeg_bytes,
@@ -227,8 +226,8 @@ def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
 
 
 def does(command: type[Command]) -> str:
-    """The first sentence of what is said of it."""
-    text = command.__doc__ or ""
+    """The first sentence of what is said of it; its name where docstrings are left out (-OO)."""
+    text = command.__doc__ or name_of(command)
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 

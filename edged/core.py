@@ -260,7 +260,7 @@ class Camera(Protocol):
 
     @property
     def due_s(self) -> float:
-        """By when a frame or an error must have come; a camera without both then hangs."""
+        """By when the next frame or error must have come; a camera without both then hangs."""
         ...
 
     def __enter__(self) -> Camera: ...

@@ -105,6 +105,7 @@ class Daemon:
         log.info("stopped")
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
+        self._journal = journal
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -164,7 +165,7 @@ class Daemon:
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
             if not self._hung_up:
-                # Never lost for want of room, and never more than one.
+                # Never lost because a queue is full, and never more than one.
                 self._hung_up = True
                 request = Request(commands.Reload(), signal.Signals(number).name)
                 self._mailbox.post(request, bounded=False)
@@ -203,6 +204,8 @@ class Daemon:
             self._ports.output_values(),
             self._ports.broker_problems(),
             self._ports.webhook_problems(),
+            self._ports.broker_state(),
+            self._journal.last,
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:

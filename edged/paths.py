@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edged.config.schema import Config
 from edged.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edged.config.schema import Config
+
+CONFIGURATIONS = Path("/etc/edged")
+"""Where the services' configurations are: edged.toml, and NAME.toml for each ``edged@NAME``."""
 
 SERVICE = Path("/run/edged")
 """The runtime directory that the systemd units ask for."""

@@ -90,7 +90,7 @@ class Pipeline:
         self.tell(Ended(reason, why, events))
 
     def record_events(self, result: Result) -> Result:
-        """Events get their numbers before anybody hears of them."""
+        """Events get their numbers before any port sees them."""
         if not result.events:
             return result
         return msgspec.structs.replace(result, events=self.journal.record(result.events))

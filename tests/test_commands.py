@@ -138,6 +138,11 @@ def test_a_reply_as_it_leaves() -> None:
     assert (refused.ok, refused.error, refused.classification) == (False, "no", None)
 
 
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_reply_says_whether_its_time_is_known(synced: bool) -> None:
+    assert Reply().message(AT._replace(synced=synced), None).time_synced is synced
+
+
 def test_inputs_may_ask_for_what_the_table_lets_them() -> None:
     assert InputConfig(name="door", pin=1).action in open_to(Asker.INPUT)
     assert commands.TakeSnapshot in open_to(Asker.INPUT).values()
@@ -179,7 +184,7 @@ def test_a_reply_tells_three_classes_and_announces_no_picture_unless_told_to() -
 
 
 def test_what_a_command_does_is_its_first_sentence() -> None:
-    assert does(Pause) == "Classify nothing until `resume`; outputs keep their level"
+    assert does(Pause) == "Stop classifying until `resume`; outputs keep their level"
 
 
 def test_a_request_of_the_greatest_length_is_read() -> None:

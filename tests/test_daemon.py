@@ -195,6 +195,33 @@ def test_the_command_line_asks_the_running_daemon(daemon: Running, tmp_path: Pat
         assert picture.format == "JPEG"
 
 
+def test_the_daemon_is_found_while_its_file_is_edited_badly(daemon: Running) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    text = daemon.config.read_text()
+    for fault, line in (("[camera\n", "toml:"), ('[log]\nlevel = "loud"\n', 'log.level = "loud"')):
+        daemon.config.write_text(f"{text}\n{fault}")
+        status = daemon.edged("status", "--json")
+        assert status.returncode == 0
+        assert line in status.stderr
+        assert json.loads(status.stdout)["data"]["model"] == "edged-cifar10-int8"
+    daemon.config.write_text(text.replace('device = "test"', "device = 3"))
+    assert daemon.edged("status").returncode == 78
+
+
+def test_a_snapshot_of_another_camera_is_not_the_running_daemons(
+    daemon: Running, tmp_path: Path
+) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    Image.new("RGB", (77, 55)).save(tmp_path / "other.png")
+    out = tmp_path / "out.jpg"
+    asked = daemon.edged(
+        "snapshot", "--set", f"camera.source={tmp_path / 'other.png'}", "--out", str(out)
+    )
+    assert asked.returncode == 0, asked.stderr
+    with Image.open(out) as picture:
+        assert picture.size == (77, 55)
+
+
 def test_a_trace_shows_each_stage_of_each_frame(config: Path, tmp_path: Path) -> None:
     running = Running(config)
     running.start("--trace", str(tmp_path / "trace.json"))

@@ -20,6 +20,7 @@ from edged.mailbox import CONTROLS, Mailbox
 from edged.messages.replies import ReloadAnswer, ThresholdAnswer
 from edged.notify import Notifier
 from edged.reload import REQUESTS, InForce, Reloader, TakeOver, prepare
+from tests.inference.builder import colours
 from tests.mosquitto import LIMIT_S, wait_until
 
 CAT = 'rule=[{name="cat", labels=["cat"]}]'
@@ -203,6 +204,19 @@ def test_a_model_file_that_was_replaced_is_loaded_again(tmp_path: Path) -> None:
         other.replace(path)
         with prepare(old, config).next.perception as new:
             assert new._classifier is not perception._classifier
+
+
+def test_labels_that_were_found_beside_the_model_are_read_again(tmp_path: Path) -> None:
+    file = colours(tmp_path / "colours.tflite", "uint8")
+    (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
+    config = load(None, [f"model.path={file}"])
+    model = build.admitted(config)
+    with build.perception(config, model) as perception:
+        old = InForce(config, perception, model.stamp)
+        (tmp_path / "labels.txt").write_text("rouge\nvert\nbleu\n")
+        assert list(prepare(old, config).next.perception.labels) == ["rouge", "vert", "bleu"]
+        (tmp_path / "colours.txt").write_text("rosso\nverde\nblu\n")
+        assert list(prepare(old, config).next.perception.labels) == ["rosso", "verde", "blu"]
 
 
 def test_what_holds_only_after_a_restart_is_named(in_force: InForce) -> None:

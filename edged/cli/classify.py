@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edged import build
-from edged.cli.model import configured
+from edged.cli.model import configured, loaded
 from edged.cli.progress import followed
 from edged.cli.standard_input import STANDARD_INPUT, standard_input
 from edged.core import Pixels
@@ -19,19 +17,15 @@ from edged.imaging import folder
 from edged.imaging.folder import UnreadableError
 from edged.imaging.picture import read_picture
 from edged.messages.results import PictureMessage, milliseconds, ranked
+from edged.perception.labels import word
 from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Each picture, in the order given; folders are searched through and sorted by name."""
-    classifier = build.classifier(configured(arguments, arguments.model))
-    found = classifier.found_labels
-    if found.guessed:
-        print(
-            f"edged: labels from {printable(found.source)}, found beside the model", file=sys.stderr
-        )
+    classifier = loaded(configured(arguments, arguments.model))
     wanted_px = classifier.input_px
-    word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
+    wanted = word(arguments.match) if arguments.match else None
     failed = False
     pictures = list(_pictures(arguments.paths))
     # Answers that go to the terminal are progress enough, and a bar would tear them.
@@ -52,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             _report_failure(endless, name, classifier.name, as_json=arguments.json)
             continue
         best = prediction.top(arguments.top)
-        if word and not any(word.search(ranked.label) for ranked in best):
+        if wanted and not any(wanted.search(ranked.label) for ranked in best):
             continue
         if arguments.json:
             stages_s = {"decode": decoded_s - began_s, **prediction.stages_s}

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from edged.cameras.kinds import CameraKind
+
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
@@ -31,7 +33,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CameraConfig(Section, frozen=True):
     """``[camera]``: where frames come from and how they are turned upright."""
 
-    kind: Literal["auto", "picamera2", "v4l2", "video", "gstreamer", "directory", "demo"] = "auto"
+    kind: Literal["auto", CameraKind] = "auto"
     source: str = ""
     width_px: Annotated[int, Meta(ge=16, le=7680)] = 640
     height_px: Annotated[int, Meta(ge=16, le=4320)] = 480
@@ -82,7 +84,7 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
-    nothing: list[str] = field(default_factory=lambda: ["background"])
+    nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
 DeviceClass: TypeAlias = Literal[
@@ -98,7 +100,8 @@ class RuleConfig(Section, frozen=True):
     """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
-    labels: Annotated[list[str], Meta(min_length=1)]
+    labels: list[str] = []
+    match: list[str] = []
     combine: Literal["max", "sum"] = "max"
     enter: Fraction | None = None
     exit: Fraction | None = None

@@ -21,14 +21,12 @@ import numpy as np
 from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
+from edged.imaging.folder import KINDS
 from edged.imaging.resample import REDUCING_GAP, resample
 from edged.printable import printable
 
 if TYPE_CHECKING:
     from PIL import ImageFont
-
-KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
-"""What is read, for people."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 """The same as Pillow names it. It has more, some of which start other programs."""
@@ -101,7 +99,7 @@ def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
 def annotated_jpeg(
     pixels: Pixels, lines: Sequence[str], quality: int, width_px: int | None
 ) -> bytes:
-    """As `jpeg`, with lines of text on a dark band along the bottom.
+    """As `jpeg`, with lines of text in a dark box in the lower left corner.
 
     What does not fit is cut: a line at the right, with an ellipsis; lines beyond half the height.
     The font that comes with Pillow has ASCII only: accents are dropped, the rest becomes ``?``.
@@ -110,22 +108,25 @@ def annotated_jpeg(
 
     pixels = _reduced(pixels, width_px)
     height, width, _ = pixels.shape
-    size_px = max(11, height // 24)
+    size_px = max(11, height // 32)
     step_px = size_px * 4 // 3
     margin_px = step_px // 3
-    texts = [_ascii(line) for line in lines[: max(1, height // 2 // step_px)]]
+    font = _font(size_px)
+    texts = [
+        _fitting(_ascii(line), font, width - 2 * margin_px)
+        for line in lines[: max(1, height // 2 // step_px)]
+    ]
     if not texts:
         return _encode(pixels, quality)
-    band_px = min(height, len(texts) * step_px + margin_px)
+    top_px = max(0, height - len(texts) * step_px - margin_px)
+    right_px = round(max(map(font.getlength, texts))) + 2 * margin_px
     shaded = np.array(pixels)
-    shaded[height - band_px :] //= 3
+    shaded[top_px:, :right_px] //= 3
     picture = Image.fromarray(shaded)
     draw = ImageDraw.Draw(picture)
-    font = _font(size_px)
     for row, text in enumerate(texts):
-        top = height - band_px + margin_px // 2 + row * step_px
-        fitting = _fitting(text, font, width - 2 * margin_px)
-        draw.text((margin_px, top), fitting, fill="white", font=font)
+        place = (margin_px, top_px + margin_px // 2 + row * step_px)
+        draw.text(place, text, fill="white", font=font)
     return _encode(np.asarray(picture), quality)
 
 

@@ -111,6 +111,11 @@ def load(
             labels.source,
             "logits" if classifier.scores.logits else "probabilities",
         )
+        if not model.path:
+            logger.info(
+                "the bundled model calls everything one of %s; `edged models list` has others",
+                ", ".join(labels.names),
+            )
     return classifier
 
 

@@ -133,7 +133,7 @@ class Decider:
         return Scene(name, states, self._active_names, float(score)), events
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
-        """Nothing holds any more, though no frame says so; begins anew with the next frame.
+        """Nothing holds any more, though no frame says so; starts again with the next frame.
 
         An event for each rule that held. The times for which a rule must stay inactive count from
         here.
@@ -314,12 +314,8 @@ def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, 
     members: list[tuple[str, tuple[int, ...]]] = []
     problems: list[str] = []
     for rule in rules:
-        classes = set()
-        for label in rule.labels:
-            try:
-                classes.add(index.find(label))
-            except ConfigError as error:
-                problems.append(f"rule {shown(rule.name)}: {error}")
+        classes, wrong = index.classes(rule.labels, rule.match)
+        problems += [f"rule {shown(rule.name)}: {error}" for error in wrong]
         if len(problems) > PROBLEMS_LIMIT:
             problems[-1] = "more labels are wrong; mend these first"
             break

@@ -75,7 +75,7 @@ def test_the_daemon_runs_where_its_log_cannot_be_written(closed: str, tmp_path: 
         "kill $!; wait $!",
         tmp_path,
     )
-    assert "camera: demo" in out
+    assert "camera   demo\n" in out
     assert (status, said) == (0, "")
 
 

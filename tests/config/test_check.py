@@ -33,6 +33,22 @@ def said(tmp_path: Path, text: str) -> list[str]:
             "edged.toml:2: camera.retry_min_s = 9.0: expected at most camera.retry_max_s, which is",
         ),
         (
+            "[camera]\nsource = '0'",
+            "edged.toml:2: camera.source: neither an address nor a device, file or folder that",
+        ),
+        (
+            "[camera]\nkind = 'v4l2'\nsource = 'rtsp://user:secret@host/1'",
+            'edged.toml:2: camera.kind = "v4l2": camera.source is of another kind; expected "vid',
+        ),
+        (
+            "[camera]\nkind = 'video'\nsource = '/dev/video0'",
+            'camera.kind = "video": camera.source is of another kind; expected "v4l2", or no kind',
+        ),
+        (
+            "[camera]\nkind = 'demo'\nsource = 'pictures'",
+            'camera.kind = "demo": camera.source is set, and kind "demo" does not use it',
+        ),
+        (
             "[camera]\nkind = 'v4l2'\nfps = 0.01",
             "camera.timeout_s = 5.0: at camera.fps = 0.01 a frame comes every 100 s; expected more",
         ),
@@ -124,7 +140,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ('[mqtt]\nprefix = "a\\n"', 'mqtt.prefix = "a\\n": expected printable text'),
         (
             "[mqtt]\nusername = 'me'\nusername_file = 'f'",
-            'mqtt.username_file = "f": mqtt.username is set too; expected one of both',
+            "mqtt.username_file: mqtt.username is set too; expected one of both",
         ),
         ("[mqtt]\npassword_file = 'f'", "a password needs a user; set mqtt.username or"),
         (

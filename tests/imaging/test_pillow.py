@@ -16,7 +16,8 @@ from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import picture as module
 from edged.imaging import turbojpeg
-from edged.imaging.picture import FORMATS, KINDS, decode_picture, read_picture
+from edged.imaging.folder import KINDS
+from edged.imaging.picture import FORMATS, decode_picture, read_picture
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
 

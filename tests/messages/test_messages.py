@@ -46,6 +46,7 @@ TYPED: dict[str, str] = {
     "version": "version",
     "bench": "bench --warmup 1 --runs 2",
     "listed": "models list",
+    "label": "models labels {0}/colours.tflite --picture {0}/data/red/1.png",
     "model": f"models info {MODEL}",
     "fetched": "models fetch mobilenet_v1_0.25_128_quant --dir {0} --from {0}",
     "verified": f"models verify {MODEL}",

@@ -1,4 +1,4 @@
-"""Write the schemas anew from the types."""
+"""Write the schemas again from the types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from edged.messages.device import HealthMessage, OutputMessage, ThresholdsMessag
 from edged.messages.events import EventMessage, GapMessage
 from edged.messages.frigate import FrigateMessage
 from edged.messages.machine import BenchMessage, VersionMessage
-from edged.messages.models import FetchedMessage, ListedMessage, ModelMessage, VerifiedMessage
+from edged.messages.models import (
+    FetchedMessage,
+    LabelMessage,
+    ListedMessage,
+    ModelMessage,
+    VerifiedMessage,
+)
 from edged.messages.replies import ReplyMessage
 from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
 from edged.messages.schemas import path
@@ -37,6 +43,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "thresholds": ThresholdsMessage,
     "reply": ReplyMessage,
     "listed": ListedMessage,
+    "label": LabelMessage,
     "model": ModelMessage,
     "fetched": FetchedMessage,
     "verified": VerifiedMessage,

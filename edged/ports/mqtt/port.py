@@ -367,7 +367,8 @@ class MqttPort:
         if not self._connection.up:
             return
         try:
-            picture = snapshot_jpeg(result, self._mqtt.image_quality, self._mqtt.image_width_px)
+            quality, width_px = self._mqtt.image_quality, self._mqtt.image_width_px
+            picture = snapshot_jpeg(result, self._now(), quality, width_px)
         except EdgedError as error:
             log.warning("no picture is sent: %s", error)
             return
