@@ -21,19 +21,21 @@ from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
 from edged.errors import CommandError
 from edged.journal.journal import Journal
-from edged.journal.paths import journal_path
+from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
+from edged.ports.mqtt.topics import Topics
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
+    from edged.ports.webhook import WebhookPort
 
 
 FIRST_PICTURE_S = 1.0
@@ -131,6 +133,7 @@ class Ports:
         self.all: list[Port] = []
         self.gpio: GpioPort | None = None
         self.mqtt: MqttPort | None = None
+        self.webhook: WebhookPort | None = None
         self._stack = stack
 
     def open_pins(self, config: Config, mailbox: Mailbox, written_down: Path) -> None:
@@ -158,6 +161,13 @@ class Ports:
         """All that is not pins."""
         if config.mqtt.enabled:
             self._open_mqtt(config, journal, mailbox)
+        if config.webhook:
+            from edged.messages.cloudevents import source
+            from edged.ports.webhook import WebhookPort
+
+            named = source(Topics(config.mqtt, config.device).root)
+            self.webhook = WebhookPort(config.webhook, journal, named)
+            self.all.append(self._stack.enter_context(self.webhook))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -188,6 +198,10 @@ class Ports:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []
 
+    def webhook_problems(self) -> list[str]:
+        """Which receivers of events take nothing, or refused some."""
+        return self.webhook.problems() if self.webhook is not None else []
+
     def pins_error(self) -> str | None:
         """Why a pin is not as it should be; None where all are."""
         return self.gpio.error if self.gpio is not None else None
@@ -204,7 +218,7 @@ class Ports:
     def reconfigure(self, config: Config) -> None:
         """Take over the options that a reload may change."""
         if self.mqtt is not None:
-            self.mqtt.reconfigure(config.mqtt)
+            self.mqtt.reconfigure(config)
 
     def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort
@@ -214,17 +228,11 @@ class Ports:
 
             broker = ensure_broker(config.mqtt.host, config.mqtt.port or 1883)
             self._stack.enter_context(broker)
-        memory = None
-        if config.journal.max_events:
-            events = journal_path(config.journal, config.device)
-            memory = events.with_name(f"{events.name}.mqtt")
         self.mqtt = MqttPort(
-            config.device,
-            config.mqtt,
+            config,
             journal,
             mailbox,
-            outputs=[output.name for output in config.output],
-            memory=memory,
+            memory=beside_journal(config.journal, config.device, "mqtt"),
             head_start_s=FIRST_PICTURE_S,
         )
         self.all.append(self._stack.enter_context(self.mqtt))

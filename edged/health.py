@@ -132,6 +132,7 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
+        webhook_problems: Sequence[str] = (),
         broker: str | None = None,
         last_event: int = 0,
     ) -> StatusAnswer:
@@ -156,6 +157,7 @@ class Vitals:
             idle=attention.idle,
             broker=broker,
             broker_problems=tuple(broker_problems),
+            webhook_problems=tuple(webhook_problems),
             last_event=last_event,
         )
 

@@ -32,6 +32,14 @@ class OutputAnswer(Answer, frozen=True, kw_only=True):
     value: float
 
 
+class ThresholdAnswer(Answer, frozen=True, kw_only=True):
+    """A rule's thresholds as they are from the next frame on."""
+
+    rule: str
+    enter: float
+    exit: float
+
+
 class ReloadAnswer(Answer, frozen=True, kw_only=True):
     """The configuration was read again, and what could be taken over was."""
 
@@ -70,9 +78,14 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
+    webhook_problems: Annotated[
+        tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
+    ] = ()
 
 
-AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer
+AnyAnswer: TypeAlias = (
+    AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer | ThresholdAnswer
+)
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):
