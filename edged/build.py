@@ -172,7 +172,7 @@ class Ports:
         self._stack = stack
 
     def open_pins(self, config: Config, mailbox: Mailbox, written_down: Path) -> None:
-        """First of all, so that pins are at their initial level before anything slow happens.
+        """First of all: their guard opens them beside all else that a start takes.
 
         Which outputs these are is `written_down`, for `edged safe-outputs`.
         """
@@ -181,13 +181,12 @@ class Ports:
             written_down.unlink(missing_ok=True)
             return
         from edged.ports.gpio import opened
-        from edged.ports.gpio.factory import open_factory
         from edged.ports.gpio.port import GpioPort
 
         outputs = opened.OpenedOutputs(config.gpio, config.output)
         self._stack.enter_context(opened.written(written_down, outputs))
-        pins = partial(open_factory, config.gpio)
-        self.gpio = GpioPort(pins, config.output, config.input, mailbox, self._output_changed)
+        gpio, tell = config.gpio, self._output_changed
+        self.gpio = GpioPort(gpio, config.output, config.input, mailbox, tell)
         self.all.append(self._stack.enter_context(self.gpio))
 
     def open_others(
@@ -206,8 +205,16 @@ class Ports:
             mqtt = self.mqtt
             broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
             self.all.append(self._stack.enter_context(LivePort(broker)))
+
+    def await_pins(self) -> None:
+        """Until pins are at their initial level, or known not to be. ConfigError."""
         if self.gpio is not None:
-            self.gpio.tell_all()
+            self.gpio.begin()
+
+    def beat(self) -> None:
+        """The loop is well, or knows why not: outputs may keep their levels."""
+        if self.gpio is not None:
+            self.gpio.beat()
 
     def set_output(self, name: str, value: float) -> float:
         """Set an output to a value in 0..1; the value that it has then. CommandError."""

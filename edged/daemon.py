@@ -86,6 +86,7 @@ class Daemon:
                 )
                 ports.open_others(config, journal, self._mailbox, live=style == "live")
                 self._build(config, journal, stack)
+                ports.await_pins()
                 gc.freeze()
                 gc.enable()
                 self._pipeline.run()
@@ -129,7 +130,7 @@ class Daemon:
             },
             attention=attention,
             vitals=Vitals(time.monotonic(), config.mqtt.health_s, self._ports.pins_error),
-            watchdog=Watchdog(self._notifier),
+            watchdog=Watchdog(self._notifier, self._ports.beat),
             outage=Outage(config.camera.lost_after_s),
         )
 
