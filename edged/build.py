@@ -180,13 +180,14 @@ class Ports:
             # Of an earlier configuration, whose outputs are nobody's any more.
             written_down.unlink(missing_ok=True)
             return
+        from edged.guard.process import GuardProcess
         from edged.ports.gpio import opened
         from edged.ports.gpio.port import GpioPort
 
         outputs = opened.OpenedOutputs(config.gpio, config.output)
         self._stack.enter_context(opened.written(written_down, outputs))
         gpio, tell = config.gpio, self._output_changed
-        self.gpio = GpioPort(gpio, config.output, config.input, mailbox, tell)
+        self.gpio = GpioPort(gpio, config.output, config.input, mailbox, tell, GuardProcess)
         self.all.append(self._stack.enter_context(self.gpio))
 
     def open_others(

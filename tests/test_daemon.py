@@ -22,9 +22,9 @@ from PIL import Image
 from edged.commands import Pause, Reload, Request
 from edged.daemon import Daemon
 from edged.mailbox import CONTROLS
-from edged.ports.gpio import factory
 from edged.ports.gpio.mock_pins import MockPins
 from edged.ports.mqtt.connection import Connection
+from tests.guard.direct import on
 from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
 
 __all__ = ["broker", "brokers"]
@@ -343,7 +343,7 @@ class Outage:
 @pytest.mark.usefixtures("own_logging")
 def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = MockPins()
-    monkeypatch.setitem(factory.FACTORIES, "mock", lambda _gpio: pins)
+    monkeypatch.setattr("edged.guard.process.GuardProcess", on(pins))
     lamp = pins.pin(17)
     ended: list[str] = []
 

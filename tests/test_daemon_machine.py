@@ -26,11 +26,11 @@ from edged.attention import Attention
 from edged.commands import Reply, Request
 from edged.core import Event, Frame
 from edged.daemon import Daemon
-from edged.ports.gpio import factory
 from edged.ports.gpio.mock_pins import MockPins
 from tests.clocks import StandingClock
 from tests.daemon_model import LABELS, Model, Wanted
 from tests.device import configuration, write_labels
+from tests.guard.direct import on
 from tests.mosquitto import wait_until
 from tests.test_daemon import PICTURES
 
@@ -96,8 +96,8 @@ class DaemonMachine(RuleBasedStateMachine):
         self.journal = Numbers()
         self.wanted = Wanted()
         write_labels(self.folder)
-        self.stack.enter_context(patch.dict(factory.FACTORIES, mock=lambda _gpio: self.pins))
         for name, stand_in in {
+            "edged.guard.process.GuardProcess": on(self.pins),
             "edged.daemon.Attention": partial(Attention, clock=self.clock),
             "edged.reload.SETTLED_S": 0.0,
             "edged.build.camera": lambda *_: self.camera,
@@ -116,6 +116,7 @@ class DaemonMachine(RuleBasedStateMachine):
         daemon._ports = build.Ports(self.stack)
         daemon._ports.open_pins(daemon._config, daemon._mailbox, self.folder / "outputs.json")
         daemon._build(daemon._config, self.journal, self.stack)  # type: ignore[arg-type]
+        daemon._ports.await_pins()
         daemon._pipeline.clock = self.clock
         self.model = Model(wanted, picture)
         self.turn()

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from edged.backoff import backoff_s
 
 logger = logging.getLogger(__name__)
 
-COMMAND: Sequence[str] = (sys.executable, "-m", "edged.guard")
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "edged.guard")
 
 MESSAGE_BYTES = 1 << 20
 

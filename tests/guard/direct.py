@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,7 @@ class DirectGuard(Guard):
 
     def end(self) -> None:
         self.pins.release()
+        os.close(self._wake_fd)
 
 
 def on(pins: Any) -> Callable[..., DirectGuard]:

@@ -15,7 +15,6 @@ from edged.config.nearest import did_you_mean
 from edged.config.schema import GpioConfig, InputConfig, OutputConfig
 from edged.core import Ended, OutputState, Report, Result, RuleState
 from edged.errors import CommandError, ConfigError
-from edged.guard.process import GuardProcess
 from edged.mailbox import Mailbox
 from edged.ports.gpio.drive import Drive, shown
 
@@ -69,12 +68,12 @@ class GpioPort:
         inputs: Sequence[InputConfig],
         mailbox: Mailbox,
         tell: Callable[[OutputState], None],
-        start: Callable[[Callable[[], object], Callable[..., None]], Guard] = GuardProcess,
+        start: Callable[[Callable[[], object], Callable[..., None]], Guard],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tell` hears of each change of an output, from `begin` on; it must not block.
 
-        `start` starts a guard, as `GuardProcess` does.
+        `start` starts a guard, as `edged.guard.process.GuardProcess` does.
         """
         self._gpio = gpio
         self._mailbox = mailbox
@@ -252,15 +251,16 @@ class GpioPort:
 
     def _send_levels(self) -> None:
         """Send what the guard does not know; the lock is held."""
-        levels = []
-        for place, output in enumerate(self._outputs):
-            wanted = (output.drive.value, output.drive.due_s)
-            if wanted != output.sent:
-                levels.append((place, *wanted))
+        changed = [
+            (place, output, (output.drive.value, output.drive.due_s))
+            for place, output in enumerate(self._outputs)
+            if output.sent != (output.drive.value, output.drive.due_s)
+        ]
+        levels = [(place, *wanted) for place, _, wanted in changed]
         # What a guard that hangs does not take is sent again with the next frame or beat.
         if levels and self._guard is not None and self._guard.send("levels", levels):
-            for place, *wanted in levels:
-                self._outputs[place].sent = (wanted[0], wanted[1])
+            for _, output, wanted in changed:
+                output.sent = wanted
 
     def _note(self, output: _Output, value: float, at_s: float, error: str | None) -> None:
         output.state = OutputState(output.config.name, value, at_s, error)

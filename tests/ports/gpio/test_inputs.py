@@ -13,7 +13,7 @@ from edged.errors import ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
 from edged.ports.gpio.port import GpioPort
-from tests.guard.direct import opened_port
+from tests.guard.direct import DirectGuard, opened_port
 from tests.ports.gpio.fake_gpiod import FakeChip
 
 PATIENCE_S = 20.0
@@ -139,7 +139,12 @@ def test_an_unknown_pin_is_refused_and_the_others_let_go(board: FakeChip) -> Non
 
 
 def test_no_pin_is_watched_where_the_factory_is_none() -> None:
-    with watched(None, [button(action="wake")], Mailbox()) as port:
+    def start(*_: object) -> DirectGuard:
+        raise AssertionError("a guard was started")
+
+    gpio, mailbox = GpioConfig(factory="none"), Mailbox()
+    with GpioPort(gpio, (), [button(action="wake")], mailbox, print, start) as port:
+        port.begin()
         assert port.error is None
         assert not port.sensed()
 

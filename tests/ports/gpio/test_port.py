@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -137,16 +135,6 @@ def test_a_pulse_ends_by_the_clock_and_not_by_frames(mock_pins, told, clock):
         assert guard_of(port).advance() is None
         assert mock_pins.pin(17).state == 0
         assert states(told) == [("lamp", 0.0), ("lamp", 1.0), ("lamp", 0.0)]
-
-
-def test_a_pulse_ends_by_itself_in_real_time(mock_pins, told):
-    pin = mock_pins.pin(17)
-    with opened(mock_pins, [lamp(action="pulse", pulse_s=0.05)], told) as port:
-        port.write(result(True))
-        deadline_s = time.monotonic() + PATIENCE_S
-        while pin.state and time.monotonic() < deadline_s:
-            time.sleep(0.005)
-        assert pin.state == 0
 
 
 def test_a_blink_follows_the_clock(mock_pins, told, clock):
@@ -327,7 +315,7 @@ def test_an_output_that_fails_is_tried_again_and_logged_once(board, told, clock,
         with pytest.raises(CommandError, match="does not answer"):
             port.set("lamp", 1.0)
         board["RELAY"].refuses = False
-        port.write(result(True, changed=False))
+        assert guard_of(port).advance() is None
         assert board["RELAY"].level == 1
     assert caplog.messages == [
         'output "lamp": [Errno 5] Input/output error; check the chip',
@@ -376,37 +364,16 @@ def test_one_output_that_fails_is_tried_again_whatever_the_others_do(board, told
         assert guard_of(port).advance() == pytest.approx(0.5)
 
 
-def test_the_thread_that_times_the_outputs_ends_with_the_port(mock_pins, told, clock):
-    with opened(mock_pins, [lamp()], told, clock):
-        assert "gpio-timer" in [thread.name for thread in threading.enumerate()]
-    assert "gpio-timer" not in [thread.name for thread in threading.enumerate()]
+def undriven(outputs, told):
+    return opened_port(
+        open_factory, outputs, (), Mailbox(), told.append, gpio=GpioConfig(factory="none")
+    )
 
 
-def test_a_bug_in_the_timer_switches_off_and_ends_the_process(mock_pins, told, monkeypatch):
-    from edged.ports.gpio import outputs
-
-    def broken(self, now_s: float) -> None:
-        raise ZeroDivisionError("bug")
-
-    pin = mock_pins.pin(17)
-    died: list[object] = []
-    monkeypatch.setattr("threading.excepthook", died.append)
-    with opened(mock_pins, [lamp(action="pulse", pulse_s=60.0)], told) as port:
-        monkeypatch.setattr(outputs.Drive, "tick", broken)
-        port.write(result(True))
-        deadline_s = time.monotonic() + PATIENCE_S
-        while pin.state and time.monotonic() < deadline_s:
-            time.sleep(0.005)
-        assert pin.state == 0
-        with pytest.raises(RuntimeError, match="times the outputs"):
-            port.write(result(True))
-    assert len(died) == 1
-
-
-def test_that_outputs_stay_off_is_told_where_there_are_any(told, clock, caplog):
+def test_that_outputs_stay_off_is_told_where_there_are_any(told, caplog):
     caplog.set_level("INFO")
     for outputs in ([], [lamp(), lamp(name="bell")]):
-        with opened(None, outputs, told, clock):
+        with undriven(outputs, told):
             pass
     assert caplog.messages == ['[gpio] factory = "none": 2 outputs stay off']
 
@@ -453,34 +420,12 @@ def test_an_output_that_cannot_be_left_is_told_and_the_others_are_left(board, to
     assert caplog.messages == ['output "lamp": [Errno 5] Input/output error; check the chip']
 
 
-def test_a_bug_in_the_timer_switches_off_also_behind_an_output_that_fails(board, told, monkeypatch):
-    from edged.ports.gpio import outputs
-
-    def broken(self, now_s: float) -> None:
-        raise ZeroDivisionError("bug")
-
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    pulses = [
-        lamp(pin="RELAY", action="pulse", pulse_s=60.0),
-        lamp(name="fan", pin="LAMP", action="pulse", pulse_s=60.0),
-    ]
-    with open_factory(GpioConfig()) as factory, opened(factory, pulses, told) as port:
+def test_no_pin_is_touched_where_the_factory_is_none(told):
+    with undriven([lamp()], told) as port:
+        port.begin()
+        port.beat()
         port.write(result(True))
-        assert board["LAMP"].level == 1
-        board["RELAY"].refuses = True
-        monkeypatch.setattr(outputs.Drive, "tick", broken)
-        with port._changed:
-            port._changed.notify()
-        wait_until(lambda: board["LAMP"].level == 0)
-        board["RELAY"].refuses = False
-
-
-def test_no_pin_is_touched_where_the_factory_is_none(told, clock):
-    with (
-        open_factory(GpioConfig(factory="none")) as factory,
-        opened(factory, [lamp()], told, clock) as port,
-    ):
-        port.write(result(True))
+        assert port.values() == {}
         with pytest.raises(CommandError, match="is not driven"):
             port.set("lamp", 1.0)
 
@@ -557,7 +502,6 @@ def test_a_chip_that_comes_late_gets_the_level_of_the_rules_by_then(
     outputs = [lamp(pin="RELAY"), lamp(name="bell", pin="BELL", action="pulse", pulse_s=1.0)]
     door = InputConfig(name="door", pin="DOOR", pull="up")
     with opened_anew(outputs, [door], mailbox, told.append, clock) as port:
-        port.tell_all()
         assert {(state.value, bool(state.error)) for state in told} == {(0.0, True)}
         assert "no GPIO chip" in str(port.error)
         port.write(result(True))
@@ -573,9 +517,7 @@ def test_a_chip_that_comes_late_gets_the_level_of_the_rules_by_then(
 
 
 def test_a_chip_that_goes_and_comes_again_has_its_outputs_driven_again(board, told, clock):
-    with GpioPort(
-        open_factory_anew, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock
-    ) as port:
+    with opened_anew([lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
         board["RELAY"].refuses = errno.ENODEV
         port.write(result(True))
         assert not board["RELAY"].used
@@ -587,23 +529,15 @@ def test_a_chip_that_goes_and_comes_again_has_its_outputs_driven_again(board, to
         assert port.error is None
 
 
-def test_the_thread_tries_again_by_itself(board, told):
-    board["RELAY"].used = True
-    with opened_anew([lamp(pin="RELAY", initial=1.0)], (), Mailbox(), told.append):
-        assert board["RELAY"].level == 0
-        board["RELAY"].used = False
-        wait_until(lambda: board["RELAY"].level == 1)
-
-
 def test_what_stays_away_is_told_once_and_tried_ever_more_rarely(board, told, clock, caplog):
     board["RELAY"].used = True
     attempts = []
 
-    def pins():
+    def factory(gpio):
         attempts.append(clock.now_s)
-        return open_factory_anew()
+        return open_factory(gpio)
 
-    with GpioPort(pins, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
+    with opened_port(factory, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
         for _ in range(20):
             clock.now_s += guard_of(port).advance()
         waits_s = [later - earlier for earlier, later in pairwise(attempts)]
@@ -617,9 +551,7 @@ def test_a_late_chip_without_the_pin_is_told_and_ends_nothing(
     monkeypatch, tmp_path, told, clock, caplog
 ):
     install(monkeypatch, tmp_path)
-    with GpioPort(
-        open_factory_anew, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock
-    ) as port:
+    with opened_anew([lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
         install(monkeypatch, tmp_path, gpiochip0=FakeChip("late", [FakeLine("RELAI")]))
         clock.now_s += LATE_S
         guard_of(port).advance()
@@ -643,9 +575,9 @@ def test_an_input_whose_chip_goes_is_watched_again_when_it_comes(board, caplog):
     with opened_anew((), [door], mailbox, print) as port:
         assert port.error is None
         board["BUTTON"].request.lose()
-        wait_until(lambda: not board["BUTTON"].used)
+        wait_until(lambda: guard_of(port).advance() and not board["BUTTON"].used)
         assert port.error == 'input "door": No such device; check the GPIO chip'
-        wait_until(lambda: port.error is None)
+        wait_until(lambda: guard_of(port).advance() is None and port.error is None)
         board["BUTTON"].put(0)
         wait_until(lambda: mailbox.wants_picture)
 
