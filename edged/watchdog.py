@@ -14,8 +14,8 @@ class Watchdog:
 
     It is fed when a frame came through the loop, and while it is known why none did: the camera has
     said what is wrong and is being opened again, or its next frame is not due yet. A camera that is
-    silent for longer and claims to be well is a hang: outputs go safe, and systemd ends it. The first time that
-    a frame came, or it is known why not, is when edged is ready.
+    silent for longer and claims to be well is a hang: outputs go safe, and systemd ends it. The
+    first time that a frame came, or it is known why not, is when edged is ready.
     """
 
     def __init__(

@@ -3,9 +3,9 @@
 Imported in that process it must stay small: no numpy, no msgspec. `pins` and `guard` run there,
 `process` in the daemon. The two speak JSON arrays over a socket pair, one message a packet:
 
-- to the guard: first an object, the configuration; then ``["levels", [[output, value, due_s]...]]``,
-  ``["set", question, output, value]``, ``["beat"]``. An end of file asks for the safe levels and is
-  the end.
+- to the guard: first an object, the configuration; then ``["set", question, output, value]``,
+  ``["levels", [[output, value, due_s]...]]``, ``["beat"]``. An end of file asks for the safe levels
+  and is the end.
 - to the daemon: ``["ready"]`` or ``["wrong", why]``; ``["output", output, value, at_s, error]``,
   ``["input", input, active, edge]``, ``["errors", [why...]]``, ``["answer", question, error]``
   to a set, ``["beat"]`` to a beat, ``["log", level, text]``.

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +19,11 @@ from typing import Any
 from edged.errors import ConfigError
 from edged.guard.pins import Pins
 from edged.ports.gpio.factory import open_factory
+from edged.ports.gpio.safe import put_outputs_safe
 
-MESSAGE_BYTES = 1 << 20
+CONFIGURATION_BYTES = 1 << 20
+MESSAGE_BYTES = 1 << 16
+"""Less than what Python would ask the kernel for, and give back, with each message."""
 
 
 class Guard:
@@ -45,19 +48,31 @@ class Guard:
 
     def run(self) -> None:
         """Until the daemon has ended or let go; then every output is at its safe level."""
-        if first := self._connection.recv(MESSAGE_BYTES):
-            self._connection.setblocking(False)
-            try:
-                self.open(first)
-                self._serve()
-            except ConfigError as error:
-                self.tell("wrong", str(error))
-            finally:
-                self.pins.release()
-
-    def open(self, first: bytes) -> None:
-        """Open the pins of the configuration. ConfigError for one that there is not."""
+        first = self._connection.recv(CONFIGURATION_BYTES)
+        self._connection.setblocking(False)
+        if not first:
+            return
         wanted = json.loads(first, object_hook=lambda fields: SimpleNamespace(**fields))
+        if self._is_alone():
+            # A daemon that cannot even start switches nothing on.
+            put_outputs_safe(wanted.gpio, wanted.outputs)
+            return
+        try:
+            self.open(wanted)
+            self._serve()
+        except ConfigError as error:
+            self.pins.release()
+            self.tell("wrong", str(error))
+            # Another guard would not do better: the daemon has to end.
+            self._connection.setblocking(True)
+            with suppress(OSError):
+                while self._connection.recv(MESSAGE_BYTES):
+                    pass
+        finally:
+            self.pins.release()
+
+    def open(self, wanted: SimpleNamespace) -> None:
+        """Open the pins of the configuration. ConfigError for one that there is not."""
         self._deadman_s: float = wanted.gpio.deadman_s
         self.pins = Pins(
             partial(self._factory, wanted.gpio),
@@ -87,6 +102,14 @@ class Guard:
                 self.alone = True
             del self._unsent[kind]
 
+    def _is_alone(self) -> bool:
+        try:
+            return not self._connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def _serve(self) -> None:
         poll = select.poll()
         poll.register(self._wake_fd, select.POLLIN)
@@ -95,12 +118,12 @@ class Guard:
             events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
             poll.register(self._connection, events)
             ready = poll.poll(None if wait_s is None else wait_s * 1e3)
-            with self._in_order:
-                self._flush()
-            if any(fd == self._wake_fd for fd, _ in ready):
-                os.eventfd_read(self._wake_fd)
             if not self._hear_all():
                 return
+            if any(fd == self._wake_fd for fd, _ in ready):
+                os.eventfd_read(self._wake_fd)
+            with self._in_order:
+                self._flush()
 
     def advance(self) -> float | None:
         """Carry out what is due, once all is heard; seconds until something is, None for never."""
@@ -111,7 +134,8 @@ class Guard:
                 "level; where a frame takes that long, raise gpio.deadman_s"
             )
         waits_s = [self.pins.advance(), self._silence_s()]
-        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
+        # Never less than nothing, which would be for ever to poll.
+        return min((max(0.0, wait_s) for wait_s in waits_s if wait_s is not None), default=None)
 
     def _silence_s(self) -> float | None:
         """How long the next beat may take; None where none is awaited."""

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 COMMAND: tuple[str, ...] = (sys.executable, "-m", "edged.guard")
 
-MESSAGE_BYTES = 1 << 20
+MESSAGE_BYTES = 1 << 16
 
 START_MIN_S, START_MAX_S = 0.1, 30.0
 """The wait before a guard that has ended is started again: first and longest."""
@@ -123,8 +123,8 @@ class GuardProcess:
         failures = 0
         while not self._ending.is_set():
             started_s = time.monotonic()
-            if self._fault is None:
-                self._listen()
+            if self._connection is not None:
+                self._listen(self._connection)
                 if self._ending.is_set():
                     break
                 self._fault = f"has ended: {_how_ended(self._pid)}"
@@ -138,10 +138,8 @@ class GuardProcess:
         if self._fault is None:
             _how_ended(self._pid)
 
-    def _listen(self) -> None:
+    def _listen(self, connection: socket.socket) -> None:
         """Until the guard has ended."""
-        connection = self._connection
-        assert connection is not None
         poll = select.poll()
         poll.register(connection, select.POLLIN)
         while True:

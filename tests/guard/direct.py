@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -31,12 +32,12 @@ class DirectGuard(Guard):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hear = hear
-        self._first = msgspec.json.encode(opening())
+        first = msgspec.json.encode(opening())
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as nobody:
             super().__init__(nobody, factory, clock)
         self.deaf = False
         try:
-            self.open(self._first)
+            self.open(json.loads(first, object_hook=lambda fields: SimpleNamespace(**fields)))
         except ConfigError as error:
             self.tell("wrong", str(error))
             self.pins.release()

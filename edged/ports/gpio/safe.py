@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from edged.config.schema import GpioConfig, OutputConfig
 from edged.errors import EdgedError
 from edged.ports.gpio.factory import choose, open_factory, pin_errors
 from edged.ports.gpio.outputs import safe_value
+
+if TYPE_CHECKING:
+    from edged.config.schema import GpioConfig, OutputConfig
 
 
 def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[str]:
