@@ -164,31 +164,12 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 class Ports:
     """The ports that are configured, opened in the order in which reports reach them."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        """`stack` closes them in reverse."""
-        self.all: list[Port] = []
-        self.gpio: GpioPort | None = None
+    def __init__(self, stack: ExitStack, gpio: GpioPort | None) -> None:
+        """`stack` closes them in reverse, but for the pins, which are open already."""
+        self.all: list[Port] = [] if gpio is None else [gpio]
+        self.gpio = gpio
         self.mqtt: MqttPort | None = None
         self._stack = stack
-
-    def open_pins(self, config: Config, mailbox: Mailbox, written_down: Path) -> None:
-        """First of all: their guard opens them beside all else that a start takes.
-
-        Which outputs these are is `written_down`, for `edged safe-outputs`.
-        """
-        if not (config.output or config.input):
-            # Of an earlier configuration, whose outputs are nobody's any more.
-            written_down.unlink(missing_ok=True)
-            return
-        from edged.guard.process import GuardProcess
-        from edged.ports.gpio import opened
-        from edged.ports.gpio.port import GpioPort
-
-        outputs = opened.OpenedOutputs(config.gpio, config.output)
-        self._stack.enter_context(opened.written(written_down, outputs))
-        gpio, tell = config.gpio, self._output_changed
-        self.gpio = GpioPort(gpio, config.output, config.input, mailbox, tell, GuardProcess)
-        self.all.append(self._stack.enter_context(self.gpio))
 
     def open_others(
         self, config: Config, journal: Journal, mailbox: Mailbox, *, live: bool
@@ -210,7 +191,7 @@ class Ports:
     def await_pins(self) -> None:
         """Until pins are at their initial level, or known not to be. ConfigError."""
         if self.gpio is not None:
-            self.gpio.begin()
+            self.gpio.begin(self._output_changed)
 
     def beat(self) -> None:
         """The loop is well, or knows why not: outputs may keep their levels."""

@@ -6,16 +6,14 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from edged import __version__, build, commands, logs, paths
+from edged import __version__, build, commands, logs
 from edged.attention import Attention
 from edged.commands import Command, Request
 from edged.config.load import load
@@ -23,10 +21,10 @@ from edged.config.schema import Config
 from edged.core import UNDECIDED, Ended, Event, Port, Undecided
 from edged.health import Vitals
 from edged.journal.journal import Journal
-from edged.mailbox import Mailbox
 from edged.messages.message import Moment
 from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
 from edged.notify import Notifier
+from edged.opening import Opening
 from edged.outage import Outage
 from edged.pipeline import Pipeline
 from edged.reload import InForce, Reloader, TakeOver
@@ -45,17 +43,13 @@ class Daemon:
     """One configuration, brought to life."""
 
     def __init__(
-        self,
-        path: Path | None,
-        overrides: Sequence[str] = (),
-        trace: Path | None = None,
-        notifier: Notifier | None = None,
+        self, opening: Opening, trace: Path | None = None, notifier: Notifier | None = None
     ) -> None:
-        self._path = path
+        """`opening` is entered already, and left by who has entered it."""
+        self._opening = opening
         self._trace_path = trace
-        self._overrides = overrides
-        self._config = load(path, overrides, os.environ)
-        self._mailbox = Mailbox()
+        self._config = opening.config
+        self._mailbox = opening.mailbox
         self._notifier = notifier or Notifier()
         self._bug: BaseException | None = None
         self._hung_up = False
@@ -67,7 +61,7 @@ class Daemon:
     def run(self) -> None:
         """Until SIGTERM, SIGINT, `stop` or a bug. Opened back to front, closed in reverse."""
         config = self._config
-        style = log_style(config.log.format)
+        style = logs.style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
         log.info("edged %s, device %s", __version__, config.device)
         with ExitStack() as stack:
@@ -77,9 +71,8 @@ class Daemon:
             gc.disable()
             self._obey_signals(stack)
             self._surface_bugs(stack)
-            self._ports = ports = build.Ports(stack)
+            self._ports = ports = build.Ports(stack, self._opening.pins)
             try:
-                ports.open_pins(config, self._mailbox, paths.opened_outputs(self._path))
                 # Closed after the ports, whose cursors it writes.
                 journal = stack.enter_context(
                     Journal(config.device, config.journal, left_open=self._post_left_open)
@@ -135,7 +128,8 @@ class Daemon:
         )
 
     def _read_again(self) -> Config:
-        return load(self._path, self._overrides, os.environ, may_be_empty=False)
+        opening = self._opening
+        return load(opening.path, opening.overrides, os.environ, may_be_empty=False)
 
     def _traced(self, ports: list[Port], stack: ExitStack) -> Sequence[Port]:
         if self._trace_path is None:
@@ -237,14 +231,3 @@ class Daemon:
         if restart_for:
             log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
-
-
-def log_style(configured: str) -> str:
-    """What ``auto`` means here: the live line on a terminal, the journal's way under systemd."""
-    if configured == "live" and find_spec("rich") is None:
-        return "text"
-    if configured != "auto":
-        return configured
-    if sys.stderr.isatty():
-        return "live" if find_spec("rich") else "text"
-    return "journal" if os.environ.get("JOURNAL_STREAM") else "text"

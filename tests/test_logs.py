@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from edged import daemon, logs
-from edged.daemon import log_style
+from edged.logs import style as log_style
 
 
 @pytest.fixture(autouse=True)

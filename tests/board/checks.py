@@ -247,7 +247,8 @@ class Checks:
         ).split()
         daemon_kb, daemon_adj, guard_kb, guard_adj = (int(seen[place]) for place in (1, 3, 5, 7))
         assert guard_adj < daemon_adj, seen
-        return f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB; oom_score_adj {guard_adj} and {daemon_adj}"
+        sizes = f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB"
+        return f"{sizes}; oom_score_adj {guard_adj} beside {daemon_adj}"
 
     def killed_in_six_ways_the_lamp_goes_off(self) -> str:
         self.machine.tell("systemctl stop edged")

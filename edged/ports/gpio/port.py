@@ -67,17 +67,12 @@ class GpioPort:
         outputs: Sequence[OutputConfig],
         inputs: Sequence[InputConfig],
         mailbox: Mailbox,
-        tell: Callable[[OutputState], None],
         start: Callable[[Callable[[], object], Callable[..., None]], Guard],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` hears of each change of an output, from `begin` on; it must not block.
-
-        `start` starts a guard, as `edged.guard.process.GuardProcess` does.
-        """
+        """`start` starts a guard, as `edged.guard.process.GuardProcess` does."""
         self._gpio = gpio
         self._mailbox = mailbox
-        self._tell = tell
         self._start = start
         self._clock = clock
         self._undriven = gpio.factory == "none"
@@ -97,7 +92,7 @@ class GpioPort:
         self._positions: dict[str, int | None] = {}
         self._changed = threading.RLock()
         self._guard: Guard | None = None
-        self._telling = False
+        self._tell: Callable[[OutputState], None] | None = None
         self._beat_s = 0.0
 
     def __enter__(self) -> GpioPort:
@@ -109,9 +104,10 @@ class GpioPort:
     def __exit__(self, *exception: object) -> None:
         self.release()
 
-    def begin(self) -> None:
-        """Wait until the pins are open, or are known not to be, and tell every output's value.
+    def begin(self, tell: Callable[[OutputState], None]) -> None:
+        """Wait until the pins are open, or are known not to be.
 
+        `tell` hears every output's value now, and each change from now on; it must not block.
         ConfigError for a pin that there is not.
         """
         if self._guard is None:
@@ -121,9 +117,9 @@ class GpioPort:
         if self._wrong is not None:
             raise ConfigError(self._wrong)
         with self._changed:
-            self._telling = True
+            self._tell = tell
             for output in self._outputs:
-                self._tell(output.state)
+                tell(output.state)
 
     def beat(self) -> None:
         """The loop is well, or knows why not. Where the guard hears no beat, all goes safe."""
@@ -264,7 +260,7 @@ class GpioPort:
 
     def _note(self, output: _Output, value: float, at_s: float, error: str | None) -> None:
         output.state = OutputState(output.config.name, value, at_s, error)
-        if self._telling:
+        if self._tell is not None:
             self._tell(output.state)
 
     def _sense(self, place: int, *, active: bool, edge: bool) -> None:
