@@ -45,7 +45,7 @@ class Daemon:
     def __init__(
         self, opening: Opening, trace: Path | None = None, notifier: Notifier | None = None
     ) -> None:
-        """`opening` is entered already, and left by who has entered it."""
+        """`opening` may have been entered already: the sooner, the sooner are the pins safe."""
         self._opening = opening
         self._trace_path = trace
         self._config = opening.config
@@ -71,6 +71,7 @@ class Daemon:
             gc.disable()
             self._obey_signals(stack)
             self._surface_bugs(stack)
+            stack.enter_context(self._opening)
             self._ports = ports = build.Ports(stack, self._opening.pins)
             try:
                 # Closed after the ports, whose cursors it writes.

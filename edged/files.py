@@ -24,9 +24,7 @@ def _opened_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-def write_atomically(
-    path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True
-) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """Make `data` the content of `path`; OSError leaves what was there.
 
     A reader sees the old content or the new, never a part of it. When this returns the data is on

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """Reads the configuration, and opens the pins when it is entered. Closed with the daemon.
+    """Reads the configuration, and opens the pins when it is first entered; exit closes them.
 
     ``pins`` is None where no output or input is configured: then no guard is started.
     """
@@ -31,12 +31,16 @@ class Opening:
         self.mailbox = Mailbox()
         self.pins: GpioPort | None = None
         self._stack = ExitStack()
+        self._entered = False
 
     def __enter__(self) -> Opening:
         """Let the guard open the pins, beside all else that a start takes.
 
         Which outputs these are is written down, for `edged safe-outputs`. PortError.
         """
+        if self._entered:
+            return self
+        self._entered = True
         config, written_down = self.config, opened_outputs(self.path)
         if not (config.output or config.input):
             # Of an earlier configuration, whose outputs are nobody's any more.

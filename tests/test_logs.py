@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edged import daemon, logs
+from edged import logs
 from edged.logs import style as log_style
 
 
@@ -106,7 +106,7 @@ def test_without_the_library_of_the_live_line_the_log_is_text(
     configured: str, terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(daemon, "find_spec", asked.append)
+    monkeypatch.setattr(logs, "find_spec", asked.append)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert log_style(configured) == style
     assert set(asked) <= {"rich"}

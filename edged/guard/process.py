@@ -65,7 +65,6 @@ class GuardProcess:
         self._pid = 0
         self._unanswered_s: float | None = None
         self._fault = self._start()
-        _spare(os.getpid())
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
         self._thread.start()
 
@@ -158,6 +157,8 @@ class GuardProcess:
                 self._unanswered_s = None
             else:
                 self._hear(*words)
+            if words[0] == "ready":
+                _spare_guard()
 
     def _end_a_guard_that_hangs(self) -> None:
         # Only where nothing has come: a daemon that was stopped has an answer to read.
@@ -181,12 +182,12 @@ def _how_ended(pid: int) -> str:
     return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
 
-def _spare(pid: int) -> None:
+def _spare_guard() -> None:
     """Let the kernel, where it wants memory, end this process and its later children first.
 
-    The guard keeps what was given to both. One may always make oneself a better victim.
+    The guard, which runs by now, keeps what this process had: one may always make oneself a better
+    victim. Just after its start it would still share this process's memory, and thereby the change.
     """
-    path = Path(f"/proc/{pid}/oom_score_adj")
+    path = Path("/proc/self/oom_score_adj")
     with suppress(OSError, ValueError):
-        score = int(path.read_text())
-        path.write_text(str(max(0, min(score + 100, 1000))))
+        path.write_text(str(max(0, min(int(path.read_text()) + 100, 1000))))

@@ -231,7 +231,7 @@ class Checks:
 
     def a_guard_that_is_killed_comes_again(self) -> str:
         on, before = self._level(1, "1"), self._pid()
-        self.machine.tell("kill -9 $(pgrep -f 'm edged.guard')")
+        self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")
         told = self.machine.wait("journalctl -u edged -o cat | grep 'guard of the pins has ended'")
         self._status_when(lambda status: status["pins_error"] is None)
         assert self._pid() == before, "another process"
@@ -242,7 +242,7 @@ class Checks:
 
     def the_guard_is_small_and_the_last_that_want_of_memory_ends(self) -> str:
         seen = self.machine.tell(
-            f"for pid in {self._pid()} $(pgrep -f 'm edged.guard'); do "
+            f"for pid in {self._pid()} $(pgrep -f '[m] edged.guard'); do "
             "grep ^Pss: /proc/$pid/smaps_rollup; cat /proc/$pid/oom_score_adj; done"
         ).split()
         daemon_kb, daemon_adj, guard_kb, guard_adj = (int(seen[place]) for place in (1, 3, 5, 7))

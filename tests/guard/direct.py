@@ -75,8 +75,8 @@ def opened_port(
     def start(opening: Callable[[], object], hear: Callable[..., None]) -> DirectGuard:
         return DirectGuard(opening, hear, factory, clock)
 
-    with GpioPort(gpio, outputs, inputs, mailbox, tell, start, clock) as port:
-        port.begin()
+    with GpioPort(gpio, outputs, inputs, mailbox, start, clock) as port:
+        port.begin(tell)
         yield port
 
 

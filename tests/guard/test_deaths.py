@@ -29,9 +29,9 @@ def test_a_daemon_that_goes_on_after_a_stop_has_its_levels_again(tmp_path: Path)
             wait_until(lambda: running.is_safe)
             running.process.send_signal(signal.SIGCONT)
             wait_until(lambda: running.is_on)
-        said = (tmp_path / "log").read_text()
-    assert said.count("edged's loop stood still for 0.5 s") == 2
-    assert said.count("turns again") == 2
+        log = tmp_path / "log"
+        wait_until(lambda: log.read_text().count("edged's loop turns again") >= 2)
+        assert "edged's loop stood still for 0.5 s" in log.read_text()
 
 
 def test_a_guard_that_is_killed_is_missed_and_comes_again_with_the_levels(tmp_path: Path) -> None:
@@ -64,7 +64,8 @@ def test_the_kernel_ends_the_daemon_before_its_guard_where_it_wants_memory(tmp_p
     with daemon(tmp_path) as running:
         pid = running.process.pid
         (guard,) = running.guards()
-        daemon_adj, guard_adj = (
-            int(Path(f"/proc/{one}/oom_score_adj").read_text()) for one in (pid, guard)
-        )
-    assert daemon_adj > guard_adj
+
+        def adjusted(one: int) -> int:
+            return int(Path(f"/proc/{one}/oom_score_adj").read_text())
+
+        wait_until(lambda: adjusted(pid) > adjusted(guard))

@@ -41,9 +41,9 @@ def victim(ready: int, way: str) -> None:
     signal.signal(signal.SIGUSR1, lambda *_: ctypes.PyDLL(None).sleep(3600))
     lamp = OutputConfig(name="lamp", pin="edged-sim:LAMP", action="manual", initial=1.0)
     gpio = GpioConfig(factory="gpiod", deadman_s=DEADMAN_S)
-    port = GpioPort(gpio, [lamp], [], Mailbox(), lambda _: None, GuardProcess)
+    port = GpioPort(gpio, [lamp], [], Mailbox(), GuardProcess)
     port.__enter__()
-    port.begin()
+    port.begin(lambda _: None)
     port.beat()
     os.write(ready, b"!")
     if way == IMPORT:

@@ -143,8 +143,8 @@ def test_no_pin_is_watched_where_the_factory_is_none() -> None:
         raise AssertionError("a guard was started")
 
     gpio, mailbox = GpioConfig(factory="none"), Mailbox()
-    with GpioPort(gpio, (), [button(action="wake")], mailbox, print, start) as port:
-        port.begin()
+    with GpioPort(gpio, (), [button(action="wake")], mailbox, start) as port:
+        port.begin(print)
         assert port.error is None
         assert not port.sensed()
 

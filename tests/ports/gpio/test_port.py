@@ -422,7 +422,7 @@ def test_an_output_that_cannot_be_left_is_told_and_the_others_are_left(board, to
 
 def test_no_pin_is_touched_where_the_factory_is_none(told):
     with undriven([lamp()], told) as port:
-        port.begin()
+        port.begin(told.append)
         port.beat()
         port.write(result(True))
         assert port.values() == {}
