@@ -165,12 +165,13 @@ def rig(
             stack.enter_context(camera or OnDemandCamera()),
             stack.enter_context(perception),
             journal,
+            ports.gpio,
             [*ports.all, results],
             mailbox,
             {},
             attention=Attention(),
             vitals=Vitals(time.monotonic()),
-            watchdog=Watchdog(Notifier({}), ports.beat),
+            watchdog=Watchdog(Notifier({}), ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
         )
         ports.await_pins()

@@ -15,7 +15,6 @@ from edged.cameras.newest import NewestFrame
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
-from edged.errors import CommandError
 from edged.journal.journal import Journal
 from edged.journal.paths import journal_path
 from edged.mailbox import Mailbox
@@ -162,11 +161,11 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 
 
 class Ports:
-    """The ports that are configured, opened in the order in which reports reach them."""
+    """The ports that are configured: the pins, and ``all`` others in the order of reports."""
 
-    def __init__(self, stack: ExitStack, gpio: GpioPort | None) -> None:
+    def __init__(self, stack: ExitStack, gpio: GpioPort) -> None:
         """`stack` closes them in reverse, but for the pins, which are open already."""
-        self.all: list[Port] = [] if gpio is None else [gpio]
+        self.all: list[Port] = []
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
         self._stack = stack
@@ -190,40 +189,11 @@ class Ports:
 
     def await_pins(self) -> None:
         """Until pins are at their initial level, or known not to be. ConfigError."""
-        if self.gpio is not None:
-            self.gpio.begin(self._output_changed)
-
-    def beat(self) -> None:
-        """The loop is well, or knows why not: outputs may keep their levels."""
-        if self.gpio is not None:
-            self.gpio.beat()
-
-    def set_output(self, name: str, value: float) -> float:
-        """Set an output to a value in 0..1; the value that it has then. CommandError."""
-        if self.gpio is None:
-            raise CommandError(f"{name!r}: no such output; none is configured")
-        return self.gpio.set(name, value)
-
-    def output_values(self) -> dict[str, float]:
-        """What each output has."""
-        return self.gpio.values() if self.gpio is not None else {}
+        self.gpio.begin(self._output_changed)
 
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []
-
-    def pins_error(self) -> str | None:
-        """Why a pin is not as it should be; None where all are."""
-        return self.gpio.error if self.gpio is not None else None
-
-    def sensed(self) -> bool:
-        """Whether an input that wakes is active now."""
-        return self.gpio is not None and self.gpio.sensed()
-
-    def release_pins(self) -> None:
-        """Outputs to their safe level, before anything else ends."""
-        if self.gpio is not None:
-            self.gpio.release()
 
     def reconfigure(self, config: Config) -> None:
         """Take over the options that a reload may change."""
@@ -255,5 +225,4 @@ class Ports:
 
     def _output_changed(self, state: OutputState) -> None:
         for port in self.all:
-            if port is not self.gpio:
-                port.write(state)
+            port.write(state)

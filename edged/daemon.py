@@ -86,11 +86,11 @@ class Daemon:
                 self._pipeline.run()
                 log.info("stopping: %s", self._mailbox.stopping)
                 self._notifier.stopping()
-                ports.release_pins()
+                ports.gpio.release()
                 self._pipeline.end_rules("stop", "edged stops")
             finally:
                 # Before any farewell: a broker that does not answer keeps no lamp on.
-                ports.release_pins()
+                ports.gpio.release()
         if self._bug is not None:
             raise self._bug
         log.info("stopped")
@@ -102,15 +102,17 @@ class Daemon:
         perception = build.perception(config, model)
         self._in_force = InForce(config, perception, model.stamp)
         stack.callback(lambda: self._in_force.perception.__exit__())
-        self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.sensed)
+        self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.gpio.sensed)
         self._reloader = Reloader(
             self._read_again, lambda: self._in_force, self._mailbox, self._notifier
         )
+        ports, pins = self._traced(stack)
         self._pipeline = Pipeline(
             camera,
             perception,
             journal,
-            self._traced(self._ports.all, stack),
+            pins,
+            ports,
             self._mailbox,
             {
                 commands.Pause: attention.pause,
@@ -123,8 +125,8 @@ class Daemon:
                 EndLeftOpen: self._end_left_open,
             },
             attention=attention,
-            vitals=Vitals(time.monotonic(), config.mqtt.health_s, self._ports.pins_error),
-            watchdog=Watchdog(self._notifier, self._ports.beat),
+            vitals=Vitals(time.monotonic(), config.mqtt.health_s, lambda: self._ports.gpio.error),
+            watchdog=Watchdog(self._notifier, self._ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
         )
 
@@ -132,12 +134,15 @@ class Daemon:
         opening = self._opening
         return load(opening.path, opening.overrides, os.environ, may_be_empty=False)
 
-    def _traced(self, ports: list[Port], stack: ExitStack) -> Sequence[Port]:
+    def _traced(self, stack: ExitStack) -> tuple[Sequence[Port], Port]:
+        """The ports, and the pins."""
+        ports, pins = self._ports.all, self._ports.gpio
         if self._trace_path is None:
-            return ports
-        from edged.trace import Trace
+            return ports, pins
+        from edged.trace import Trace, TracedPort
 
-        return stack.enter_context(Trace(self._trace_path)).around(ports)
+        trace = stack.enter_context(Trace(self._trace_path))
+        return trace.around(ports), TracedPort(pins, trace)
 
     def _obey_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -187,13 +192,13 @@ class Daemon:
             pipeline.camera,
             pipeline.perception,
             self._attention,
-            self._ports.output_values(),
+            self._ports.gpio.values(),
             self._ports.broker_problems(),
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
-        value = self._ports.set_output(command.name, command.value)
+        value = self._ports.gpio.set(command.name, command.value)
         return OutputAnswer(name=command.name, value=value)
 
     def _post_left_open(self, rules: Sequence[str]) -> None:

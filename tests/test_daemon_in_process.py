@@ -561,7 +561,7 @@ def test_a_lamp_follows_its_rule_and_the_hand_and_goes_off_at_the_end(living: Li
 
 def test_an_output_that_is_not_there_is_refused(living: Living) -> None:
     living.start()
-    with pytest.raises(CommandError, match="'bell': no such output; none is configured"):
+    with pytest.raises(CommandError, match='no output is named "bell"; there are: none'):
         living.ask("set-output", name="bell", value=1)
 
 

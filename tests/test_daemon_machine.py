@@ -199,7 +199,7 @@ class DaemonMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         with self.stack:
             if hasattr(self, "model"):
-                self.daemon._ports.release_pins()
+                self.daemon._ports.gpio.release()
                 left = {"lamp": self.pins.pin(17).state, "bell": self.pins.pin(27).state}
                 assert left == self.model.left_at()
 

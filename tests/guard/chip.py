@@ -47,6 +47,10 @@ class Levels:
         ns, level = _ROW.unpack_from(self._rows, place * _ROW.size)
         return ns, level
 
+    def put_by_hand(self, name: str, level: int) -> None:
+        """As somebody with a wire would."""
+        self.put(NAMES.index(name), level)
+
     def put(self, place: int, level: int) -> None:
         _ROW.pack_into(self._rows, place * _ROW.size, time.monotonic_ns(), level)
 

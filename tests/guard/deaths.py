@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.guard.chip import NAMES, Levels
+from tests.guard.chip import Levels
 from tests.mosquitto import wait_until
 
 DEADMAN_S = 0.5
@@ -160,7 +160,7 @@ def dies(folder: Path, way: str, import_fails_after_s: float = 0.0) -> Safe:
         levels = Levels(folder / "levels")
         for name in ("LAMP", "BELL"):
             # As a daemon without a guard would have left them.
-            levels.put(NAMES.index(name), 1)
+            levels.put_by_hand(name, 1)
         running = Daemon(folder, import_fails_after_s)
         running.process.wait()
         ended_s = time.monotonic()

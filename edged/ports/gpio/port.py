@@ -190,7 +190,7 @@ class GpioPort:
         if self._undriven:
             raise CommandError(f'output "{name}" is not driven: [gpio] factory = "none"')
         known = [output.config.name for output in self._outputs]
-        advice = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
+        advice = did_you_mean(name, known) or f"; there are: {', '.join(known) or 'none'}"
         raise CommandError(f'no output is named "{name}"{advice}')
 
     def _set(self, place: int, output: _Output, value: float) -> float:
