@@ -5,21 +5,21 @@ set -eu
 there=$1
 python=/usr/local/lib/edged/bin/python
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 tar xzf "$there"/gpiozero-*.tar.gz -C "$work" --strip-components=1
-bank=/sys/kernel/config/gpio-sim/header/bank0
-if [ ! -d "$bank" ]; then
-    mkdir -p "$bank"
-    echo 28 > "$bank/num_lines"
-    echo header > "$bank/label"
-    for number in $(seq 0 27); do
-        mkdir "$bank/line$number"
-        echo "GPIO$number" > "$bank/line$number/name"
-    done
-    echo 1 > "$bank/../live"
-fi
+device=/sys/kernel/config/gpio-sim/header
+bank=$device/bank0
+mkdir -p "$bank"
+# It goes again: to edged it would be one more chip.
+trap 'rm -rf "$work"; echo 0 > "$device/live"; rmdir "$bank"/line* "$bank" "$device"' EXIT
+echo 28 > "$bank/num_lines"
+echo header > "$bank/label"
+for number in $(seq 0 27); do
+    mkdir "$bank/line$number"
+    echo "GPIO$number" > "$bank/line$number/name"
+done
+echo 1 > "$device/live"
 chip=$(cat "$bank/chip_name")
-lines=/sys/devices/platform/$(cat "$bank/../dev_name")/$chip
+lines=/sys/devices/platform/$(cat "$device/dev_name")/$chip
 # gpiozero finds factories by their entry points.
 mkdir "$work/entry" "$work/entry/edged_pins-0.dist-info"
 printf 'Metadata-Version: 2.1\nName: edged-pins\nVersion: 0\n' > "$work/entry/edged_pins-0.dist-info/METADATA"
@@ -75,4 +75,4 @@ PYTHON
 cd "$work"
 export LINES="$lines" GPIOZERO_TEST_PIN="$chip:22" GPIOZERO_TEST_INPUT_PIN="$chip:27"
 export GPIOZERO_TEST_LOCK="$work/lock" PYTHONPATH="$work/entry:$there/packages" PYTHONDONTWRITEBYTECODE=1
-"$python" -m pytest -q -rfEs -p no:cacheprovider -k "edged" tests/test_real_pins.py
+"$python" -m pytest -q -rfEs -p no:cacheprovider -c /dev/null --rootdir . -k "edged" tests/test_real_pins.py
