@@ -186,7 +186,11 @@ class ToDaemon(logging.Handler):
 
 def main() -> int:
     """The process: its standard input is the socket."""
-    connection = socket.socket(fileno=sys.stdin.fileno())
+    try:
+        connection = socket.socket(fileno=sys.stdin.fileno())
+    except OSError:
+        print("edged guard: no socket on standard input; `edged run` starts it", file=sys.stderr)
+        return os.EX_USAGE
     guard = Guard(connection)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ToDaemon(guard)])
     guard.run()
