@@ -128,7 +128,7 @@ class GuardProcess:
                     break
                 self._fault = f"has ended: {_how_ended(self._pid)}"
             failures = 1 if time.monotonic() - started_s > LIVED_S else failures + 1
-            self._hear("gone", f"the guard of the pins {self._fault}")
+            self._hear("gone", f"the guard of the pins {self._fault}; it is started again")
             self._ending.wait(backoff_s(failures, START_MIN_S, START_MAX_S))
             if not self._ending.is_set():
                 self._fault = self._start()

@@ -229,6 +229,16 @@ class Checks:
         assert not said, said
         return "no pin was in use when systemd ran it"
 
+    def the_guard_is_small_and_the_last_that_want_of_memory_ends(self) -> str:
+        seen = self.machine.tell(
+            f"for pid in {self._pid()} $(pgrep -f '[m] edged.guard'); do "
+            "grep ^Pss: /proc/$pid/smaps_rollup; cat /proc/$pid/oom_score_adj; done"
+        ).split()
+        daemon_kb, daemon_adj, guard_kb, guard_adj = (int(seen[place]) for place in (1, 3, 5, 7))
+        assert guard_adj < daemon_adj, seen
+        sizes = f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB"
+        return f"{sizes}; oom_score_adj {guard_adj} beside {daemon_adj}"
+
     def a_guard_that_is_killed_comes_again(self) -> str:
         on, before = self._level(1, "1"), self._pid()
         self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")
@@ -239,16 +249,6 @@ class Checks:
         off = self._level(1, "0")
         self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m ON")
         return f"{told.splitlines()[-1]}; lamp {on}, by hand {off} and {self._level(1, '1')}"
-
-    def the_guard_is_small_and_the_last_that_want_of_memory_ends(self) -> str:
-        seen = self.machine.tell(
-            f"for pid in {self._pid()} $(pgrep -f '[m] edged.guard'); do "
-            "grep ^Pss: /proc/$pid/smaps_rollup; cat /proc/$pid/oom_score_adj; done"
-        ).split()
-        daemon_kb, daemon_adj, guard_kb, guard_adj = (int(seen[place]) for place in (1, 3, 5, 7))
-        assert guard_adj < daemon_adj, seen
-        sizes = f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB"
-        return f"{sizes}; oom_score_adj {guard_adj} beside {daemon_adj}"
 
     def killed_in_six_ways_the_lamp_goes_off(self) -> str:
         self.machine.tell("systemctl stop edged")

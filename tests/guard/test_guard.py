@@ -216,11 +216,42 @@ def test_when_the_guard_is_gone_outputs_count_as_not_set_and_that_is_said(
 ) -> None:
     beating.hear("gone", "the guard of the pins has ended: SIGKILL")
     assert (told[-1].value, told[-1].error) == (0.0, beating.error)
-    assert beating.error == "the guard of the pins has ended: SIGKILL"
-    assert caplog.messages == ["the guard of the pins has ended: SIGKILL; it is started again"]
+    assert caplog.messages == [beating.error] == ["the guard of the pins has ended: SIGKILL"]
     guard_of(beating).deaf = True
     with pytest.raises(CommandError, match="not set: the guard of the pins has ended"):
         beating.set("lamp", 1.0)
+
+
+def test_who_sets_an_output_does_not_wait_for_a_guard_that_is_gone(beating: GpioPort) -> None:
+    guard = guard_of(beating)
+
+    def die(*message: object) -> bool:
+        beating.hear("gone", "the guard of the pins has ended: SIGKILL")
+        return True
+
+    guard.send = die  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match="not set: the guard of the pins has ended: SIGKILL"):
+        beating.set("lamp", 0.0)
+
+
+def test_an_answer_to_an_earlier_question_is_none_to_this_one(
+    beating: GpioPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.ports.gpio.port.ANSWER_S", 0.01)
+    guard = guard_of(beating)
+    answers: list[tuple[str, int, None]] = []
+
+    def send(*message: object) -> bool:
+        for answer in answers:
+            beating.hear(*answer)
+        return True
+
+    guard.send = send  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match="not set: the guard of the pins does not answer"):
+        beating.set("lamp", 0.0)
+    answers.append(("answer", 1, None))
+    with pytest.raises(CommandError, match="does not answer"):
+        beating.set("lamp", 0.0)
 
 
 def test_a_new_guard_gets_the_levels_and_not_the_initial_ones(

@@ -269,8 +269,10 @@ class GpioPort:
             _ask(self._inputs[place], self._mailbox)
 
     def _lose_guard(self, why: str) -> None:
-        logger.error("%s; it is started again", why)
+        logger.error("%s", why)
         self._gone = why
+        self._answer = f"not set: {why}"
+        self._answered.set()
         self._active = [False] * len(self._inputs)
         for output in self._outputs:
             # What its pin has nobody knows, and it shall not be told as on for ever.
