@@ -110,7 +110,9 @@ class GuardProcess:
         except OSError as error:
             ours.close()
             return f"cannot be started: {error.strerror or error}"
-        ours.send(msgspec.json.encode(self._opening()))
+        # Where it has ended already, the end of the socket says so.
+        with suppress(OSError):
+            ours.send(msgspec.json.encode(self._opening()))
         ours.setblocking(False)
         with self._in_order:
             self._connection, self._unanswered_s = ours, None

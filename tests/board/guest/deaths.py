@@ -54,7 +54,8 @@ def victim(ready: int, way: str) -> None:
         if way == OOM and time.monotonic() > victim.born_s + 0.5:
             hoard = []
             while True:
-                hoard.append(os.urandom(1 << 20))
+                hoard.append(bytes(1 << 16) * 16)
+                port.beat()
 
 
 def dies(way: str, value: int) -> float:
