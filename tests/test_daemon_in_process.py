@@ -29,6 +29,7 @@ from edged.journal.reader import Reader
 from edged.logs import TextFormat
 from edged.mailbox import CONTROLS
 from edged.notify import Notifier
+from edged.opening import Opening
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
 from edged.ports.control.client import ControlClient, DaemonAbsentError, DaemonError
@@ -131,7 +132,7 @@ class Living:
 
     def start(self, **options: Any) -> Living:
         """Until the first frame."""
-        self.daemon = Daemon(self.path, notifier=self.told, **options)
+        self.daemon = Daemon(Opening(self.path), notifier=self.told, **options)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         wait_until(lambda: self.failure or self.told.states)
@@ -500,7 +501,7 @@ def test_garbage_is_looked_for_while_frames_come_but_not_in_what_the_start_has_b
 def test_garbage_is_looked_for_again_after_a_start_that_failed(living: Living) -> None:
     living.change('labels = ["cat"]', 'labels = ["dragon"]')
     with pytest.raises(ConfigError, match="dragon"):
-        Daemon(living.path, notifier=living.told).run()
+        Daemon(Opening(living.path), notifier=living.told).run()
     assert gc.isenabled()
     assert not (living.folder / "edged.sock").exists()
 
@@ -508,10 +509,10 @@ def test_garbage_is_looked_for_again_after_a_start_that_failed(living: Living) -
 def test_a_wrong_configuration_is_refused_before_anything_is_opened(living: Living) -> None:
     living.change("enter = 0.3", "enter = 1.3")
     with pytest.raises(ConfigError, match=r"decide\.enter"):
-        Daemon(living.path)
+        Opening(living.path)
     living.change("enter = 1.3", "enter = 0.3")
     with pytest.raises(ConfigError, match=r"decide\.exit"):
-        Daemon(living.path, ["decide.exit=7"])
+        Opening(living.path, ["decide.exit=7"])
 
 
 def test_outputs_are_at_their_safe_level_before_the_broker_is_told_goodbye(
@@ -557,7 +558,7 @@ def test_a_lamp_follows_its_rule_and_the_hand_and_goes_off_at_the_end(living: Li
 
 def test_an_output_that_is_not_there_is_refused(living: Living) -> None:
     living.start()
-    with pytest.raises(CommandError, match="'bell': no such output; none is configured"):
+    with pytest.raises(CommandError, match='no output is named "bell"; there are: none'):
         living.ask("set-output", name="bell", value=1)
 
 
@@ -583,7 +584,7 @@ def test_a_trace_has_the_stages_of_the_frames(living: Living, tmp_path: Path) ->
 
 def signalled(living: Living, when_ready: Callable[[], None]) -> Daemon:
     """Run in the main thread, as the command line does, and do `when_ready` beside it."""
-    daemon = Daemon(living.path, notifier=living.told)
+    daemon = Daemon(Opening(living.path), notifier=living.told)
 
     def act() -> None:
         try:
@@ -623,7 +624,7 @@ def test_a_hangup_reloads(living: Living, said: Said) -> None:
 
 
 def test_hang_ups_are_one_reload_until_it_begins_and_are_lost_in_no_flood(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     begun: list[Request[Any]] = []
     daemon._reloader = SimpleNamespace(begin=begun.append)  # type: ignore[assignment]
     with ExitStack() as stack:
@@ -663,7 +664,7 @@ def test_a_file_that_is_emptied_is_refused_at_a_reload(living: Living) -> None:
 
 
 def test_without_systemd_it_runs_as_well(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from edged import daemon, logs
-from edged.daemon import log_style
+from edged import logs
+from edged.logs import style as log_style
 
 
 def written(style: str, level: str = "info") -> io.StringIO:
@@ -96,7 +96,7 @@ def test_without_the_library_of_the_live_line_the_log_is_text(
     configured: str, terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(daemon, "find_spec", asked.append)
+    monkeypatch.setattr(logs, "find_spec", asked.append)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert log_style(configured) == style
     assert set(asked) <= {"rich"}

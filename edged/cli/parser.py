@@ -128,6 +128,10 @@ def _search(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
 def _asking(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
@@ -227,6 +231,7 @@ COMMANDS = {
     "safe-outputs": _Command(
         "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),
+    "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
     WITH_COMMANDS: _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),

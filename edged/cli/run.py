@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edged import logs
 from edged.errors import ConfigError, EdgedError
+from edged.opening import Opening
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,15 +24,17 @@ def run(arguments: argparse.Namespace) -> int:
     gc.disable()
     # Until it is obeyed: a reload that comes too early is none, and would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from edged.daemon import Daemon, log_style
-
     overrides = list(arguments.overrides)
     if arguments.log_json:
         overrides.append("log.format=json")
-    style = "json" if arguments.log_json else log_style("auto")
+    style = "json" if arguments.log_json else logs.style("auto")
     logs.start("info", "text" if style == "live" else style)
     try:
-        Daemon(arguments.config, overrides, arguments.trace).run()
+        with Opening(arguments.config, overrides) as opening:
+            # Not before the guard of the pins has been started: numpy takes longer than a guard.
+            from edged.daemon import Daemon
+
+            Daemon(opening, arguments.trace).run()
     except EdgedError as error:
         found = _all_that_is_wrong(error, arguments.config, overrides)
         if not logs.for_machines():
