@@ -19,7 +19,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run screenshots test lint check format arm board fuzz-models fuzz-web mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -86,7 +86,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # First of all what cannot be made: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-model need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -130,6 +130,37 @@ conformance: $(VENV)/test.stamp ## edged beside Pillow and a bare interpreter; A
 
 field: $(VENV)/test.stamp ## what brokers, cameras, pins and clocks do in the field: case by case
 	$(BIN)/python -m tests.field --out docs/reports/field.md
+
+torture: $(VENV)/test.stamp ## what is done to edged on purpose, again and again; ARGS="--only guard --seconds 60"
+	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
+
+# Home Assistant names a newer patch of Python 3.13 as its least; what is used of it here runs on any.
+PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.13)
+HOME_ASSISTANT = homeassistant==2026.2.3 paho-mqtt==2.1.0
+
+build/home-assistant/stamp: Makefile
+	$(PYTHON313) -m venv build/home-assistant
+	build/home-assistant/bin/python -m pip install --quiet uv
+	build/home-assistant/bin/uv pip install --quiet --python build/home-assistant/bin/python --python-version 3.13.2 $(HOME_ASSISTANT)
+	@touch $@
+
+home-assistant: need-home-assistant $(VENV)/test.stamp build/home-assistant/stamp ## a real Home Assistant finds the device, and does with it what people do; minutes
+	build/home-assistant/bin/python tests/home_assistant/keys.py | diff tests/home_assistant/device.schema.json -
+	$(BIN)/python -m pytest tests/home_assistant $(ARGS)
+
+build/node-red/stamp:
+	npm install --silent --no-audit --no-fund --omit=dev --prefix build/node-red node-red@4
+	@touch $@
+
+node-red: need-node-red $(VENV)/test.stamp build/node-red/stamp ## the flow of docs/integrations.md in a real Node-RED
+	$(BIN)/python -m pytest tests/integrations/test_node_red.py $(ARGS)
+
+build/esphome/stamp:
+	$(PYTHON) -m venv build/esphome
+	build/esphome/bin/python -m pip install --quiet 'esphome>=2026.2' && touch $@
+
+esphome: $(VENV)/test.stamp build/esphome/stamp ## the snippet of docs/integrations.md, checked by ESPHome
+	$(BIN)/python -m pytest tests/integrations/test_esphome.py $(ARGS)
 
 arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp

@@ -23,6 +23,7 @@ from benchmarks import (
     report,
     runtimes,
     scheduling,
+    search,
     web,
 )
 from benchmarks.broker import mosquitto
@@ -45,6 +46,7 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "rates": lambda folder, _port: latency.rates(folder),
     "journal": growth.journal,
     "web": web.measure,
+    "search": lambda folder, _port: search.measure(folder),
     "scheduling": lambda folder, _port: scheduling.measure(folder),
 }
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import (
     Annotated,
@@ -43,6 +43,7 @@ from edged.messages.replies import (
     RequestId,
     SetupAnswer,
     StatusAnswer,
+    ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
 
@@ -103,6 +104,14 @@ class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
 
 class TellSetup(Command, frozen=True, kw_only=True, tag="setup"):
     """Say what is looked for, with which model, and what is switched."""
+
+
+class SetThreshold(Command, frozen=True, kw_only=True, tag="set-threshold"):
+    """Change a threshold of a rule, until the configuration file says another."""
+
+    rule: Annotated[str, Meta(description="the rule's name")]
+    threshold: Annotated[Literal["enter", "exit"], Meta(description="which of the two")]
+    value: Annotated[Score, Meta(description="a score from 0 to 1")]
 
 
 class Reload(Command, frozen=True, kw_only=True, tag="reload"):
@@ -168,7 +177,8 @@ COMMANDS: Mapping[type[Command], Entry] = {
     # Over MQTT an output has a topic of its own.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
-    Reload: Entry(frozenset({Asker.SIGNAL, Asker.SOCKET}), ReloadAnswer),
+    SetThreshold: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ThresholdAnswer),
+    Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
     Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
@@ -248,13 +258,13 @@ SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 
 
 def level(text: str) -> float:
-    """An output's value as people write it: ON, OFF or a number from 0 to 1. CommandError."""
+    """A value as people write it: ON, OFF or a number from 0 to 1. CommandError."""
     word = text.strip().lower()
     with suppress(ValueError):
         value = SWITCH[word] if word in SWITCH else float(word)
         if 0.0 <= value <= 1.0 and "_" not in word:
             return abs(value)
-    raise CommandError("an output is set with ON, OFF or a number from 0 to 1")
+    raise CommandError("expected ON, OFF or a number from 0 to 1")
 
 
 def seconds(text: str) -> float:
@@ -269,7 +279,7 @@ def seconds(text: str) -> float:
 def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
     """What it can be told, and what reads each from text. CommandError."""
     return {
-        field.name: str if _plain(field.type) is str else _READERS[field.name]
+        field.name: seconds if field.name == "for_s" else _reader(field.type)
         for field in msgspec.structs.fields(command)
         if field.name not in Command.__struct_fields__
     }
@@ -278,9 +288,6 @@ def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
 def optional_fields(command: type[Command]) -> set[str]:
     """What of `fields_of` need not be told."""
     return {field.name for field in msgspec.structs.fields(command) if not field.required}
-
-
-_READERS: Mapping[str, Callable[[str], float]] = {"value": level, "for_s": seconds}
 
 
 def does(command: type[Command]) -> str:
@@ -338,9 +345,17 @@ def carry_out(request: Request[Any], handlers: Handlers) -> None:
         request.reply(Reply(data=answer))
 
 
-def _plain(kind: Any) -> type:
-    plain: type = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    return plain
+def _reader(kind: Any) -> Callable[[str], object]:
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(plain) is Literal:
+        return partial(_one_of, get_args(plain))
+    return str if plain is str else level
+
+
+def _one_of(words: tuple[str, ...], text: str) -> str:
+    if text not in words:
+        raise CommandError(f"expected {' or '.join(words)}")
+    return text
 
 
 def _one_line(error: Exception) -> str:

@@ -165,6 +165,7 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
+        webhook_problems: Sequence[str] = (),
         broker: str | None = None,
         last_event: int = 0,
         by_hand: Mapping[str, float | None] | None = None,
@@ -190,6 +191,7 @@ class Vitals:
             idle=attention.idle,
             broker=broker,
             broker_problems=tuple(broker_problems),
+            webhook_problems=tuple(webhook_problems),
             last_event=last_event,
             by_hand={
                 name: None if left_s is None else round(left_s, 1)

@@ -19,7 +19,6 @@ READ = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "config/*",
 
 LATER = (
     "docs/gpio.md",
-    "docs/home-assistant.md",
     "docs/mqtt.md",
     "edged/cameras/jpegs.py",
     "edged/ports",

@@ -47,10 +47,10 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {"status"}
+    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    answered = {"status", "metrics", "setup", "set-output", "reload", "watch", "save", "undo"}
-    assert asked[Asker.SOCKET] == everybody | answered
+    answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
+    assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo"}
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
@@ -95,7 +95,7 @@ def test_anything_else_is_refused_with_what_can_be_asked(payload: bytes, told: s
 
 def test_what_only_others_may_ask_is_no_command() -> None:
     with pytest.raises(CommandError, match="not a command"):
-        Parser(Asker.MQTT).parse(b'{"command": "reload"}')
+        Parser(Asker.MQTT).parse(b'{"command": "set-output", "name": "lamp", "value": 1}')
 
 
 def asked(command: Command, handler: Any) -> list[Reply]:

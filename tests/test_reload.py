@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 
 from edged import build, reload
-from edged.commands import Reload, Reply, Request, Wake
+from edged.commands import Command, Reload, Reply, Request, SetThreshold, Wake
 from edged.config.load import load
 from edged.config.schema import Config
+from edged.config.thresholds import Thresholds
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import CONTROLS, Mailbox
-from edged.messages.replies import ReloadAnswer
+from edged.messages.replies import ReloadAnswer, ThresholdAnswer
 from edged.notify import Notifier
 from edged.reload import REQUESTS, InForce, Reloader, TakeOver, prepare
 from tests.inference.builder import colours
 from tests.mosquitto import LIMIT_S, wait_until
 
 CAT = 'rule=[{name="cat", labels=["cat"]}]'
+RELOAD = Reload()
 
 
 class Told(Notifier):
@@ -60,12 +62,13 @@ class Desk:
         self.mailbox = Mailbox()
         self.notifier = Told()
         self.replies: queue.Queue[Reply] = queue.Queue()
+        self.thresholds = Thresholds(None)
         self.reloader = Reloader(
-            lambda _: read(), None, lambda: in_force, self.mailbox, self.notifier
+            lambda _: read(), lambda: in_force, self.mailbox, self.notifier, self.thresholds, None
         )
 
-    def ask(self) -> None:
-        self.reloader.begin(Request(Reload(), "a test", self.replies.put))
+    def ask(self, command: Command = RELOAD) -> None:
+        self.reloader.begin(Request(command, "a test", self.replies.put))
 
     def prepared(self) -> Request[TakeOver]:
         taken: list[Request[Any]] = []
@@ -271,3 +274,45 @@ def test_a_configuration_is_read_again_only_after_who_writes_it_had_time(
     config = load(None, [CAT, "model.threads=1"])
     assert Desk(in_force, lambda: config).reloader._settled(None) == config
     assert waits == [0.125]
+
+
+def never() -> Config:
+    raise AssertionError("a threshold needs no file")
+
+
+def test_a_threshold_by_command_is_taken_over_and_holds_at_the_next_reload(
+    in_force: InForce,
+) -> None:
+    desk = Desk(in_force, lambda: load(None, [CAT, "model.threads=1"]))
+    desk.ask(SetThreshold(rule="cat", threshold="enter", value=0.9))
+    request = desk.prepared()
+    taken = request.command.prepared
+    assert (taken.next.config.rule[0].enter, taken.restart_for) == (0.9, [])
+    assert taken.next.perception._classifier is in_force.perception._classifier
+    request.reply(Reply())
+    answer = ThresholdAnswer(rule="cat", enter=0.9, exit=0.4)
+    assert desk.replies.get(timeout=LIMIT_S).data == answer
+    wait_until(lambda: desk.reloader._thread is None)
+    assert desk.notifier.states == []
+    desk.ask()
+    reloaded = desk.prepared()
+    assert reloaded.command.prepared.next.config.rule[0].enter == 0.9
+    reloaded.reply(Reply())
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (SetThreshold(rule="cta", threshold="exit", value=0.1), "no such rule; did you mean cat"),
+        (SetThreshold(rule="cat", threshold="exit", value=0.7), "exit must be at most enter"),
+        (SetThreshold(rule="cat", threshold="enter", value=0.3), "enter 0.3, exit 0.4"),
+    ],
+)
+def test_a_threshold_that_does_not_fit_is_refused_and_nothing_changes(
+    in_force: InForce, command: SetThreshold, told: str
+) -> None:
+    desk = Desk(in_force, never)
+    desk.ask(command)
+    assert told in str(desk.replies.get(timeout=LIMIT_S).error)
+    assert desk.mailbox.take() == []
+    assert desk.thresholds.applied(in_force.config) == in_force.config

@@ -47,6 +47,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "rule": {"name": "cat", "labels": ["cat"]},
     "output": {"name": "lamp", "pin": 17, "rule": "cat"},
     "input": {"name": "door", "pin": 27},
+    "webhook": {"name": "hook", "url": "http://127.0.0.1:9/"},
 }
 
 
@@ -173,6 +174,11 @@ def test_no_daemon_tells_it(
             assert isinstance(living.failure, EdgedError), "a traceback"
             said.append(str(living.failure))
         payloads = list(listener.messages.queue)
-    said += [message.payload.decode("utf-8", "replace") for message in payloads]
+    said += [
+        message.payload.decode("utf-8", "replace")
+        for message in payloads
+        # It names topics, which everybody at the broker sees.
+        if option != "mqtt.prefix" or not message.topic.endswith("/config")
+    ]
     assert [text for text in said if SECRET in text] == []
     assert "".join(said)

@@ -41,6 +41,7 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _idle(config)
     yield from _mqtt(config.mqtt)
     yield from _web(config.web)
+    yield from _webhooks(config)
 
 
 _READS = {
@@ -280,13 +281,12 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
     if mqtt.enabled and not _is_host(mqtt.host):
         message = "expected a host name or an IP address alone, such as broker.local; the port is "
         yield Problem(("mqtt", "host"), mqtt.host, message + "mqtt.port, encryption is [mqtt.tls]")
-    path: KeyPath = ("mqtt", "prefix")
-    if mqtt.prefix.startswith(("/", "$")) or mqtt.prefix.endswith("/"):
-        message = "expected a topic that does not begin with / or $ and does not end with /"
-        yield Problem(path, mqtt.prefix, message)
-    elif not mqtt.prefix.isprintable() or len(mqtt.prefix.encode()) > PREFIX_LIMIT_BYTES:
-        message = f"expected printable text of at most {PREFIX_LIMIT_BYTES} bytes"
-        yield Problem(path, mqtt.prefix, message)
+    yield from _topic(("mqtt", "prefix"), mqtt.prefix)
+    yield from _topic(("mqtt", "frigate_topic"), mqtt.frigate_topic)
+    yield from _topic(("mqtt", "home_assistant", "prefix"), mqtt.home_assistant.prefix)
+    if f"{mqtt.frigate_topic}/".startswith(f"{mqtt.prefix}/"):
+        message = f"the topics under mqtt.prefix are others; expected none under {mqtt.prefix}/"
+        yield Problem(("mqtt", "frigate_topic"), mqtt.frigate_topic, message)
     if mqtt.username and mqtt.username_file:
         message = "mqtt.username is set too; expected one of both"
         yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
@@ -294,6 +294,52 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
         message = "a password needs a user; set mqtt.username or mqtt.username_file"
         yield Problem(("mqtt", "password_file"), mqtt.password_file, message)
     yield from _tls(mqtt)
+
+
+def _topic(path: KeyPath, topic: str) -> Iterator[Problem]:
+    if topic.startswith(("/", "$")) or topic.endswith("/"):
+        message = "expected a topic that does not begin with / or $ and does not end with /"
+        yield Problem(path, topic, message)
+    elif not topic.isprintable() or len(topic.encode()) > PREFIX_LIMIT_BYTES:
+        message = f"expected printable text of at most {PREFIX_LIMIT_BYTES} bytes"
+        yield Problem(path, topic, message)
+
+
+def _webhooks(config: Config) -> Iterator[Problem]:
+    yield from _repeated("webhook", (webhook.name for webhook in config.webhook))
+    for position, webhook in enumerate(config.webhook):
+        path: KeyPath = ("webhook", position)
+        if not _is_url(webhook.url):
+            # What is wrong there may be a secret: it is not repeated.
+            message = (
+                "expected an address such as https://example.org/hook: http or https, in ASCII, "
+                "without a user or a fragment"
+            )
+            yield Problem((*path, "url"), None, message, has_value=False)
+        if webhook.ca_file and not webhook.url.lower().startswith("https:"):
+            message = "nothing would be encrypted although ca_file is set; expected https:"
+            yield Problem((*path, "url"), None, message, has_value=False)
+        if webhook.retry_min_s > webhook.retry_max_s:
+            message = f"expected at most its retry_max_s, which is {webhook.retry_max_s:g}"
+            yield Problem((*path, "retry_min_s"), webhook.retry_min_s, message)
+
+
+def _is_url(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    if not (url.isascii() and url.isprintable()) or set(url) & set(' #"<>\\^`{|}'):
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and port != 0
+        and "@" not in parts.netloc
+        and _is_host(parts.hostname or "")
+    )
 
 
 def _tls(mqtt: MqttConfig) -> Iterator[Problem]:

@@ -52,7 +52,12 @@ def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) 
         if path == ("model", "path") and is_name(config.model.path, start):
             continue
         config = _replaced(config, path, start)
-    return config
+    webhooks = list(config.webhook)
+    for position in range(len(webhooks)):
+        for key in ("secret_file", "ca_file"):
+            start = _start(("webhook", position, key), folder, overridden)
+            webhooks[position] = _replaced(webhooks[position], (key,), start)
+    return msgspec.structs.replace(config, webhook=webhooks)
 
 
 def with_camera_kind(config: Config, folder: Path | None, overridden: Container[KeyPath]) -> Config:

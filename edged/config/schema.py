@@ -93,6 +93,15 @@ class DecideConfig(Section, frozen=True):
     nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
+DeviceClass: TypeAlias = Literal[
+    "", "battery", "battery_charging", "carbon_monoxide", "cold", "connectivity", "door",
+    "garage_door", "gas", "heat", "light", "lock", "moisture", "motion", "moving", "occupancy",
+    "opening", "plug", "power", "presence", "problem", "running", "safety", "smoke", "sound",
+    "tamper", "update", "vibration", "window",
+]  # fmt: skip
+"""Home Assistant's, of a binary sensor."""
+
+
 class RuleConfig(Section, frozen=True):
     """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
 
@@ -106,6 +115,7 @@ class RuleConfig(Section, frozen=True):
     min_on_s: Seconds | None = None
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
+    device_class: DeviceClass = ""
 
 
 class SavedRule(RuleConfig, frozen=True):
@@ -117,6 +127,7 @@ class GpioConfig(Section, frozen=True):
 
     factory: Literal["auto", "lgpio", "gpiod", "mock", "none"] = "auto"
     chip: str = ""
+    deadman_s: Annotated[float, Meta(ge=0.2, le=3600.0)] = 2.0
 
 
 class OutputConfig(Section, frozen=True):
@@ -165,6 +176,18 @@ class TlsConfig(Section, frozen=True):
     verify: bool = True
 
 
+Topic: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[^+#\x00]+\Z", description="a topic without + and #")
+]
+
+
+class HomeAssistantConfig(Section, frozen=True):
+    """``[mqtt.home_assistant]``: entities that appear there by themselves."""
+
+    enabled: bool = True
+    prefix: Topic = "homeassistant"
+
+
 class MqttConfig(Section, frozen=True):
     """``[mqtt]``: the broker and what is published."""
 
@@ -173,9 +196,7 @@ class MqttConfig(Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     embedded: bool = False
     protocol: Literal["3.1.1", "5"] = "5"
-    prefix: Annotated[
-        str, Meta(pattern=r"^[^+#\x00]+\Z", description="a topic without + and #")
-    ] = "edged"
+    prefix: Topic = "edged"
     client_id: str = ""
     username: str = ""
     username_file: str = ""
@@ -195,6 +216,24 @@ class MqttConfig(Section, frozen=True):
     image_retain: bool = False
     commands: bool = True
     command_age_s: Seconds = 10.0
+    event_format: Literal["plain", "cloudevents"] = "plain"
+    frigate_topic: Annotated[
+        str, Meta(pattern=r"^[^+#\x00]*\Z", description="a topic without + and #, or empty")
+    ] = ""
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
+
+
+class WebhookConfig(Section, frozen=True):
+    """``[[webhook]]``: an address that every event is posted to."""
+
+    name: Name
+    url: str
+    secret_file: str = ""
+    format: Literal["plain", "cloudevents", "cloudevents-binary"] = "plain"
+    timeout_s: Annotated[float, Meta(gt=0.0, le=300.0)] = 10.0
+    retry_min_s: PositiveSeconds = 1.0
+    retry_max_s: PositiveSeconds = 300.0
+    ca_file: str = ""
 
 
 class JournalConfig(Section, frozen=True):
@@ -254,6 +293,7 @@ class Config(Section, frozen=True):
     input: list[InputConfig] = []
     idle: IdleConfig = IdleConfig()
     mqtt: MqttConfig = MqttConfig()
+    webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()
     control: ControlConfig = ControlConfig()
     web: WebConfig = WebConfig()

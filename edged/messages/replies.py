@@ -32,6 +32,14 @@ class OutputAnswer(Answer, frozen=True, kw_only=True):
     value: float
 
 
+class ThresholdAnswer(Answer, frozen=True, kw_only=True):
+    """A rule's thresholds as they are from the next frame on."""
+
+    rule: str
+    enter: float
+    exit: float
+
+
 class ReloadAnswer(Answer, frozen=True, kw_only=True):
     """The configuration was read again, and what could be taken over was."""
 
@@ -74,6 +82,9 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
         dict[str, float | None],
         Meta(description="outputs set by hand, and the seconds until that ends; null: with a rule"),
     ] = field(default_factory=dict)
+    webhook_problems: Annotated[
+        tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
+    ] = ()
 
 
 class RuleSetup(Struct, frozen=True, kw_only=True):
@@ -153,7 +164,13 @@ class MetricsAnswer(Answer, frozen=True, kw_only=True):
 
 
 AnyAnswer: TypeAlias = (
-    AttentionAnswer | OutputAnswer | ReloadAnswer | SetupAnswer | StatusAnswer | MetricsAnswer
+    AttentionAnswer
+    | OutputAnswer
+    | ReloadAnswer
+    | SetupAnswer
+    | StatusAnswer
+    | ThresholdAnswer
+    | MetricsAnswer
 )
 
 

@@ -102,6 +102,7 @@ class Decider:
         self._due_s = math.inf
         self._active = np.zeros(count, np.bool_)
         self._active_names: tuple[str, ...] = ()
+        self._active_places: list[int] = []
         self._crossed_s = np.zeros(count)
         self._since_s = np.zeros(count)
         self._filter.unset = np.ones(count, np.bool_)
@@ -132,7 +133,8 @@ class Decider:
         if self._ended or now_s + ROUNDING_S >= self._due_s:
             events = (*self._end(number), *self._change(number))
         states = RuleStates(self.names, self._active, self._filter.score, self._since_s)
-        return Scene(self._scene_name(), states, self._active_names), events
+        name, score = self._scene()
+        return Scene(name, states, self._active_names, float(score)), events
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
         """Nothing holds any more, though no frame says so; starts again with the next frame.
@@ -253,19 +255,19 @@ class Decider:
         return [Event(name, False, score, now_s, now_s, number) for name, score in ended]
 
     def _name_active(self) -> None:
-        self._active_names = tuple(self.names[i] for i in np.flatnonzero(self._active).tolist())
+        self._active_places = np.flatnonzero(self._active).tolist()
+        self._active_names = tuple(self.names[place] for place in self._active_places)
 
-    def _scene_name(self) -> str:
-        if len(self._active_names) == 1:
-            return self._active_names[0]
-        if self._active_names:
-            score = np.where(self._active, self._filter.score, -1.0)
-            return self.names[int(score.argmax())]
+    def _scene(self) -> tuple[str, float]:
+        if self._active_places:
+            place = max(self._active_places, key=lambda place: self._filter.score[place])
+            return self.names[place], self._filter.score[place]
+        score = self._filter.classes[self._best]
         if self._best in self._empty:
-            return NOTHING
-        if self._filter.classes[self._best] < self._unknown_below:
-            return UNKNOWN
-        return self._labels[self._best]
+            return NOTHING, score
+        if score < self._unknown_below:
+            return UNKNOWN, score
+        return self._labels[self._best], score
 
 
 class RuleStates(Sequence[RuleState]):

@@ -10,7 +10,7 @@ import pytest
 
 from edged.config.effective import effective
 from edged.config.load import load
-from edged.config.schema import Config, InputConfig, OutputConfig, RuleConfig
+from edged.config.schema import Config, InputConfig, OutputConfig, RuleConfig, WebhookConfig
 from edged.config.toml import parse
 from edged.config.validate import fields, is_table, table_of
 
@@ -19,8 +19,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "rule": RuleConfig,
     "output": OutputConfig,
     "input": InputConfig,
+    "webhook": WebhookConfig,
 }
-EXAMPLES = {"name", "labels", "pin"}
+EXAMPLES = {"name", "labels", "pin", "url"}
 """Options shown with an example, which nothing does without."""
 
 
@@ -55,7 +56,7 @@ def test_each_option_stands_in_it_with_its_default() -> None:
 
 
 def test_each_table_stands_in_it_with_its_header() -> None:
-    headers = re.findall(r"^#?(\[+[a-z.]+\]+)$", (FOLDER / "edged.toml").read_text(), re.MULTILINE)
+    headers = re.findall(r"^#?(\[+[a-z._]+\]+)$", (FOLDER / "edged.toml").read_text(), re.MULTILINE)
     expected = []
     for name, kind in fields(Config).items():
         if table_of(kind) is not None:

@@ -14,8 +14,10 @@ from edged.evaluation.calibrate import Calibration
 from edged.evaluation.comparison import Comparison
 from edged.evaluation.document import Evaluation
 from edged.evaluation.quantization import Quantization
-from edged.messages.device import HealthMessage, OutputMessage
+from edged.messages.cloudevents import CloudEvent
+from edged.messages.device import HealthMessage, OutputMessage, ThresholdsMessage
 from edged.messages.events import EventMessage, GapMessage
+from edged.messages.frigate import FrigateMessage
 from edged.messages.machine import BenchMessage, VersionMessage
 from edged.messages.models import (
     FetchedMessage,
@@ -27,6 +29,7 @@ from edged.messages.models import (
 from edged.messages.replies import ReplyMessage
 from edged.messages.results import (
     ClassificationMessage,
+    FoundMessage,
     PictureMessage,
     SharedMessage,
     StateMessage,
@@ -37,11 +40,15 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "state": StateMessage,
     "event": EventMessage,
     "gap": GapMessage,
+    "cloudevent": CloudEvent,
+    "frigate": FrigateMessage,
     "classification": ClassificationMessage,
     "shared": SharedMessage,
     "picture": PictureMessage,
+    "found": FoundMessage,
     "health": HealthMessage,
     "output": OutputMessage,
+    "thresholds": ThresholdsMessage,
     "reply": ReplyMessage,
     "listed": ListedMessage,
     "label": LabelMessage,

@@ -6,7 +6,7 @@ import pytest
 
 from edged.config.schema import OutputConfig
 from edged.core import Event
-from edged.ports.gpio.outputs import Drive
+from edged.ports.gpio.drive import Drive
 
 
 def event(active: bool = True, rule: str = "cat") -> Event:
@@ -14,7 +14,7 @@ def event(active: bool = True, rule: str = "cat") -> Event:
 
 
 def drive(**options) -> Drive:
-    return Drive(OutputConfig(name="lamp", pin=17, rule="cat", **options), 0.0)
+    return Drive(OutputConfig(name="lamp", pin=17, rule="cat", **options))
 
 
 def test_while_is_on_as_long_as_the_rule_holds() -> None:
@@ -28,7 +28,7 @@ def test_while_is_on_as_long_as_the_rule_holds() -> None:
 
 
 def test_the_first_frame_ends_the_initial_value() -> None:
-    lamp = Drive(OutputConfig(name="lamp", pin=17, rule="cat", initial=1.0), 1.0)
+    lamp = Drive(OutputConfig(name="lamp", pin=17, rule="cat", initial=1.0))
     lamp.follow(False, 0.1, [], 0.0)
     assert lamp.value == 0
 
@@ -127,9 +127,9 @@ def test_a_value_set_by_hand_for_a_time_ends_with_it(action, active, after) -> N
     lamp.follow(active, 0.9, [], 0.0)
     lamp.hold(0.25, until_s=10.0)
     lamp.follow(active, 0.9, [], 5.0)
-    lamp.tick(9.9)
+    lamp.let_go(9.9)
     assert (lamp.value, lamp.held) == (0.25, True)
-    lamp.tick(10.0)
+    lamp.let_go(10.0)
     lamp.follow(active, 0.9, [], 10.1)
     assert (lamp.value, lamp.held) == (after, False)
 
@@ -138,7 +138,7 @@ def test_without_frames_an_output_follows_its_rule_again_when_its_time_by_hand_i
     lamp = drive()
     lamp.follow(True, 0.9, [], 0.0)
     lamp.hold(0.0, until_s=10.0)
-    lamp.tick(10.0)
+    lamp.let_go(10.0)
     assert (lamp.value, lamp.due_s) == (1.0, None)
 
 
@@ -148,7 +148,7 @@ def test_without_pictures_an_output_does_as_it_is_told_when_its_time_by_hand_is_
     lamp.hold(0.0, until_s=10.0)
     lamp.lose()
     assert lamp.value == 0.0
-    lamp.tick(10.0)
+    lamp.let_go(10.0)
     assert lamp.value == 1.0
 
 
@@ -157,7 +157,7 @@ def test_a_manual_output_goes_back_to_what_it_was_before_its_time_by_hand() -> N
     lamp.hold(0.5)
     lamp.hold(1.0, until_s=10.0)
     lamp.hold(0.75, until_s=20.0)
-    lamp.tick(20.0)
+    lamp.let_go(20.0)
     assert (lamp.value, lamp.due_s) == (0.5, None)
 
 
@@ -166,7 +166,7 @@ def test_a_rule_that_changes_ends_the_time_by_hand() -> None:
     lamp.follow(True, 0.9, [], 0.0)
     lamp.hold(0.25, until_s=10.0)
     lamp.follow(False, 0.1, [], 5.0)
-    lamp.tick(10.0)
+    lamp.let_go(10.0)
     assert (lamp.value, lamp.due_s) == (0.0, None)
 
 
