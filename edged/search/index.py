@@ -221,7 +221,7 @@ def _marks(row: Sequence[object]) -> str:
 
 
 def _opened(path: Path, digest: bytes) -> tuple[sqlite3.Connection, int]:
-    """The database, created again where it is damaged or of another version; and the model's number."""
+    """The database, created again where it is damaged or of another version; the model's number."""
     try:
         return _prepared(path, digest)
     except sqlite3.OperationalError:
