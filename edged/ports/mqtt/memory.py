@@ -22,7 +22,7 @@ MOST_BYTES = 1 << 20
 """A larger file is none of ours."""
 
 
-class _Kept(msgspec.Struct, forbid_unknown_fields=False):
+class _Kept(msgspec.Struct):
     client_id: str
     retained: list[str] = []
     boot_id: str = ""

@@ -626,7 +626,7 @@ def test_only_a_session_with_commands_that_may_have_waited_is_not_resumed(
 ) -> None:
     limits = Limits(subscription_identifiers=False)
     session: Any = Scripted([], present=present, limits=limits)
-    kept = unconnected(*topics)
+    kept = unconnected(*topics, commands=bool(topics))
     if resumed:
         kept._greet(session)
     else:

@@ -454,12 +454,14 @@ def test_who_works_is_woken_for_what_cannot_go_at_once_and_for_nothing_else(benc
     bench.put()
     assert woken == ["work"]
     bench.connect()
+    assert woken == ["work", "work"]
     assert bench.delivery.live
     woken.clear()
     bench.put()
     assert woken == []
     bench.delivery.acknowledged(1)
-    assert woken == ["work"]
+    bench.delivery.refused(2, False)
+    assert woken == ["work", "work"]
 
 
 def test_an_acknowledgement_before_any_event_was_sent_is_that_of_no_event(bench: Bench) -> None:
