@@ -125,11 +125,26 @@ def test_what_never_fits_is_left_out_and_holds_nothing_up(bench: Refusing) -> No
     publish = bench.delivery._publish
     bench.delivery._publish = lambda _: NEVER
     bench.put(2)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 2
     bench.delivery._publish = publish
     bench.put()
     bench.acknowledge()
     assert bench.broker.got == [(1, 2, "refused"), (3, False)]
     assert (bench.delivery.refused_events, bench.consumer.cursor) == (2, 3)
+
+
+def test_a_gap_that_the_network_does_not_take_waits_and_the_event_after_it_too(
+    bench: Refusing,
+) -> None:
+    bench.connect()
+    bench.put()
+    bench.refuse()
+    bench.broker.there = False
+    bench.put()
+    bench.broker.there = True
+    bench.delivery.work()
+    assert bench.broker.got[1:] == [(1, 1, "refused"), (2, True)]
 
 
 def test_a_gap_that_the_broker_has_is_not_told_again(bench: Refusing) -> None:
