@@ -76,10 +76,9 @@ def test_each_thing_that_a_broker_lacks_is_a_problem_of_its_own() -> None:
     }
 
 
-def test_a_broker_that_takes_nothing_at_a_time_is_sent_one() -> None:
-    assert limits_of(properties(PacketTypes.CONNACK)).receive_maximum == 65535
-    said: Any = SimpleNamespace(ReceiveMaximum=0)
-    assert limits_of(said).receive_maximum == 1
+def test_a_broker_that_names_what_the_standard_does_not_allow_is_read_as_the_next_best() -> None:
+    said: Any = SimpleNamespace(ReceiveMaximum=0, MaximumQoS=2)
+    assert (limits_of(said).receive_maximum, limits_of(said).qos) == (1, 1)
 
 
 def test_a_broker_is_taken_at_its_word() -> None:
