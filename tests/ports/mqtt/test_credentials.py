@@ -6,12 +6,30 @@ from pathlib import Path
 
 import pytest
 
-from edged.config.schema import MqttConfig
-from edged.errors import PortError
+from edged.config.schema import MqttConfig, TlsConfig
+from edged.errors import ConfigError, PortError
 from edged.ports.mqtt import credentials
 
 LONGEST = 65535
 """Bytes of a text in MQTT, whose length takes two."""
+
+
+@pytest.mark.parametrize("name", ["username_file", "password_file"])
+def test_a_file_of_ours_must_be_there_and_be_no_folder(tmp_path: Path, name: str) -> None:
+    credentials.check(MqttConfig(**{name: __file__}))
+    with pytest.raises(ConfigError, match=f"mqtt.{name}: .* is not there; check the path"):
+        credentials.check(MqttConfig(**{name: str(tmp_path / "none")}))
+    with pytest.raises(ConfigError, match=f"mqtt.{name}: .* is a folder; name the file in it"):
+        credentials.check(MqttConfig(**{name: str(tmp_path)}))
+
+
+@pytest.mark.parametrize("name", ["ca_file", "cert_file", "key_file"])
+def test_a_file_of_tls_must_be_there_and_be_no_folder(tmp_path: Path, name: str) -> None:
+    credentials.check(MqttConfig(tls=TlsConfig(**{name: __file__})))
+    with pytest.raises(ConfigError, match=f"mqtt.tls.{name}: .* is not there; check the path"):
+        credentials.check(MqttConfig(tls=TlsConfig(**{name: str(tmp_path / "none")})))
+    with pytest.raises(ConfigError, match=f"mqtt.tls.{name}: .* is a folder; name the file in it"):
+        credentials.check(MqttConfig(tls=TlsConfig(**{name: str(tmp_path)})))
 
 
 def test_without_any_there_is_neither_a_user_nor_a_password() -> None:
@@ -40,8 +58,8 @@ def test_a_password_is_as_long_as_mqtt_can_carry_and_no_longer(tmp_path: Path, l
 
 def test_what_cannot_be_read_is_told_with_its_option(tmp_path: Path) -> None:
     file = tmp_path / "user"
-    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: "):
+    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: .*No such file"):
         credentials.user(MqttConfig(username_file=str(file)))
     file.write_bytes(b"\xff")
-    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: "):
+    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: it is not UTF-8"):
         credentials.user(MqttConfig(username_file=str(file)))

@@ -147,7 +147,8 @@ def test_a_boot_without_a_name_is_like_no_other(
     memory = Memory(tmp_path / "memory", "porch")
     memory.heard(1234.5)
     memory.save()
-    assert Memory(tmp_path / "memory", "porch").heard_s == -math.inf
+    again = Memory(tmp_path / "memory", "porch")
+    assert (again.client_id, again.heard_s) == (memory.client_id, -math.inf)
 
 
 def test_without_a_file_it_knows_for_this_run_alone() -> None:

@@ -36,6 +36,7 @@ def test_the_output_that_is_to_be_set_is_named_by_the_topic(topic: str, output: 
     ("topic", "may_be"),
     [
         ("asker/1", True),
+        ("x", True),
         ("home/edged2", True),
         ("home", True),
         ("x" * 256, True),
