@@ -19,5 +19,5 @@ def test_without_a_certificate_that_can_be_used_nothing_is_connected(
     file = tmp_path / "file"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(PortError, match="mqtt.tls: the certificate files cannot be used: "):
+    with pytest.raises(PortError, match=r"mqtt\.tls: the certificate files cannot be used: "):
         tls.context(TlsConfig(enabled=True, **{name: str(file)}))
