@@ -144,7 +144,7 @@ def secrets_in(pipeline: str) -> list[str]:
         for match in _PROPERTY.finditer(pipeline)
         if _public(match) != match[3]
         for secret in ([*_hidden(match[3])] if match[1] in _PLACES else [_bare(match[3])])
-        if len(secret) >= _TELLING or is_secret(match[1])
+        if len(secret) >= _TELLING
     }
     found |= {*_hidden(pipeline)}
     found |= {secret.partition(":")[2] for secret in found}
