@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edged.commands import Reply
-from edged.config.schema import JournalConfig, MqttConfig
+from edged.config.schema import Config, JournalConfig, MqttConfig
 from edged.core import Ended, OutputState, Result
 from edged.errors import CameraError
 from edged.journal.journal import Journal
@@ -24,7 +24,9 @@ from edged.ports.mqtt.commands import Return
 from edged.ports.mqtt.connection import FAREWELL_S
 from edged.ports.mqtt.limits import TooLargeError
 from edged.ports.mqtt.memory import Memory
-from edged.ports.mqtt.port import PENDING_REPLIES, PENDING_REPORTS, UNSENT_OF_A_KIND, MqttPort
+from edged.ports.mqtt.newest import UNSENT_OF_A_KIND
+from edged.ports.mqtt.port import PENDING_REPORTS, MqttPort
+from edged.ports.mqtt.replies import PENDING as PENDING_REPLIES
 from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.reports import event, health, result
 
@@ -74,6 +76,8 @@ class Alone:
         self.port = RecordedPort(config, folder, Mailbox())
         self.wire = Wire()
         self.port._connection = self.wire  # type: ignore[assignment]
+        self.port._newest._connection = self.wire  # type: ignore[assignment]
+        self.port._replies._connection = self.wire  # type: ignore[assignment]
 
     def turn(self) -> None:
         """One turn of the worker."""
@@ -100,29 +104,29 @@ def alone(tmp_path: Path) -> Alone:
 
 def test_what_the_network_cannot_send_in_time_is_skipped_and_counted(alone: Alone) -> None:
     for _ in range(UNSENT_OF_A_KIND + 2):
-        alone.port._publish_newest("a", b"")
+        alone.port._newest.publish("a", b"")
     assert len(alone.wire.sent) == UNSENT_OF_A_KIND
     assert alone.dropped() == 2
     alone.wire.out = True
-    alone.port._publish_newest("a", b"")
+    alone.port._newest.publish("a", b"")
     assert alone.wire.sent[-1][0] == "a"
     assert alone.dropped() == 2
 
 
 def test_what_an_ended_connection_has_not_sent_holds_nothing_up(alone: Alone) -> None:
     for _ in range(UNSENT_OF_A_KIND):
-        alone.port._publish_newest("a", b"")
+        alone.port._newest.publish("a", b"")
     alone.wire.up = False
-    alone.port._publish_newest("a", b"")
+    alone.port._newest.publish("a", b"")
     assert len(alone.wire.sent) == UNSENT_OF_A_KIND + 1
 
 
 def test_what_did_not_go_to_the_network_is_not_waited_for(alone: Alone) -> None:
     alone.wire.publish = lambda *_, **__: None  # type: ignore[method-assign]
     for _ in range(UNSENT_OF_A_KIND + 1):
-        alone.port._publish_newest("a", b"")
-    assert alone.port._unsent == {"a": deque()}
-    assert alone.port._skipped == 0
+        alone.port._newest.publish("a", b"")
+    assert alone.port._newest._unsent == {"a": deque()}
+    assert alone.port._newest.skipped == 0
 
 
 def test_the_oldest_report_is_skipped_when_too_many_wait(alone: Alone) -> None:
@@ -189,7 +193,7 @@ def test_the_state_is_told_once_and_again_after_a_reload(alone: Alone) -> None:
     assert told() == ["edged/porch/camera/availability", "edged/porch/state"]
     alone.port.write(result(2))
     assert told() == []
-    alone.port.reconfigure(MqttConfig())
+    alone.port.reconfigure(Config(device="porch", mqtt=alone.port._mqtt))
     alone.port.write(result(3))
     assert told() == ["edged/porch/state"]
 
@@ -215,7 +219,7 @@ def test_the_journal_knows_it_by_a_name_that_an_update_keeps(alone: Alone, tmp_p
 
 def test_connecting_waits_as_long_for_the_first_result_as_it_is_told(tmp_path: Path) -> None:
     journal = Journal("porch", JournalConfig(path=str(tmp_path / "events.db")))
-    port = MqttPort("porch", MqttConfig(), journal, Mailbox(), head_start_s=7.0)
+    port = MqttPort(Config(device="porch"), journal, Mailbox(), head_start_s=7.0)
     waits: list[float | None] = []
     begun = SimpleNamespace(wait=waits.append)
     port._connection._first_done = begun  # type: ignore[assignment]
@@ -380,7 +384,7 @@ def test_at_the_start_what_is_not_wanted_any_more_is_emptied(
 def test_a_picture_that_is_still_to_be_kept_is_not_emptied_at_a_reload(tmp_path: Path) -> None:
     alone = Alone(tmp_path, image_retain=True)
     alone.port._memory.retain([IMAGE])
-    alone.port.reconfigure(alone.port._mqtt)
+    alone.port.reconfigure(alone.port._config)
     assert IMAGE not in dict(alone.port._retained.take())
 
 
@@ -443,3 +447,9 @@ def test_the_oldest_answer_is_skipped_when_too_many_wait(alone: Alone) -> None:
         f"me/{number}" for number in range(1, PENDING_REPLIES + 1)
     ]
     assert alone.dropped() == 1
+
+
+def test_to_send_everything_again_the_worker_is_woken(alone: Alone) -> None:
+    alone.port._work_due.clear()
+    alone.port._send_again()
+    assert alone.port._work_due.is_set()
