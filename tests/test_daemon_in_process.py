@@ -360,7 +360,7 @@ def test_while_an_input_senses_somebody_it_is_awake(
 ) -> None:
     sensed = threading.Event()
     sensed.set()
-    monkeypatch.setattr(build.Ports, "sensed", lambda _: sensed.is_set())
+    monkeypatch.setattr(GpioPort, "sensed", lambda _: sensed.is_set())
     living = Living(tmp_path, "rocket.jpg")
     living.add("\n[idle]\nafter_s = 0.02\n")
     living.start()
@@ -761,7 +761,7 @@ def test_the_end_of_what_was_left_open_is_seen_on_no_frame_and_says_nothing_of_n
 
 
 def test_what_was_left_open_is_ended_however_many_ask_for_something(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     for _ in range(CONTROLS):
         daemon._mailbox.post(Request(Wake()))
     daemon._post_left_open(["dog"])
