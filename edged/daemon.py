@@ -245,7 +245,7 @@ class Daemon:
         return OutputAnswer(name=command.name, value=value)
 
     def _post_left_open(self, rules: Sequence[str]) -> None:
-        self._mailbox.post(Request(EndLeftOpen(rules=rules), "the journal"), bounded=False)
+        self._mailbox.post(Request(EndLeftOpen(rules=rules)), bounded=False)
 
     def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
         """What held when an earlier run ended without a word is over, unless it holds again."""
