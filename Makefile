@@ -55,7 +55,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker, outputs and page, with nothing configured
 	@# The page ends with the daemon, and not the other way round.
-	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; \
+	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; trap exit INT TERM; \
 		$(BIN)/edged run --config config/demo.toml
 
 screenshots: $(VENV)/test.stamp ## pictures of the page for docs/web.md; needs Debian's chromium

@@ -39,6 +39,9 @@ LINGER_S = 3.0
 
 RETRY_MIN_S, RETRY_MAX_S = 0.5, 5.0
 
+TOLD_FAILURE = 3
+"""The attempt to reach the daemon whose failure is logged."""
+
 T = TypeVar("T")
 
 
@@ -191,7 +194,8 @@ class Live:
                     self._note(message, reader)
             except EdgedError as error:
                 failures += 1
-                if failures == 1:
+                # Both may be starting, and the page says it at once.
+                if failures == TOLD_FAILURE:
                     log.warning("%s", error)
                 self.trouble = str(error)
                 self._tell()

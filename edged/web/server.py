@@ -214,4 +214,6 @@ def address(web: WebConfig) -> str:
     """As a person types it into a browser."""
     scheme = "https" if web.tls.cert_file else "http"
     host = f"[{web.listen}]" if ":" in web.listen else web.listen
+    if web.listen in ("0.0.0.0", "::"):  # noqa: S104 (read, and not bound)
+        host = socket.gethostname()
     return f"{scheme}://{host}:{web.port}/"

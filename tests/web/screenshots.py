@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = "/usr/bin/chromium"
-SIZES = {1280: 1400, 390: 844}
+SIZES = {1280: 1480, 390: 844}
 
 CONFIG = """
 device = "porch"
@@ -28,6 +29,8 @@ device = "porch"
 kind = "demo"
 [decide]
 smoothing_s = 0.5
+enter = 0.8
+exit = 0.5
 [[rule]]
 name = "cat"
 labels = ["cat"]
@@ -107,7 +110,9 @@ def take(browser: Browser, address: str, folder: Path, settle_s: float) -> None:
             time.sleep(settle_s)
             page.set_input_files("#file", "tests/pictures/cat.jpg")
             page.wait_for_selector("#own-classes li")
-            page.locator("#scene", has_text="cat").wait_for(timeout=120_000)
+            # Of the demo's photographs, the one of a cat.
+            sure = page.locator("#classes li:first-child", has_text=re.compile(r"^cat9\d%$"))
+            sure.wait_for(timeout=120_000)
             page.screenshot(
                 path=folder / f"page-{width_px}-{scheme}.jpg",
                 type="jpeg",

@@ -271,6 +271,8 @@ def test_an_address_that_is_taken_is_told() -> None:
         (WebConfig(), "http://127.0.0.1:8080/"),
         (WebConfig(listen="::1", port=80), "http://[::1]:80/"),
         (WebConfig(tls=WebTlsConfig(cert_file="c")), "https://127.0.0.1:8080/"),
+        (WebConfig(listen="0.0.0.0"), f"http://{socket.gethostname()}:8080/"),  # noqa: S104
+        (WebConfig(listen="::", port=90), f"http://{socket.gethostname()}:90/"),
     ],
 )
 def test_the_address_is_printed_as_it_is_typed(web: WebConfig, address: str) -> None:
