@@ -116,10 +116,10 @@ def _picamera2(camera: CameraConfig, _sleep: Sleep) -> Source:
     return Picamera2Source(camera)
 
 
-def _v4l2(camera: CameraConfig, _sleep: Sleep) -> Source:
+def _v4l2(camera: CameraConfig, sleep: Sleep) -> Source:
     from edged.cameras.v4l2 import V4l2Source
 
-    return V4l2Source(camera)
+    return V4l2Source(camera, sleep=sleep)
 
 
 def _video(camera: CameraConfig, sleep: Sleep) -> Source:
@@ -128,10 +128,10 @@ def _video(camera: CameraConfig, sleep: Sleep) -> Source:
     return VideoSource(camera, sleep=sleep)
 
 
-def _gstreamer(camera: CameraConfig, _sleep: Sleep) -> Source:
+def _gstreamer(camera: CameraConfig, sleep: Sleep) -> Source:
     from edged.cameras.gstreamer import GStreamerSource
 
-    return GStreamerSource(camera)
+    return GStreamerSource(camera, sleep=sleep)
 
 
 def _directory(camera: CameraConfig, sleep: Sleep) -> Source:

@@ -32,9 +32,11 @@ _REASONS = {
     "ArgumentError": "no such address, or its pictures are too large; check camera.source",
     "ConnectionRefusedError": "the connection is refused; check that it is on, and the port",
     "DemuxerNotFoundError": "this PyAV has no reader for it; use another address or format",
+    "EOFError": "it ends before its first frame; check that it is video",
     "FileNotFoundError": "there is no such file; set camera.source, an address with its scheme (rtsp://)",
     "HTTPForbiddenError": "it forbids access; check the user's rights there",
     "HTTPNotFoundError": "it has no such stream; check the path in camera.source",
+    "HTTPServerError": "it reports a fault of its own (HTTP 5xx); restart the camera",
     "HTTPUnauthorizedError": "user or password is missing or wrong; check camera.source",
     "InvalidDataError": "its data cannot be understood; check that it is video",
     "IsADirectoryError": "it is a folder; set camera.source to a file",
@@ -83,6 +85,8 @@ class VideoSource:
         self._turned = UPRIGHT
         self._jpeg = False
         self._jpegs: JpegStream | None = None
+        # Whether HTTP has answered with something, whatever it is.
+        self._answers = False
         self._delivered = False
         self._limit_s = self._deadline_s = 0.0
         self._opened_s = self._told_s = 0.0
@@ -139,7 +143,7 @@ class VideoSource:
             raise CameraError(
                 f"{self.name}: PyAV is not installed; get it with: pip install 'edged[video]'"
             ) from error
-        self._delivered = False
+        self._delivered = self._answers = False
         self._came = ""
         self._expect(limit_s or self._camera.start_s)
         if self._camera.source.startswith("http") and self._find_jpegs():
@@ -199,6 +203,7 @@ class VideoSource:
         FFmpeg has a reader for such streams, and refuses what browsers show.
         """
         self._connect("data")
+        self._answers = True
         self._jpegs = jpegs = JpegStream()
         packets = self._packets()
         found: list[bytes] = []
@@ -207,6 +212,11 @@ class VideoSource:
             if packet is None:
                 break
             found += jpegs.feed(bytes(packet))
+        if jpegs.is_page:
+            raise CameraError(
+                f"{self.name}: it answers with a web page (text/html) and no video; check user, "
+                "password and path in camera.source"
+            )
         if not jpegs.plausible:
             self._jpegs = None
             self._close()
@@ -339,6 +349,9 @@ class VideoSource:
         overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._limit_s
         if overdue or kind in ("ExitError", "TimeoutError"):
             return self._nothing_came()
+        if kind == "OSError" and self._answers and not self._delivered:
+            # FFmpeg's word for the end of an answer whose length nobody told.
+            kind = "EOFError"
         if kind == "OSError" and self._network:
             return CameraError(
                 f"{self.name}: no connection, or it broke; check the name and the network"
