@@ -88,7 +88,7 @@ class VideoSource:
         # Whether HTTP has answered with something, whatever it is.
         self._answers = False
         self._delivered = False
-        self._limit_s = self._deadline_s = 0.0
+        self._limit_s = self._deadline_s = self._opening_s = 0.0
         self._opened_s = self._told_s = 0.0
         # The word for what has come since the last good frame: nothing, packets, a key frame.
         self._came = ""
@@ -100,7 +100,7 @@ class VideoSource:
     @property
     def due_s(self) -> float:
         """See `edged.cameras.source.ScheduledSource`."""
-        return self._schedule.due_s
+        return max(self._schedule.due_s, self._opening_s)
 
     @property
     def silence_s(self) -> float:
@@ -146,8 +146,12 @@ class VideoSource:
         self._delivered = self._answers = False
         self._came = ""
         self._expect(limit_s or self._camera.start_s)
-        if self._camera.source.startswith("http") and self._find_jpegs():
-            return
+        if self._camera.source.startswith("http"):
+            if self._find_jpegs():
+                return
+            # Asked once more, it takes its time once more.
+            self._expect(self._camera.start_s)
+            self._opening_s = self._deadline_s
         self._connect()
         container = self._container
         streams = container.streams.video

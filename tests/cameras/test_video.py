@@ -388,6 +388,22 @@ def test_an_answer_over_http_that_is_no_video_is_told_as_what_it_is(
         pass
 
 
+def test_a_stream_over_http_may_take_its_first_frame_s_though_it_is_asked_twice(
+    serve: Callable[..., str],
+) -> None:
+    time, film = Time(), encoded([RED, GREEN] * 10, "libx264", "mpegts")
+
+    def answer_late(connection: socket.socket) -> None:
+        time.now_s += 80.0
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + film)
+
+    address = serve(answer_late)
+    with source(f"http://{address}/a.ts", time, first_frame_s=100.0) as video:
+        assert colour(video.grab()) == RED
+        # What waits for it knows.
+        assert video.due_s == 1000.0 + 80.0 + 100.0
+
+
 def mjpeg(connection: socket.socket, colours: list[tuple[int, int, int]]) -> None:
     connection.sendall(
         b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
