@@ -40,7 +40,7 @@ def said() -> dict[str, Any]:
     return {
         f"edged/porch/{topic}": json.loads(message.json())
         for topic, message in {
-            "state": results.state(result(), at),
+            "state": results.state(result().scene, result().frame.number, at),
             "health": device.health(health(), at),
             "event": events.event(event(), at),
             "output/lamp/state": device.output(OutputState("lamp", 1.0, 1.0), at),

@@ -38,7 +38,10 @@ _HEAD = re.compile(
     rb"(?:^|\r?\n)(?:((?:--[^\r\n]{1,200}|[!-9;-~]{1,200}))[ \t]*(\r?\n))?"
     rb"((?:[A-Za-z][\w-]{0,63}[ \t]*:[^\n]{0,400}\n)*)(?:\r?\n)+\Z"
 )
-_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html\b", re.I | re.S)
+_PAGE = re.compile(
+    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,9})\s*$", re.IGNORECASE | re.MULTILINE)
 
 
