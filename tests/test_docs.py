@@ -54,6 +54,13 @@ def rendered(template: str, **values: Any) -> str:
     return environment.from_string(template).render(**values)
 
 
+def test_home_assistant_takes_what_is_not_known_for_unknown_and_not_for_off() -> None:
+    entities = yaml.safe_load(blocks(ROOT / "docs" / "home-assistant.md", "yaml")[0])["mqtt"]
+    unknown = json.loads(results.undecided(None, Moment("porch", 10.0, 1.7e9)).json())
+    for entity in (entities["binary_sensor"][0], entities["sensor"][0]):
+        assert rendered(entity["value_template"], value_json=unknown) == "None"
+
+
 def test_home_assistant_reads_what_edged_says() -> None:
     (text, automation) = blocks(ROOT / "docs" / "home-assistant.md", "yaml")
     entities = yaml.safe_load(text)["mqtt"]
