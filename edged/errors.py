@@ -39,6 +39,10 @@ class ModelError(EdgedError):
     exit_status = 65
 
 
+class UnlabelledError(ModelError):
+    """The model has no labels: its classes have numbers only."""
+
+
 class PictureError(EdgedError):
     """A picture cannot be read: say so and go on with the next.
 

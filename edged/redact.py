@@ -101,6 +101,13 @@ def redacted_value(value: str) -> str:
     return redacted(f"{MASK}@{host}" if at else value)
 
 
+def origin(url: str) -> str:
+    """Scheme, host and port of an address; whatever comes after may hold a secret."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = re.split(r"[?#]", rest)[0].rpartition("@")[2].partition("/")
+    return f"{scheme}://{host}" + (f"/{MASK}" if slash and (path or "?" in url) else "")
+
+
 def public_name(source: str) -> str:
     """A camera's `source` without user, password, query and whatever else may hold a secret."""
     scheme, slashes, rest = source.partition("://")

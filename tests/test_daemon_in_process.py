@@ -29,13 +29,15 @@ from edged.journal.reader import Reader
 from edged.logs import TextFormat
 from edged.mailbox import CONTROLS
 from edged.notify import Notifier
+from edged.opening import Opening
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
 from edged.ports.control.client import ControlClient, DaemonAbsentError, DaemonError
 from edged.ports.gpio.port import GpioPort
 from edged.ports.log import LogPort
 from edged.ports.mqtt.connection import Connection
-from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
+from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, free_port, wait_until
+from tests.ports.webhook.strict_receiver import StrictReceiver
 
 __all__ = ["broker", "brokers"]
 
@@ -130,7 +132,7 @@ class Living:
 
     def start(self, **options: Any) -> Living:
         """Until the first frame."""
-        self.daemon = Daemon(self.path, notifier=self.told, **options)
+        self.daemon = Daemon(Opening(self.path), notifier=self.told, **options)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         wait_until(lambda: self.failure or self.told.states)
@@ -190,15 +192,11 @@ class Watching:
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The process is given back as it was: logging, garbage collection, signals."""
+    """The process is given back as it was."""
     monkeypatch.setattr(reload, "SETTLED_S", 0.0)
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
     gc.enable()
     gc.unfreeze()
 
@@ -503,7 +501,7 @@ def test_garbage_is_looked_for_while_frames_come_but_not_in_what_the_start_has_b
 def test_garbage_is_looked_for_again_after_a_start_that_failed(living: Living) -> None:
     living.change('labels = ["cat"]', 'labels = ["dragon"]')
     with pytest.raises(ConfigError, match="dragon"):
-        Daemon(living.path, notifier=living.told).run()
+        Daemon(Opening(living.path), notifier=living.told).run()
     assert gc.isenabled()
     assert not (living.folder / "edged.sock").exists()
 
@@ -511,10 +509,10 @@ def test_garbage_is_looked_for_again_after_a_start_that_failed(living: Living) -
 def test_a_wrong_configuration_is_refused_before_anything_is_opened(living: Living) -> None:
     living.change("enter = 0.3", "enter = 1.3")
     with pytest.raises(ConfigError, match=r"decide\.enter"):
-        Daemon(living.path)
+        Opening(living.path)
     living.change("enter = 1.3", "enter = 0.3")
     with pytest.raises(ConfigError, match=r"decide\.exit"):
-        Daemon(living.path, ["decide.exit=7"])
+        Opening(living.path, ["decide.exit=7"])
 
 
 def test_outputs_are_at_their_safe_level_before_the_broker_is_told_goodbye(
@@ -560,7 +558,7 @@ def test_a_lamp_follows_its_rule_and_the_hand_and_goes_off_at_the_end(living: Li
 
 def test_an_output_that_is_not_there_is_refused(living: Living) -> None:
     living.start()
-    with pytest.raises(CommandError, match="'bell': no such output; none is configured"):
+    with pytest.raises(CommandError, match='no output is named "bell"; there are: none'):
         living.ask("set-output", name="bell", value=1)
 
 
@@ -586,7 +584,7 @@ def test_a_trace_has_the_stages_of_the_frames(living: Living, tmp_path: Path) ->
 
 def signalled(living: Living, when_ready: Callable[[], None]) -> Daemon:
     """Run in the main thread, as the command line does, and do `when_ready` beside it."""
-    daemon = Daemon(living.path, notifier=living.told)
+    daemon = Daemon(Opening(living.path), notifier=living.told)
 
     def act() -> None:
         try:
@@ -626,7 +624,7 @@ def test_a_hangup_reloads(living: Living, said: Said) -> None:
 
 
 def test_hang_ups_are_one_reload_until_it_begins_and_are_lost_in_no_flood(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     begun: list[Request[Any]] = []
     daemon._reloader = SimpleNamespace(begin=begun.append)  # type: ignore[assignment]
     with ExitStack() as stack:
@@ -666,7 +664,7 @@ def test_a_file_that_is_emptied_is_refused_at_a_reload(living: Living) -> None:
 
 
 def test_without_systemd_it_runs_as_well(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
@@ -741,3 +739,63 @@ def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Liv
     assert living.status()["rules"] == {}
     shutil.copy(PICTURES / "cat.jpg", picture)
     wait_until(lambda: living.status()["outputs"] == {"lamp": 1.0})
+
+
+def test_a_threshold_by_command_decides_at_once_and_in_the_next_run(
+    living: Living, said: Said
+) -> None:
+    living.change("enter = 0.3", "enter = 1.0")
+    living.start()
+    assert living.status()["rules"]["cat"]["active"] is False
+    answer = living.ask("set-threshold", rule="cat", threshold="enter", value=0.3)
+    assert answer == {"type": "threshold", "rule": "cat", "enter": 0.3, "exit": 0.1}
+    wait_until(lambda: living.status()["rules"]["cat"]["active"])
+    assert "rule cat: enter is 0.3, set by the control socket" in said
+    with pytest.raises(CommandError, match="exit must be at most enter"):
+        living.ask("set-threshold", rule="cat", threshold="exit", value=0.4)
+    living.ask("reload")
+    living.frames_more()
+    assert living.status()["rules"]["cat"]["active"] is True
+    living.stop()
+
+    again = Living(living.folder)
+    again.change("enter = 0.3", "enter = 1.0")
+    again.start()
+    try:
+        wait_until(lambda: again.status()["rules"]["cat"]["active"])
+        again.change("enter = 1.0", "enter = 0.9999")
+        again.ask("reload")
+        again.frames_more()
+        assert "enter is 0.9999, as the configuration says since" in said
+    finally:
+        again.stop()
+
+
+def test_the_number_in_home_assistant_changes_the_threshold_and_says_so(
+    living: Living, broker: Broker
+) -> None:
+    living.change("enabled = false", f"port = {broker.port}")
+    with Listener(broker.port, "edged/test/thresholds", "homeassistant/#") as home:
+        living.start()
+        described = json.loads(home.next("homeassistant/device/edged_test/config").payload)
+        number = described["cmps"]["number.exit_cat"]
+        assert json.loads(home.next(number["state_topic"]).payload)["rules"]["cat"]["exit"] == 0.1
+        command = number["command_template"].replace("{{ value }}", "0.2")
+        wait_until(lambda: living.status()["broker_problems"] == [])
+        home.send(number["command_topic"], command)
+        assert json.loads(home.next(number["state_topic"]).payload)["rules"]["cat"]["exit"] == 0.2
+
+
+def test_the_daemon_posts_its_events_and_status_names_a_receiver_that_is_away(
+    living: Living,
+) -> None:
+    with StrictReceiver() as receiver:
+        living.add(f'[[webhook]]\nname = "here"\nurl = "{receiver.url}"\n')
+        living.add(f'[[webhook]]\nname = "away"\nurl = "http://127.0.0.1:{free_port()}/"\n')
+        living.start()
+        wait_until(lambda: receiver.taken() == [1])
+        wait_until(lambda: living.status()["webhook_problems"])
+        (line,) = living.status()["webhook_problems"]
+        assert line.startswith("webhook away ")
+        living.stop()
+        assert [got.json["reason"] for got in receiver.got] == [None, "stop"]

@@ -47,6 +47,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "rule": {"name": "cat", "labels": ["cat"]},
     "output": {"name": "lamp", "pin": 17, "rule": "cat"},
     "input": {"name": "door", "pin": 27},
+    "webhook": {"name": "hook", "url": "http://127.0.0.1:9/"},
 }
 
 
@@ -109,11 +110,19 @@ def test_the_schema_is_searched_as_deep_as_it_is() -> None:
 
 
 @TEXT
-@pytest.mark.parametrize("kind", ["auto", "video", "gstreamer", "directory", "v4l2"])
-def test_no_check_of_the_configuration_tells_it(option: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        *(("auto", "/dev/video0"), ("video", "x"), ("gstreamer", "a ! appsink")),
+        *(("directory", "x"), ("v4l2", "/dev/video0")),
+    ],
+)
+def test_no_check_of_the_configuration_tells_it(
+    option: str, kind: str, source: str, tmp_path: Path
+) -> None:
     path = tmp_path / "edged.toml"
     for secret in forms(option):
-        base: dict[str, Any] = {"camera": {"kind": kind, "source": "x"}}
+        base: dict[str, Any] = {"camera": {"kind": kind, "source": source}}
         path.write_text(planted(option, secret, base))
         try:
             said = effective(load(path))
@@ -165,6 +174,11 @@ def test_no_daemon_tells_it(
             assert isinstance(living.failure, EdgedError), "a traceback"
             said.append(str(living.failure))
         payloads = list(listener.messages.queue)
-    said += [message.payload.decode("utf-8", "replace") for message in payloads]
+    said += [
+        message.payload.decode("utf-8", "replace")
+        for message in payloads
+        # It names topics, which everybody at the broker sees.
+        if option != "mqtt.prefix" or not message.topic.endswith("/config")
+    ]
     assert [text for text in said if SECRET in text] == []
     assert "".join(said)

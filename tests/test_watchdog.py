@@ -35,8 +35,11 @@ def test_it_is_fed_for_frames_and_not_while_one_is_overdue(
     frame_came: bool, error: str | None, fed: bool
 ) -> None:
     told = Told()
-    Watchdog(told).feed(frame_came=frame_came, camera_error=error)
+    beats: list[None] = []
+    Watchdog(told, lambda: beats.append(None)).feed(frame_came=frame_came, camera_error=error)
     assert told.said == (["alive", "ready"] if fed else [])
+    # The guard of the pins hears what systemd hears.
+    assert len(beats) == fed
 
 
 def test_it_is_fed_while_a_camera_that_is_away_is_tried_again() -> None:
@@ -56,7 +59,7 @@ def test_ready_is_said_once() -> None:
 def test_a_camera_whose_next_frame_is_not_due_is_no_hang() -> None:
     told = Told()
     now_s = [0.0]
-    watchdog = Watchdog(told, lambda: now_s[0])
+    watchdog = Watchdog(told, clock=lambda: now_s[0])
     watchdog.feed(frame_came=True, camera_error=None, due_s=100.0)
     now_s[0] = 99.0
     watchdog.feed(frame_came=False, camera_error=None, due_s=100.0)
@@ -69,7 +72,7 @@ def test_a_camera_whose_next_frame_is_not_due_is_no_hang() -> None:
 def test_systemd_is_told_once_how_long_the_first_frame_may_take() -> None:
     told = Told()
     now_s = [10.0]
-    watchdog = Watchdog(told, lambda: now_s[0])
+    watchdog = Watchdog(told, clock=lambda: now_s[0])
     for now_s[0] in (10.0, 20.0, 30.0):
         watchdog.feed(frame_came=False, camera_error=None, due_s=210.0)
     watchdog.feed(frame_came=True, camera_error=None, due_s=230.0)

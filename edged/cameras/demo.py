@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edged import install
 from edged.cameras.orient import reduced_px
 from edged.cameras.pace import Pace
 from edged.cameras.source import Capture
@@ -94,7 +95,7 @@ def photographs() -> list[Path]:
     if not found:
         raise CameraError(
             "demo: its photographs are not installed; connect a camera, "
-            "or get them with: pip install 'edged[demo]'"
+            f"or get them with: {install.command('scikit-image')}"
         )
     return found
 

@@ -259,7 +259,7 @@ class NewestFrame:
         self._tell("damaged", None)
 
     def _note_change(self, pixels: Pixels, live: bool) -> None:
-        """Tell of a live picture that has not changed by a bit for ``frozen_s``."""
+        """Report a live picture that has been the same for ``frozen_s``."""
         limit_s = self._camera.frozen_s
         if not (live and limit_s):
             return
@@ -270,8 +270,8 @@ class NewestFrame:
         elif now_s - self._changed_s >= limit_s:
             self._tell(
                 "frozen",
-                f"{self.name}: the picture has not changed by a bit for {limit_s:g} s; "
-                "it is dark, or the camera hangs: start it anew",
+                f"{self.name}: the picture has been frozen for {limit_s:g} s; "
+                "it is dark, or the camera hangs: restart it",
             )
         self._seen = pixels
 

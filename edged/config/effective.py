@@ -11,6 +11,7 @@ from edged.redact import (
     MASK,
     is_secret,
     names_file,
+    origin,
     public_name,
     public_option,
     public_path,
@@ -23,6 +24,7 @@ def effective(config: Config) -> str:
     """Every option with its value, defaults included; loading the text gives `config` again.
 
     But for what is or may be a secret, which is ``***``: in the camera's address or pipeline, in
+    the addresses of webhooks, in
     the options of a delegate, in values named so, and in names of files that are not there. Options
     of a rule that follow ``[decide]`` are absent.
     """
@@ -37,6 +39,8 @@ def effective(config: Config) -> str:
     plain["model"]["delegate_options"] = {
         key: public_option(value) for key, value in options.items()
     }
+    for webhook in plain["webhook"]:
+        webhook["url"] = origin(webhook["url"])
     return tomli_w.dumps(_redacted(plain))
 
 

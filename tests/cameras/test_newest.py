@@ -471,7 +471,7 @@ def test_a_picture_that_does_not_change_by_a_bit_is_told_until_it_does(
         still(), 30.0, still(), 31.0, still(), 1.0, capture(8), config=FREEZING, caplog=caplog
     )
     assert errors[:2] == [None, None]
-    assert "not changed by a bit for 60 s" in str(errors[2])
+    assert "frozen for 60 s" in str(errors[2])
     assert errors[3] is None
     assert "delivers other pictures again" in caplog.text
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -273,9 +274,11 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         pass
 
 
-def test_without_pyav_the_extra_is_named(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyav_the_command_that_installs_it_is_named(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(CameraError, match=r"edged\[video\]"), source(film):
+    with pytest.raises(CameraError, match="-m pip install av"), source(film):
         pass
 
 
@@ -424,6 +427,35 @@ def test_an_mjpeg_stream_is_shown_until_it_is_cut(serve: Callable[..., str]) -> 
     with live(f"http://user:secret@{serve(answer)}/video") as video:
         seen = [colour(capture) for capture in until_it_fails(video, "broke|ended")]
     assert seen == [RED, GREEN, BLUE]
+
+
+@pytest.mark.parametrize("container", ["mpegts", "matroska"])
+def test_a_stream_that_is_cut_says_that_the_connection_ended(
+    serve: Callable[..., str], container: str
+) -> None:
+    data = encoded([RED, GREEN, BLUE] * 20, "mpeg4", container, (480, 640))
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + data[: len(data) // 2])
+
+    with live(f"http://{serve(answer)}/video") as video:
+        assert until_it_fails(video, "the connection ended")
+
+
+def test_data_that_ends_in_the_middle_of_a_stream_is_a_connection_that_ended(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import av
+
+    def cut(*_: object) -> Iterator[object]:
+        raise av.error.InvalidDataError(1, "Invalid data found when processing input")
+        yield
+
+    with live(f"http://{serve(lambda connection: mjpeg(connection, [RED] * 3))}/video") as video:
+        assert colour(video.grab()) == RED
+        monkeypatch.setattr(video, "_container", SimpleNamespace(demux=cut, close=lambda: None))
+        monkeypatch.setattr(video, "_frames", video._packets())
+        until_it_fails(video, "the connection ended")
 
 
 def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
