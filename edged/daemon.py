@@ -203,9 +203,9 @@ class Daemon:
             self._attention,
             self._ports.output_values(),
             self._ports.broker_problems(),
-            self._ports.webhook_problems(),
             self._ports.broker_state(),
             self._journal.last,
+            self._ports.webhook_problems(),
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
