@@ -19,7 +19,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board home-assistant node-red esphome fuzz-models mutants conformance field model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run test lint check format arm board home-assistant node-red esphome fuzz-models mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -121,6 +121,9 @@ conformance: $(VENV)/test.stamp ## edged beside Pillow and a bare interpreter; A
 
 field: $(VENV)/test.stamp ## what brokers, cameras, pins and clocks do in the field: case by case
 	$(BIN)/python -m tests.field --out docs/reports/field.md
+
+torture: $(VENV)/test.stamp ## what is done to edged on purpose, again and again; ARGS="--only guard --seconds 60"
+	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
 
 # Home Assistant names a newer patch of Python 3.13 as its least; what is used of it here runs on any.
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.13)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 from benchmarks import material
@@ -21,11 +21,12 @@ from benchmarks.broker import Listener
 from benchmarks.configuration import lamp
 from benchmarks.results import Part, Plot, Times
 from benchmarks.rig import Rig, rig, still
+from benchmarks.watched_guard import Changes
 from edged.cameras.newest import NewestFrame, SourceEnded
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
-from edged.ports.gpio.mock_pins import MockPin
+from edged.guard import process
 
 CHANGES = 250
 SECONDS_A_RATE = 3
@@ -83,15 +84,16 @@ def measure(folder: Path, port: int) -> Part:
     camera = _camera(source)
     listener = Listener(port, "edged/bench/event")
     with (
-        _watched_pins() as pins,
+        _watched_pins(folder) as changes,
         rig(folder, model, labels, port, text=lamp(model), camera=camera, keep=None) as bench,
     ):
         at_once = Times.of_seconds(bench.floor_s() for _ in range(50))
         paced = Times.of_seconds(_paced_floor_s(bench, 1 / fps) for _ in range(50))
-        pins.clear()
+        changes.clear()
         _run_to_end(bench, camera)
         time.sleep(0.3)
     heard = listener.stop()
+    pins = changes.seconds()
     decided_s = [result.decided_s for result in bench.results if result.events]
     part = Part("Light, decision, pin, subscriber")
     messages_s = [at_s for at_s, payload in heard if not json.loads(payload)["replayed"]]
@@ -119,7 +121,7 @@ def measure(folder: Path, port: int) -> Part:
         f"{fps:g} frames a second; limit: one frame time + the invoke + 2 ms. The invoke is the "
         f"bare one at that rate, {paced.p50:.2f} ms: after a pause it takes longer than one after "
         f"the other, {at_once.p50:.2f} ms, as the frames here do too. The observer of the "
-        "pin sits at the mock chip; the subscriber is mosquitto_sub. "
+        "pin sits at the mock chip, in the process of the guard; the subscriber is mosquitto_sub. "
         "A change waits half a frame time on average until a frame shows it; changes are spread "
         "evenly over the time of a frame."
     )
@@ -194,16 +196,9 @@ def _between(starts_s: list[float], ends_s: list[float]) -> list[float]:
 
 
 @contextmanager
-def _watched_pins() -> Iterator[list[float]]:
-    """When a level at the mock chip changed."""
-    changed_s: list[float] = []
-    plain = MockPin._change_state
-
-    def change(pin: MockPin, value: Any) -> Any:
-        changed = plain(pin, value)
-        if changed:
-            changed_s.append(time.monotonic())
-        return changed
-
-    with patch.object(MockPin, "_change_state", change):
-        yield changed_s
+def _watched_pins(folder: Path) -> Iterator[Changes]:
+    """When a level at the mock chip changed, which is the guard's."""
+    file = folder / "changes"
+    command = (sys.executable, "-m", "benchmarks.watched_guard", str(file))
+    with patch.object(process, "COMMAND", command):
+        yield Changes(file)

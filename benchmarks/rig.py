@@ -15,13 +15,12 @@ import numpy as np
 from benchmarks import configuration
 from edged import build
 from edged.attention import Attention
-from edged.config.load import load
 from edged.core import Camera, Frame, Pixels, Report, Result
 from edged.health import Vitals
 from edged.inference.tflite import TfliteClassifier
 from edged.journal.journal import Journal
-from edged.mailbox import Mailbox
 from edged.notify import Notifier
+from edged.opening import Opening
 from edged.outage import Outage
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
@@ -153,11 +152,10 @@ def rig(
     """
     logging.getLogger().handlers[:] = [logging.NullHandler()]
     text = configuration.model(model, labels, port) + text
-    config = load(configuration.write(folder, "bench", text))
-    mailbox = Mailbox()
+    opening = Opening(configuration.write(folder, "bench", text))
+    config, mailbox = opening.config, opening.mailbox
     with ExitStack() as stack:
-        ports = build.Ports(stack)
-        ports.open_pins(config, mailbox, folder / "outputs.json")
+        ports = build.Ports(stack, stack.enter_context(opening).pins)
         journal = stack.enter_context(Journal(config.device, config.journal))
         ports.open_others(config, journal, mailbox, live=False)
         classifier = build.classifier(config)
@@ -167,14 +165,16 @@ def rig(
             stack.enter_context(camera or OnDemandCamera()),
             stack.enter_context(perception),
             journal,
+            ports.gpio,
             [*ports.all, results],
             mailbox,
             {},
             attention=Attention(),
             vitals=Vitals(time.monotonic()),
-            watchdog=Watchdog(Notifier({})),
+            watchdog=Watchdog(Notifier({}), ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
         )
+        ports.await_pins()
         made = Rig(pipeline, classifier, results)
         if ports.mqtt is not None and camera is None:
             # It connects when the first frame is through.

@@ -17,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from edged.daemon import Daemon
 from edged.notify import Notifier
+from edged.opening import Opening
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
@@ -41,7 +42,7 @@ class Camera:
     def __init__(self, configuration: Path) -> None:
         self._first_frame = FirstFrame()
         self._daemon = Daemon(
-            configuration,
+            Opening(configuration),
             trace=configuration.with_suffix(".trace"),
             notifier=self._first_frame,
         )

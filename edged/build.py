@@ -19,7 +19,6 @@ from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
-from edged.errors import CommandError
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
@@ -126,34 +125,15 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 
 
 class Ports:
-    """The ports that are configured, opened in the order in which reports reach them."""
+    """The ports that are configured: the pins, and ``all`` others in the order of reports."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        """`stack` closes them in reverse."""
+    def __init__(self, stack: ExitStack, gpio: GpioPort) -> None:
+        """`stack` closes them in reverse, but for the pins, which are open already."""
         self.all: list[Port] = []
-        self.gpio: GpioPort | None = None
+        self.gpio = gpio
         self.mqtt: MqttPort | None = None
         self.webhook: WebhookPort | None = None
         self._stack = stack
-
-    def open_pins(self, config: Config, mailbox: Mailbox, written_down: Path) -> None:
-        """First of all, so that pins are at their initial level before anything slow happens.
-
-        Which outputs these are is `written_down`, for `edged safe-outputs`.
-        """
-        if not (config.output or config.input):
-            # Of an earlier configuration, whose outputs no process owns any more.
-            written_down.unlink(missing_ok=True)
-            return
-        from edged.ports.gpio import opened
-        from edged.ports.gpio.factory import open_factory
-        from edged.ports.gpio.port import GpioPort
-
-        outputs = opened.OpenedOutputs(config.gpio, config.output)
-        self._stack.enter_context(opened.written(written_down, outputs))
-        pins = partial(open_factory, config.gpio)
-        self.gpio = GpioPort(pins, config.output, config.input, mailbox, self._output_changed)
-        self.all.append(self._stack.enter_context(self.gpio))
 
     def open_others(
         self, config: Config, journal: Journal, mailbox: Mailbox, *, live: bool
@@ -177,18 +157,10 @@ class Ports:
 
             live_port = LivePort(lambda: self.broker_state() or "mqtt off")
             self.all.append(self._stack.enter_context(live_port))
-        if self.gpio is not None:
-            self.gpio.tell_all()
 
-    def set_output(self, name: str, value: float) -> float:
-        """Set an output to a value in 0..1; the value that it has then. CommandError."""
-        if self.gpio is None:
-            raise CommandError(f"{name!r}: no such output; none is configured")
-        return self.gpio.set(name, value)
-
-    def output_values(self) -> dict[str, float]:
-        """What each output has."""
-        return self.gpio.values() if self.gpio is not None else {}
+    def await_pins(self) -> None:
+        """Until pins are at their initial level, or known not to be. ConfigError."""
+        self.gpio.begin(self._output_changed)
 
     def broker_state(self) -> str | None:
         """Which broker, and whether it is reached; None where MQTT is off."""
@@ -201,19 +173,6 @@ class Ports:
     def webhook_problems(self) -> list[str]:
         """Which receivers of events take nothing, or refused some."""
         return self.webhook.problems() if self.webhook is not None else []
-
-    def pins_error(self) -> str | None:
-        """Why a pin is not as it should be; None where all are."""
-        return self.gpio.error if self.gpio is not None else None
-
-    def sensed(self) -> bool:
-        """Whether an input that wakes is active now."""
-        return self.gpio is not None and self.gpio.sensed()
-
-    def release_pins(self) -> None:
-        """Outputs to their safe level, before anything else ends."""
-        if self.gpio is not None:
-            self.gpio.release()
 
     def reconfigure(self, config: Config) -> None:
         """Take over the options that a reload may change."""
@@ -239,5 +198,4 @@ class Ports:
 
     def _output_changed(self, state: OutputState) -> None:
         for port in self.all:
-            if port is not self.gpio:
-                port.write(state)
+            port.write(state)

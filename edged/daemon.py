@@ -6,16 +6,14 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from edged import __version__, build, commands, logs, paths
+from edged import __version__, build, commands, logs
 from edged.attention import Attention
 from edged.commands import Command, Request
 from edged.config.load import load
@@ -25,10 +23,10 @@ from edged.core import UNDECIDED, Ended, Event, Port, Undecided
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
-from edged.mailbox import Mailbox
 from edged.messages.message import Moment
 from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
 from edged.notify import Notifier
+from edged.opening import Opening
 from edged.outage import Outage
 from edged.pipeline import Pipeline
 from edged.reload import InForce, Reloader, TakeOver
@@ -47,17 +45,13 @@ class Daemon:
     """One configuration, brought to life."""
 
     def __init__(
-        self,
-        path: Path | None,
-        overrides: Sequence[str] = (),
-        trace: Path | None = None,
-        notifier: Notifier | None = None,
+        self, opening: Opening, trace: Path | None = None, notifier: Notifier | None = None
     ) -> None:
-        self._path = path
+        """`opening` may have been entered already: the sooner, the sooner are the pins safe."""
+        self._opening = opening
         self._trace_path = trace
-        self._overrides = overrides
-        self._config = load(path, overrides, os.environ)
-        self._mailbox = Mailbox()
+        self._config = opening.config
+        self._mailbox = opening.mailbox
         self._notifier = notifier or Notifier()
         self._bug: BaseException | None = None
         self._hung_up = False
@@ -69,7 +63,7 @@ class Daemon:
     def run(self) -> None:
         """Until SIGTERM, SIGINT, `stop` or a bug. Opened back to front, closed in reverse."""
         config = self._config
-        style = log_style(config.log.format)
+        style = logs.style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
         log.info("edged %s, device %s", __version__, config.device)
         self._thresholds = Thresholds(beside_journal(config.journal, config.device, "thresholds"))
@@ -81,25 +75,26 @@ class Daemon:
             gc.disable()
             self._obey_signals(stack)
             self._surface_bugs(stack)
-            self._ports = ports = build.Ports(stack)
+            stack.enter_context(self._opening)
+            self._ports = ports = build.Ports(stack, self._opening.pins)
             try:
-                ports.open_pins(config, self._mailbox, paths.opened_outputs(self._path))
                 # Closed after the ports, whose cursors it writes.
                 journal = stack.enter_context(
                     Journal(config.device, config.journal, left_open=self._post_left_open)
                 )
                 ports.open_others(config, journal, self._mailbox, live=style == "live")
                 self._build(config, journal, stack)
+                ports.await_pins()
                 gc.freeze()
                 gc.enable()
                 self._pipeline.run()
                 log.info("stopping: %s", self._mailbox.stopping)
                 self._notifier.stopping()
-                ports.release_pins()
+                ports.gpio.release()
                 self._pipeline.end_rules("stop", "edged stops")
             finally:
                 # Before any farewell: a broker that does not answer keeps no lamp on.
-                ports.release_pins()
+                ports.gpio.release()
         if self._bug is not None:
             raise self._bug
         log.info("stopped")
@@ -112,7 +107,7 @@ class Daemon:
         perception = build.perception(config, model)
         self._in_force = InForce(config, perception, model.stamp)
         stack.callback(lambda: self._in_force.perception.__exit__())
-        self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.sensed)
+        self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.gpio.sensed)
         self._reloader = Reloader(
             self._read_again,
             lambda: self._in_force,
@@ -120,11 +115,13 @@ class Daemon:
             self._notifier,
             self._thresholds,
         )
+        ports, pins = self._traced(stack)
         self._pipeline = Pipeline(
             camera,
             perception,
             journal,
-            self._traced(self._ports.all, stack),
+            pins,
+            ports,
             self._mailbox,
             {
                 commands.Pause: attention.pause,
@@ -138,20 +135,24 @@ class Daemon:
                 EndLeftOpen: self._end_left_open,
             },
             attention=attention,
-            vitals=Vitals(time.monotonic(), config.mqtt.health_s, self._ports.pins_error),
-            watchdog=Watchdog(self._notifier),
+            vitals=Vitals(time.monotonic(), config.mqtt.health_s, lambda: self._ports.gpio.error),
+            watchdog=Watchdog(self._notifier, self._ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
         )
 
     def _read_again(self) -> Config:
-        return load(self._path, self._overrides, os.environ, may_be_empty=False)
+        opening = self._opening
+        return load(opening.path, opening.overrides, os.environ, may_be_empty=False)
 
-    def _traced(self, ports: list[Port], stack: ExitStack) -> Sequence[Port]:
+    def _traced(self, stack: ExitStack) -> tuple[Sequence[Port], Port]:
+        """The ports, and the pins."""
+        ports, pins = self._ports.all, self._ports.gpio
         if self._trace_path is None:
-            return ports
-        from edged.trace import Trace
+            return ports, pins
+        from edged.trace import Trace, TracedPort
 
-        return stack.enter_context(Trace(self._trace_path)).around(ports)
+        trace = stack.enter_context(Trace(self._trace_path))
+        return trace.around(ports), TracedPort(pins, trace)
 
     def _obey_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -201,7 +202,7 @@ class Daemon:
             pipeline.camera,
             pipeline.perception,
             self._attention,
-            self._ports.output_values(),
+            self._ports.gpio.values(),
             self._ports.broker_problems(),
             self._ports.broker_state(),
             self._journal.last,
@@ -210,11 +211,11 @@ class Daemon:
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
-        value = self._ports.set_output(command.name, command.value)
+        value = self._ports.gpio.set(command.name, command.value)
         return OutputAnswer(name=command.name, value=value)
 
     def _post_left_open(self, rules: Sequence[str]) -> None:
-        self._mailbox.post(Request(EndLeftOpen(rules=rules), "the journal"), bounded=False)
+        self._mailbox.post(Request(EndLeftOpen(rules=rules)), bounded=False)
 
     def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
         """What held when an earlier run ended without a word is over, unless it holds again."""
@@ -249,14 +250,3 @@ class Daemon:
         if restart_for:
             log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
-
-
-def log_style(configured: str) -> str:
-    """What ``auto`` means here: the live line on a terminal, the journal's way under systemd."""
-    if configured == "live" and find_spec("rich") is None:
-        return "text"
-    if configured != "auto":
-        return configured
-    if sys.stderr.isatty():
-        return "live" if find_spec("rich") else "text"
-    return "journal" if os.environ.get("JOURNAL_STREAM") else "text"

@@ -24,11 +24,12 @@ def _opened_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """Make `data` the content of `path`; OSError leaves what was there.
 
-    When this returns the data is on the disk. A reader sees the old content or the new, never a
-    part of it. Takes as long as the disk: milliseconds, on an SD card tenths of a second.
+    A reader sees the old content or the new, never a part of it. When this returns the data is on
+    the disk, which takes as long as the disk: milliseconds, on an SD card tenths of a second. Not
+    so where it need not be `durable`: it outlives every process, but no power cut.
     """
     name = path.parent / f".edged-{os.urandom(8).hex()}"
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -37,11 +38,14 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
             os.fchmod(descriptor, mode)
             file.write(data)
             file.flush()
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         name.replace(path)
     except BaseException:
         name.unlink()
         raise
+    if not durable:
+        return
     # The new name is on the disk only when its folder is.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
+from importlib.util import find_spec
 from typing import TextIO
 
 from edged.printable import printable
@@ -85,3 +87,14 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
         message += "\n" + formatter.formatException(record.exc_info)
     # Names of files and words of devices come from outside.
     return "\n".join(redacted(printable(line)) for line in message.split("\n"))
+
+
+def style(configured: str) -> str:
+    """What ``auto`` means here: the live line on a terminal, the journal's way under systemd."""
+    if configured == "live" and find_spec("rich") is None:
+        return "text"
+    if configured != "auto":
+        return configured
+    if sys.stderr.isatty():
+        return "live" if find_spec("rich") else "text"
+    return "journal" if os.environ.get("JOURNAL_STREAM") else "text"

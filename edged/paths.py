@@ -57,6 +57,19 @@ def state_directory() -> Path:
     return own / ".local" / "state" / "edged"
 
 
+def cache_directory() -> Path | None:
+    """For what can be made again: ``$CACHE_DIRECTORY``, else under the user's cache home.
+
+    None where there is neither.
+    """
+    if given := os.environ.get("CACHE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "edged"
+    own = home()
+    return None if own is None else own / ".cache" / "edged"
+
+
 def home() -> Path | None:
     """The user's home directory; None where this user has none."""
     try:

@@ -33,6 +33,7 @@ class Pipeline:
     camera: Camera
     perception: Perception
     journal: Recorder
+    pins: Port
     ports: Sequence[Port]
     mailbox: Mailbox
     handlers: Handlers
@@ -62,11 +63,14 @@ class Pipeline:
         self.report_health(frame_came)
 
     def decide_on_next_frame(self) -> bool:
-        """What the next frame makes true reaches the journal and every port."""
+        """What the next frame makes true reaches the pins, the journal and every port."""
         frame = self.next_frame()
         if frame is None:
             return False
-        result = self.record_events(self.perception.decide(frame))
+        decided = self.perception.decide(frame)
+        # A level needs no number, and waits for no disk.
+        self.pins.write(decided)
+        result = self.record_events(decided)
         self.tell(result)
         self.snapshots.answer(result, self.tell)
         self.attention.keep_awake(result)
@@ -85,9 +89,10 @@ class Pipeline:
 
     def end_rules(self, reason: Reason, why: str) -> None:
         """What was held to be true is no longer, though no frame says so."""
-        events = self.journal.record(self.perception.end(self.clock(), reason))
+        ended = self.perception.end(self.clock(), reason)
+        self.pins.write(Ended(reason, why))
         self.attention.nothing_holds()
-        self.tell(Ended(reason, why, events))
+        self.tell(Ended(reason, why, self.journal.record(ended)))
 
     def record_events(self, result: Result) -> Result:
         """Events get their numbers before any port sees them."""

@@ -1,4 +1,4 @@
-"""systemd's watchdog: fed while edged is well, and while it is known why it is not."""
+"""systemd's watchdog and the dead-man of the outputs: fed while edged is well or knows why not."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from edged.notify import Notifier
 
 
 class Watchdog:
-    """Tells systemd that the loop turns. The loop's thread only.
+    """Tells systemd, and the guard of the pins, that the loop turns. The loop's thread only.
 
     It is fed when a frame came through the loop, and while none is overdue, which a camera that is
-    opened again after a failure may be too. One that is silent for longer hangs, and systemd shall
-    end it. The first time that a frame came, or it is known why not, is when edged is ready.
+    opened again after a failure may be too. One that is silent for longer hangs: outputs go safe,
+    and systemd ends it. The first time that a frame came, or it is known why not, is when edged is
+    ready.
     """
 
-    def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        notifier: Notifier,
+        beat: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._notifier = notifier
+        self._beat = beat
         self._clock = clock
         self._ready = False
         self._start_s = 0.0
@@ -28,6 +35,7 @@ class Watchdog:
         if not frame_came and self._clock() >= due_s:
             return
         self._notifier.watchdog()
+        self._beat()
         if self._ready:
             return
         if frame_came or camera_error is not None:

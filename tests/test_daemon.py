@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -22,9 +21,10 @@ from PIL import Image
 from edged.commands import Pause, Reload, Request
 from edged.daemon import Daemon
 from edged.mailbox import CONTROLS
-from edged.ports.gpio import factory
+from edged.opening import Opening
 from edged.ports.gpio.mock_pins import MockPins
 from edged.ports.mqtt.connection import Connection
+from tests.guard.direct import on
 from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
 
 __all__ = ["broker", "brokers"]
@@ -367,10 +367,9 @@ class Outage:
                 connection.sendall(b"\x20\x03\x00\x00\x00")
 
 
-@pytest.mark.usefixtures("own_logging")
 def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = MockPins()
-    monkeypatch.setitem(factory.FACTORIES, "mock", lambda _gpio: pins)
+    monkeypatch.setattr("edged.guard.process.GuardProcess", on(pins))
     lamp = pins.pin(17)
     ended: list[str] = []
 
@@ -381,9 +380,8 @@ def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("edged.ports.mqtt.port.Connection", Farewell)
     with Outage() as broker:
-        daemon = Daemon(
-            config, [f"mqtt.port={broker.port}", "mqtt.protocol=5", "output.lamp.initial=1"]
-        )
+        mqtt = [f"mqtt.port={broker.port}", "mqtt.protocol=5"]
+        daemon = Daemon(Opening(config, [*mqtt, "output.lamp.initial=1"]))
         thread = threading.Thread(target=daemon.run)
         thread.start()
         wait_until(lambda: (config.parent / "edged.sock").exists())
@@ -445,23 +443,12 @@ def test_what_cannot_work_ends_at_once_with_one_line_and_its_status(
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """Gives the logging back as it was, for a daemon that runs in this process."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.mark.usefixtures("own_logging")
 def test_a_bug_in_any_thread_ends_it_and_is_not_hidden(config: Path) -> None:
     def bug() -> None:
         wait_until(lambda: (config.parent / "edged.sock").exists())
         raise ZeroDivisionError("a bug")
 
-    daemon = Daemon(config, ["mqtt.enabled=false"])
+    daemon = Daemon(Opening(config, ["mqtt.enabled=false"]))
     thread = threading.Thread(target=bug)
     thread.start()
     with pytest.raises(ZeroDivisionError, match="a bug"):
@@ -519,9 +506,8 @@ def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path
     assert all(line.startswith("<6>") for line in log.read_text().splitlines())
 
 
-@pytest.mark.usefixtures("own_logging")
 def test_a_hang_up_is_not_lost_in_a_flood_and_a_storm_of_them_is_one_reload(config: Path) -> None:
-    daemon = Daemon(config)
+    daemon = Daemon(Opening(config))
     with ExitStack() as stack:
         daemon._obey_signals(stack)
         for _ in range(CONTROLS):

@@ -20,8 +20,8 @@ import pytest
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import Event, Report, Undecided
-from edged.daemon import Daemon
+from edged.core import Ended, Event, Report, Undecided
+from edged.daemon import Daemon, EndLeftOpen
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
 from edged.journal.paths import journal_path
@@ -29,6 +29,7 @@ from edged.journal.reader import Reader
 from edged.logs import TextFormat
 from edged.mailbox import CONTROLS
 from edged.notify import Notifier
+from edged.opening import Opening
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
 from edged.ports.control.client import ControlClient, DaemonAbsentError, DaemonError
@@ -131,7 +132,7 @@ class Living:
 
     def start(self, **options: Any) -> Living:
         """Until the first frame."""
-        self.daemon = Daemon(self.path, notifier=self.told, **options)
+        self.daemon = Daemon(Opening(self.path), notifier=self.told, **options)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         wait_until(lambda: self.failure or self.told.states)
@@ -191,15 +192,11 @@ class Watching:
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The process is given back as it was: logging, garbage collection, signals."""
+    """The process is given back as it was."""
     monkeypatch.setattr(reload, "SETTLED_S", 0.0)
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
     gc.enable()
     gc.unfreeze()
 
@@ -358,6 +355,25 @@ def test_when_to_idle_holds_from_the_start(tmp_path: Path) -> None:
         living.stop()
 
 
+def test_while_an_input_senses_somebody_it_is_awake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensed = threading.Event()
+    sensed.set()
+    monkeypatch.setattr(GpioPort, "sensed", lambda _: sensed.is_set())
+    living = Living(tmp_path, "rocket.jpg")
+    living.add("\n[idle]\nafter_s = 0.02\n")
+    living.start()
+    try:
+        # Of 5 ms each: longer than it would be awake by itself.
+        living.frames_more(10)
+        assert living.status()["idle"] is False
+        sensed.clear()
+        wait_until(lambda: living.status()["idle"])
+    finally:
+        living.stop()
+
+
 def test_a_reload_takes_over_how_often_health_is_told(living: Living) -> None:
     living.start()
     watching = Watching(living)
@@ -504,7 +520,7 @@ def test_garbage_is_looked_for_while_frames_come_but_not_in_what_the_start_has_b
 def test_garbage_is_looked_for_again_after_a_start_that_failed(living: Living) -> None:
     living.change('labels = ["cat"]', 'labels = ["dragon"]')
     with pytest.raises(ConfigError, match="dragon"):
-        Daemon(living.path, notifier=living.told).run()
+        Daemon(Opening(living.path), notifier=living.told).run()
     assert gc.isenabled()
     assert not (living.folder / "edged.sock").exists()
 
@@ -512,10 +528,10 @@ def test_garbage_is_looked_for_again_after_a_start_that_failed(living: Living) -
 def test_a_wrong_configuration_is_refused_before_anything_is_opened(living: Living) -> None:
     living.change("enter = 0.3", "enter = 1.3")
     with pytest.raises(ConfigError, match=r"decide\.enter"):
-        Daemon(living.path)
+        Opening(living.path)
     living.change("enter = 1.3", "enter = 0.3")
     with pytest.raises(ConfigError, match=r"decide\.exit"):
-        Daemon(living.path, ["decide.exit=7"])
+        Opening(living.path, ["decide.exit=7"])
 
 
 def test_outputs_are_at_their_safe_level_before_the_broker_is_told_goodbye(
@@ -561,7 +577,7 @@ def test_a_lamp_follows_its_rule_and_the_hand_and_goes_off_at_the_end(living: Li
 
 def test_an_output_that_is_not_there_is_refused(living: Living) -> None:
     living.start()
-    with pytest.raises(CommandError, match="'bell': no such output; none is configured"):
+    with pytest.raises(CommandError, match='no output is named "bell"; there are: none'):
         living.ask("set-output", name="bell", value=1)
 
 
@@ -587,7 +603,7 @@ def test_a_trace_has_the_stages_of_the_frames(living: Living, tmp_path: Path) ->
 
 def signalled(living: Living, when_ready: Callable[[], None]) -> Daemon:
     """Run in the main thread, as the command line does, and do `when_ready` beside it."""
-    daemon = Daemon(living.path, notifier=living.told)
+    daemon = Daemon(Opening(living.path), notifier=living.told)
 
     def act() -> None:
         try:
@@ -627,7 +643,7 @@ def test_a_hangup_reloads(living: Living, said: Said) -> None:
 
 
 def test_hang_ups_are_one_reload_until_it_begins_and_are_lost_in_no_flood(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     begun: list[Request[Any]] = []
     daemon._reloader = SimpleNamespace(begin=begun.append)  # type: ignore[assignment]
     with ExitStack() as stack:
@@ -667,7 +683,7 @@ def test_a_file_that_is_emptied_is_refused_at_a_reload(living: Living) -> None:
 
 
 def test_without_systemd_it_runs_as_well(living: Living) -> None:
-    daemon = Daemon(living.path)
+    daemon = Daemon(Opening(living.path))
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
@@ -709,22 +725,64 @@ def recorded(folder: Path) -> list[tuple[str, bool, str | None]]:
     return [(one["rule"], one["active"], one["reason"]) for one in events]
 
 
-def test_at_a_stop_what_holds_ends_in_the_journal(living: Living) -> None:
+def test_at_a_stop_what_holds_ends_in_the_journal(living: Living, said: Said) -> None:
     living.start()
     living.stop()
+    assert "cat off: edged stops" in said
     assert recorded(living.folder) == [("cat", True, None), ("cat", False, "stop")]
 
 
-def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living) -> None:
+def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living, said: Said) -> None:
     with Journal("test", JournalConfig()) as journal:
         journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
     living.start()
     wait_until(lambda: ("dog", False, "restart") in recorded(living.folder))
+    wait_until(lambda: "dog off: edged ended without a word before" in said)
     living.stop()
     assert [one for one in recorded(living.folder) if one[0] == "cat"] == [
         ("cat", True, None),
         ("cat", False, "stop"),
     ]
+
+
+def test_the_end_of_what_was_left_open_is_seen_on_no_frame_and_says_nothing_of_now(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    with Journal("test", JournalConfig()) as journal:
+        journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
+    living.start()
+    wait_until(lambda: any(isinstance(report, Ended) for report in told))
+    (ended,) = (report for report in told if isinstance(report, Ended))
+    (event,) = ended.events
+    assert (ended.reason, event.reason) == ("restart", "restart")
+    assert (event.rule, event.active, event.score, event.frame) == ("dog", False, 0.0, 0)
+
+
+def test_what_was_left_open_is_ended_however_many_ask_for_something(living: Living) -> None:
+    daemon = Daemon(Opening(living.path))
+    for _ in range(CONTROLS):
+        daemon._mailbox.post(Request(Wake()))
+    daemon._post_left_open(["dog"])
+    assert daemon._mailbox.take()[-1].command == EndLeftOpen(rules=["dog"])
+
+
+def test_a_reload_tells_nothing_of_a_scene_while_the_camera_is_lost(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    picture = living.folder / "now.jpg"
+    shutil.copy(PICTURES / "cat.jpg", picture)
+    living.change(str(PICTURES / "cat.jpg"), str(picture))
+    living.change("fps = 200.0", "fps = 200.0\nlost_after_s = 0.0")
+    living.start()
+    picture.unlink()
+    wait_until(lambda: isinstance(told[-1], Ended))
+    living.change('name = "cat"', 'name = "pet"')
+    living.ask("reload")
+    assert isinstance(told[-1], Ended), "the reason is not replaced"
 
 
 def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Living) -> None:

@@ -6,6 +6,7 @@ which `tests.test_whole_daemon` does a hundred, without its processes, broker an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -26,11 +27,12 @@ from edged.attention import Attention
 from edged.commands import Reply, Request
 from edged.core import Event, Frame
 from edged.daemon import Daemon
-from edged.ports.gpio import factory
+from edged.opening import Opening
 from edged.ports.gpio.mock_pins import MockPins
 from tests.clocks import StandingClock
 from tests.daemon_model import LABELS, Model, Wanted
 from tests.device import configuration, write_labels
+from tests.guard.direct import on
 from tests.mosquitto import wait_until
 from tests.test_daemon import PICTURES
 
@@ -96,8 +98,9 @@ class DaemonMachine(RuleBasedStateMachine):
         self.journal = Numbers()
         self.wanted = Wanted()
         write_labels(self.folder)
-        self.stack.enter_context(patch.dict(factory.FACTORIES, mock=lambda _gpio: self.pins))
+        self.stack.enter_context(patch.dict(os.environ, RUNTIME_DIRECTORY=str(self.folder)))
         for name, stand_in in {
+            "edged.guard.process.GuardProcess": on(self.pins),
             "edged.daemon.Attention": partial(Attention, clock=self.clock),
             "edged.reload.SETTLED_S": 0.0,
             "edged.build.camera": lambda *_: self.camera,
@@ -112,10 +115,11 @@ class DaemonMachine(RuleBasedStateMachine):
         self.wanted = wanted
         self.camera.picture = picture
         self.write(wanted)
-        self.daemon = daemon = Daemon(self.folder / "edged.toml")
-        daemon._ports = build.Ports(self.stack)
-        daemon._ports.open_pins(daemon._config, daemon._mailbox, self.folder / "outputs.json")
+        opening = self.stack.enter_context(Opening(self.folder / "edged.toml"))
+        self.daemon = daemon = Daemon(opening)
+        daemon._ports = build.Ports(self.stack, opening.pins)
         daemon._build(daemon._config, self.journal, self.stack)  # type: ignore[arg-type]
+        daemon._ports.await_pins()
         daemon._pipeline.clock = self.clock
         self.model = Model(wanted, picture)
         self.turn()
@@ -195,7 +199,7 @@ class DaemonMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         with self.stack:
             if hasattr(self, "model"):
-                self.daemon._ports.release_pins()
+                self.daemon._ports.gpio.release()
                 left = {"lamp": self.pins.pin(17).state, "bell": self.pins.pin(27).state}
                 assert left == self.model.left_at()
 

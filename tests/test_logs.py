@@ -7,21 +7,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from edged import daemon, logs
-from edged.daemon import log_style
-
-
-@pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+from edged import logs
+from edged.logs import style as log_style
 
 
 def written(style: str, level: str = "info") -> io.StringIO:
@@ -106,7 +96,7 @@ def test_without_the_library_of_the_live_line_the_log_is_text(
     configured: str, terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(daemon, "find_spec", asked.append)
+    monkeypatch.setattr(logs, "find_spec", asked.append)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert log_style(configured) == style
     assert set(asked) <= {"rich"}

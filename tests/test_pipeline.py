@@ -138,13 +138,27 @@ class Notebook:
 class Numbers:
     """A journal that only counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: list[str]) -> None:
         self.last = 0
+        self._heard = heard
 
     def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        self._heard += ["journal"] * bool(events)
         first = self.last + 1
         self.last += len(events)
         return tuple(replace(event, number=n) for n, event in enumerate(events, first))
+
+
+class Pins(Notebook):
+    """The pins, and when they hear."""
+
+    def __init__(self, heard: list[str]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def write(self, report: Report) -> None:
+        super().write(report)
+        self._heard.append("pins")
 
 
 class CountingNotifier(Notifier):
@@ -188,12 +202,14 @@ class Run:
             self.camera.due_s = due_s
         self.camera.fails = camera_error is not None and not odd
         self.notebook = Notebook()
+        self.heard: list[str] = []
         self.notifier = CountingNotifier()
         attention = Attention(wake_s, lambda: self.camera.now_s)
         self.pipeline = Pipeline(
             self.camera,
             perception(),
-            Numbers(),
+            Numbers(self.heard),
+            Pins(self.heard),
             [self.notebook],
             self.mailbox,
             {
@@ -301,6 +317,11 @@ def test_events_are_numbered_before_anybody_hears_of_them() -> None:
     run = Run(0.1, 0.9, 0.1, 0.9)
     numbers = [event.number for result in run.results for event in result.events]
     assert numbers == [1, 2, 3]
+
+
+def test_pins_are_driven_before_the_journal_has_the_events() -> None:
+    run = Run(0.9, 0.1)
+    assert run.heard == ["pins", "journal", "pins", "journal"]
 
 
 def test_the_camera_is_told_what_the_present_model_needs() -> None:

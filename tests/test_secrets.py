@@ -110,11 +110,19 @@ def test_the_schema_is_searched_as_deep_as_it_is() -> None:
 
 
 @TEXT
-@pytest.mark.parametrize("kind", ["auto", "video", "gstreamer", "directory", "v4l2"])
-def test_no_check_of_the_configuration_tells_it(option: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        *(("auto", "/dev/video0"), ("video", "x"), ("gstreamer", "a ! appsink")),
+        *(("directory", "x"), ("v4l2", "/dev/video0")),
+    ],
+)
+def test_no_check_of_the_configuration_tells_it(
+    option: str, kind: str, source: str, tmp_path: Path
+) -> None:
     path = tmp_path / "edged.toml"
     for secret in forms(option):
-        base: dict[str, Any] = {"camera": {"kind": kind, "source": "x"}}
+        base: dict[str, Any] = {"camera": {"kind": kind, "source": source}}
         path.write_text(planted(option, secret, base))
         try:
             said = effective(load(path))

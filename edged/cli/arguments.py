@@ -197,6 +197,14 @@ def positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """A number of 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 and 1")
+    return number
+
+
 def numbers(text: str) -> str:
     """One number or several with commas in between, as a list of the configuration."""
     return f"[{', '.join(str(float(number)) for number in text.split(','))}]"

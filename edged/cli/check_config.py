@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from edged import build, logs
 from edged.config.effective import effective
@@ -18,33 +19,39 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Loads the file as the daemon would, the model and the rules' labels with it.
-
-    What is wrong there is told together with what is wrong in the file.
-    """
+    """Loads the file as the daemon would, the model and the rules' labels with it."""
     logs.start("warning", "command")
-    problems: list[EdgedError] = []
-    wrong: Sequence[KeyPath] = ()
-    try:
-        config = load(arguments.config, arguments.overrides, os.environ)
-    except WrongConfigError as error:
-        if error.wrong is None:
-            raise
-        problems, config, wrong = [error], error.rest, error.wrong
-    for look, tables in ((_find_socket, ("device", "control")), (_read_model, ("model",))):
-        if not any(path[0] in tables for path in wrong):
-            try:
-                look(config)
-            except (ConfigError, ModelError) as error:
-                problems.append(error)
-    if problems:
-        raise problems[0] if len(problems) == 1 else ConfigError("\n".join(map(str, problems)))
+    config = check(arguments.config, arguments.overrides)
     if arguments.show:
         print(effective(config))
     else:
         where = printable(arguments.config or "the defaults")
         print(f"{where}: OK: {_count(config.rule, 'rule')}, {_count(config.output, 'output')}")
     return 0
+
+
+def check(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The configuration; ConfigError with all that is wrong in it, the labels of rules included.
+
+    ModelError where the model cannot be used, and nothing else is wrong.
+    """
+    problems: list[EdgedError] = []
+    wrong: Sequence[KeyPath] = ()
+    try:
+        config = load(path, overrides, os.environ)
+    except WrongConfigError as error:
+        if error.wrong is None:
+            raise
+        problems, config, wrong = [error], error.rest, error.wrong
+    for look, tables in ((_find_socket, ("device", "control")), (_read_model, ("model",))):
+        if not any(key[0] in tables for key in wrong):
+            try:
+                look(config)
+            except (ConfigError, ModelError) as error:
+                problems.append(error)
+    if problems:
+        raise problems[0] if len(problems) == 1 else ConfigError("\n".join(map(str, problems)))
+    return config
 
 
 def _find_socket(config: Config) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edged.cli.model import configured, loaded
+from edged.cli.model import configured, labelled
 from edged.cli.standard_input import STANDARD_INPUT, standard_input
 from edged.core import Ranked
 from edged.errors import ModelError
 from edged.imaging.picture import read_picture
-from edged.inference.tflite import TfliteClassifier
+from edged.inference.tflite import TfliteClassifier, load_alike
 from edged.messages.message import bounded
 from edged.messages.models import LabelMessage
 from edged.models import catalog, library
@@ -25,7 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     if model and wanted is None and _is_no_model(model):
         # The only argument may as well be the word.
         model, wanted = "", model
-    classifier = loaded(configured(arguments, model))
+    config = configured(arguments, model)
+    admitted, labels = labelled(config)
+    [classifier] = load_alike(admitted.settings, config.camera.fit, admitted.file, labels=labels)
     pattern = None if wanted is None else word(wanted)
     found = [
         message

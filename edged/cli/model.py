@@ -21,8 +21,9 @@ from edged.models import library
 from edged.printable import printable
 
 if TYPE_CHECKING:
+    from edged.build import Admitted
     from edged.evaluation.document import Evaluation
-    from edged.inference.tflite import TfliteClassifier
+    from edged.inference.labels import Labels
 
 log = logging.getLogger(__name__)
 
@@ -49,39 +50,43 @@ def configured(arguments: argparse.Namespace, model: str, more: Sequence[str] = 
     return replace(config, model=replace(config.model, path=path, require_blessing=False))
 
 
-def loaded(config: Config) -> TfliteClassifier:
-    """The model, ready to classify, with numbers for its classes where it has no labels.
+def labelled(config: Config) -> tuple[Admitted, Labels]:
+    """The model, out of quarantine, and its labels; numbers for its classes where it has none.
 
     One line on standard error says so then, or which labels were found by a usual name. ModelError.
     """
     # `edged models list` does without it.
     from edged import build
+    from edged.inference import labels
 
     try:
-        classifier = build.classifier(config)
+        model = build.admitted(config)
+        found = labels.find(model.file, model.settings.labels, model.settings.locale)
     except ModelError:
         numbers = _numbers(config)
         if numbers is None:
             raise
         with TemporaryDirectory() as folder:
-            labels = Path(folder) / "classes.txt"
-            labels.write_text("\n".join(numbers) + "\n")
-            model = replace(config.model, labels=str(labels))
-            classifier = build.classifier(replace(config, model=model))
+            # Quarantine loads it with labels, as all others do.
+            written = Path(folder) / "classes.txt"
+            written.write_text("\n".join(numbers.names) + "\n")
+            model = build.admitted(
+                replace(config, model=replace(config.model, labels=str(written)))
+            )
         log.warning(
             "%s has no labels, so its classes have numbers; name them in %s.txt beside it, one per "
             "line, or with model.labels; `edged models labels MODEL --picture PICTURE` "
             "shows which is which",
-            printable(classifier.path),
-            printable(classifier.path.stem),
+            printable(model.file.path),
+            printable(model.file.path.stem),
         )
-        return classifier
-    if classifier.found_labels.guessed:
-        log.warning("labels from %s, found beside the model", classifier.found_labels.source)
-    return classifier
+        return model._replace(settings=replace(model.settings, labels="")), numbers
+    if found.guessed:
+        log.warning("labels from %s, found beside the model", found.source)
+    return model, found
 
 
-def _numbers(config: Config) -> tuple[str, ...] | None:
+def _numbers(config: Config) -> Labels | None:
     """Labels for a model that has none; None where that is not what is wrong with it."""
     from edged.inference import labels, tflite
 

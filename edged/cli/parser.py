@@ -19,6 +19,7 @@ from edged.cli.arguments import (
     describe,
     path,
     positive,
+    share,
     size,
 )
 from edged.commands import Asker, does, fields_of, open_to
@@ -38,7 +39,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    return parser.parse_args(rest)
+    if name == WITH_COMMANDS:
+        return parser.parse_args(rest)
+    # An option may stand between two paths.
+    return parser.parse_intermixed_args(rest)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -92,6 +96,40 @@ def _classify(parser: argparse.ArgumentParser) -> None:
     )
     add_json(parser)
     add_model_options(parser)
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "terms",
+        nargs="*",
+        metavar="WORD",
+        help="a word of a label, or several in quotes; then, as the last, the files and folders to "
+        "search (the present folder)",
+    )
+    parser.add_argument(
+        "--like", type=path, metavar="PICTURE", help="pictures like this one, instead of words"
+    )
+    parser.add_argument(
+        "--least",
+        type=share,
+        metavar="S",
+        help="leave out lower scores (0.2; with --like 0)",
+    )
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="list N at most (all; with --like 20)"
+    )
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
+    )
+    parser.add_argument(
+        "--no-index", action="store_true", help="classify every picture again and keep nothing"
+    )
+    add_json(parser)
+    add_model_options(parser)
+
+
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    del parser
 
 
 def _asking(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +213,9 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
+WITH_COMMANDS = "models"
+"""What has commands of its own."""
+
 _OWN_OUTPUT = {"snapshot", "watch"}
 """What the daemon carries out and a module of its own prints."""
 
@@ -182,6 +223,7 @@ COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
+    "search": _Command("search", "find one's own pictures by what is on them", _search),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
     "events": _Command("events", "list the events in the journal", _events),
@@ -189,8 +231,9 @@ COMMANDS = {
     "safe-outputs": _Command(
         "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),
+    "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
-    "models": _Command("models", "list, fetch, check and compare models", _models),
+    WITH_COMMANDS: _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),
     "version": _Command("version", "print the version and what it runs on", _version),
 }

@@ -6,9 +6,12 @@ import argparse
 import gc
 import logging
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 from edged import logs
-from edged.errors import EdgedError
+from edged.errors import ConfigError, EdgedError
+from edged.opening import Opening
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,21 +24,46 @@ def run(arguments: argparse.Namespace) -> int:
     gc.disable()
     # Until it is obeyed: a reload that comes too early is none, and would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from edged.daemon import Daemon, log_style
-
     overrides = list(arguments.overrides)
     if arguments.log_json:
         overrides.append("log.format=json")
-    style = "json" if arguments.log_json else log_style("auto")
+    style = "json" if arguments.log_json else logs.style("auto")
     logs.start("info", "text" if style == "live" else style)
     try:
-        Daemon(arguments.config, overrides, arguments.trace).run()
+        with Opening(arguments.config, overrides) as opening:
+            # Not before the guard of the pins has been started: numpy takes longer than a guard.
+            from edged.daemon import Daemon
+
+            Daemon(opening, arguments.trace).run()
     except EdgedError as error:
+        found = _all_that_is_wrong(error, arguments.config, overrides)
         if not logs.for_machines():
-            raise
-        for line in str(error).splitlines():
+            raise found from error
+        for line in str(found).splitlines():
             logging.getLogger(__name__).error(line)
-        return error.exit_status
+        return found.exit_status
     finally:
         gc.enable()
     return 0
+
+
+def _all_that_is_wrong(
+    error: EdgedError, path: Path | None, overrides: Sequence[str]
+) -> EdgedError:
+    """The whole of what `error` begins, where it is the configuration."""
+    if isinstance(error, ConfigError):
+        from edged.cli.check_config import check
+
+        # What it tells of the model on the way is no news here.
+        root = logging.getLogger()
+        level = root.level
+        root.setLevel(logging.ERROR)
+        try:
+            check(path, overrides)
+        except ConfigError as whole:
+            return whole
+        except EdgedError:
+            pass
+        finally:
+            root.setLevel(level)
+    return error

@@ -6,6 +6,8 @@ import argparse
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edged.cli.daemon_socket import configured, running_daemon
@@ -47,15 +49,24 @@ def _snapshot(arguments: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
     return reply["classification"], picture
 
 
+@contextmanager
+def _silence(log: logging.Logger) -> Iterator[None]:
+    """For a camera whose error is raised: it would say that it tries again, which nothing does."""
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged import build
     from edged.imaging.snapshot import snapshot_jpeg
     from edged.messages.message import Moment, encoded
     from edged.messages.results import classification
 
-    # Its error is raised here, and nothing tries again.
-    logging.getLogger("edged.cameras").setLevel(logging.CRITICAL)
-    with build.perception(config) as perception:
+    with build.perception(config) as perception, _silence(logging.getLogger("edged.cameras")):
         wanted_px = perception.wanted_px
         give_up_s = time.monotonic() + config.camera.start_s
         with build.camera(config.camera, wanted_px) as camera:

@@ -117,6 +117,7 @@ class GpioConfig(Section, frozen=True):
 
     factory: Literal["auto", "lgpio", "gpiod", "mock", "none"] = "auto"
     chip: str = ""
+    deadman_s: Annotated[float, Meta(ge=0.2, le=3600.0)] = 2.0
 
 
 class OutputConfig(Section, frozen=True):

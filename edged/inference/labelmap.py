@@ -201,6 +201,8 @@ def _fault(line: str) -> str:
     """
     if len(line) > MAX_LABEL:
         return "give one label per line"
+    if line.isprintable():
+        return ""
     hidden = next((c for c in line if c != "\t" and printable(c) != c), "")
     return f"remove {printable(hidden)} from it" if hidden else ""
 

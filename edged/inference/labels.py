@@ -83,9 +83,10 @@ def fits(outputs: int, count: int) -> bool:
     return outputs == count or (outputs == 1 and count == 2)
 
 
-def numbers(file: ModelFile) -> tuple[str, ...]:
+def numbers(file: ModelFile) -> Labels:
     """Names for the classes of the model `file` where nothing says what they are."""
-    return tuple(f"class {index}" for index in range(_outputs(file)[0]))
+    names = tuple(f"class {index}" for index in range(_outputs(file)[0]))
+    return Labels(names, f"the numbers of the classes of {file.path}")
 
 
 def check_count(path: Path, outputs: int, labels: Labels) -> None:

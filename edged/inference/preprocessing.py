@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -35,6 +34,9 @@ class Preprocessing(Struct, frozen=True):
         labels: Sequence[str],
     ) -> Preprocessing:
         """That of a loaded model."""
+        # Three milliseconds, which a start without a blessing has no use for.
+        import hashlib
+
         colour: Literal["rgb", "bgr"] = "bgr" if image.blue_first else "rgb"
         return cls(
             pixels=image.normalised,

@@ -110,14 +110,19 @@ def default_threads() -> int:
     return min(max(len(cores) - 1, 1), 3)
 
 
-def open_interpreter(runtime: Runtime, path: Path, model: ModelConfig, threads: int) -> Any:
-    """An interpreter with its tensors allocated; ModelError if the runtime refuses the model."""
+def open_interpreter(
+    runtime: Runtime, path: Path, model: ModelConfig, threads: int, data: bytes | None = None
+) -> Any:
+    """An interpreter with its tensors allocated; ModelError if the runtime refuses the model.
+
+    `data` is what is run in place of the file's content, where that is given.
+    """
     delegates = [_delegate(runtime, model)] if model.delegate else []
     resolvers = runtime.module.OpResolverType
     try:
         with chatter.dropped():
             interpreter = runtime.module.Interpreter(
-                model_content=content(path),
+                model_content=content(path) if data is None else data,
                 num_threads=threads,
                 experimental_delegates=delegates,
                 experimental_op_resolver_type=(

@@ -64,6 +64,18 @@ class PictureMessage(Document, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class FoundMessage(Document, frozen=True, kw_only=True):
+    """A picture that a search has found, or why it could not be read."""
+
+    path: str
+    model: str
+    score: Annotated[
+        Score, Meta(description="sum over the labels that were meant, or likeness of the features")
+    ]
+    label: Annotated[str | None, Meta(description="the best of these labels")] = None
+    error: str | None = None
+
+
 def ranked(prediction: Prediction, count: int) -> list[RankedClass]:
     """The `count` best classes, best first."""
     return [

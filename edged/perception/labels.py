@@ -92,8 +92,12 @@ class LabelIndex:
 
 
 def word(wanted: str) -> re.Pattern[str]:
-    """Finds `wanted` as a whole word, or a row of them, in any case: "cat" is not in "crate"."""
-    return re.compile(rf"(?<!\w){re.escape(wanted.strip())}(?!\w)", re.IGNORECASE)
+    """Finds `wanted` as a whole word, or a row of them, in any case: "cat" is not in "crate".
+
+    Spaces, ``_`` and ``-`` all part words.
+    """
+    words = r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", wanted.strip())))
+    return re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
 
 
 def _names(label: str) -> list[str]:

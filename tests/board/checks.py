@@ -11,6 +11,14 @@ from typing import Any
 from tests.board.machine import Machine
 
 PINS = "/run/gpio-sim"
+DEATHS_S = 300.0
+"""How long processes are killed."""
+
+OFF_MS = 150.0
+"""The most that an output may take, emulated."""
+
+STALLS = ("SIGSTOP", "hang in the loop")
+
 PATTERNS = (0, 5, 6, 7, 8)
 """Colour bars, black, white, red and green, as vivid numbers its pictures."""
 
@@ -207,6 +215,67 @@ class Checks:
 
     def after_kill_9_outputs_go_off_and_the_service_comes_back(self) -> str:
         return self._death("kill -9")
+
+    def outputs_go_off_by_their_guard_alone(self) -> str:
+        self._drop_in("edged", "ExecStopPost=")
+        self.machine.tell("systemctl restart edged")
+        seen = self._death("kill -9")
+        self._drop_in("edged", "")
+        self.machine.tell("systemctl restart edged")
+        return f"without safe-outputs: {seen}"
+
+    def safe_outputs_finds_the_guard_gone(self) -> str:
+        said = self.machine.run("journalctl -b -u edged -o cat | grep 'in use by'").output
+        assert not said, said
+        return "no pin was in use when systemd ran it"
+
+    def the_guard_is_small_and_the_last_that_want_of_memory_ends(self) -> str:
+        seen = self.machine.tell(
+            f"for pid in {self._pid()} $(pgrep -f '[m] edged.guard'); do "
+            "grep ^Pss: /proc/$pid/smaps_rollup; cat /proc/$pid/oom_score_adj; done"
+        ).split()
+        daemon_kb, daemon_adj, guard_kb, guard_adj = (int(seen[place]) for place in (1, 3, 5, 7))
+        assert guard_adj < daemon_adj, seen
+        sizes = f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB"
+        return f"{sizes}; oom_score_adj {guard_adj} beside {daemon_adj}"
+
+    def a_guard_that_is_killed_comes_again(self) -> str:
+        on, before = self._level(1, "1"), self._pid()
+        self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")
+        told = self.machine.wait("journalctl -u edged -o cat | grep 'guard of the pins has ended'")
+        self._status_when(lambda status: status["pins_error"] is None)
+        assert self._pid() == before, "another process"
+        self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m OFF")
+        off = self._level(1, "0")
+        self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m ON")
+        return f"{told.splitlines()[-1]}; lamp {on}, by hand {off} and {self._level(1, '1')}"
+
+    def killed_in_six_ways_the_lamp_goes_off(self) -> str:
+        self.machine.tell("systemctl stop edged")
+        # Its guard, too, is a child of nobody's unit here: what it does, it does by itself.
+        said = self.machine.tell(
+            "/usr/local/lib/edged/bin/python /usr/src/edged/tests/board/guest/deaths.py "
+            f"{DEATHS_S:g} {PINS}/sim_gpio1/value",
+            DEATHS_S + 120.0,
+        )
+        self.machine.tell("systemctl start edged")
+        told = json.loads(said.splitlines()[-1])
+        seen = []
+        for way, took_ms in told["took_ms"].items():
+            limit_ms = OFF_MS + (told["deadman_ms"] if way in STALLS else 0.0)
+            ordered = sorted(took_ms)
+            p50, p99 = (ordered[round(part * (len(ordered) - 1))] for part in (0.5, 0.99))
+            assert p99 <= limit_ms, f"{way}: {ordered}"
+            seen.append(f"{way} ×{len(ordered)}: {p50:.0f}/{p99:.0f}/{ordered[-1]:.0f} ms")
+        return f"p50/p99/max: {'; '.join(seen)}; dead-man {told['deadman_ms']:.0f} ms"
+
+    def gpiozeros_own_tests_of_real_pins_pass(self) -> str:
+        done = self.machine.run(
+            "/usr/src/edged/tests/board/guest/real_pins.sh /opt/gpiozero-tests", 600.0
+        )
+        summary = [line for line in done.output.splitlines() if " in " in line][-1:]
+        assert done.status == 0, done.output[-3000:]
+        return " ".join(summary)
 
     def a_typo_since_the_start_keeps_no_output_on(self) -> str:
         machine, file = self.machine, "/etc/edged/edged.toml"

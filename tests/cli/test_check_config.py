@@ -55,6 +55,17 @@ def test_types_misfits_pins_and_labels_come_together(told: Told) -> None:
     ]
 
 
+def test_a_start_that_fails_tells_all_of_it_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "edged.toml"
+    path.write_text('[camera]\nfps = "fast"\n' + RULE.format("cta"))
+    assert main(["run", "--config", str(path)]) == 78
+    first, second = capsys.readouterr().err.splitlines()
+    assert 'camera.fps = "fast"' in first
+    assert 'no label "cta"' in second
+
+
 @pytest.mark.parametrize(
     "text",
     [

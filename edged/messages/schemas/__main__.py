@@ -27,7 +27,7 @@ from edged.messages.models import (
     VerifiedMessage,
 )
 from edged.messages.replies import ReplyMessage
-from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
+from edged.messages.results import ClassificationMessage, FoundMessage, PictureMessage, StateMessage
 from edged.messages.schemas import path
 
 SAID: Mapping[str, type[msgspec.Struct]] = {
@@ -38,6 +38,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "frigate": FrigateMessage,
     "classification": ClassificationMessage,
     "picture": PictureMessage,
+    "found": FoundMessage,
     "health": HealthMessage,
     "output": OutputMessage,
     "thresholds": ThresholdsMessage,

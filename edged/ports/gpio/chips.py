@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from edged.errors import ConfigError, PortError
 
 DEVICES = Path("/dev")
@@ -22,7 +20,7 @@ HEADER_LABELS = ("pinctrl-bcm2", "pinctrl-rp1")
 """How the labels of the chips begin whose line N is GPIO N of the Raspberry Pi's header."""
 
 
-class Chip(msgspec.Struct, frozen=True):
+class Chip(NamedTuple):
     """One gpiochip. ``names`` are those of its device files: a symbolic link adds a name."""
 
     path: str

@@ -7,12 +7,14 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from edged.config.nearest import did_you_mean
-from edged.config.schema import GpioConfig
 from edged.errors import ConfigError, PortError
 from edged.ports.gpio.chips import NO_CHIP, device_paths, find_chips, select_chip
+
+if TYPE_CHECKING:
+    from edged.config.schema import GpioConfig
 
 MODEL = Path("/proc/device-tree/model")
 
@@ -79,15 +81,11 @@ FACTORIES: dict[str, Callable[[GpioConfig], Any]] = {
 
 @contextmanager
 def open_factory(gpio: GpioConfig) -> Iterator[Any]:
-    """A ``gpiozero.Factory`` for outputs and inputs alike, closed after use.
+    """A ``gpiozero.Factory`` for outputs and inputs alike, closed after use; not for "none".
 
-    None where ``factory`` is "none": no pin is touched. PortError while the chip cannot be used,
-    ConfigError where it never can with this configuration.
+    PortError while the chip cannot be used, ConfigError where it never can with this configuration.
     """
     kind = choose(gpio)
-    if kind == "none":
-        yield None
-        return
     from gpiozero import GPIOZeroError
 
     try:

@@ -1,36 +1,32 @@
-"""Inputs: a button or a motion sensor asks for something as somebody would over MQTT."""
+"""Inputs: a button or a motion sensor on its pin."""
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edged.commands import Asker, Reply, Request, open_to
-from edged.config.schema import InputConfig
-from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import pin_errors
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from edged.config.schema import InputConfig
 
 
 class Input:
-    """Watches a pin; each activation leaves a request in the mailbox.
-
-    The pin factory's thread calls, at the edge that the chip saw; nothing is polled.
-    """
+    """Watches a pin: the pin factory's thread calls, at the edge that the chip saw."""
 
     def __init__(
         self,
         config: InputConfig,
         factory: Any,
-        mailbox: Mailbox,
+        changed: Callable[[bool, bool], None],
         lost: Callable[[Input, str], None],
     ) -> None:
         """Opens the pin. PortError where it cannot be had now, ConfigError where it is none.
 
-        `lost` is called, in a thread of the pin's, with why it is not watched any more.
+        `changed` hears whether it is active, and whether that is an edge: at once, which is none,
+        then at each, in a thread of the pin's. `lost` hears there why it is not watched any more.
         """
         from gpiozero import DigitalInputDevice
 
@@ -49,33 +45,20 @@ class Input:
         )
         # gpiozero derives the active level from the pull; a contact that opens when it is
         # pressed is active at the level of its pull, which is gpiozero's inactive.
-        self._inverted = pull_up == config.active_high
-        if self._inverted:
-            self._device.when_deactivated = _asker(config, mailbox)
-        else:
-            self._device.when_activated = _asker(config, mailbox)
+        inverted = pull_up == config.active_high
+        in_order = threading.Lock()
+
+        def tell(active: bool) -> None:
+            with in_order:
+                changed(active, True)
+
+        self._device.when_activated = lambda: tell(not inverted)
+        self._device.when_deactivated = lambda: tell(inverted)
+        with in_order:
+            # By the latest edge, which may not be told yet: the pin itself may be past it.
+            changed((self._device.active_time is None) == inverted, False)
 
     def close(self) -> None:
         """Let go of the pin, also of one that does not answer any more."""
         with suppress(OSError):
             self._device.close()
-
-    @property
-    def active(self) -> bool:
-        """Whether it is pressed, or something moves, by the latest edge."""
-        # Not ``is_active``, which reads the pin: a chip on a bus takes milliseconds.
-        return (self._device.active_time is None) == self._inverted
-
-
-def _asker(config: InputConfig, mailbox: Mailbox) -> Callable[[], None]:
-    who = f"input {config.name}"
-    command = open_to(Asker.INPUT)[config.action]()
-
-    def log_refusal(reply: Reply) -> None:
-        if reply.error is not None:
-            logger.warning("%s: %s: %s", who, config.action, reply.error)
-
-    def ask() -> None:
-        mailbox.post(Request(command, who, log_refusal, publish=True))
-
-    return ask

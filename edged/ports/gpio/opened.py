@@ -38,7 +38,8 @@ def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             lock = stack.enter_context(path.with_suffix(".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            write_atomically(path, msgspec.json.encode(opened))
+            # After a power cut no output is as it was.
+            write_atomically(path, msgspec.json.encode(opened), durable=False)
         except BlockingIOError as error:
             raise PortError(
                 "another edged runs with this configuration; stop it, or give this one its own"

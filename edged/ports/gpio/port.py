@@ -1,160 +1,162 @@
-"""Pins as a port: a rule's decision becomes a level in the loop's thread, at once."""
+"""Pins as a port: a rule's decision becomes a level at once, by the guard that owns the pins."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
-from copy import copy
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from edged.backoff import backoff_s
+from edged.commands import Asker, Reply, Request, open_to
 from edged.config.nearest import did_you_mean
-from edged.config.schema import InputConfig, OutputConfig
+from edged.config.schema import GpioConfig, InputConfig, OutputConfig
 from edged.core import Ended, OutputState, Report, Result, RuleState
-from edged.errors import CommandError, ConfigError, EdgedError, PortError
+from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
-from edged.ports.gpio.inputs import Input
-from edged.ports.gpio.outputs import Actuator, Drive, shown
+from edged.ports.gpio.drive import Drive, shown
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 0.5
-"""An open pin that refuses a level is tried again after this time."""
+START_S = 10.0
+"""The longest that the loop waits for the pins before its first turn."""
 
-OPEN_MIN_S, OPEN_MAX_S = 0.5, 30.0
-"""The wait between two attempts to open a pin that is not there: first and longest."""
+ANSWER_S = 1.0
+"""The longest that the loop waits for a value set by hand."""
 
-JOIN_S = 2.0
+BEATS = 4
+"""Beats in the dead-man's time: three may be late."""
+
+
+class Guard(Protocol):
+    """The way to the process that owns the pins."""
+
+    def send(self, *message: Any) -> bool:
+        """Whether it is taken; never blocks."""
+        ...
+
+    def end(self) -> None:
+        """The outputs go to their safe level; returns when they have."""
+        ...
 
 
 class _Output(msgspec.Struct):
-    """One output: ``value`` is what its pin has, ``drive.value`` what it should have.
+    """One output: ``drive`` says what it should be, ``state`` what the guard has told last.
 
-    ``actuator`` is None while the pin is not there, ``error`` why the pin is not as it should be.
+    ``sent`` is what the guard knows of the drive.
     """
 
     config: OutputConfig
     drive: Drive
-    value: float = 0.0
-    actuator: Actuator | None = None
-    error: str | None = None
+    state: OutputState
+    sent: tuple[float, float | None] | None = None
 
 
 class GpioPort:
     """Drives the outputs by rules and by hand, and passes on what the inputs ask for.
 
-    A pin that cannot be had is tried again, with back-off, while all else works; when it comes it
-    has the level that its rule asks for by then. One thread opens such pins, ends pulses and
-    changes the phases of blinks; one lock keeps it and the loop apart, held for the microseconds
-    of a few pin levels.
+    The loop decides, and the guard does: it has the pins, ends pulses, blinks, opens what comes
+    late. One lock keeps the loop and the guard's thread apart, held for microseconds.
     """
 
     def __init__(
         self,
-        pins: Callable[[], AbstractContextManager[Any]],
+        gpio: GpioConfig,
         outputs: Sequence[OutputConfig],
         inputs: Sequence[InputConfig],
         mailbox: Mailbox,
-        tell: Callable[[OutputState], None],
+        start: Callable[[Callable[[], object], Callable[..., None]], Guard],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`pins` opens the factory as `edged.ports.gpio.factory.open_factory` does.
-
-        It is called for each attempt to open what is not open. `tell` hears of each change of an
-        output, in the thread that made it; it must not block.
-        """
-        self._pins = pins
+        """`start` starts a guard, as `edged.guard.process.GuardProcess` does."""
+        self._gpio = gpio
         self._mailbox = mailbox
-        self._tell = tell
+        self._start = start
         self._clock = clock
-        self._outputs = [_Output(o, Drive(o, shown(o, o.initial))) for o in outputs]
-        self._missing = list(inputs)
-        self._inputs: list[Input] = []
-        self._factories = ExitStack()
-        self._undriven = False
-        self._failures = 0
-        self._open_s = math.inf
+        self._undriven = gpio.factory == "none"
+        if self._undriven:
+            if outputs:
+                logger.info('[gpio] factory = "none": %d outputs stay off', len(outputs))
+            outputs = inputs = ()
+        self._outputs = [_Output(o, Drive(o), OutputState(o.name, 0.0, clock())) for o in outputs]
+        self._inputs = list(inputs)
+        self._active = [False] * len(inputs)
         self._errors: list[str] = []
+        self._gone: str | None = None
+        self._wrong: str | None = None
+        self._answer: str | None = None
+        self._question = 0
+        self._ready, self._answered = threading.Event(), threading.Event()
         self._positions: dict[str, int | None] = {}
-        self._changed = threading.Condition()
-        self._closing = False
-        self._wake_s = math.inf
-        self._crash: BaseException | None = None
-        self._thread: threading.Thread | None = None
+        self._changed = threading.RLock()
+        self._guard: Guard | None = None
+        self._tell: Callable[[OutputState], None] | None = None
+        self._beat_s = 0.0
 
     def __enter__(self) -> GpioPort:
-        """Open all pins, outputs at their initial values.
-
-        What cannot be had now is tried again later. ConfigError for a pin that there is not.
-        """
-        with ExitStack() as unless_opened:
-            unless_opened.push(self)
-            self._open(at_start=True)
-            unless_opened.pop_all()
-        if self._outputs or self._inputs or self._missing:
-            self._thread = threading.Thread(target=self._run, name="gpio-timer", daemon=True)
-            self._thread.start()
+        """Start the guard, which opens the pins, outputs at their initial values."""
+        if self._outputs or self._inputs:
+            self._guard = self._start(self._opening, self.hear)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.release()
-        self._factories.close()
+
+    def begin(self, tell: Callable[[OutputState], None]) -> None:
+        """Wait until the pins are open, or are known not to be.
+
+        `tell` hears every output's value now, and each change from now on; it must not block.
+        ConfigError for a pin that there is not.
+        """
+        if self._guard is None:
+            return
+        if not self._ready.wait(START_S):
+            self.hear("gone", f"the guard of the pins has not opened them within {START_S:g} s")
+        if self._wrong is not None:
+            raise ConfigError(self._wrong)
+        with self._changed:
+            self._tell = tell
+            for output in self._outputs:
+                tell(output.state)
+
+    def beat(self) -> None:
+        """The loop is well, or knows why not. Where the guard hears no beat, all goes safe."""
+        now_s = self._clock()
+        if self._guard is not None and now_s >= self._beat_s + self._gpio.deadman_s / BEATS:
+            self._beat_s = now_s
+            self._guard.send("beat")
+            with self._changed:
+                self._send_levels()
 
     @property
     def error(self) -> str | None:
         """Why a pin is not as it should be, the first one's reason; None where all are."""
         with self._changed:
-            errors = [output.error for output in self._outputs if output.error is not None]
-            errors += [error for error in self._errors if error not in errors]
-        return errors[0] if errors else None
+            if self._gone is not None:
+                return self._gone
+            errors = [output.state.error for output in self._outputs if output.state.error]
+            return next(iter([*errors, *self._errors]), None)
 
     def sensed(self) -> bool:
         """Whether an input that wakes is active now."""
-        return any(one.active for one in self._inputs if one.config.action == "wake")
+        pairs = zip(self._inputs, self._active, strict=True)
+        return any(active for one, active in pairs if one.action == "wake")
 
     def release(self) -> None:
         """Every output goes to its ``on_exit`` level and is let go. May be called again."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-            inputs, self._inputs = self._inputs, []
-        for one in inputs:
-            one.close()
-        if self._thread is not None:
-            self._thread.join(JOIN_S)
-        for output in self._outputs:
-            value, reason = 0.0, output.error
-            if output.actuator is not None:
-                try:
-                    value, reason = output.actuator.leave(output.value), None
-                except PortError as error:
-                    logger.error("%s", error)
-                    reason = str(error)
-            # Of one that nobody drives nothing is known, and it shall not be told as on for ever.
-            self._tell(OutputState(output.config.name, value, self._clock(), reason))
-        self._outputs.clear()
-
-    def tell_all(self) -> None:
-        """Tell every output's value again: somebody has come who has not heard it."""
-        with self._changed:
-            for output in self._outputs:
-                self._tell_of(output)
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            self._active = [False] * len(self._inputs)
+            guard.end()
 
     def write(self, report: Report) -> None:
         """Drive the outputs by a result's rules and events, or for want of pictures."""
-        if not isinstance(report, Result | Ended) or not self._outputs:
+        if not isinstance(report, Result | Ended) or self._guard is None:
             return
         now_s = self._clock()
         with self._changed:
-            if self._crash is not None:
-                raise RuntimeError("the thread that times the outputs has died") from self._crash
             followers = [output for output in self._outputs if output.config.rule]
             match report:
                 case Result():
@@ -168,12 +170,12 @@ class GpioPort:
                         output.drive.lose()
                 case _:
                     return
-            self._settle(now_s)
+            self._send_levels()
 
     def values(self) -> dict[str, float]:
         """What each output has."""
         with self._changed:
-            return {output.config.name: output.value for output in self._outputs}
+            return {output.config.name: output.state.value for output in self._outputs}
 
     def set(self, name: str, value: float) -> float:
         """Set an output by hand to a value in 0..1, until its rule changes. CommandError.
@@ -182,197 +184,100 @@ class GpioPort:
         """
         if not 0.0 <= value <= 1.0:
             raise CommandError(f"{name}: the value must be in 0..1, not {value:g}")
-        with self._changed:
-            for output in self._outputs:
-                if output.config.name == name:
-                    if output.actuator is None:
-                        raise CommandError(f"not set: {output.error}")
-                    before = copy(output.drive)
-                    output.drive.hold(shown(output.config, value))
-                    self._settle(self._clock())
-                    if output.error is not None:
-                        # What is refused now is not done later, when the pin comes back.
-                        output.drive = before
-                        raise CommandError(f'output "{name}" does not answer; see the log')
-                    return output.value
+        for place, output in enumerate(self._outputs):
+            if output.config.name == name:
+                return self._set(place, output, shown(output.config, value))
         if self._undriven:
             raise CommandError(f'output "{name}" is not driven: [gpio] factory = "none"')
         known = [output.config.name for output in self._outputs]
-        advice = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
+        advice = did_you_mean(name, known) or f"; there are: {', '.join(known) or 'none'}"
         raise CommandError(f'no output is named "{name}"{advice}')
 
-    def advance(self) -> float | None:
-        """Carry out what is due; the seconds until something will be, None for never."""
+    def _set(self, place: int, output: _Output, value: float) -> float:
+        self._question += 1
+        self._answered.clear()
+        asked = self._guard is not None and self._guard.send("set", self._question, place, value)
+        if not (asked and self._answered.wait(ANSWER_S)):
+            # Should it be done late, the level of the rules follows with the next beat.
+            output.sent = None
+            raise CommandError(f"not set: {self._gone or 'the guard of the pins does not answer'}")
+        if self._answer is not None:
+            raise CommandError(self._answer)
         with self._changed:
-            now_s = self._clock()
+            output.drive.hold(value)
+            output.sent = (value, None)
+        return value
+
+    def hear(self, verb: str, *words: Any) -> None:
+        """Take a message of the guard's, in its thread."""
+        with self._changed:
+            match (verb, *words):
+                case ("output", place, value, at_s, error):
+                    self._note(self._outputs[place], value, at_s, error)
+                case ("input", place, active, edge):
+                    self._sense(place, active=active, edge=edge)
+                case ("errors", errors):
+                    self._errors = errors
+                case ("answer", question, error) if question == self._question:
+                    self._answer = error
+                    self._answered.set()
+                case ("ready",):
+                    self._gone = None
+                    self._ready.set()
+                case ("wrong", why):
+                    self._wrong = why
+                    self._ready.set()
+                case ("gone", why):
+                    self._lose_guard(why)
+                case ("log", level, text):
+                    logger.log(level, "%s", text)
+
+    def _opening(self) -> object:
+        """What a guard must know first: also one that comes after another."""
+        with self._changed:
             for output in self._outputs:
-                output.drive.tick(now_s)
-            self._settle(now_s)
-        # Without the lock: looking for chips takes milliseconds, which the loop has not.
-        if now_s >= self._open_s:
-            self._open()
-        return self._wait_s()
+                output.sent = (output.drive.value, output.drive.due_s)
+            return {
+                "gpio": self._gpio,
+                "outputs": [output.config for output in self._outputs],
+                "inputs": self._inputs,
+                "levels": [(place, *o.sent) for place, o in enumerate(self._outputs) if o.sent],
+                "at_start": not self._ready.is_set(),
+            }
 
-    def _wait_s(self) -> float | None:
-        with self._changed:
-            now_s = self._clock()
-            self._wake_s = self._next_s(now_s)
-            return None if self._wake_s == math.inf else max(0.0, self._wake_s - now_s)
+    def _send_levels(self) -> None:
+        """Send what the guard does not know; the lock is held."""
+        changed = [
+            (place, output, (output.drive.value, output.drive.due_s))
+            for place, output in enumerate(self._outputs)
+            if output.sent != (output.drive.value, output.drive.due_s)
+        ]
+        levels = [(place, *wanted) for place, _, wanted in changed]
+        # What a guard that hangs does not take is sent again with the next frame or beat.
+        if levels and self._guard is not None and self._guard.send("levels", levels):
+            for _, output, wanted in changed:
+                output.sent = wanted
 
-    def _run(self) -> None:
-        try:
-            while True:
-                self.advance()
-                with self._changed:
-                    if self._closing:
-                        return
-                    self._changed.wait(self._wait_s())
-        except BaseException as error:
-            # Nobody would end a pulse any more: everything off, and `write` ends the process.
-            self._crash = error
-            for output in self._outputs:
-                with suppress(PortError):
-                    if output.actuator is not None:
-                        output.actuator.put(0.0)
-            raise
+    def _note(self, output: _Output, value: float, at_s: float, error: str | None) -> None:
+        output.state = OutputState(output.config.name, value, at_s, error)
+        if self._tell is not None:
+            self._tell(output.state)
 
-    def _open(self, *, at_start: bool = False) -> None:
-        """Open what is not open; what cannot be is told, once, and has its next time.
+    def _sense(self, place: int, *, active: bool, edge: bool) -> None:
+        self._active[place] = active
+        if active and edge and self._guard is not None:
+            _ask(self._inputs[place], self._mailbox)
 
-        At the start ConfigError goes on to the caller.
-        """
-        with ExitStack() as attempt:
-            try:
-                factory = attempt.enter_context(self._pins())
-            except EdgedError as error:
-                if at_start and isinstance(error, ConfigError):
-                    raise
-                errors = [str(error)]
-                with self._changed:
-                    for output in self._outputs:
-                        if output.actuator is None:
-                            self._put_off(output, errors[0])
-            else:
-                if factory is None:
-                    self._drive_nothing()
-                    return
-                opened = True
-                try:
-                    opened, errors = self._open_on(factory, at_start=at_start)
-                finally:
-                    # Kept after an error, too: what is open goes to its safe level.
-                    if opened:
-                        self._factories.push(attempt.pop_all())
-        self._failures = self._failures + 1 if errors else 0
-        wait_s = backoff_s(self._failures, OPEN_MIN_S, OPEN_MAX_S) if errors else math.inf
-        self._open_s = self._clock() + wait_s
-        for text in errors:
-            if text not in self._errors:
-                logger.error("%s; it is tried again", text)
-        self._errors = errors
-
-    def _open_on(self, factory: Any, *, at_start: bool) -> tuple[bool, list[str]]:
-        """Whether something was opened, and why something was not."""
-        opened, errors = False, []
-        refused = PortError if at_start else EdgedError
+    def _lose_guard(self, why: str) -> None:
+        logger.error("%s", why)
+        self._gone = why
+        self._answer = f"not set: {why}"
+        self._answered.set()
+        self._active = [False] * len(self._inputs)
         for output in self._outputs:
-            with self._changed:
-                if output.actuator is not None or self._closing:
-                    continue
-                try:
-                    output.actuator = Actuator(output.config, factory, output.drive.value)
-                except refused as error:
-                    errors.append(str(error))
-                    self._put_off(output, errors[-1])
-                    continue
-                opened = True
-                output.value, output.error = output.drive.value, None
-                if not at_start:
-                    logger.info('output "%s" is driven', output.config.name)
-                    self._tell_of(output)
-        for config in list(self._missing):
-            try:
-                one = Input(config, factory, self._mailbox, self._lost)
-            except refused as error:
-                errors.append(str(error))
-                continue
-            opened = True
-            with self._changed:
-                if self._closing:
-                    one.close()
-                    break
-                self._missing.remove(config)
-                self._inputs.append(one)
-            if not at_start:
-                logger.info('input "%s" is watched', config.name)
-        return opened, errors
-
-    def _lost(self, one: Input, error: str) -> None:
-        logger.error("%s; it is tried again", error)
-        with self._changed:
-            if one in self._inputs:
-                self._inputs.remove(one)
-                self._missing.append(one.config)
-                self._errors = [*self._errors, error]
-                self._try_soon()
-        one.close()
-
-    def _try_soon(self) -> None:
-        self._open_s = min(self._open_s, self._clock() + OPEN_MIN_S)
-        self._changed.notify()
-
-    def _drive_nothing(self) -> None:
-        self._undriven = True
-        if self._outputs:
-            logger.info('[gpio] factory = "none": %d outputs stay off', len(self._outputs))
-        self._outputs.clear()
-        self._missing.clear()
-
-    def _put_off(self, output: _Output, error: str) -> None:
-        if error != output.error:
-            output.error = error
-            self._tell_of(output)
-
-    def _tell_of(self, output: _Output) -> None:
-        state = OutputState(output.config.name, output.value, self._clock(), output.error)
-        self._tell(state)
-
-    def _settle(self, now_s: float) -> None:
-        """Make the pins what the drives say; the lock is held."""
-        for output in self._outputs:
-            if output.actuator is None:
-                continue
-            wanted = output.drive.value
-            if wanted != output.value or output.error is not None:
-                self._put(output, output.actuator, wanted)
-        # Waking the thread for nothing would make it compete with the loop for the interpreter.
-        if self._next_s(now_s) < self._wake_s:
-            self._changed.notify()
-
-    def _next_s(self, now_s: float) -> float:
-        times_s = [o.drive.due_s for o in self._outputs if o.drive.due_s is not None]
-        if any(output.actuator is not None and output.error for output in self._outputs):
-            times_s.append(now_s + RETRY_S)
-        return min([*times_s, self._open_s])
-
-    def _put(self, output: _Output, actuator: Actuator, value: float) -> None:
-        try:
-            actuator.put(value)
-        except PortError as error:
-            if output.error is None:
-                logger.error("%s", error)
-            self._put_off(output, str(error))
-            if getattr(error.__cause__, "errno", None) == errno.ENODEV:
-                # The chip is gone, and a new one is another.
-                actuator.close()
-                output.actuator = None
-                self._try_soon()
-            return
-        if output.error is not None:
-            logger.info('output "%s" answers again', output.config.name)
-        output.error = None
-        output.value = value
-        self._tell_of(output)
+            # What its pin has nobody knows, and it shall not be told as on for ever.
+            self._note(output, 0.0, self._clock(), why)
+        self._ready.set()
 
     def _state(self, rules: Sequence[RuleState], name: str) -> RuleState | None:
         """What the rule of this name holds: by its place, since there may be thousands."""
@@ -386,3 +291,14 @@ class GpioPort:
                 logger.error('no rule is named "%s": its outputs stay off', name)
                 return None
         return rules[position]
+
+
+def _ask(config: InputConfig, mailbox: Mailbox) -> None:
+    who = f"input {config.name}"
+
+    def log_refusal(reply: Reply) -> None:
+        if reply.error is not None:
+            logger.warning("%s: %s: %s", who, config.action, reply.error)
+
+    command = open_to(Asker.INPUT)[config.action]()
+    mailbox.post(Request(command, who, log_refusal, publish=True))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from edged.config.schema import GpioConfig, OutputConfig
 from edged.errors import EdgedError
 from edged.ports.gpio.factory import choose, open_factory, pin_errors
-from edged.ports.gpio.outputs import full
+from edged.ports.gpio.outputs import safe_value
+
+if TYPE_CHECKING:
+    from edged.config.schema import GpioConfig, OutputConfig
 
 
 def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[str]:
@@ -16,7 +19,7 @@ def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[
     A servo gets no pulses. One line for each output that could not be reached; the others are
     driven all the same.
     """
-    leaving = [output for output in outputs if output.on_exit != "keep"]
+    leaving = [output for output in outputs if safe_value(output) is not None]
     if not leaving or choose(gpio) in ("mock", "none"):
         return []
     problems = []
@@ -35,5 +38,5 @@ def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[
 
 def _exit_level(output: OutputConfig) -> bool:
     """True for high."""
-    on = not isinstance(output.on_exit, str) and full(output, output.on_exit)
+    on = bool(safe_value(output))
     return False if output.device == "servo" else on == output.active_high

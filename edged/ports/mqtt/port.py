@@ -31,6 +31,7 @@ from edged.ports.mqtt.problems import Problems
 from edged.ports.mqtt.replies import Replies
 from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics
+from edged.redact import redacted
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -157,7 +158,9 @@ class MqttPort:
     @property
     def state(self) -> str:
         """The broker and whether it is reached, for people."""
-        return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
+        return (
+            f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
+        )
 
     def problems(self) -> list[str]:
         """What the broker refuses or lacks at present, one line each."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -14,6 +13,7 @@ from edged.errors import ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
 from edged.ports.gpio.port import GpioPort
+from tests.guard.direct import DirectGuard, opened_port
 from tests.ports.gpio.fake_gpiod import FakeChip
 
 PATIENCE_S = 20.0
@@ -23,10 +23,8 @@ def button(**options) -> InputConfig:
     return InputConfig(**({"name": "door", "pin": 22} | options))
 
 
-@contextmanager
-def watched(factory, inputs, mailbox) -> Iterator[GpioPort]:
-    with GpioPort(lambda: nullcontext(factory), (), inputs, mailbox, print) as port:
-        yield port
+def watched(factory, inputs, mailbox) -> AbstractContextManager[GpioPort]:
+    return opened_port(lambda _gpio: nullcontext(factory), (), inputs, mailbox, print)
 
 
 def asked(mailbox: Mailbox) -> list[str]:
@@ -141,7 +139,12 @@ def test_an_unknown_pin_is_refused_and_the_others_let_go(board: FakeChip) -> Non
 
 
 def test_no_pin_is_watched_where_the_factory_is_none() -> None:
-    with watched(None, [button(action="wake")], Mailbox()) as port:
+    def start(*_: object) -> DirectGuard:
+        raise AssertionError("a guard was started")
+
+    gpio, mailbox = GpioConfig(factory="none"), Mailbox()
+    with GpioPort(gpio, (), [button(action="wake")], mailbox, start) as port:
+        port.begin(print)
         assert port.error is None
         assert not port.sensed()
 

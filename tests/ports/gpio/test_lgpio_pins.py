@@ -17,7 +17,7 @@ from edged.errors import PortError
 from edged.mailbox import Mailbox
 from edged.ports.gpio import factory
 from edged.ports.gpio.factory import open_factory
-from edged.ports.gpio.port import GpioPort
+from tests.guard.direct import opened_port
 
 INPUT, OUTPUT, FREE = "input", "output", "free"
 
@@ -115,7 +115,7 @@ def test_an_output_is_let_go_at_its_level(lgpio, pins, device, active_high) -> N
             active_high=active_high,
             on_exit=on_exit,
         )
-        with GpioPort(lambda: nullcontext(pins), [config], (), Mailbox(), print) as port:
+        with opened_port(lambda _gpio: nullcontext(pins), [config], (), Mailbox(), print) as port:
             port.set("lamp", 1.0)
             assert lgpio.level(17) == (OUTPUT, active_high)
         assert lgpio.level(17) == (FREE, level)
@@ -125,7 +125,7 @@ def test_an_output_is_let_go_at_its_level(lgpio, pins, device, active_high) -> N
 def test_an_active_low_output_is_never_on_before_it_should_be(lgpio, pins, device) -> None:
     lgpio.history[17] = [(INPUT, 1)]
     config = OutputConfig(name="lamp", pin=17, device=device, action="manual", active_high=False)
-    with GpioPort(lambda: nullcontext(pins), [config], (), Mailbox(), print):
+    with opened_port(lambda _gpio: nullcontext(pins), [config], (), Mailbox(), print):
         assert {level for _, level in lgpio.history[17]} == {1}
 
 
@@ -138,7 +138,7 @@ def test_a_servo_has_finer_positions_than_a_hundredth_of_its_period(lgpio, pins)
 def test_a_busy_pin_is_one_line(lgpio, pins) -> None:
     lgpio.busy.add(17)
     config = OutputConfig(name="lamp", pin=17, action="manual")
-    with GpioPort(lambda: nullcontext(pins), [config], (), Mailbox(), print) as port:
+    with opened_port(lambda _gpio: nullcontext(pins), [config], (), Mailbox(), print) as port:
         assert port.error is not None
         assert port.error.startswith('output "lamp": pin "17": GPIO busy; ')
 

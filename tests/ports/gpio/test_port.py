@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -17,8 +15,8 @@ from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState,
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
 from edged.ports.gpio.factory import open_factory
-from edged.ports.gpio.port import GpioPort
 from tests.clocks import StandingClock
+from tests.guard.direct import guard_of, opened_port
 from tests.mosquitto import wait_until
 from tests.ports.gpio.fake_gpiod import FakeChip, FakeLine, install
 
@@ -36,15 +34,16 @@ def told() -> list[OutputState]:
     return []
 
 
-@contextmanager
-def opened(factory, outputs, told, clock=time.monotonic) -> Iterator[GpioPort]:
-    with GpioPort(lambda: nullcontext(factory), outputs, (), Mailbox(), told.append, clock) as port:
-        port.tell_all()
-        yield port
+def opened(factory, outputs, told, clock):
+    """A port on a factory that stays open."""
+    return opened_port(
+        lambda _gpio: nullcontext(factory), outputs, (), Mailbox(), told.append, clock
+    )
 
 
-def open_factory_anew():
-    return open_factory(GpioConfig())
+def opened_anew(outputs, inputs, mailbox, tell, clock=time.monotonic):
+    """A port that opens its factory for each attempt, as the guard does."""
+    return opened_port(open_factory, outputs, inputs, mailbox, tell, clock)
 
 
 def lamp(**options) -> OutputConfig:
@@ -128,24 +127,14 @@ def test_a_pulse_ends_by_the_clock_and_not_by_frames(mock_pins, told, clock):
     with opened(mock_pins, [lamp(action="pulse", pulse_s=3.0)], told, clock) as port:
         port.write(result(True))
         assert mock_pins.pin(17).state == 1
-        assert port.advance() == 3.0
+        assert guard_of(port).advance() == 3.0
         clock.now_s += 2.5
-        assert port.advance() == 0.5
+        assert guard_of(port).advance() == 0.5
         assert mock_pins.pin(17).state == 1
         clock.now_s += 0.5
-        assert port.advance() is None
+        assert guard_of(port).advance() is None
         assert mock_pins.pin(17).state == 0
         assert states(told) == [("lamp", 0.0), ("lamp", 1.0), ("lamp", 0.0)]
-
-
-def test_a_pulse_ends_by_itself_in_real_time(mock_pins, told):
-    pin = mock_pins.pin(17)
-    with opened(mock_pins, [lamp(action="pulse", pulse_s=0.05)], told) as port:
-        port.write(result(True))
-        deadline_s = time.monotonic() + PATIENCE_S
-        while pin.state and time.monotonic() < deadline_s:
-            time.sleep(0.005)
-        assert pin.state == 0
 
 
 def test_a_blink_follows_the_clock(mock_pins, told, clock):
@@ -155,7 +144,7 @@ def test_a_blink_follows_the_clock(mock_pins, told, clock):
         for _ in range(5):
             levels.append(mock_pins.pin(17).state)
             clock.now_s += 0.5
-            port.advance()
+            guard_of(port).advance()
         assert levels == [1, 0, 1, 0, 1]
 
 
@@ -326,7 +315,7 @@ def test_an_output_that_fails_is_tried_again_and_logged_once(board, told, clock,
         with pytest.raises(CommandError, match="does not answer"):
             port.set("lamp", 1.0)
         board["RELAY"].refuses = False
-        port.write(result(True, changed=False))
+        assert guard_of(port).advance() is None
         assert board["RELAY"].level == 1
     assert caplog.messages == [
         'output "lamp": [Errno 5] Input/output error; check the chip',
@@ -344,7 +333,7 @@ def test_an_output_whose_rule_went_back_while_it_failed_answers_again(board, tol
         board["RELAY"].refuses = False
         port.write(result(False))
         assert board["RELAY"].level == 0
-        assert port.advance() is None
+        assert guard_of(port).advance() is None
 
 
 def test_a_pulse_that_could_not_be_ended_is_ended_later(board, told, clock):
@@ -355,10 +344,10 @@ def test_a_pulse_that_could_not_be_ended_is_ended_later(board, told, clock):
         port.write(result(True))
         board["RELAY"].refuses = True
         clock.now_s += 5
-        assert port.advance() == 0.5
+        assert guard_of(port).advance() == 0.5
         assert board["RELAY"].level == 1
         board["RELAY"].refuses = False
-        port.advance()
+        guard_of(port).advance()
         assert board["RELAY"].level == 0
 
 
@@ -370,42 +359,21 @@ def test_one_output_that_fails_is_tried_again_whatever_the_others_do(board, told
     ):
         board["RELAY"].refuses = True
         port.write(result(True))
-        assert port.advance() == pytest.approx(0.2)
+        assert guard_of(port).advance() == pytest.approx(0.2)
         clock.now_s += 0.2
-        assert port.advance() == pytest.approx(0.5)
+        assert guard_of(port).advance() == pytest.approx(0.5)
 
 
-def test_the_thread_that_times_the_outputs_ends_with_the_port(mock_pins, told, clock):
-    with opened(mock_pins, [lamp()], told, clock):
-        assert "gpio-timer" in [thread.name for thread in threading.enumerate()]
-    assert "gpio-timer" not in [thread.name for thread in threading.enumerate()]
+def undriven(outputs, told):
+    return opened_port(
+        open_factory, outputs, (), Mailbox(), told.append, gpio=GpioConfig(factory="none")
+    )
 
 
-def test_a_bug_in_the_timer_switches_off_and_ends_the_process(mock_pins, told, monkeypatch):
-    from edged.ports.gpio import outputs
-
-    def broken(self, now_s: float) -> None:
-        raise ZeroDivisionError("bug")
-
-    pin = mock_pins.pin(17)
-    died: list[object] = []
-    monkeypatch.setattr("threading.excepthook", died.append)
-    with opened(mock_pins, [lamp(action="pulse", pulse_s=60.0)], told) as port:
-        monkeypatch.setattr(outputs.Drive, "tick", broken)
-        port.write(result(True))
-        deadline_s = time.monotonic() + PATIENCE_S
-        while pin.state and time.monotonic() < deadline_s:
-            time.sleep(0.005)
-        assert pin.state == 0
-        with pytest.raises(RuntimeError, match="times the outputs"):
-            port.write(result(True))
-    assert len(died) == 1
-
-
-def test_that_outputs_stay_off_is_told_where_there_are_any(told, clock, caplog):
+def test_that_outputs_stay_off_is_told_where_there_are_any(told, caplog):
     caplog.set_level("INFO")
     for outputs in ([], [lamp(), lamp(name="bell")]):
-        with opened(None, outputs, told, clock):
+        with undriven(outputs, told):
             pass
     assert caplog.messages == ['[gpio] factory = "none": 2 outputs stay off']
 
@@ -452,34 +420,12 @@ def test_an_output_that_cannot_be_left_is_told_and_the_others_are_left(board, to
     assert caplog.messages == ['output "lamp": [Errno 5] Input/output error; check the chip']
 
 
-def test_a_bug_in_the_timer_switches_off_also_behind_an_output_that_fails(board, told, monkeypatch):
-    from edged.ports.gpio import outputs
-
-    def broken(self, now_s: float) -> None:
-        raise ZeroDivisionError("bug")
-
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    pulses = [
-        lamp(pin="RELAY", action="pulse", pulse_s=60.0),
-        lamp(name="fan", pin="LAMP", action="pulse", pulse_s=60.0),
-    ]
-    with open_factory(GpioConfig()) as factory, opened(factory, pulses, told) as port:
+def test_no_pin_is_touched_where_the_factory_is_none(told):
+    with undriven([lamp()], told) as port:
+        port.begin(told.append)
+        port.beat()
         port.write(result(True))
-        assert board["LAMP"].level == 1
-        board["RELAY"].refuses = True
-        monkeypatch.setattr(outputs.Drive, "tick", broken)
-        with port._changed:
-            port._changed.notify()
-        wait_until(lambda: board["LAMP"].level == 0)
-        board["RELAY"].refuses = False
-
-
-def test_no_pin_is_touched_where_the_factory_is_none(told, clock):
-    with (
-        open_factory(GpioConfig(factory="none")) as factory,
-        opened(factory, [lamp()], told, clock) as port,
-    ):
-        port.write(result(True))
+        assert port.values() == {}
         with pytest.raises(CommandError, match="is not driven"):
             port.set("lamp", 1.0)
 
@@ -514,7 +460,7 @@ def test_where_the_outputs_are_left_is_told_and_a_second_release_does_nothing(
 def test_what_an_input_asks_for_reaches_the_mailbox_until_the_release(mock_pins):
     mailbox = Mailbox()
     door = InputConfig(name="door", pin=22)
-    with GpioPort(lambda: nullcontext(mock_pins), (), [door], mailbox, print) as port:
+    with opened_port(lambda _gpio: nullcontext(mock_pins), (), [door], mailbox, print) as port:
         mock_pins.pin(22).drive_low()
         assert mailbox.wants_picture
         mailbox.take_snapshots()
@@ -531,7 +477,7 @@ LATE_S = 60.0
 def test_a_pin_that_another_holds_is_taken_when_it_is_free(board, told, clock, caplog):
     board["RELAY"].used, board["RELAY"].consumer = True, "spi0 CS0"
     outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="FAN")]
-    with GpioPort(open_factory_anew, outputs, (), Mailbox(), told.append, clock) as port:
+    with opened_anew(outputs, (), Mailbox(), told.append, clock) as port:
         port.write(result(True))
         assert board["FAN"].level == 1
         assert port.values() == {"lamp": 0.0, "fan": 1.0}
@@ -541,7 +487,7 @@ def test_a_pin_that_another_holds_is_taken_when_it_is_free(board, told, clock, c
             port.set("lamp", 1.0)
         board["RELAY"].used = False
         clock.now_s += LATE_S
-        port.advance()
+        guard_of(port).advance()
         assert board["RELAY"].level == 1
         assert (port.error, told[-1].value, told[-1].error) == (None, 1.0, None)
     assert not board["RELAY"].used
@@ -555,15 +501,14 @@ def test_a_chip_that_comes_late_gets_the_level_of_the_rules_by_then(
     mailbox = Mailbox()
     outputs = [lamp(pin="RELAY"), lamp(name="bell", pin="BELL", action="pulse", pulse_s=1.0)]
     door = InputConfig(name="door", pin="DOOR", pull="up")
-    with GpioPort(open_factory_anew, outputs, [door], mailbox, told.append, clock) as port:
-        port.tell_all()
+    with opened_anew(outputs, [door], mailbox, told.append, clock) as port:
         assert {(state.value, bool(state.error)) for state in told} == {(0.0, True)}
         assert "no GPIO chip" in str(port.error)
         port.write(result(True))
         chip = FakeChip("late", [FakeLine("RELAY"), FakeLine("BELL"), FakeLine("DOOR", 1)])
         install(monkeypatch, tmp_path, gpiochip3=chip)
         clock.now_s += LATE_S
-        port.advance()
+        guard_of(port).advance()
         assert (chip["RELAY"].level, chip["BELL"].level) == (1, 0)
         assert port.error is None
         chip["DOOR"].put(0)
@@ -572,39 +517,29 @@ def test_a_chip_that_comes_late_gets_the_level_of_the_rules_by_then(
 
 
 def test_a_chip_that_goes_and_comes_again_has_its_outputs_driven_again(board, told, clock):
-    with GpioPort(
-        open_factory_anew, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock
-    ) as port:
+    with opened_anew([lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
         board["RELAY"].refuses = errno.ENODEV
         port.write(result(True))
         assert not board["RELAY"].used
         assert port.error is not None
         board["RELAY"].refuses = 0
         clock.now_s += LATE_S
-        port.advance()
+        guard_of(port).advance()
         assert board["RELAY"].level == 1
         assert port.error is None
-
-
-def test_the_thread_tries_again_by_itself(board, told):
-    board["RELAY"].used = True
-    with GpioPort(open_factory_anew, [lamp(pin="RELAY", initial=1.0)], (), Mailbox(), told.append):
-        assert board["RELAY"].level == 0
-        board["RELAY"].used = False
-        wait_until(lambda: board["RELAY"].level == 1)
 
 
 def test_what_stays_away_is_told_once_and_tried_ever_more_rarely(board, told, clock, caplog):
     board["RELAY"].used = True
     attempts = []
 
-    def pins():
+    def factory(gpio):
         attempts.append(clock.now_s)
-        return open_factory_anew()
+        return open_factory(gpio)
 
-    with GpioPort(pins, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
+    with opened_port(factory, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
         for _ in range(20):
-            clock.now_s += port.advance()
+            clock.now_s += guard_of(port).advance()
         waits_s = [later - earlier for earlier, later in pairwise(attempts)]
         assert 0.5 <= waits_s[0] <= 1.0
         assert 15.0 <= waits_s[-1] <= 30.0
@@ -616,12 +551,10 @@ def test_a_late_chip_without_the_pin_is_told_and_ends_nothing(
     monkeypatch, tmp_path, told, clock, caplog
 ):
     install(monkeypatch, tmp_path)
-    with GpioPort(
-        open_factory_anew, [lamp(pin="RELAY")], (), Mailbox(), told.append, clock
-    ) as port:
+    with opened_anew([lamp(pin="RELAY")], (), Mailbox(), told.append, clock) as port:
         install(monkeypatch, tmp_path, gpiochip0=FakeChip("late", [FakeLine("RELAI")]))
         clock.now_s += LATE_S
-        port.advance()
+        guard_of(port).advance()
         assert "did you mean RELAI?" in str(port.error)
     assert "did you mean RELAI?" in caplog.messages[-1]
 
@@ -630,7 +563,7 @@ def test_two_names_of_one_pin_are_the_files_mistake(board, told, clock):
     outputs = [lamp(pin="RELAY"), lamp(name="fan", pin="gpiochip0:0")]
     with (
         pytest.raises(ConfigError, match=r'output "fan": .* in use'),
-        GpioPort(open_factory_anew, outputs, (), Mailbox(), told.append, clock),
+        opened_anew(outputs, (), Mailbox(), told.append, clock),
     ):
         raise AssertionError("the port was opened")
     assert not board["RELAY"].used
@@ -639,12 +572,12 @@ def test_two_names_of_one_pin_are_the_files_mistake(board, told, clock):
 def test_an_input_whose_chip_goes_is_watched_again_when_it_comes(board, caplog):
     mailbox = Mailbox()
     door = InputConfig(name="door", pin="BUTTON")
-    with GpioPort(open_factory_anew, (), [door], mailbox, print) as port:
+    with opened_anew((), [door], mailbox, print) as port:
         assert port.error is None
         board["BUTTON"].request.lose()
-        wait_until(lambda: not board["BUTTON"].used)
+        wait_until(lambda: guard_of(port).advance() and not board["BUTTON"].used)
         assert port.error == 'input "door": No such device; check the GPIO chip'
-        wait_until(lambda: port.error is None)
+        wait_until(lambda: guard_of(port).advance() is None and port.error is None)
         board["BUTTON"].put(0)
         wait_until(lambda: mailbox.wants_picture)
 
@@ -658,5 +591,5 @@ def test_what_is_refused_because_a_chip_has_gone_is_not_done_when_it_comes_back(
         board["RELAY"].refuses = False
         for _ in range(3):
             clock.now_s += 60.0
-            port.advance()
+            guard_of(port).advance()
         assert port.values() == {"lamp": 0.0}

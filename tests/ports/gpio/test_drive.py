@@ -6,7 +6,7 @@ import pytest
 
 from edged.config.schema import OutputConfig
 from edged.core import Event
-from edged.ports.gpio.outputs import Drive
+from edged.ports.gpio.drive import Drive
 
 
 def event(active: bool = True, rule: str = "cat") -> Event:
@@ -14,7 +14,7 @@ def event(active: bool = True, rule: str = "cat") -> Event:
 
 
 def drive(**options) -> Drive:
-    return Drive(OutputConfig(name="lamp", pin=17, rule="cat", **options), 0.0)
+    return Drive(OutputConfig(name="lamp", pin=17, rule="cat", **options))
 
 
 def test_while_is_on_as_long_as_the_rule_holds() -> None:
@@ -28,7 +28,7 @@ def test_while_is_on_as_long_as_the_rule_holds() -> None:
 
 
 def test_the_first_frame_ends_the_initial_value() -> None:
-    lamp = Drive(OutputConfig(name="lamp", pin=17, rule="cat", initial=1.0), 1.0)
+    lamp = Drive(OutputConfig(name="lamp", pin=17, rule="cat", initial=1.0))
     lamp.follow(False, 0.1, [], 0.0)
     assert lamp.value == 0
 

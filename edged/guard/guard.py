@@ -1,0 +1,199 @@
+"""The guard's loop: what the daemon says becomes levels; where it says nothing, the safe ones."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from edged.errors import ConfigError
+from edged.guard.pins import Pins
+from edged.ports.gpio.factory import open_factory
+from edged.ports.gpio.safe import put_outputs_safe
+
+CONFIGURATION_BYTES = 1 << 20
+MESSAGE_BYTES = 1 << 16
+"""Less than what Python would ask the kernel for, and give back, with each message."""
+
+
+class Guard:
+    """One daemon's pins, at the other end of a socket pair."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        factory: Callable[[Any], AbstractContextManager[Any]] = open_factory,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`connection` is a SOCK_SEQPACKET, whose first message is the configuration."""
+        self._connection = connection
+        self._factory = factory
+        self._clock = clock
+        self._in_order = threading.Lock()
+        self._unsent: dict[tuple[Any, ...], bytes] = {}
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK)
+        self._beat_s: float | None = None
+        self.alone = False
+        """Whether nobody hears what is told any more."""
+
+    def run(self) -> None:
+        """Until the daemon has ended or let go; then every output is at its safe level."""
+        first = self._connection.recv(CONFIGURATION_BYTES)
+        self._connection.setblocking(False)
+        if not first:
+            return
+        wanted = json.loads(first, object_hook=lambda fields: SimpleNamespace(**fields))
+        if self._is_alone():
+            # A daemon that cannot even start switches nothing on.
+            put_outputs_safe(wanted.gpio, wanted.outputs)
+            return
+        try:
+            self.open(wanted)
+            self._serve()
+        except ConfigError as error:
+            self.pins.release()
+            self.tell("wrong", str(error))
+            # Another guard would not do better: the daemon has to end.
+            self._connection.setblocking(True)
+            with suppress(OSError):
+                while self._connection.recv(MESSAGE_BYTES):
+                    pass
+        finally:
+            self.pins.release()
+
+    def open(self, wanted: SimpleNamespace) -> None:
+        """Open the pins of the configuration. ConfigError for one that there is not."""
+        self._deadman_s: float = wanted.gpio.deadman_s
+        self.pins = Pins(
+            partial(self._factory, wanted.gpio),
+            wanted.outputs,
+            wanted.inputs,
+            self.tell,
+            lambda: os.eventfd_write(self._wake_fd, 1),
+            self._clock,
+        )
+        self.pins.open(wanted.levels, at_start=wanted.at_start)
+        self.tell("ready")
+
+    def tell(self, *message: Any) -> None:
+        """From any thread. What a stopped daemon does not take waits; the newest of each kind."""
+        kind = message[:2] if message[0] in ("output", "input") else message[:1]
+        with self._in_order:
+            self._unsent[kind] = json.dumps(message).encode()
+            self._flush()
+
+    def _flush(self) -> None:
+        for kind, message in list(self._unsent.items()):
+            try:
+                self._connection.send(message)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.alone = True
+            del self._unsent[kind]
+
+    def _is_alone(self) -> bool:
+        try:
+            return not self._connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _serve(self) -> None:
+        poll = select.poll()
+        poll.register(self._wake_fd, select.POLLIN)
+        while True:
+            wait_s = self.advance()
+            events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+            poll.register(self._connection, events)
+            ready = poll.poll(None if wait_s is None else wait_s * 1e3)
+            if not self._hear_all():
+                return
+            if any(fd == self._wake_fd for fd, _ in ready):
+                os.eventfd_read(self._wake_fd)
+            with self._in_order:
+                self._flush()
+
+    def advance(self) -> float | None:
+        """Carry out what is due, once all is heard; seconds until something is, None for never."""
+        silence_s = self._silence_s()
+        if silence_s is not None and silence_s <= 0:
+            self.pins.stall(
+                f"edged's loop stood still for {self._deadman_s:g} s: outputs are at their safe "
+                "level; where a frame takes that long, raise gpio.deadman_s"
+            )
+        waits_s = [self.pins.advance(), self._silence_s()]
+        # Never less than nothing, which would be for ever to poll.
+        return min((max(0.0, wait_s) for wait_s in waits_s if wait_s is not None), default=None)
+
+    def _silence_s(self) -> float | None:
+        """How long the next beat may take; None where none is awaited."""
+        if self._beat_s is None or self.pins.stalled:
+            return None
+        return self._beat_s + self._deadman_s - self._clock()
+
+    def _hear_all(self) -> bool:
+        """False if nothing will come any more."""
+        while True:
+            try:
+                message = self._connection.recv(MESSAGE_BYTES)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+            if not message:
+                return False
+            self.obey(*json.loads(message))
+
+    def obey(self, verb: str, *words: Any) -> None:
+        """Carry out a message of the daemon's."""
+        match verb:
+            case "levels":
+                self.pins.drive(words[0])
+            case "set":
+                question, place, value = words
+                self.tell("answer", question, self.pins.set(place, value))
+            case "beat":
+                self._beat_s = self._clock()
+                if self.pins.stalled:
+                    self.pins.resume()
+                self.tell("beat")
+
+
+class ToDaemon(logging.Handler):
+    """Log records become messages; a line on standard error where nobody hears them."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._guard.tell("log", record.levelno, self.format(record))
+        if self._guard.alone:
+            print(f"edged guard: {self.format(record)}", file=sys.stderr)
+
+
+def main() -> int:
+    """The process: its standard input is the socket."""
+    try:
+        connection = socket.socket(fileno=sys.stdin.fileno())
+    except OSError:
+        print("edged guard: no socket on standard input; `edged run` starts it", file=sys.stderr)
+        return os.EX_USAGE
+    guard = Guard(connection)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ToDaemon(guard)])
+    guard.run()
+    # Before the interpreter takes its time to end.
+    connection.close()
+    return 0

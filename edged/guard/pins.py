@@ -1,0 +1,322 @@
+"""All pins of a daemon: opened, tried again while they cannot be had, driven, put safe."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from edged.backoff import backoff_s
+from edged.errors import ConfigError, EdgedError, PortError
+from edged.ports.gpio.drive import Course
+from edged.ports.gpio.inputs import Input
+from edged.ports.gpio.outputs import Actuator
+
+if TYPE_CHECKING:
+    from edged.config.schema import InputConfig, OutputConfig
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 0.5
+"""An open pin that refuses a level is tried again after this time."""
+
+OPEN_MIN_S, OPEN_MAX_S = 0.5, 30.0
+"""The wait between two attempts to open a pin that is not there: first and longest."""
+
+Level: TypeAlias = "tuple[int, float, float | None]"
+"""An output by its place, its value, and when its pulse or blink changes that."""
+
+Tell: TypeAlias = Callable[..., None]
+"""Tells the daemon a message, word by word; from any thread, and it never blocks."""
+
+
+class _Output:
+    """One output: ``value`` is what its pin has, ``course.value`` what it should have.
+
+    ``actuator`` is None while the pin is not there, ``error`` why the pin is not as it should be.
+    """
+
+    def __init__(self, place: int, config: OutputConfig) -> None:
+        self.place = place
+        self.config = config
+        self.course = Course(config, 0.0)
+        self.value = 0.0
+        self.actuator: Actuator | None = None
+        self.error: str | None = None
+
+
+class Pins:
+    """The guard's thread only, but for what the threads of inputs tell.
+
+    A pin that cannot be had is tried again, with back-off, while all else works; when it comes it
+    has the level that it should have by then.
+    """
+
+    def __init__(
+        self,
+        pins: Callable[[], AbstractContextManager[Any]],
+        outputs: Sequence[OutputConfig],
+        inputs: Sequence[InputConfig],
+        tell: Tell,
+        wake: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`pins` opens the factory as `edged.ports.gpio.factory.open_factory` does.
+
+        It is called for each attempt to open what is not open. `wake` is called, from any thread,
+        when there is something for `advance` to do.
+        """
+        self._pins = pins
+        self._tell = tell
+        self._wake = wake
+        self._clock = clock
+        self._outputs = [_Output(place, config) for place, config in enumerate(outputs)]
+        self._missing = dict(enumerate(inputs))
+        self._inputs: dict[int, Input] = {}
+        self._lost: deque[tuple[int, str]] = deque()
+        self._factories = ExitStack()
+        self._failures = 0
+        self._open_s = math.inf
+        self._errors: list[str] = []
+        self.stalled: str | None = None
+        """Why the outputs are at their safe level though they should have another."""
+
+    def open(self, levels: Sequence[Level], *, at_start: bool) -> None:
+        """Open all pins, outputs at these levels, which are told.
+
+        What cannot be had now is tried again later; with `at_start` a pin that there is not is a
+        ConfigError.
+        """
+        self._take(levels)
+        for output in self._outputs:
+            output.course.tick(self._clock())
+        self._open(at_start=at_start)
+        for output in self._outputs:
+            self._tell_of(output)
+
+    def drive(self, levels: Sequence[Level]) -> None:
+        """Take over new levels, at once; while ``stalled``, for later."""
+        self._take(levels)
+        self._settle()
+
+    def set(self, place: int, value: float) -> str | None:
+        """Take over a level now or not at all: why not, else None."""
+        output = self._outputs[place]
+        if output.actuator is None or self.stalled:
+            return f"not set: {output.error or self.stalled}"
+        before, output.course = output.course, Course(output.config, value)
+        self._settle()
+        if output.error is None:
+            return None
+        # What is refused now is not done later, when the pin comes back.
+        output.course = before
+        return f'output "{output.config.name}" does not answer; see the log'
+
+    def stall(self, why: str) -> None:
+        """Every output to its safe level, and there until `resume`."""
+        logger.error("%s", why)
+        self.stalled = why
+        for output in self._outputs:
+            if output.actuator is not None:
+                self._put(output, output.actuator)
+            else:
+                self._tell_of(output)
+
+    def resume(self) -> None:
+        """The levels that the outputs should have by now."""
+        self.stalled = None
+        logger.info("edged's loop turns again: outputs are at their levels")
+        now_s = self._clock()
+        for output in self._outputs:
+            output.course.tick(now_s)
+            if output.actuator is not None:
+                self._put(output, output.actuator)
+            else:
+                self._tell_of(output)
+
+    def release(self) -> None:
+        """Every output goes to its safe level, then all pins are let go."""
+        left = []
+        for output in self._outputs:
+            value, reason = 0.0, output.error
+            if output.actuator is not None:
+                try:
+                    value, reason = output.actuator.put_safe(output.value, ends=True), None
+                except PortError as error:
+                    logger.error("%s", error)
+                    reason = str(error)
+            # Of one that nobody drives nothing is known, and it shall not be told as on for ever.
+            left.append((output.place, value, self._clock(), reason))
+        # All are safe before the first is told or let go, which may take its time.
+        for told in left:
+            self._tell("output", *told)
+        for output in self._outputs:
+            if output.actuator is not None:
+                output.actuator.close()
+        for one in self._inputs.values():
+            one.close()
+        self._outputs.clear()
+        self._inputs.clear()
+        self._factories.close()
+
+    def advance(self) -> float | None:
+        """Carry out what is due; the seconds until something will be, None for never."""
+        while self._lost:
+            self._lose(*self._lost.popleft())
+        now_s = self._clock()
+        for output in self._outputs:
+            output.course.tick(now_s)
+        self._settle()
+        # Nothing is switched on behind the back of a daemon that stalls.
+        if now_s >= self._open_s and not self.stalled:
+            self._open()
+        next_s = self._next_s()
+        return None if next_s == math.inf else max(0.0, next_s - self._clock())
+
+    def _take(self, levels: Sequence[Level]) -> None:
+        for place, value, due_s in levels:
+            output = self._outputs[place]
+            output.course = Course(output.config, value, due_s)
+
+    def _next_s(self) -> float:
+        times_s = [o.course.due_s for o in self._outputs if o.course.due_s is not None]
+        if any(output.actuator is not None and output.error for output in self._outputs):
+            times_s.append(self._clock() + RETRY_S)
+        return min([*times_s, math.inf if self.stalled else self._open_s])
+
+    def _open(self, *, at_start: bool = False) -> None:
+        """Open what is not open; what cannot be is told, once, and has its next time.
+
+        At the start ConfigError goes on to the caller.
+        """
+        with ExitStack() as attempt:
+            try:
+                factory = attempt.enter_context(self._pins())
+            except EdgedError as error:
+                if at_start and isinstance(error, ConfigError):
+                    raise
+                errors = [str(error)]
+                for output in self._outputs:
+                    if output.actuator is None:
+                        self._put_off(output, errors[0])
+            else:
+                opened = True
+                try:
+                    opened, errors = self._open_on(factory, at_start=at_start)
+                finally:
+                    # Kept after an error, too: what is open goes to its safe level.
+                    if opened:
+                        self._factories.push(attempt.pop_all())
+        self._failures = self._failures + 1 if errors else 0
+        wait_s = backoff_s(self._failures, OPEN_MIN_S, OPEN_MAX_S) if errors else math.inf
+        self._open_s = self._clock() + wait_s
+        for text in errors:
+            if text not in self._errors:
+                logger.error("%s; it is tried again", text)
+        self._tell_errors(errors)
+
+    def _open_on(self, factory: Any, *, at_start: bool) -> tuple[bool, list[str]]:
+        """Whether something was opened, and why something was not."""
+        opened, errors = False, []
+        refused = PortError if at_start else EdgedError
+        for output in self._outputs:
+            if output.actuator is not None:
+                continue
+            value = output.course.value
+            try:
+                output.actuator = Actuator(output.config, factory, value)
+            except refused as error:
+                errors.append(str(error))
+                self._put_off(output, errors[-1])
+                continue
+            opened = True
+            output.value, output.error = value, None
+            if not at_start:
+                logger.info('output "%s" is driven', output.config.name)
+                self._tell_of(output)
+        for place, config in list(self._missing.items()):
+            try:
+                one = self._watch(place, config, factory)
+            except refused as error:
+                errors.append(str(error))
+                continue
+            opened = True
+            self._inputs[place] = one
+            del self._missing[place]
+            if not at_start:
+                logger.info('input "%s" is watched', config.name)
+        return opened, errors
+
+    def _watch(self, place: int, config: InputConfig, factory: Any) -> Input:
+        def changed(active: bool, edge: bool) -> None:
+            self._tell("input", place, active, edge)
+
+        def lost(one: Input, error: str) -> None:
+            del one
+            self._lost.append((place, error))
+            self._wake()
+
+        return Input(config, factory, changed, lost)
+
+    def _lose(self, place: int, error: str) -> None:
+        if one := self._inputs.pop(place, None):
+            logger.error("%s; it is tried again", error)
+            one.close()
+            self._missing[place] = one.config
+            self._tell("input", place, False, False)
+            self._tell_errors([*self._errors, error])
+            self._try_soon()
+
+    def _try_soon(self) -> None:
+        self._open_s = min(self._open_s, self._clock() + OPEN_MIN_S)
+
+    def _tell_errors(self, errors: list[str]) -> None:
+        if errors != self._errors:
+            self._errors = errors
+            self._tell("errors", errors)
+
+    def _put_off(self, output: _Output, error: str) -> None:
+        if error != output.error:
+            output.error = error
+            self._tell_of(output)
+
+    def _tell_of(self, output: _Output) -> None:
+        reason = output.error or self.stalled
+        self._tell("output", output.place, output.value, self._clock(), reason)
+
+    def _settle(self) -> None:
+        """Make the pins what the courses say."""
+        for output in self._outputs:
+            if output.actuator is None:
+                continue
+            differs = output.course.value != output.value and not self.stalled
+            if differs or output.error is not None:
+                self._put(output, output.actuator)
+
+    def _put(self, output: _Output, actuator: Actuator) -> None:
+        value = output.course.value
+        try:
+            if self.stalled:
+                value = actuator.put_safe(output.value, ends=False)
+            else:
+                actuator.put(value)
+        except PortError as error:
+            if output.error is None:
+                logger.error("%s", error)
+            self._put_off(output, str(error))
+            if getattr(error.__cause__, "errno", None) == errno.ENODEV:
+                # The chip is gone, and a new one is another.
+                actuator.close()
+                output.actuator = None
+                self._try_soon()
+            return
+        if output.error is not None:
+            logger.info('output "%s" answers again', output.config.name)
+        output.error = None
+        output.value = value
+        self._tell_of(output)

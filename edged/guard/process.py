@@ -1,0 +1,195 @@
+"""The guard as a child of the daemon: started, sent to, heard, and started again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from edged.backoff import backoff_s
+
+logger = logging.getLogger(__name__)
+
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "edged.guard")
+
+MESSAGE_BYTES = 1 << 16
+
+START_MIN_S, START_MAX_S = 0.1, 30.0
+"""The wait before a guard that has ended is started again: first and longest."""
+
+LIVED_S = 60.0
+"""A guard that lived so long and ends is the first one again to do so."""
+
+ANSWER_S = 5.0
+"""A guard that answers no beat for so long hangs."""
+
+END_S = 2.0
+"""How long an end waits for the safe levels."""
+
+DEAF_TO = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
+    *(signal.SIGABRT, signal.SIGUSR1, signal.SIGUSR2),
+)
+"""What a service manager or a terminal sends to all of a service's processes. The guard ends when
+the daemon has, after the safe levels, and not before."""
+
+Hear: TypeAlias = Callable[..., None]
+"""Takes a message of the guard's, word by word, in a thread of the guard process's own."""
+
+
+class GuardProcess:
+    """Starts the guard at once, and again, with back-off, when it ends before `end`."""
+
+    def __init__(self, opening: Callable[[], object], hear: Hear) -> None:
+        """`opening` is asked for the first message of each guard.
+
+        `hear` hears its messages, and ``"gone", why`` when it has ended before `end`.
+        """
+        self._opening = opening
+        self._hear = hear
+        self._in_order = threading.Lock()
+        self._ending = threading.Event()
+        self._ended = threading.Event()
+        self._connection: socket.socket | None = None
+        self._pid = 0
+        self._unanswered_s: float | None = None
+        self._fault = self._start()
+        self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
+        self._thread.start()
+
+    def send(self, *message: Any) -> bool:
+        """From any thread, without waiting: whether the guard has it."""
+        with self._in_order:
+            if self._connection is None:
+                return False
+            if message[0] == "beat" and self._unanswered_s is None:
+                self._unanswered_s = time.monotonic()
+            try:
+                self._connection.send(msgspec.json.encode(message))
+            except OSError:
+                return False
+            return True
+
+    def end(self) -> None:
+        """Let the guard put the outputs safe and end; returns when they are, or after `END_S`."""
+        with self._in_order:
+            self._ending.set()
+            if self._connection is not None:
+                with suppress(OSError):
+                    self._connection.shutdown(socket.SHUT_WR)
+        if not self._ended.wait(END_S):
+            logger.error("the guard of the pins does not end: a pin's driver may hang")
+
+    def _start(self) -> str | None:
+        """Why there is none, else None."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs:
+                self._pid = os.posix_spawn(
+                    COMMAND[0],
+                    COMMAND,
+                    os.environ,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
+                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    ],
+                    setsid=True,
+                    setsigmask=DEAF_TO,
+                )
+        except OSError as error:
+            ours.close()
+            return f"cannot be started: {error.strerror or error}"
+        # Where it has ended already, the end of the socket says so.
+        with suppress(OSError):
+            ours.send(msgspec.json.encode(self._opening()))
+        ours.setblocking(False)
+        with self._in_order:
+            self._connection, self._unanswered_s = ours, None
+            if self._ending.is_set():
+                ours.shutdown(socket.SHUT_WR)
+        return None
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._ending.is_set():
+            started_s = time.monotonic()
+            if self._connection is not None:
+                self._listen(self._connection)
+                if self._ending.is_set():
+                    break
+                self._fault = f"has ended: {_how_ended(self._pid)}"
+            failures = 1 if time.monotonic() - started_s > LIVED_S else failures + 1
+            self._hear("gone", f"the guard of the pins {self._fault}; it is started again")
+            self._ending.wait(backoff_s(failures, START_MIN_S, START_MAX_S))
+            if not self._ending.is_set():
+                self._fault = self._start()
+        self._close()
+        self._ended.set()
+        if self._fault is None:
+            _how_ended(self._pid)
+
+    def _listen(self, connection: socket.socket) -> None:
+        """Until the guard has ended."""
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        while True:
+            if not poll.poll(ANSWER_S * 1e3):
+                self._end_a_guard_that_hangs()
+                continue
+            try:
+                message = connection.recv(MESSAGE_BYTES)
+            except OSError:
+                message = b""
+            if not message:
+                self._close()
+                return
+            words = msgspec.json.decode(message)
+            if words[0] == "beat":
+                self._unanswered_s = None
+            else:
+                self._hear(*words)
+            if words[0] == "ready":
+                _spare_guard()
+
+    def _end_a_guard_that_hangs(self) -> None:
+        # Only where nothing has come: a daemon that was stopped has an answer to read.
+        unanswered_s = self._unanswered_s
+        if unanswered_s is not None and time.monotonic() - unanswered_s > ANSWER_S:
+            logger.error("the guard of the pins hangs; it is ended")
+            os.kill(self._pid, signal.SIGKILL)
+
+    def _close(self) -> None:
+        with self._in_order:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _how_ended(pid: int) -> str:
+    try:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return "nobody knows how"
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+
+def _spare_guard() -> None:
+    """Let the kernel, where it wants memory, end this process and its later children first.
+
+    The guard, which runs by now, keeps what this process had: one may always make oneself a better
+    victim. Just after its start it would still share this process's memory, and thereby the change.
+    """
+    path = Path("/proc/self/oom_score_adj")
+    with suppress(OSError, ValueError):
+        path.write_text(str(max(0, min(int(path.read_text()) + 100, 1000))))

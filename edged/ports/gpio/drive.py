@@ -1,0 +1,105 @@
+"""What an output should be over time, by its rule and by hand; what its pin makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edged.config.schema import OutputConfig
+    from edged.core import Event
+
+
+def shown(output: OutputConfig, value: float) -> float:
+    """What the device makes of a value: a digital one knows only 0 and 1."""
+    if output.device in ("pwm", "servo"):
+        return value
+    return 1.0 if value >= 0.5 else 0.0
+
+
+class Course:
+    """A value, and the pulse or blink under way: what the guard carries out.
+
+    Pure: times are ``time.monotonic()`` seconds given by the caller. ``due_s`` is when `tick` has
+    something to do, None if nothing is under way.
+    """
+
+    def __init__(self, output: OutputConfig, value: float, due_s: float | None = None) -> None:
+        self.value = value
+        self.due_s = due_s
+        self._output = output
+
+    def tick(self, now_s: float) -> None:
+        """End a pulse or change a blink's phase, if it is due."""
+        if self.due_s is None or now_s < self.due_s:
+            return
+        if self._output.action == "pulse":
+            self.value, self.due_s = 0.0, None
+            return
+        # The grid of the phases stays, however late this is and however long the machine slept.
+        phases = (self._output.blink_off_s, self._output.blink_on_s)
+        self.due_s += (now_s - self.due_s) // sum(phases) * sum(phases)
+        while self.due_s <= now_s:
+            self.value = 1.0 - self.value
+            self.due_s += phases[int(self.value)]
+
+
+class Drive(Course):
+    """Which course an output should take: by its rule, or a value set by hand. Pure, too."""
+
+    def __init__(self, output: OutputConfig) -> None:
+        super().__init__(output, shown(output, output.initial))
+        self._active: bool | None = None
+        self._held = False
+        self._no_pictures = False
+
+    def follow(self, active: bool, score: float, events: Sequence[Event], now_s: float) -> None:
+        """Take what the rule holds at this frame, and the frame's events of all rules."""
+        output = self._output
+        if output.action == "pulse":
+            if self._no_pictures and not self._held:
+                self.value = 0.0
+            self._no_pictures, self._active = False, active
+            if any(self._starts_pulse(event) for event in events):
+                self.value = 1.0
+                self.due_s = now_s + output.pulse_s
+            return
+        changed = active != self._active or (self._no_pictures and not self._held)
+        self._no_pictures, self._active = False, active
+        if changed:
+            self._held = False
+        if self._held or output.action == "manual":
+            return
+        if output.action == "score":
+            # A hundredth is what software PWM resolves; finer would only make messages.
+            self.value = round(score, 2) if active else 0.0
+        elif changed:
+            self.value = 1.0 if active else 0.0
+            blinks = active and output.action == "blink"
+            self.due_s = now_s + output.blink_on_s if blinks else None
+
+    def lose(self) -> None:
+        """No picture comes any more: do as ``on_lost`` says until one does.
+
+        What was set by hand while the rule did not hold stays.
+        """
+        wanted = self._output.on_lost
+        by_hand = self._output.action == "manual" or (self._held and not self._active)
+        if wanted == "keep" or by_hand:
+            return
+        self.value = 0.0 if wanted == "off" else wanted
+        self.due_s = None
+        self._active = self._held = False
+        self._no_pictures = True
+
+    def hold(self, value: float) -> None:
+        """A value set by hand: it stays until the rule changes, and ends a pulse or a blink."""
+        self.value = value
+        self.due_s = None
+        self._held = True
+
+    def _starts_pulse(self, event: Event) -> bool:
+        output = self._output
+        return event.rule == output.rule and (
+            output.on == "both" or (output.on == "enter") == event.active
+        )
