@@ -204,9 +204,9 @@ class Daemon:
             self._attention,
             self._ports.gpio.values(),
             self._ports.broker_problems(),
-            self._ports.webhook_problems(),
             self._ports.broker_state(),
             self._journal.last,
+            self._ports.webhook_problems(),
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
@@ -215,7 +215,7 @@ class Daemon:
         return OutputAnswer(name=command.name, value=value)
 
     def _post_left_open(self, rules: Sequence[str]) -> None:
-        self._mailbox.post(Request(EndLeftOpen(rules=rules), "the journal"), bounded=False)
+        self._mailbox.post(Request(EndLeftOpen(rules=rules)), bounded=False)
 
     def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
         """What held when an earlier run ended without a word is over, unless it holds again."""

@@ -132,9 +132,9 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
-        webhook_problems: Sequence[str] = (),
         broker: str | None = None,
         last_event: int = 0,
+        webhook_problems: Sequence[str] = (),
     ) -> StatusAnswer:
         """The present state, for who asks."""
         seen = self._newest if camera.error is None else None

@@ -367,7 +367,6 @@ class Outage:
                 connection.sendall(b"\x20\x03\x00\x00\x00")
 
 
-@pytest.mark.usefixtures("own_logging")
 def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = MockPins()
     monkeypatch.setattr("edged.guard.process.GuardProcess", on(pins))
@@ -507,7 +506,6 @@ def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path
     assert all(line.startswith("<6>") for line in log.read_text().splitlines())
 
 
-@pytest.mark.usefixtures("own_logging")
 def test_a_hang_up_is_not_lost_in_a_flood_and_a_storm_of_them_is_one_reload(config: Path) -> None:
     daemon = Daemon(Opening(config))
     with ExitStack() as stack:

@@ -20,8 +20,8 @@ import pytest
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import Event, Report, Undecided
-from edged.daemon import Daemon
+from edged.core import Ended, Event, Report, Undecided
+from edged.daemon import Daemon, EndLeftOpen
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
 from edged.journal.paths import journal_path
@@ -350,6 +350,25 @@ def test_when_to_idle_holds_from_the_start(tmp_path: Path) -> None:
     living.add("\n[idle]\nafter_s = 0.05\n")
     living.start()
     try:
+        wait_until(lambda: living.status()["idle"])
+    finally:
+        living.stop()
+
+
+def test_while_an_input_senses_somebody_it_is_awake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensed = threading.Event()
+    sensed.set()
+    monkeypatch.setattr(GpioPort, "sensed", lambda _: sensed.is_set())
+    living = Living(tmp_path, "rocket.jpg")
+    living.add("\n[idle]\nafter_s = 0.02\n")
+    living.start()
+    try:
+        # Of 5 ms each: longer than it would be awake by itself.
+        living.frames_more(10)
+        assert living.status()["idle"] is False
+        sensed.clear()
         wait_until(lambda: living.status()["idle"])
     finally:
         living.stop()
@@ -706,22 +725,64 @@ def recorded(folder: Path) -> list[tuple[str, bool, str | None]]:
     return [(one["rule"], one["active"], one["reason"]) for one in events]
 
 
-def test_at_a_stop_what_holds_ends_in_the_journal(living: Living) -> None:
+def test_at_a_stop_what_holds_ends_in_the_journal(living: Living, said: Said) -> None:
     living.start()
     living.stop()
+    assert "cat off: edged stops" in said
     assert recorded(living.folder) == [("cat", True, None), ("cat", False, "stop")]
 
 
-def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living) -> None:
+def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living, said: Said) -> None:
     with Journal("test", JournalConfig()) as journal:
         journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
     living.start()
     wait_until(lambda: ("dog", False, "restart") in recorded(living.folder))
+    wait_until(lambda: "dog off: edged ended without a word before" in said)
     living.stop()
     assert [one for one in recorded(living.folder) if one[0] == "cat"] == [
         ("cat", True, None),
         ("cat", False, "stop"),
     ]
+
+
+def test_the_end_of_what_was_left_open_is_seen_on_no_frame_and_says_nothing_of_now(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    with Journal("test", JournalConfig()) as journal:
+        journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
+    living.start()
+    wait_until(lambda: any(isinstance(report, Ended) for report in told))
+    (ended,) = (report for report in told if isinstance(report, Ended))
+    (event,) = ended.events
+    assert (ended.reason, event.reason) == ("restart", "restart")
+    assert (event.rule, event.active, event.score, event.frame) == ("dog", False, 0.0, 0)
+
+
+def test_what_was_left_open_is_ended_however_many_ask_for_something(living: Living) -> None:
+    daemon = Daemon(Opening(living.path))
+    for _ in range(CONTROLS):
+        daemon._mailbox.post(Request(Wake()))
+    daemon._post_left_open(["dog"])
+    assert daemon._mailbox.take()[-1].command == EndLeftOpen(rules=["dog"])
+
+
+def test_a_reload_tells_nothing_of_a_scene_while_the_camera_is_lost(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    picture = living.folder / "now.jpg"
+    shutil.copy(PICTURES / "cat.jpg", picture)
+    living.change(str(PICTURES / "cat.jpg"), str(picture))
+    living.change("fps = 200.0", "fps = 200.0\nlost_after_s = 0.0")
+    living.start()
+    picture.unlink()
+    wait_until(lambda: isinstance(told[-1], Ended))
+    living.change('name = "cat"', 'name = "pet"')
+    living.ask("reload")
+    assert isinstance(told[-1], Ended), "the reason is not replaced"
 
 
 def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Living) -> None:

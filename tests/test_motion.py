@@ -10,6 +10,7 @@ import pytest
 
 from edged.attention import Attention
 from tests.clocks import StandingClock
+from tests.guard.direct import started_in_threads
 from tests.mosquitto import wait_until
 from tests.ports.gpio.fake_gpiod import FakeChip, FakeLine, install
 from tests.test_daemon_in_process import Living, as_it_was
@@ -44,6 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., FakeLine]:
     """Make a chip with the sensor's line the machine's only one."""
+    started_in_threads(monkeypatch)
     folder = tmp_path / "dev"
     folder.mkdir()
 
@@ -66,7 +68,7 @@ def living(tmp_path: Path, clock: StandingClock) -> Iterator[Living]:
 
 def senses(living: Living) -> bool:
     assert living.daemon is not None
-    return living.daemon._ports.sensed()
+    return living.daemon._ports.gpio.sensed()
 
 
 def idle(living: Living) -> bool:

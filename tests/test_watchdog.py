@@ -36,7 +36,7 @@ def test_it_is_fed_for_frames_and_not_while_one_is_overdue(
 ) -> None:
     told = Told()
     beats: list[None] = []
-    Watchdog(told, lambda: beats.append(None)).feed(frame_came=frame_came, camera_error=error)
+    Watchdog(told, beat=lambda: beats.append(None)).feed(frame_came=frame_came, camera_error=error)
     assert told.said == (["alive", "ready"] if fed else [])
     # The guard of the pins hears what systemd hears.
     assert len(beats) == fed
@@ -44,7 +44,7 @@ def test_it_is_fed_for_frames_and_not_while_one_is_overdue(
 
 def test_it_is_fed_while_a_camera_that_is_away_is_tried_again() -> None:
     told = Told()
-    Watchdog(told, lambda: 99.0).feed(frame_came=False, camera_error="unplugged", due_s=100.0)
+    Watchdog(told, clock=lambda: 99.0).feed(frame_came=False, camera_error="unplugged", due_s=100.0)
     assert told.said == ["alive", "ready"]
 
 
@@ -81,14 +81,14 @@ def test_systemd_is_told_once_how_long_the_first_frame_may_take() -> None:
 
 def test_a_first_frame_that_is_due_within_a_second_is_waited_for_too() -> None:
     told = Told()
-    watchdog = Watchdog(told, lambda: 0.0)
+    watchdog = Watchdog(told, clock=lambda: 0.0)
     watchdog.feed(frame_came=False, camera_error=None, due_s=0.5)
     assert told.said == ["alive", "starting 0.5"]
 
 
 def test_a_camera_is_due_at_once_where_nothing_else_is_said() -> None:
     told = Told()
-    Watchdog(told, lambda: 0.5).feed(frame_came=False, camera_error=None)
+    Watchdog(told, clock=lambda: 0.5).feed(frame_came=False, camera_error=None)
     assert told.said == []
 
 

@@ -122,7 +122,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
         "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
     )
     parser.add_argument(
-        "--no-index", action="store_true", help="classify every picture anew and keep nothing"
+        "--no-index", action="store_true", help="classify every picture again and keep nothing"
     )
     add_json(parser)
     add_model_options(parser)

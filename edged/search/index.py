@@ -26,7 +26,7 @@ T = TypeVar("T")
 NAME = "pictures.sqlite"
 
 VERSION = 1
-"""In the database as its ``user_version``; another one is made anew."""
+"""In the database as its ``user_version``; a database of another version is created again."""
 
 MODELS = 8
 """Models whose answers are kept; those of the one that was not asked for longest go first."""
@@ -221,14 +221,14 @@ def _marks(row: Sequence[object]) -> str:
 
 
 def _opened(path: Path, digest: bytes) -> tuple[sqlite3.Connection, int]:
-    """The database, made anew where it is damaged or of another version; and the model's number."""
+    """The database, created again where it is damaged or of another version; the model's number."""
     try:
         return _prepared(path, digest)
     except sqlite3.OperationalError:
         # It may be well, and locked or out of reach.
         raise
     except sqlite3.DatabaseError as error:
-        log.warning("%s: %s; it is made anew", path, error)
+        log.warning("%s: %s; it is created again", path, error)
         for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         return _prepared(path, digest)

@@ -153,7 +153,7 @@ def test_what_is_no_index_of_this_version_is_made_anew(
         assert list(index.known([one])) == [one]
     [record] = caplog.records
     assert record.getMessage().startswith(f"{path}: ")
-    assert record.getMessage().endswith("; it is made anew")
+    assert record.getMessage().endswith("; it is created again")
 
 
 def test_an_index_that_cannot_be_written_is_told_once_and_done_without(
