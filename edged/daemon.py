@@ -219,9 +219,9 @@ class Daemon:
             self._attention,
             self._ports.gpio.values(),
             self._ports.broker_problems(),
-            self._ports.webhook_problems(),
             self._ports.broker_state(),
             self._journal.last,
+            self._ports.webhook_problems(),
             self._ports.gpio.by_hand(),
         )
 

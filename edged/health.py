@@ -165,9 +165,9 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
-        webhook_problems: Sequence[str] = (),
         broker: str | None = None,
         last_event: int = 0,
+        webhook_problems: Sequence[str] = (),
         by_hand: Mapping[str, float | None] | None = None,
     ) -> StatusAnswer:
         """The present state, for who asks."""

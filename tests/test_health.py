@@ -139,7 +139,7 @@ def test_the_status_tells_what_is_seen_and_how_fast() -> None:
 
     def status(now_s: float) -> StatusAnswer:
         at = Moment("porch", now_s, 1e9)
-        return vitals.status(at, camera, perception(), Attention(), {}, (), (), "b:1883 away", 7)
+        return vitals.status(at, camera, perception(), Attention(), {}, (), "b:1883 away", 7)
 
     told = status(10.0)
     assert (told.fps, told.uptime_s, told.broker, told.last_event) == (10.0, 10.0, "b:1883 away", 7)

@@ -290,6 +290,10 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
     if mqtt.username and mqtt.username_file:
         message = "mqtt.username is set too; expected one of both"
         yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
+    if ":" in mqtt.username and not mqtt.password_file:
+        # With a password it may be one of RabbitMQ's, "vhost:user".
+        message = "user and password in one? set the user alone, and mqtt.password_file to a file"
+        yield Problem(("mqtt", "username"), mqtt.username, message, has_value=False)
     if mqtt.password_file and not (mqtt.username or mqtt.username_file):
         message = "a password needs a user; set mqtt.username or mqtt.username_file"
         yield Problem(("mqtt", "password_file"), mqtt.password_file, message)

@@ -109,19 +109,19 @@ def rules(scene: Scene, at: Moment) -> dict[str, RuleState]:
     }
 
 
-def state(result: Result, at: Moment) -> StateMessage:
-    """The scene and every rule at a frame."""
+def state(scene: Scene, frame: int, at: Moment) -> StateMessage:
+    """The scene and every rule at the frame of this number."""
     return StateMessage(
         device=at.device,
         time=at.time,
         time_synced=at.synced,
-        scene=result.scene.name,
-        frame=result.frame.number,
-        rules=rules(result.scene, at),
+        scene=scene.name,
+        frame=frame,
+        rules=rules(scene, at),
     )
 
 
-def undecided(at: Moment, reason: str | None = None) -> StateMessage:
+def undecided(reason: str | None, at: Moment) -> StateMessage:
     """Before the first frame that labels or rules have seen, and when frames stay away."""
     return StateMessage(
         device=at.device,

@@ -142,6 +142,10 @@ def said(tmp_path: Path, text: str) -> list[str]:
             "[mqtt]\nusername = 'me'\nusername_file = 'f'",
             "mqtt.username_file: mqtt.username is set too; expected one of both",
         ),
+        (
+            "[mqtt]\nusername = 'me:secret'",
+            "mqtt.username: user and password in one? set the user alone, and mqtt.password_file",
+        ),
         ("[mqtt]\npassword_file = 'f'", "a password needs a user; set mqtt.username or"),
         (
             "[mqtt.tls]\nenabled = true\ncert_file = 'c'",

@@ -98,7 +98,7 @@ def reported() -> dict[str, Document | Raw]:
     """What the daemon says."""
     seen = result()
     return {
-        "state": results.state(seen, AT),
+        "state": results.state(seen.scene, seen.frame.number, AT),
         "event": events.event(event(), AT),
         "gap": GapMessage(device="porch", time=AT.time, first=3, last=5, reason="full"),
         "cloudevent": Raw(cloudevents.structured(events.event(event(), AT).json(), "/edged/porch")),

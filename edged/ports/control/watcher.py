@@ -81,7 +81,7 @@ class Watcher:
         yield from described(report, at, self._wanted.top)
         if isinstance(report, Result):
             if self._wanted.rules:
-                yield results.state(report, at)
+                yield results.state(report.scene, report.frame.number, at)
             if self._shared is not None and (report.events or self._wanted.pictures == "all"):
                 with contextlib.suppress(CameraError):
                     # A frame that is damaged beyond what the model needed has no picture.

@@ -198,6 +198,40 @@ def test_the_state_is_told_once_and_again_after_a_reload(alone: Alone) -> None:
     assert told() == ["edged/porch/state"]
 
 
+def test_what_is_retained_is_dated_anew_once_the_clock_was_set(tmp_path: Path) -> None:
+    wall_s = 30.0
+    journal = Journal("porch", JournalConfig(path=str(tmp_path / "events.db")))
+    port = MqttPort(
+        Config(device="porch"),
+        journal,
+        Mailbox(),
+        clock=lambda: 100.0,
+        wall_clock=lambda: wall_s,
+    )
+    wire = Wire()
+    port._connection = wire  # type: ignore[assignment]
+
+    def dates() -> set[str]:
+        told = [json.loads(payload) for _, payload, _ in wire.sent if payload[:1] == b"{"]
+        wire.sent.clear()
+        told = [one for one in told if one.get("type") in ("state", "output")]
+        dates = [one["time"] for one in told]
+        dates += [one["rules"]["cat"]["since"] for one in told if one["type"] == "state"]
+        return {date[:16] for date in dates}
+
+    port.write(result(1, captured_s=99.0))
+    port.write(OutputState("lamp", 1.0, 99.0))
+    port._retained.publish(wire.publish)
+    assert dates() == {"1970-01-01T00:00"}
+    port._publish_report(health())
+    port._retained.publish(wire.publish)
+    assert dates() == set()
+    wall_s = 1.8e9
+    port._publish_report(health())
+    port._retained.publish(wire.publish)
+    assert dates() == {"2027-01-15T07:59", "2027-01-15T08:00"}
+
+
 def test_it_is_live_when_the_broker_is_there_and_nothing_older_is_left(alone: Alone) -> None:
     alone.port.journal.sync()
     assert not alone.port.live
