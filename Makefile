@@ -8,25 +8,34 @@ BIN = $(VENV)/bin
 # and keep the system's numpy, which picamera2's compiled parts were built against.
 PICAMERA2 := $(shell $(PYTHON) -c 'import importlib.util as u; print(u.find_spec("picamera2") is not None)' 2>/dev/null)
 ifeq ($(PICAMERA2),True)
+SYSTEM_PACKAGES = true
 VENV_OPTIONS = --system-site-packages
 CONSTRAINTS = $(VENV)/constraints.txt
 else
+SYSTEM_PACKAGES = false
 VENV_OPTIONS =
 CONSTRAINTS = constraints.txt
 endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board fuzz-models mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run test lint check format arm board home-assistant node-red esphome fuzz-models mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+# Made again when picamera2 is installed later, which an environment without the system's packages
+# does not see.
+ENVIRONMENT = $(VENV)/system-packages-$(SYSTEM_PACKAGES)
 
-$(VENV)/constraints.txt: constraints.txt | $(BIN)/python
+$(ENVIRONMENT):
+	grep -qsx 'include-system-site-packages = $(SYSTEM_PACKAGES)' $(VENV)/pyvenv.cfg || \
+		$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(VENV)
+	rm -f $(VENV)/system-packages-*
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/constraints.txt: constraints.txt $(ENVIRONMENT)
 	grep -v '^numpy==' constraints.txt > $@
 
 # In the mode "compat" a checkout is one more folder on Python's path; the usual finder of setuptools
@@ -34,7 +43,7 @@ $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
 EDITABLE = --config-settings editable_mode=compat --editable
 
 # A stamp for each set of extras: installed again when what it depends on changes.
-$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) $(ENVIRONMENT)
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video]'
 	@# As pip does with what it installs for good: else the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
@@ -47,10 +56,11 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
 	$(BIN)/edged run --config config/demo.toml
 
-lint: $(VENV)/test.stamp ## style and types
+lint: $(VENV)/test.stamp ## style, types and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.style
 
 check: $(VENV)/test.stamp ## the tests alone; make check ARGS="-k decide"
 	$(BIN)/python -m pytest $(ARGS)
@@ -71,7 +81,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # First of all what cannot be made: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-model need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -114,6 +124,34 @@ field: $(VENV)/test.stamp ## what brokers, cameras, pins and clocks do in the fi
 
 torture: $(VENV)/test.stamp ## what is done to edged on purpose, again and again; ARGS="--only guard --seconds 60"
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
+
+# Home Assistant names a newer patch of Python 3.13 as its least; what is used of it here runs on any.
+PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.13)
+HOME_ASSISTANT = homeassistant==2026.2.3 paho-mqtt==2.1.0
+
+build/home-assistant/stamp: Makefile
+	$(PYTHON313) -m venv build/home-assistant
+	build/home-assistant/bin/python -m pip install --quiet uv
+	build/home-assistant/bin/uv pip install --quiet --python build/home-assistant/bin/python --python-version 3.13.2 $(HOME_ASSISTANT)
+	@touch $@
+
+home-assistant: need-home-assistant $(VENV)/test.stamp build/home-assistant/stamp ## a real Home Assistant finds the device, and does with it what people do; minutes
+	build/home-assistant/bin/python tests/home_assistant/keys.py | diff tests/home_assistant/device.schema.json -
+	$(BIN)/python -m pytest tests/home_assistant $(ARGS)
+
+build/node-red/stamp:
+	npm install --silent --no-audit --no-fund --omit=dev --prefix build/node-red node-red@4
+	@touch $@
+
+node-red: need-node-red $(VENV)/test.stamp build/node-red/stamp ## the flow of docs/integrations.md in a real Node-RED
+	$(BIN)/python -m pytest tests/integrations/test_node_red.py $(ARGS)
+
+build/esphome/stamp:
+	$(PYTHON) -m venv build/esphome
+	build/esphome/bin/python -m pip install --quiet 'esphome>=2026.2' && touch $@
+
+esphome: $(VENV)/test.stamp build/esphome/stamp ## the snippet of docs/integrations.md, checked by ESPHome
+	$(BIN)/python -m pytest tests/integrations/test_esphome.py $(ARGS)
 
 arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
@@ -169,7 +207,11 @@ ifeq ($(DESTDIR),)
 	if getent group edged >/dev/null; then chgrp edged $(sysconfdir)/edged/edged.toml; fi
 endif
 
-uninstall: ## remove what install put there; configuration and state stay
+uninstall: ## stop edged and remove what install put there; configuration and state stay
+ifeq ($(DESTDIR),)
+	if [ -d /run/systemd/system ]; then systemctl disable --now edged.service \
+		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
+endif
 	rm -rf $(DESTDIR)$(libdir)
 	rm -f $(DESTDIR)$(bindir)/edged $(DESTDIR)$(completiondir)/edged
 	rm -f $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) $(DESTDIR)$(sysusersdir)/edged.conf $(DESTDIR)$(tmpfilesdir)/edged.conf

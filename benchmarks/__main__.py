@@ -23,6 +23,7 @@ from benchmarks import (
     report,
     runtimes,
     scheduling,
+    search,
 )
 from benchmarks.broker import mosquitto
 from benchmarks.results import Part
@@ -43,6 +44,7 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "sizes": lambda folder, _port: frame.sizes(folder),
     "rates": lambda folder, _port: latency.rates(folder),
     "journal": growth.journal,
+    "search": lambda folder, _port: search.measure(folder),
     "scheduling": lambda folder, _port: scheduling.measure(folder),
 }
 

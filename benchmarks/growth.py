@@ -13,7 +13,7 @@ from benchmarks.configuration import lamp
 from benchmarks.frame import compare
 from benchmarks.results import Part, Plot, Times
 from benchmarks.rig import rig, still
-from edged.config.schema import DecideConfig, JournalConfig, MqttConfig, RuleConfig
+from edged.config.schema import Config, DecideConfig, JournalConfig, MqttConfig, RuleConfig
 from edged.core import Event, Prediction
 from edged.health import memory_mb
 from edged.journal.entry import Entry
@@ -90,7 +90,7 @@ def journal(folder: Path, port: int) -> Part:
         began_s = time.monotonic()
         with (
             Journal("journal", config) as filled,
-            MqttPort("journal", mqtt, filled, Mailbox()) as opened_port,
+            MqttPort(Config(device="journal", mqtt=mqtt), filled, Mailbox()) as opened_port,
         ):
             give_up_s = time.monotonic() + 12.0
             while not opened_port.live and time.monotonic() < give_up_s:

@@ -1,3 +1,3 @@
 """edged: a vision sensor that stands on its own."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

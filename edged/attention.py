@@ -1,4 +1,4 @@
-"""Whether frames are classified: paused by somebody, or idle for want of a wake."""
+"""Whether frames are classified: paused by somebody, or idle until something wakes it."""
 
 from __future__ import annotations
 

@@ -5,30 +5,36 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
+from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
 from edged.core import Camera, OutputState, Port
 from edged.journal.journal import Journal
-from edged.journal.paths import journal_path
+from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
 from edged.paths import control_socket
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
+from edged.ports.mqtt.topics import Topics
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
+    from edged.ports.webhook import WebhookPort
 
 
 FIRST_PICTURE_S = 1.0
@@ -48,12 +54,13 @@ class Admitted(NamedTuple):
 
 def admitted(config: Config) -> Admitted:
     """The model, out of quarantine, and read. ModelError."""
+    from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
 
     model = admit(config.model)
     file = tflite.read(model)
-    labels = [Path(model.labels)] if model.labels else []
+    labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     return Admitted(model, file, stamp(file.path, *labels))
 
 
@@ -92,7 +99,7 @@ def perception(
 ) -> Perception:
     """The model and the rules over its labels; with the model of `keep`, where that is given.
 
-    ModelError, or ConfigError for a label that the model has not.
+    ModelError, or ConfigError for a label that the model does not have.
     """
     if keep is not None:
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
@@ -104,60 +111,17 @@ def perception(
     return made
 
 
-def _picamera2(camera: CameraConfig) -> Source:
-    from edged.cameras.picamera2 import Picamera2Source
-
-    return Picamera2Source(camera)
-
-
-def _v4l2(camera: CameraConfig) -> Source:
-    from edged.cameras.v4l2 import V4l2Source
-
-    return V4l2Source(camera)
-
-
-def _video(camera: CameraConfig) -> Source:
-    from edged.cameras.video import VideoSource
-
-    return VideoSource(camera)
-
-
-def _gstreamer(camera: CameraConfig) -> Source:
-    from edged.cameras.gstreamer import GStreamerSource
-
-    return GStreamerSource(camera)
-
-
-def _directory(camera: CameraConfig) -> Source:
-    from edged.cameras.directory import DirectorySource
-
-    return DirectorySource(camera)
-
-
-def _demo(camera: CameraConfig) -> Source:
-    from edged.cameras.demo import DemoSource
-
-    return DemoSource(camera)
-
-
-SOURCES: dict[str, Callable[[CameraConfig], Source]] = {
-    "picamera2": _picamera2,
-    "v4l2": _v4l2,
-    "video": _video,
-    "gstreamer": _gstreamer,
-    "directory": _directory,
-    "demo": _demo,
-}
-
-
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     """The camera; `wanted_px` is the (height, width) that is enough until a read says another."""
-    kind: str = config.kind
-    if kind == "auto":
-        from edged.cameras.auto import detect
+    from edged.cameras.auto import detect
 
-        kind = detect(config)
-    return NewestFrame(partial(SOURCES[kind], config), config, wanted_px)
+    kind = KINDS[detect() if config.kind == "auto" else config.kind]
+    module = import_module(f"edged.cameras.{kind.module}")
+    source: Callable[..., Source] = getattr(module, kind.source_class)
+    closing = threading.Event()
+    # A stop does not wait for the time of the next frame.
+    options = {} if kind.is_timed else {"sleep": sleep_until(closing)}
+    return NewestFrame(partial(source, config, **options), config, wanted_px, closing=closing)
 
 
 class Ports:
@@ -168,6 +132,7 @@ class Ports:
         self.all: list[Port] = []
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
+        self.webhook: WebhookPort | None = None
         self._stack = stack
 
     def open_others(
@@ -176,6 +141,13 @@ class Ports:
         """All that is not pins."""
         if config.mqtt.enabled:
             self._open_mqtt(config, journal, mailbox)
+        if config.webhook:
+            from edged.messages.cloudevents import source
+            from edged.ports.webhook import WebhookPort
+
+            named = source(Topics(config.mqtt, config.device).root)
+            self.webhook = WebhookPort(config.webhook, journal, named)
+            self.all.append(self._stack.enter_context(self.webhook))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -183,22 +155,29 @@ class Ports:
         if live:
             from edged.ports.live import LivePort
 
-            mqtt = self.mqtt
-            broker = (lambda: mqtt.state) if mqtt is not None else (lambda: "mqtt off")
-            self.all.append(self._stack.enter_context(LivePort(broker)))
+            live_port = LivePort(lambda: self.broker_state() or "mqtt off")
+            self.all.append(self._stack.enter_context(live_port))
 
     def await_pins(self) -> None:
         """Until pins are at their initial level, or known not to be. ConfigError."""
         self.gpio.begin(self._output_changed)
 
+    def broker_state(self) -> str | None:
+        """Which broker, and whether it is reached; None where MQTT is off."""
+        return self.mqtt.state if self.mqtt is not None else None
+
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []
 
+    def webhook_problems(self) -> list[str]:
+        """Which receivers of events take nothing, or refused some."""
+        return self.webhook.problems() if self.webhook is not None else []
+
     def reconfigure(self, config: Config) -> None:
         """Take over the options that a reload may change."""
         if self.mqtt is not None:
-            self.mqtt.reconfigure(config.mqtt)
+            self.mqtt.reconfigure(config)
 
     def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort
@@ -208,17 +187,11 @@ class Ports:
 
             broker = ensure_broker(config.mqtt.host, config.mqtt.port or 1883)
             self._stack.enter_context(broker)
-        memory = None
-        if config.journal.max_events:
-            events = journal_path(config.journal, config.device)
-            memory = events.with_name(f"{events.name}.mqtt")
         self.mqtt = MqttPort(
-            config.device,
-            config.mqtt,
+            config,
             journal,
             mailbox,
-            outputs=[output.name for output in config.output],
-            memory=memory,
+            memory=beside_journal(config.journal, config.device, "mqtt"),
             head_start_s=FIRST_PICTURE_S,
         )
         self.all.append(self._stack.enter_context(self.mqtt))

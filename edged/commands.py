@@ -10,9 +10,19 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
-from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from msgspec import Meta, Struct
@@ -30,9 +40,9 @@ from edged.messages.replies import (
     ReplyMessage,
     RequestId,
     StatusAnswer,
+    ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
-from edged.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +66,15 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unk
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
-    """Take one picture and say what is on it."""
+    """Take one picture and say what is in it."""
 
 
 class Pause(Command, frozen=True, kw_only=True, tag="pause"):
-    """Classify nothing until `resume`; outputs keep their level."""
+    """Stop classifying until `resume`; outputs keep their level."""
 
 
 class Resume(Command, frozen=True, kw_only=True, tag="resume"):
-    """Go on classifying after `pause`."""
+    """Resume classifying after `pause`."""
 
 
 class Wake(Command, frozen=True, kw_only=True, tag="wake"):
@@ -72,7 +82,7 @@ class Wake(Command, frozen=True, kw_only=True, tag="wake"):
 
 
 class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
-    """Say how the daemon is."""
+    """Show the state of the daemon."""
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
@@ -82,8 +92,16 @@ class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
 
 
+class SetThreshold(Command, frozen=True, kw_only=True, tag="set-threshold"):
+    """Change a threshold of a rule, until the configuration file says another."""
+
+    rule: Annotated[str, Meta(description="the rule's name")]
+    threshold: Annotated[Literal["enter", "exit"], Meta(description="which of the two")]
+    value: Annotated[Score, Meta(description="a score from 0 to 1")]
+
+
 class Reload(Command, frozen=True, kw_only=True, tag="reload"):
-    """Read the configuration again and take over what can change while edged runs."""
+    """Read the configuration again and apply what needs no restart."""
 
 
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
@@ -110,7 +128,8 @@ COMMANDS: Mapping[type[Command], Entry] = {
     TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
     # Over MQTT an output has a topic of its own.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
-    Reload: Entry(frozenset({Asker.SIGNAL, Asker.SOCKET}), ReloadAnswer),
+    SetThreshold: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ThresholdAnswer),
+    Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""
@@ -144,7 +163,7 @@ class Reply(Struct, frozen=True):
             request=request,
             id=request_id,
             ok=self.error is None,
-            error=None if self.error is None else redacted(self.error),
+            error=self.error,
             data=self.data,
             classification=None if result is None else classification(result, top, at),
             jpeg_bytes=jpeg_bytes,
@@ -188,27 +207,27 @@ SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 
 
 def level(text: str) -> float:
-    """An output's value as people write it: ON, OFF or a number from 0 to 1. CommandError."""
+    """A value as people write it: ON, OFF or a number from 0 to 1. CommandError."""
     word = text.strip().lower()
     with suppress(ValueError):
         value = SWITCH[word] if word in SWITCH else float(word)
         if 0.0 <= value <= 1.0 and "_" not in word:
             return abs(value)
-    raise CommandError("an output is set with ON, OFF or a number from 0 to 1")
+    raise CommandError("expected ON, OFF or a number from 0 to 1")
 
 
 def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
     """What it needs to be told, and what reads each from text. CommandError."""
     return {
-        field.name: str if _plain(field.type) is str else level
+        field.name: _reader(field.type)
         for field in msgspec.structs.fields(command)
         if field.name not in Command.__struct_fields__
     }
 
 
 def does(command: type[Command]) -> str:
-    """The first sentence of what is said of it."""
-    text = command.__doc__ or ""
+    """The first sentence of what is said of it; its name where docstrings are left out (-OO)."""
+    text = command.__doc__ or name_of(command)
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 
@@ -261,9 +280,17 @@ def carry_out(request: Request[Any], handlers: Handlers) -> None:
         request.reply(Reply(data=answer))
 
 
-def _plain(kind: Any) -> type:
-    plain: type = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    return plain
+def _reader(kind: Any) -> Callable[[str], object]:
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(plain) is Literal:
+        return partial(_one_of, get_args(plain))
+    return str if plain is str else level
+
+
+def _one_of(words: tuple[str, ...], text: str) -> str:
+    if text not in words:
+        raise CommandError(f"expected {' or '.join(words)}")
+    return text
 
 
 def _one_line(error: Exception) -> str:

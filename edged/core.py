@@ -133,12 +133,14 @@ class Scene(msgspec.Struct, frozen=True):
     is certain, or `NOTHING` or `UNKNOWN`; None where nothing is decided yet. ``rules`` has every
     rule in the configuration's order; its entries may be made when they are asked for, so that a
     frame does not pay for a thousand rules that nobody reads. ``active`` names those that hold, in
-    the same order.
+    the same order. ``score`` is the smoothed score of the rule or the best label; None where
+    nothing is decided yet.
     """
 
     name: str | None
     rules: Sequence[RuleState] = ()
     active: tuple[str, ...] = ()
+    score: float | None = None
 
 
 UNDECIDED = Scene(None)
@@ -258,7 +260,7 @@ class Camera(Protocol):
 
     @property
     def due_s(self) -> float:
-        """By when a frame or an error must have come; a camera without both then hangs."""
+        """By when the next frame or error must have come; a camera without both then hangs."""
         ...
 
     def __enter__(self) -> Camera: ...

@@ -18,9 +18,11 @@ from edged.attention import Attention
 from edged.commands import Command, Request
 from edged.config.load import load
 from edged.config.schema import Config
+from edged.config.thresholds import Thresholds
 from edged.core import UNDECIDED, Ended, Event, Port, Undecided
 from edged.health import Vitals
 from edged.journal.journal import Journal
+from edged.journal.paths import beside_journal
 from edged.messages.message import Moment
 from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
 from edged.notify import Notifier
@@ -65,6 +67,8 @@ class Daemon:
         style = logs.style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
         log.info("edged %s, device %s", __version__, config.device)
+        self._thresholds = Thresholds(beside_journal(config.journal, config.device, "thresholds"))
+        config = self._config = self._thresholds.applied(config)
         with ExitStack() as stack:
             # What is built now lives as long as the daemon: looking for garbage in it would only
             # slow the start, and later stop the loop for milliseconds now and then.
@@ -97,6 +101,7 @@ class Daemon:
         log.info("stopped")
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
+        self._journal = journal
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
@@ -105,7 +110,11 @@ class Daemon:
         stack.callback(lambda: self._in_force.perception.__exit__())
         self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.gpio.sensed)
         self._reloader = Reloader(
-            self._read_again, lambda: self._in_force, self._mailbox, self._notifier
+            self._read_again,
+            lambda: self._in_force,
+            self._mailbox,
+            self._notifier,
+            self._thresholds,
         )
         ports, pins = self._traced(stack)
         self._pipeline = Pipeline(
@@ -121,6 +130,7 @@ class Daemon:
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
                 commands.SetOutput: self._set_output,
+                commands.SetThreshold: self._reloader.begin,
                 commands.Reload: self._reload,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
@@ -158,7 +168,7 @@ class Daemon:
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
             if not self._hung_up:
-                # Never lost for want of room, and never more than one.
+                # Never lost because a queue is full, and never more than one.
                 self._hung_up = True
                 request = Request(commands.Reload(), signal.Signals(number).name)
                 self._mailbox.post(request, bounded=False)
@@ -196,6 +206,9 @@ class Daemon:
             self._attention,
             self._ports.gpio.values(),
             self._ports.broker_problems(),
+            self._ports.webhook_problems(),
+            self._ports.broker_state(),
+            self._journal.last,
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
@@ -225,7 +238,7 @@ class Daemon:
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
         """Between two frames, what a reload has made ready comes into force."""
         pipeline = self._pipeline
-        taken, restart_for = request.command.prepared
+        taken, restart_for, why = request.command.prepared
         taken.perception.succeed(pipeline.perception)
         pipeline.perception = taken.perception
         self._in_force, self._config = taken, taken.config
@@ -235,7 +248,7 @@ class Daemon:
         self._ports.reconfigure(taken.config)
         if taken.perception.scene is UNDECIDED and not pipeline.outage.lost:
             pipeline.tell(Undecided())
-        log.info("configuration reloaded")
+        log.info("%s", why)
         if restart_for:
             log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)

@@ -6,11 +6,16 @@ these at the seam where it is first seen, with ``from``; anything else that surf
 
 from __future__ import annotations
 
+from edged.redact import redacted
+
 
 class EdgedError(Exception):
-    """Base of all errors that edged raises on purpose."""
+    """Base of all errors that edged raises on purpose; wherever they go, no secret goes along."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class ConfigError(EdgedError):
@@ -32,6 +37,10 @@ class ModelError(EdgedError):
     """The model or its labels cannot be used: refuse them and keep the old ones, if any."""
 
     exit_status = 65
+
+
+class UnlabelledError(ModelError):
+    """The model has no labels: its classes have numbers only."""
 
 
 class PictureError(EdgedError):

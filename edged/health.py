@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +12,16 @@ from edged.attention import Attention
 from edged.core import Camera, Health, Result
 from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
-from edged.messages.results import rules
+from edged.messages.results import ranked, rules
 from edged.perception.perception import Perception
-from edged.redact import redacted
+
+TOP = 3
+"""Classes that the status tells."""
+
+RATE_S = 10.0
+"""The time over which the present frame rate is taken, of `RATE_FRAMES` frames at most."""
+
+RATE_FRAMES = 60
 
 SAMPLES = 1024
 """Frames of an interval of which the stage times are kept, at most."""
@@ -72,10 +80,14 @@ class Vitals:
         self._sampled_s = started_s
         self._frames_sampled = 0
         self._stages = StageTimes()
+        self._decided_s: deque[float] = deque(maxlen=RATE_FRAMES)
+        self._newest: Result | None = None
 
     def record(self, result: Result) -> None:
         """Add one frame."""
         self.frames += 1
+        self._decided_s.append(result.decided_s)
+        self._newest = result
         latency_s = result.decided_s - result.frame.captured_s
         self._stages.add({**result.stages_s, "latency": latency_s})
 
@@ -100,8 +112,8 @@ class Vitals:
             fps=fps,
             frames=self.frames,
             dropped=camera.dropped,
-            camera=redacted(camera.name),
-            camera_error=_told(camera.error),
+            camera=camera.name,
+            camera_error=camera.error,
             pins_error=self._pins_error(),
             paused=attention.paused,
             idle=attention.idle,
@@ -120,26 +132,40 @@ class Vitals:
         attention: Attention,
         outputs: Mapping[str, float],
         broker_problems: Sequence[str] = (),
+        webhook_problems: Sequence[str] = (),
+        broker: str | None = None,
+        last_event: int = 0,
     ) -> StatusAnswer:
         """The present state, for who asks."""
+        seen = self._newest if camera.error is None else None
         return StatusAnswer(
+            version=__version__,
+            uptime_s=round(at.now_s - self._started_s, 1),
+            temperature_c=temperature_c(),
             scene=perception.scene.name,
+            results=tuple(ranked(seen.prediction, TOP)) if seen else (),
             rules=rules(perception.scene, at),
             outputs=dict(outputs),
-            camera=redacted(camera.name),
-            camera_error=_told(camera.error),
+            camera=camera.name,
+            camera_error=camera.error,
             pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
             dropped=camera.dropped,
+            fps=round(self._fps(at.now_s), 1),
             paused=attention.paused,
             idle=attention.idle,
+            broker=broker,
             broker_problems=tuple(broker_problems),
+            webhook_problems=tuple(webhook_problems),
+            last_event=last_event,
         )
 
-
-def _told(error: str | None) -> str | None:
-    return None if error is None else redacted(error)
+    def _fps(self, now_s: float) -> float:
+        times_s = [time_s for time_s in self._decided_s if time_s > now_s - RATE_S]
+        if len(times_s) < 2 or times_s[-1] <= times_s[0]:
+            return 0.0
+        return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 
 
 def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:

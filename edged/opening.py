@@ -44,7 +44,7 @@ class Opening:
                 outputs = opened.OpenedOutputs(config.gpio, config.output)
                 unless_opened.enter_context(opened.written(written_down, outputs))
             else:
-                # Of an earlier configuration, whose outputs are nobody's any more.
+                # Of an earlier configuration, whose outputs no process owns any more.
                 written_down.unlink(missing_ok=True)
             unless_opened.enter_context(self.pins)
             self._stack = unless_opened.pop_all()

@@ -9,7 +9,7 @@ from edged.core import Camera, CameraThere, Reason, Report
 
 
 def no_picture(error: str | None) -> str:
-    """What is said to who waits for one."""
+    """What whoever waits for one is told."""
     return f"the camera delivers no picture: {error}"
 
 

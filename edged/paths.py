@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edged.config.schema import Config
 from edged.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edged.config.schema import Config
+
+CONFIGURATIONS = Path("/etc/edged")
+"""Where the services' configurations are: edged.toml, and NAME.toml for each ``edged@NAME``."""
 
 SERVICE = Path("/run/edged")
 """The runtime directory that the systemd units ask for."""
@@ -49,6 +55,19 @@ def state_directory() -> Path:
             "set the environment variable XDG_STATE_HOME or HOME"
         )
     return own / ".local" / "state" / "edged"
+
+
+def cache_directory() -> Path | None:
+    """For what can be made again: ``$CACHE_DIRECTORY``, else under the user's cache home.
+
+    None where there is neither.
+    """
+    if given := os.environ.get("CACHE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "edged"
+    own = home()
+    return None if own is None else own / ".cache" / "edged"
 
 
 def home() -> Path | None:

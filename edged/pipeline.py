@@ -91,7 +91,7 @@ class Pipeline(msgspec.Struct):
         self.tell(Ended(reason, why, self.journal.record(ended)))
 
     def record_events(self, result: Result) -> Result:
-        """Events get their numbers before anybody hears of them."""
+        """Events get their numbers before any port sees them."""
         if not result.events:
             return result
         return msgspec.structs.replace(result, events=self.journal.record(result.events))

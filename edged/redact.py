@@ -4,22 +4,70 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from urllib.parse import unquote
 
 MASK = "***"
 
-_NAMED = r"(?:[\w-]*(?:pass|secret|token|key|pwd)(?![\w-]*_file\b)[\w-]*|(?:[\w-]*[-_])?pw)"
+_WORDS = (
+    # In one word with others: these are parts of no other word.
+    r"[\w-]*(?:passw(?:or)?[dt]|passphrase|passcode|pwd|secret|token|psk|credential)s?",
+    # The others are: monkey, compass, author, significant.
+    r"(?:[\w-]*[-_])?(?:key|pass|pw|auth|authorization|sig|signature|cookie|jwt)s?",
+    r"[\w-]*(?:api|access|private|shared|session|stream|license|account|encryption)key",
+    r"[\w-]*(?:user|admin|root|db)pass",
+    r"(?-i:[\w-]*[a-z](?:Key|Pass|Pw|Auth|Authorization|Sig|Signature)s?)",
+)
+_NAMED = rf"(?:{'|'.join(_WORDS)})(?:[-_](?!file\b)\w+)?"
 """A name that says that its value is a secret; that of a file in which one stands does not."""
 
-_VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s"'&;,!)\]}]+)"""
-_ASSIGNED = re.compile(rf"\b({_NAMED}\s*=\s*)(?!\*\*\*)({_VALUE})", re.IGNORECASE)
-_IN_JSON = re.compile(rf"""(["']{_NAMED}["']\s*:\s*)({_VALUE})""", re.IGNORECASE)
-_USER = re.compile(r"(://)(\S*)(?=@)")
-"""To the last ``@``, wherever it is: a password may hold one, or a slash, unquoted."""
+_QUOTED = r"""\\*"(?:\\.|[^"\\])*\\*"?|\\*'(?:\\.|[^'\\])*\\*'?"""
+_BARE = r"""[^\s"']*[^\s"':;,.)\]}]"""
+_VALUE = rf"(?:\(\w+\))?(?:{_QUOTED}|{_BARE})"
+_SCHEMED = rf"(?:\(\w+\))?(?:{_QUOTED}|(?:(?:Basic|Bearer|Digest|Token|Negotiate)\s+)?{_BARE})"
 
+_HEADER = re.compile(r"\b((?:authorization|cookie)\s*:\s*)(?!\*\*\*)([^\s][^\r\n]*)", re.IGNORECASE)
+# KEY=VALUE is how an override is written.
+_ASSIGNED = re.compile(
+    rf"(?<![\w-])({_NAMED}\s*=\s*)(?!\*\*\*|(?-i:VALUE)\b)({_SCHEMED})", re.IGNORECASE
+)
+# A dotted name before a colon is an option, of which something is said.
+_TOLD = re.compile(
+    rf"(?<![\w.-])({_NAMED}\s*:\s*)(?!\*\*\*|unknown key\b)({_SCHEMED})", re.IGNORECASE
+)
+_IN_JSON = re.compile(rf"""(\\*["']{_NAMED}\\*["']\s*:\s*)(?!\*\*\*)({_VALUE})""", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer\s+)(?=\S*\d)([\w+/.~=-]{8,})", re.IGNORECASE)
 _USER_ALONE = re.compile(r"""((?:^|[\s/"'=(\[{,]))([^\s/"'=(\[{,:]+:(?!//)\S+)(?=@)""")
 """Of an address whose scheme somebody forgot: ``user:password@host``."""
 
-_PATTERNS = (_IN_JSON, _ASSIGNED, _USER, _USER_ALONE)
+_QUERY_ALONE = re.compile(rf"([?&][\w.-]+=)(?!\*\*\*)({_BARE})")
+
+_PATTERNS = (_HEADER, _USER_ALONE, _IN_JSON, _ASSIGNED, _TOLD, _QUERY_ALONE, _BEARER)
+
+_ADDRESS = re.compile(
+    rf"""://(\S*(?=@))?(@?[^\s/?#"']*(?:/[^\s/?#"'=]*(?=[\s/?#"']|\Z))*)"""
+    rf"""((?:/[^\s/?#"'=]*=|[?#]){_BARE})?"""
+)
+"""Its user, what may be told of it, and its query; a match is as long as the address.
+
+The user goes to the last ``@``, wherever it is: a password may hold one, or a slash, unquoted. Some
+cameras want ``/user=admin&password=secret&channel=1`` as the path, which is like a query.
+"""
+
+_PROPERTY = re.compile(rf"(?<!\S)([\w.:-]+)(\s*=\s*)({_VALUE}\S*)")
+_PLAIN = re.compile(
+    r"(?:\(\w+\))?(?:[-+]?\d+(?:[./]\d+)?|true|false|/dev/[\w./:-]+)", re.IGNORECASE
+)
+"""What a property of an element may have that is no secret."""
+
+_TELLING = 4
+"""A text of fewer characters that is not named a secret is an everyday word: tcp."""
+
+_CAPABILITIES = {"format", "width", "height", "framerate"}
+_PLACES = {"location", "uri", "filename"}
 
 
 def is_secret(name: str) -> bool:
@@ -27,13 +75,20 @@ def is_secret(name: str) -> bool:
     return re.fullmatch(_NAMED, name, re.IGNORECASE) is not None
 
 
+def names_file(name: str) -> bool:
+    """Whether an option's value is the name of a file that may hold a secret."""
+    return name.endswith("_file")
+
+
 def redacted(text: str) -> str:
     """`text` with ``***`` for each value of a secret's name and for the user of each address."""
-    # Most texts hold neither.
-    if "=" not in text and "@" not in text and ":" not in text:
+    # Most texts hold none of these.
+    if "=" not in text and "@" not in text and ":" not in text and "earer" not in text:
         return text
+    text = _ADDRESS.sub(_public_address, text)
     for pattern in _PATTERNS:
-        text = pattern.sub(rf"\1{MASK}", text)
+        if pattern is not _USER_ALONE or "@" in text:
+            text = pattern.sub(rf"\1{MASK}", text)
     return text
 
 
@@ -46,24 +101,87 @@ def redacted_value(value: str) -> str:
     return redacted(f"{MASK}@{host}" if at else value)
 
 
-def secrets_in(text: str) -> list[str]:
-    """What `redacted` would hide in `text`, the longest first, and the passwords in it alone."""
-    found = {match[2].strip("\"'") for pattern in _PATTERNS for match in pattern.finditer(text)}
-    found |= {secret.partition(":")[2] for secret in found}
-    return sorted(found - {""}, key=len, reverse=True)
+def origin(url: str) -> str:
+    """Scheme, host and port of an address; whatever comes after may hold a secret."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = re.split(r"[?#]", rest)[0].rpartition("@")[2].partition("/")
+    return f"{scheme}://{host}" + (f"/{MASK}" if slash and (path or "?" in url) else "")
 
 
 def public_name(source: str) -> str:
     """A camera's `source` without user, password, query and whatever else may hold a secret."""
     scheme, slashes, rest = source.partition("://")
-    if not slashes:
-        # A file may have an "@" in its name; what is no file is an address without its scheme.
-        if "@" not in source or os.path.lexists(source):
-            return source
-        return f"{MASK}@{source.rpartition('@')[2]}"
+    # A file may be named like anything; what is none may be an address without its scheme.
+    if not slashes and os.path.lexists(source):
+        return source
     # The last "@", wherever it is: a password may hold one, or a slash, unquoted.
-    rest = re.split(r"[?#]", rest.rpartition("@")[2])[0]
-    if "=" in rest:
+    _, at, rest = (rest if slashes else source).rpartition("@")
+    public = re.split(r"[?#]", rest)[0]
+    if "=" in public:
         # Some cameras want /user=admin&password=secret&channel=1 as the path.
-        rest = rest[: rest.rfind("/", 0, rest.index("=")) + 1].rstrip("/")
-    return f"{scheme}://{rest}"
+        public = public[: public.rfind("/", 0, public.index("=")) + 1].rstrip("/")
+    return f"{scheme}://{public}" if slashes else f"{MASK}@{public}" if at else public
+
+
+def public_path(path: str | Path) -> str:
+    """The `path` of a file that may hold a secret, as far as it is there.
+
+    The rest is ``***``: somebody may have written the secret where its file's name belongs.
+    """
+    path = Path(path)
+    way = [*[*path.parents][::-1], path]
+    there = [*takewhile(os.path.lexists, way)]
+    return str(path) if len(there) == len(way) else str((there or [Path()])[-1] / MASK)
+
+
+def public_pipeline(pipeline: str) -> str:
+    """A GStreamer `pipeline` with ``***`` for the texts in it that no element is known by."""
+    return redacted(_PROPERTY.sub(lambda found: f"{found[1]}{found[2]}{_public(found)}", pipeline))
+
+
+def public_option(value: str) -> str:
+    """The `value` of an option that only a library knows: numbers and truths are no secrets."""
+    return value if not value or _PLAIN.fullmatch(value) else MASK
+
+
+def secrets_in(pipeline: str) -> list[str]:
+    """What `public_pipeline` hides in `pipeline`, the longest first, however it is written."""
+    found = {
+        secret
+        for match in _PROPERTY.finditer(pipeline)
+        if _public(match) != match[3]
+        for secret in ([*_hidden(match[3])] if match[1] in _PLACES else [_bare(match[3])])
+        if len(secret) >= _TELLING or is_secret(match[1])
+    }
+    found |= {*_hidden(pipeline)}
+    found |= {secret.partition(":")[2] for secret in found}
+    found |= {unquote(secret) for secret in found}
+    return sorted(found - {""}, key=len, reverse=True)
+
+
+def _public_address(found: re.Match[str]) -> str:
+    user, public, query = found.groups("")
+    return f"://{MASK if user else ''}{public}{query and query[0] + MASK}"
+
+
+def _hidden(text: str) -> Iterator[str]:
+    for address in _ADDRESS.finditer(text):
+        user, _, query = address.groups("")
+        yield from (user, query[1:])
+    for pattern in _PATTERNS:
+        yield from (_bare(match[2]) for match in pattern.finditer(text))
+
+
+def _public(found: re.Match[str]) -> str:
+    name, value = found[1], found[3]
+    if name in _CAPABILITIES or _PLAIN.fullmatch(value):
+        return value
+    return redacted(value) if name in _PLACES else MASK
+
+
+def _bare(value: str) -> str:
+    """What a quoted `value` is to who reads it."""
+    try:
+        return "".join(shlex.split(value))
+    except ValueError:
+        return value.strip("\"'")

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from edged import build
-from edged.commands import Command, Reload, Reply, Request
+from edged.commands import Command, Reload, Reply, Request, SetThreshold, name_of
 from edged.config.reload import reloadable
 from edged.config.schema import Config
+from edged.config.thresholds import Thresholds, thresholds
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
+from edged.messages.replies import ThresholdAnswer
 from edged.notify import Notifier
 from edged.perception.perception import Perception
 
@@ -39,10 +41,11 @@ class InForce(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What a reload has made ready, and the changed options that hold only after a restart."""
+    """What was made ready, the changed options that hold only after a restart, and why."""
 
     next: InForce
     restart_for: list[str]
+    why: str = "configuration reloaded"
 
 
 class TakeOver(Command, frozen=True, kw_only=True, tag="take-over"):
@@ -52,7 +55,7 @@ class TakeOver(Command, frozen=True, kw_only=True, tag="take-over"):
 
 
 class Reloader:
-    """Makes ready what a configuration says now, in a thread of its own.
+    """Makes ready what a configuration says now, or a command, in a thread of its own.
 
     Reading a file, the quarantine and loading a model take from milliseconds to seconds, and a
     file may never answer: the loop goes on meanwhile, and can be stopped. One reload at a time;
@@ -65,39 +68,56 @@ class Reloader:
         in_force: Callable[[], InForce],
         mailbox: Mailbox,
         notifier: Notifier,
+        thresholds: Thresholds,
     ) -> None:
-        """`read` gives the wanted configuration, `in_force` what it is to succeed."""
+        """`read` gives the wanted configuration, `in_force` what it is to succeed.
+
+        `thresholds` are used by this object's thread alone.
+        """
+        self._thresholds = thresholds
         self._read = read
         self._in_force = in_force
         self._mailbox = mailbox
         self._notifier = notifier
         self._lock = threading.Lock()
-        self._asked: list[Request[Reload]] = []
+        self._asked: list[Request[Reload] | Request[SetThreshold]] = []
         self._thread: threading.Thread | None = None
+        self._told = False
 
-    def begin(self, request: Request[Reload]) -> None:
+    def begin(self, request: Request[Reload] | Request[SetThreshold]) -> None:
         """Start, or start again when the present one is done. CommandError while too many wait."""
         with self._lock:
             if len(self._asked) >= REQUESTS:
                 raise CommandError("a reload is under way and does not end; is its file there?")
             self._asked.append(request)
-            if self._thread is None:
+            if isinstance(request.command, Reload) and not self._told:
+                self._told = True
                 self._notifier.reloading()
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
         while asked := self._next():
-            reply = self._reload(asked[0].asked_by)
+            reloads = []
             for request in asked:
-                request.reply(reply)
+                if isinstance(request.command, SetThreshold):
+                    request.reply(self._set_threshold(request.command, request.asked_by))
+                else:
+                    reloads.append(request)
+            if reloads:
+                reply = self._reload(reloads[0].asked_by)
+                for request in reloads:
+                    request.reply(reply)
 
-    def _next(self) -> list[Request[Reload]]:
+    def _next(self) -> list[Request[Reload] | Request[SetThreshold]]:
         with self._lock:
             asked, self._asked = self._asked, []
             if not asked:
                 self._thread = None
-                self._notifier.ready()
+                if self._told:
+                    self._told = False
+                    self._notifier.ready()
         return asked
 
     def _settled(self) -> Config:
@@ -112,13 +132,32 @@ class Reloader:
 
     def _reload(self, asked_by: str) -> Reply:
         try:
-            prepared = prepare(self._in_force(), self._settled())
+            prepared = prepare(self._in_force(), self._thresholds.applied(self._settled()))
         except (EdgedError, OSError) as error:
             # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
             for line in str(error).splitlines():
                 log.error("reload: %s", line)
             log.error("reload, asked by %s: refused; everything stays as it was", asked_by)
             return Reply(error=str(error))
+        return self._taken_over(prepared, asked_by)
+
+    def _set_threshold(self, command: SetThreshold, asked_by: str) -> Reply:
+        old = self._in_force()
+        try:
+            config = self._thresholds.change(
+                old.config, command.rule, command.threshold, command.value
+            )
+        except CommandError as error:
+            log.warning("%s, asked by %s: %s", name_of(SetThreshold), asked_by, error)
+            return Reply(error=str(error))
+        perception = build.perception(config, keep=old.perception)
+        why = f"rule {command.rule}: {command.threshold} is {command.value:g}, set by {asked_by}"
+        self._taken_over(Prepared(InForce(config, perception, old.stamp), [], why), asked_by)
+        self._thresholds.save()
+        (rule,) = (rule for rule in config.rule if rule.name == command.rule)
+        return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
+
+    def _taken_over(self, prepared: Prepared, asked_by: str) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
         command = TakeOver(prepared=prepared)
         self._mailbox.post(Request(command, asked_by, replies.put_nowait), bounded=False)

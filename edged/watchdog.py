@@ -12,10 +12,10 @@ from edged.notify import Notifier
 class Watchdog:
     """Tells systemd, and the guard of the pins, that the loop turns. The loop's thread only.
 
-    It is fed when a frame came through the loop, and while it is known why none did: the camera has
-    said what is wrong and is being opened again, or its next frame is not due yet. A camera that is
-    silent for longer and claims to be well is a hang: outputs go safe, and systemd ends it. The
-    first time that a frame came, or it is known why not, is when edged is ready.
+    It is fed when a frame came through the loop, and while none is overdue, which a camera that is
+    opened again after a failure may be too. One that is silent for longer hangs: outputs go safe,
+    and systemd ends it. The first time that a frame came, or it is known why not, is when edged is
+    ready.
     """
 
     def __init__(
@@ -32,14 +32,13 @@ class Watchdog:
 
     def feed(self, *, frame_came: bool, camera_error: str | None, due_s: float = 0.0) -> None:
         """Once for each turn of the loop; `due_s` is the camera's."""
-        known = frame_came or camera_error is not None
-        if not known and self._clock() >= due_s:
+        if not frame_came and self._clock() >= due_s:
             return
         self._notifier.watchdog()
         self._beat()
         if self._ready:
             return
-        if known:
+        if frame_came or camera_error is not None:
             self._ready = True
             self._notifier.ready()
         elif due_s > self._start_s:

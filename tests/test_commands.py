@@ -46,9 +46,10 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {"status"}
+    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    assert asked[Asker.SOCKET] == everybody | {"status", "set-output", "reload", "watch"}
+    owner = {"status", "set-output", "set-threshold", "reload", "watch"}
+    assert asked[Asker.SOCKET] == everybody | owner
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
@@ -92,7 +93,7 @@ def test_anything_else_is_refused_with_what_can_be_asked(payload: bytes, told: s
 
 def test_what_only_others_may_ask_is_no_command() -> None:
     with pytest.raises(CommandError, match="not a command"):
-        Parser(Asker.MQTT).parse(b'{"command": "reload"}')
+        Parser(Asker.MQTT).parse(b'{"command": "set-output", "name": "lamp", "value": 1}')
 
 
 def asked(command: Command, handler: Any) -> list[Reply]:
@@ -137,6 +138,11 @@ def test_a_reply_as_it_leaves() -> None:
     assert (refused.ok, refused.error, refused.classification) == (False, "no", None)
 
 
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_reply_says_whether_its_time_is_known(synced: bool) -> None:
+    assert Reply().message(AT._replace(synced=synced), None).time_synced is synced
+
+
 def test_inputs_may_ask_for_what_the_table_lets_them() -> None:
     assert InputConfig(name="door", pin=1).action in open_to(Asker.INPUT)
     assert commands.TakeSnapshot in open_to(Asker.INPUT).values()
@@ -178,7 +184,7 @@ def test_a_reply_tells_three_classes_and_announces_no_picture_unless_told_to() -
 
 
 def test_what_a_command_does_is_its_first_sentence() -> None:
-    assert does(Pause) == "Classify nothing until `resume`; outputs keep their level"
+    assert does(Pause) == "Stop classifying until `resume`; outputs keep their level"
 
 
 def test_a_request_of_the_greatest_length_is_read() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -196,6 +195,33 @@ def test_the_command_line_asks_the_running_daemon(daemon: Running, tmp_path: Pat
         assert picture.format == "JPEG"
 
 
+def test_the_daemon_is_found_while_its_file_is_edited_badly(daemon: Running) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    text = daemon.config.read_text()
+    for fault, line in (("[camera\n", "toml:"), ('[log]\nlevel = "loud"\n', 'log.level = "loud"')):
+        daemon.config.write_text(f"{text}\n{fault}")
+        status = daemon.edged("status", "--json")
+        assert status.returncode == 0
+        assert line in status.stderr
+        assert json.loads(status.stdout)["data"]["model"] == "edged-cifar10-int8"
+    daemon.config.write_text(text.replace('device = "test"', "device = 3"))
+    assert daemon.edged("status").returncode == 78
+
+
+def test_a_snapshot_of_another_camera_is_not_the_running_daemons(
+    daemon: Running, tmp_path: Path
+) -> None:
+    wait_until(lambda: daemon.edged("status").returncode == 0)
+    Image.new("RGB", (77, 55)).save(tmp_path / "other.png")
+    out = tmp_path / "out.jpg"
+    asked = daemon.edged(
+        "snapshot", "--set", f"camera.source={tmp_path / 'other.png'}", "--out", str(out)
+    )
+    assert asked.returncode == 0, asked.stderr
+    with Image.open(out) as picture:
+        assert picture.size == (77, 55)
+
+
 def test_a_trace_shows_each_stage_of_each_frame(config: Path, tmp_path: Path) -> None:
     running = Running(config)
     running.start("--trace", str(tmp_path / "trace.json"))
@@ -341,7 +367,6 @@ class Outage:
                 connection.sendall(b"\x20\x03\x00\x00\x00")
 
 
-@pytest.mark.usefixtures("own_logging")
 def test_pins_are_safe_before_any_farewell(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = MockPins()
     monkeypatch.setattr("edged.guard.process.GuardProcess", on(pins))
@@ -418,17 +443,6 @@ def test_what_cannot_work_ends_at_once_with_one_line_and_its_status(
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """Gives the logging back as it was, for a daemon that runs in this process."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.mark.usefixtures("own_logging")
 def test_a_bug_in_any_thread_ends_it_and_is_not_hidden(config: Path) -> None:
     def bug() -> None:
         wait_until(lambda: (config.parent / "edged.sock").exists())
@@ -492,7 +506,6 @@ def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path
     assert all(line.startswith("<6>") for line in log.read_text().splitlines())
 
 
-@pytest.mark.usefixtures("own_logging")
 def test_a_hang_up_is_not_lost_in_a_flood_and_a_storm_of_them_is_one_reload(config: Path) -> None:
     daemon = Daemon(Opening(config))
     with ExitStack() as stack:

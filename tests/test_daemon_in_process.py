@@ -36,7 +36,8 @@ from edged.ports.control.client import ControlClient, DaemonAbsentError, DaemonE
 from edged.ports.gpio.port import GpioPort
 from edged.ports.log import LogPort
 from edged.ports.mqtt.connection import Connection
-from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, wait_until
+from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, free_port, wait_until
+from tests.ports.webhook.strict_receiver import StrictReceiver
 
 __all__ = ["broker", "brokers"]
 
@@ -191,15 +192,11 @@ class Watching:
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The process is given back as it was: logging, garbage collection, signals."""
+    """The process is given back as it was."""
     monkeypatch.setattr(reload, "SETTLED_S", 0.0)
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
     gc.enable()
     gc.unfreeze()
 
@@ -742,3 +739,63 @@ def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Liv
     assert living.status()["rules"] == {}
     shutil.copy(PICTURES / "cat.jpg", picture)
     wait_until(lambda: living.status()["outputs"] == {"lamp": 1.0})
+
+
+def test_a_threshold_by_command_decides_at_once_and_in_the_next_run(
+    living: Living, said: Said
+) -> None:
+    living.change("enter = 0.3", "enter = 1.0")
+    living.start()
+    assert living.status()["rules"]["cat"]["active"] is False
+    answer = living.ask("set-threshold", rule="cat", threshold="enter", value=0.3)
+    assert answer == {"type": "threshold", "rule": "cat", "enter": 0.3, "exit": 0.1}
+    wait_until(lambda: living.status()["rules"]["cat"]["active"])
+    assert "rule cat: enter is 0.3, set by the control socket" in said
+    with pytest.raises(CommandError, match="exit must be at most enter"):
+        living.ask("set-threshold", rule="cat", threshold="exit", value=0.4)
+    living.ask("reload")
+    living.frames_more()
+    assert living.status()["rules"]["cat"]["active"] is True
+    living.stop()
+
+    again = Living(living.folder)
+    again.change("enter = 0.3", "enter = 1.0")
+    again.start()
+    try:
+        wait_until(lambda: again.status()["rules"]["cat"]["active"])
+        again.change("enter = 1.0", "enter = 0.9999")
+        again.ask("reload")
+        again.frames_more()
+        assert "enter is 0.9999, as the configuration says since" in said
+    finally:
+        again.stop()
+
+
+def test_the_number_in_home_assistant_changes_the_threshold_and_says_so(
+    living: Living, broker: Broker
+) -> None:
+    living.change("enabled = false", f"port = {broker.port}")
+    with Listener(broker.port, "edged/test/thresholds", "homeassistant/#") as home:
+        living.start()
+        described = json.loads(home.next("homeassistant/device/edged_test/config").payload)
+        number = described["cmps"]["number.exit_cat"]
+        assert json.loads(home.next(number["state_topic"]).payload)["rules"]["cat"]["exit"] == 0.1
+        command = number["command_template"].replace("{{ value }}", "0.2")
+        wait_until(lambda: living.status()["broker_problems"] == [])
+        home.send(number["command_topic"], command)
+        assert json.loads(home.next(number["state_topic"]).payload)["rules"]["cat"]["exit"] == 0.2
+
+
+def test_the_daemon_posts_its_events_and_status_names_a_receiver_that_is_away(
+    living: Living,
+) -> None:
+    with StrictReceiver() as receiver:
+        living.add(f'[[webhook]]\nname = "here"\nurl = "{receiver.url}"\n')
+        living.add(f'[[webhook]]\nname = "away"\nurl = "http://127.0.0.1:{free_port()}/"\n')
+        living.start()
+        wait_until(lambda: receiver.taken() == [1])
+        wait_until(lambda: living.status()["webhook_problems"])
+        (line,) = living.status()["webhook_problems"]
+        assert line.startswith("webhook away ")
+        living.stop()
+        assert [got.json["reason"] for got in receiver.got] == [None, "stop"]

@@ -11,8 +11,10 @@ import pytest
 
 from edged.attention import Attention
 from edged.core import UNDECIDED, Health, Result
+from edged.errors import CameraError
 from edged.health import SAMPLES, StageTimes, Vitals, memory_mb, temperature_c, throttled
 from edged.messages.message import Moment
+from edged.messages.replies import StatusAnswer
 from tests.ports.mqtt.reports import result
 from tests.test_pipeline import perception
 
@@ -103,6 +105,41 @@ def test_the_status_tells_scene_rules_camera_and_model() -> None:
     status = vitals.status(at, camera, seeing, Attention(), {"lamp": 1.0})
     assert (status.scene, status.rules["cat"].active) == ("cat", True)
     assert status.rules["cat"].since.timestamp() == pytest.approx(1e9 + 3.8)
+
+
+def test_the_status_tells_what_is_seen_and_how_fast() -> None:
+    vitals = Vitals(started_s=0.0)
+    camera: Any = StillCamera()
+    for number in range(100):
+        vitals.record(taking({}, decided_s=number / 10))
+
+    def status(now_s: float) -> StatusAnswer:
+        at = Moment("porch", now_s, 1e9)
+        return vitals.status(at, camera, perception(), Attention(), {}, (), "b:1883 away", 7)
+
+    told = status(10.0)
+    assert (told.fps, told.uptime_s, told.broker, told.last_event) == (10.0, 10.0, "b:1883 away", 7)
+    assert told.results[0].label == "tabby"
+    assert status(60.0).fps == 0.0
+    camera.error = "gone"
+    assert status(10.0).results == ()
+
+
+def test_what_is_wrong_is_told_without_secrets() -> None:
+    class BrokenCamera(StillCamera):
+        error = str(CameraError("rtsp://ann:hush@porch/live: unplugged"))
+
+    vitals = Vitals(started_s=0.0, pins_error=lambda: "pin 17 is busy")
+    camera: Any = BrokenCamera()
+    at = Moment("porch", 5.0, 1e9)
+    status = vitals.status(at, camera, perception(), Attention(), {}, ["no retained messages"])
+    health = vitals.sample(5.0, camera, perception(), Attention())
+    for told in (status, health):
+        assert told.camera_error is not None
+        assert told.camera_error.endswith("porch/live: unplugged")
+        assert "hush" not in told.camera_error
+        assert told.pins_error == "pin 17 is busy"
+    assert list(status.broker_problems) == ["no retained messages"]
 
 
 def test_memory_is_what_the_kernel_says(tmp_path: Path) -> None:

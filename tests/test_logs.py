@@ -7,21 +7,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from edged import logs
 from edged.logs import style as log_style
-
-
-@pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def written(style: str, level: str = "info") -> io.StringIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -191,11 +192,15 @@ class Run:
         wake_s: float = 0.0,
         health_s: float = 0.0,
         camera_error: str | None = None,
+        due_s: float = math.inf,
         odd: bool = False,
     ) -> None:
         self.mailbox = Mailbox()
         self.camera = ScriptedCamera(script, self.mailbox)
         self.camera.error = camera_error
+        if camera_error is not None:
+            # Until then it is being opened again.
+            self.camera.due_s = due_s
         self.camera.fails = camera_error is not None and not odd
         self.notebook = Notebook()
         self.heard: list[str] = []
@@ -362,6 +367,11 @@ def test_the_watchdog_is_fed_for_frames_and_known_outages_but_not_for_a_silent_c
     assert Run(None, None, None).notifier.fed == 0
     # The stop command's own turn of the loop feeds too: the outage is still known.
     assert Run(None, None, None, camera_error="unplugged").notifier.fed == 4
+
+
+def test_a_camera_that_hangs_while_it_is_opened_again_is_not_fed_for() -> None:
+    run = Run(None, None, None, camera_error="unplugged", due_s=0.0)
+    assert run.notifier.fed == 0
 
 
 def test_the_watchdog_is_fed_until_the_next_frame_is_overdue(

@@ -31,8 +31,29 @@ PIPELINE = f"rtspsrc location=rtsp://u:{SECRET}@127.0.0.1:9/x user-id=u user-pw=
         ("rtsp://hunter2x9@cam", "rtsp://***@cam"),
         ("/etc/edged/u:hunter2x9@cam/x: no file", "/etc/edged/***@cam/x: no file"),
         ('mqtt.password = "hunter2x9 hunter2x9": bad', "mqtt.password = ***: bad"),
-        ("http://cam/user=u&password=hunter2x9&channel=1", "http://cam/user=u&password=***&channel=1"),
+        ("http://cam/user=u&password=hunter2x9&channel=1: away", "http://cam/***: away"),
+        ("rtsp://cam/user=u_password=hunter2x9_channel=1.sdp?real_stream", "rtsp://cam/***"),
+        ("https://h/m.tflite?sig=hunter2x9: no", "https://h/m.tflite?***: no"),
+        ("m.tflite?k=hunter2x9&sig=hunter2x9", "m.tflite?k=***"),
         ("?token=hunter2x9", "?token=***"),
+        ("password: hunter2x9", "password: ***"),
+        ("key: hunter2x9, pass: hunter2x9", "key: ***, pass: ***"),
+        ("Authorization: Bearer hunter2x9", "Authorization: ***"),
+        ("authorization: Digest username=u, response=hunter2x9", "authorization: ***"),
+        ("Cookie: a=b; session=hunter2x9", "Cookie: ***"),
+        ("it sent Bearer hunter2x9", "it sent Bearer ***"),
+        ("psk=hunter2x9 wpa_psk = 'hunter2x9'", "psk=*** wpa_psk = ***"),
+        (r'password="a\"hunter2x9" is bad', "password=*** is bad"),
+        ("password='hunter2x9", "password=***"),
+        ("password=hun,ter!hunter2x9&hunter2x9 is bad", "password=*** is bad"),
+        (r'{"a": "{\"password\": \"hunter2x9\"}"}', r'{"a": "{\"password\": ***}'),
+        ("x-api-key: hunter2x9", "x-api-key: ***"),
+        ("accessKey=hunter2x9 apikey=hunter2x9", "accessKey=*** apikey=***"),
+        ("expected KEY=VALUE such as camera.fps=10", "expected KEY=VALUE such as camera.fps=10"),
+        ("mqtt.password: unknown key; allowed", "mqtt.password: unknown key; allowed"),
+        ("password: unknown key; allowed", "password: unknown key; allowed"),
+        ("monkey: 0.7, turkey=0.3, key frame: 1", "monkey: 0.7, turkey=0.3, key frame: 1"),
+        ("compass: 1, author=2, keyboard: 3", "compass: 1, author=2, keyboard: 3"),
         ("API_KEY=hunter2x9 user-pw=hunter2x9", "API_KEY=*** user-pw=***"),
         ('{"clientSecret": "hunter2x9"}', '{"clientSecret": ***}'),
         ("mqtt.tls.key_file = /etc/x.pem: not there", "mqtt.tls.key_file = /etc/x.pem: not there"),
@@ -63,6 +84,9 @@ def test_a_file_keeps_its_name_and_an_address_without_a_scheme_loses_its_user(
 
 def test_what_a_pipeline_hides_is_found_by_itself() -> None:
     assert set(secrets_in(PIPELINE)) >= {SECRET, f"u:{SECRET}"}
+    assert "p@ss" in secrets_in("rtspsrc location=rtsp://u:p%40ss@h/x")
+    assert "a b" in secrets_in('rtspsrc user-pw="a b"')
+    assert f"Bearer {SECRET}" in secrets_in(f'x extra-headers="Bearer {SECRET}"')
     assert secrets_in("videotestsrc ! video/x-raw,width=320") == []
 
 

@@ -11,17 +11,20 @@ from typing import Any
 import pytest
 
 from edged import build, reload
-from edged.commands import Reload, Reply, Request, Wake
+from edged.commands import Command, Reload, Reply, Request, SetThreshold, Wake
 from edged.config.load import load
 from edged.config.schema import Config
+from edged.config.thresholds import Thresholds
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import CONTROLS, Mailbox
-from edged.messages.replies import ReloadAnswer
+from edged.messages.replies import ReloadAnswer, ThresholdAnswer
 from edged.notify import Notifier
 from edged.reload import REQUESTS, InForce, Reloader, TakeOver, prepare
+from tests.inference.builder import colours
 from tests.mosquitto import LIMIT_S, wait_until
 
 CAT = 'rule=[{name="cat", labels=["cat"]}]'
+RELOAD = Reload()
 
 
 class Told(Notifier):
@@ -59,10 +62,13 @@ class Desk:
         self.mailbox = Mailbox()
         self.notifier = Told()
         self.replies: queue.Queue[Reply] = queue.Queue()
-        self.reloader = Reloader(read, lambda: in_force, self.mailbox, self.notifier)
+        self.thresholds = Thresholds(None)
+        self.reloader = Reloader(
+            read, lambda: in_force, self.mailbox, self.notifier, self.thresholds
+        )
 
-    def ask(self) -> None:
-        self.reloader.begin(Request(Reload(), "a test", self.replies.put))
+    def ask(self, command: Command = RELOAD) -> None:
+        self.reloader.begin(Request(command, "a test", self.replies.put))
 
     def prepared(self) -> Request[TakeOver]:
         taken: list[Request[Any]] = []
@@ -200,6 +206,19 @@ def test_a_model_file_that_was_replaced_is_loaded_again(tmp_path: Path) -> None:
             assert new._classifier is not perception._classifier
 
 
+def test_labels_that_were_found_beside_the_model_are_read_again(tmp_path: Path) -> None:
+    file = colours(tmp_path / "colours.tflite", "uint8")
+    (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
+    config = load(None, [f"model.path={file}"])
+    model = build.admitted(config)
+    with build.perception(config, model) as perception:
+        old = InForce(config, perception, model.stamp)
+        (tmp_path / "labels.txt").write_text("rouge\nvert\nbleu\n")
+        assert list(prepare(old, config).next.perception.labels) == ["rouge", "vert", "bleu"]
+        (tmp_path / "colours.txt").write_text("rosso\nverde\nblu\n")
+        assert list(prepare(old, config).next.perception.labels) == ["rosso", "verde", "blu"]
+
+
 def test_what_holds_only_after_a_restart_is_named(in_force: InForce) -> None:
     wanted = load(None, [CAT, "model.threads=1", "camera.fps=5"])
     prepared = prepare(in_force, wanted)
@@ -255,3 +274,45 @@ def test_a_configuration_is_read_again_only_after_who_writes_it_had_time(
     config = load(None, [CAT, "model.threads=1"])
     assert Desk(in_force, lambda: config).reloader._settled() == config
     assert waits == [0.125]
+
+
+def never() -> Config:
+    raise AssertionError("a threshold needs no file")
+
+
+def test_a_threshold_by_command_is_taken_over_and_holds_at_the_next_reload(
+    in_force: InForce,
+) -> None:
+    desk = Desk(in_force, lambda: load(None, [CAT, "model.threads=1"]))
+    desk.ask(SetThreshold(rule="cat", threshold="enter", value=0.9))
+    request = desk.prepared()
+    taken = request.command.prepared
+    assert (taken.next.config.rule[0].enter, taken.restart_for) == (0.9, [])
+    assert taken.next.perception._classifier is in_force.perception._classifier
+    request.reply(Reply())
+    answer = ThresholdAnswer(rule="cat", enter=0.9, exit=0.4)
+    assert desk.replies.get(timeout=LIMIT_S).data == answer
+    wait_until(lambda: desk.reloader._thread is None)
+    assert desk.notifier.states == []
+    desk.ask()
+    reloaded = desk.prepared()
+    assert reloaded.command.prepared.next.config.rule[0].enter == 0.9
+    reloaded.reply(Reply())
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (SetThreshold(rule="cta", threshold="exit", value=0.1), "no such rule; did you mean cat"),
+        (SetThreshold(rule="cat", threshold="exit", value=0.7), "exit must be at most enter"),
+        (SetThreshold(rule="cat", threshold="enter", value=0.3), "enter 0.3, exit 0.4"),
+    ],
+)
+def test_a_threshold_that_does_not_fit_is_refused_and_nothing_changes(
+    in_force: InForce, command: SetThreshold, told: str
+) -> None:
+    desk = Desk(in_force, never)
+    desk.ask(command)
+    assert told in str(desk.replies.get(timeout=LIMIT_S).error)
+    assert desk.mailbox.take() == []
+    assert desk.thresholds.applied(in_force.config) == in_force.config

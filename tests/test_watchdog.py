@@ -29,17 +29,23 @@ class Told(Notifier):
 
 @pytest.mark.parametrize(
     ("frame_came", "error", "fed"),
-    [(True, None, True), (True, "dark", True), (False, "unplugged", True), (False, None, False)],
+    [(True, None, True), (True, "dark", True), (False, "unplugged", False), (False, None, False)],
 )
-def test_it_is_fed_while_edged_is_well_or_knows_why_not(
+def test_it_is_fed_for_frames_and_not_while_one_is_overdue(
     frame_came: bool, error: str | None, fed: bool
 ) -> None:
     told = Told()
     beats: list[None] = []
-    Watchdog(told, lambda: beats.append(None)).feed(frame_came=frame_came, camera_error=error)
+    Watchdog(told, beat=lambda: beats.append(None)).feed(frame_came=frame_came, camera_error=error)
     assert told.said == (["alive", "ready"] if fed else [])
     # The guard of the pins hears what systemd hears.
     assert len(beats) == fed
+
+
+def test_it_is_fed_while_a_camera_that_is_away_is_tried_again() -> None:
+    told = Told()
+    Watchdog(told, clock=lambda: 99.0).feed(frame_came=False, camera_error="unplugged", due_s=100.0)
+    assert told.said == ["alive", "ready"]
 
 
 def test_ready_is_said_once() -> None:
@@ -71,6 +77,19 @@ def test_systemd_is_told_once_how_long_the_first_frame_may_take() -> None:
         watchdog.feed(frame_came=False, camera_error=None, due_s=210.0)
     watchdog.feed(frame_came=True, camera_error=None, due_s=230.0)
     assert told.said == ["alive", "starting 200", "alive", "alive", "alive", "ready"]
+
+
+def test_a_first_frame_that_is_due_within_a_second_is_waited_for_too() -> None:
+    told = Told()
+    watchdog = Watchdog(told, clock=lambda: 0.0)
+    watchdog.feed(frame_came=False, camera_error=None, due_s=0.5)
+    assert told.said == ["alive", "starting 0.5"]
+
+
+def test_a_camera_is_due_at_once_where_nothing_else_is_said() -> None:
+    told = Told()
+    Watchdog(told, clock=lambda: 0.5).feed(frame_came=False, camera_error=None)
+    assert told.said == []
 
 
 def test_a_person_reads_the_scene_and_the_rate() -> None:

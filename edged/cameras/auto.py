@@ -5,24 +5,17 @@ from __future__ import annotations
 import importlib.util
 import logging
 
-from edged.config.schema import CameraConfig
+from edged.cameras.kinds import CameraKind
 from edged.errors import CameraError
-from edged.redact import public_name
 
 log = logging.getLogger(__name__)
 
 
-def detect(camera: CameraConfig) -> str:
+def detect() -> CameraKind:
     """The kind of the first camera found: ``picamera2``, else ``v4l2``, else ``demo``.
 
-    Looks at the devices and takes none of them into use. A ``source`` under ``/dev`` is a
-    ``v4l2`` camera, also one that is not there at present.
+    Looks at the devices and takes none of them into use.
     """
-    if camera.source.startswith("/dev/"):
-        return "v4l2"
-    if camera.source:
-        source = public_name(camera.source)
-        log.warning("camera.source %r needs a kind to go with it; set camera.kind", source)
     # Looked for before it is imported: that alone takes a second on a Raspberry Pi.
     if importlib.util.find_spec("picamera2") is not None:
         from edged.cameras.picamera2 import has_camera

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from edged import install
 from edged.cameras.orient import reduced_px
 from edged.cameras.pace import Pace
 from edged.cameras.source import Capture
@@ -44,9 +47,9 @@ class DemoSource:
 
     name = "demo"
 
-    def __init__(self, camera: CameraConfig) -> None:
+    def __init__(self, camera: CameraConfig, sleep: Callable[[float], None] = time.sleep) -> None:
         self._size_px = (camera.height_px, camera.width_px)
-        self._pace = Pace(camera.fps)
+        self._pace = Pace(camera.fps, sleep=sleep)
         self._paths: list[Path] = []
         self._index = -1
         self._photograph: Pixels | None = None
@@ -92,7 +95,7 @@ def photographs() -> list[Path]:
     if not found:
         raise CameraError(
             "demo: its photographs are not installed; connect a camera, "
-            "or get them with: pip install 'edged[demo]'"
+            f"or get them with: {install.command('scikit-image')}"
         )
     return found
 

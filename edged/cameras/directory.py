@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,16 +29,16 @@ class DirectorySource:
     """Shows the pictures of folder ``source``, or the one picture that it names, at ``fps``.
 
     In natural order (``2.jpg`` before ``10.jpg``), folders inside left out. Each round lists the
-    folder anew. A picture that cannot be read is left out until its file changes. With ``loop``
+    folder again. A picture that cannot be read is left out until its file changes. With ``loop``
     false, SourceEnded follows the last picture.
     """
 
-    def __init__(self, camera: CameraConfig) -> None:
+    def __init__(self, camera: CameraConfig, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name = printable(public_name(camera.source) or "directory")
         self._path = Path(camera.source).expanduser()
         self._configured = bool(camera.source)
         self._loop = camera.loop
-        self._pace = Pace(camera.fps)
+        self._pace = Pace(camera.fps, sleep=sleep)
         self._waiting: list[Path] = []
         self._changed_ns: dict[Path, int] = {}
         self._unreadable: dict[Path, int] = {}
@@ -104,7 +106,7 @@ class DirectorySource:
         try:
             return read_picture(path, least_px)
         except PictureError as error:
-            # What is too large to be had whole may be small enough as it is shown.
+            # What is too large to be decoded whole may be small enough as it is shown.
             if least_px is not None or not isinstance(error, TooLargeError):
                 self._unreadable[path] = self._changed_ns.get(path, 0)
             raise CameraError(str(error)) from error

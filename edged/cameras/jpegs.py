@@ -1,8 +1,9 @@
 """JPEG pictures out of a stream of bytes, whatever stands between them.
 
 Cameras that send JPEG over HTTP agree on little but the pictures: boundaries come with and without
-dashes, before or after the headers, lengths are absent or wrong, lines end in LF. JPEG itself says
-where a picture begins and ends, so nothing else is looked at.
+dashes, before or after the headers, lengths are absent or wrong, lines end in LF, pictures lack
+their end. So a picture's own structure counts first, and boundary and length where that has a
+fault, the length only after one that was right.
 """
 
 from __future__ import annotations
@@ -13,17 +14,35 @@ MAX_BYTES = 1 << 25
 """A picture that is longer is let go: without an end it would take all memory."""
 
 SNIFFED_BYTES = 1 << 16
-"""What does not begin a picture within so many bytes is something else."""
+"""What does not begin a picture or a part within so many bytes is something else."""
+
+HEAD_BYTES = 4096
+"""How much before a picture is read as the head of its part."""
 
 START, END = b"\xff\xd8", b"\xff\xd9"
+_MARK = 0xFF
+_START_OF_SCAN = 0xDA
+_SCAN_BYTES = (8, 10, 12, 14)
+"""ISO/IEC 10918-1, B.2.3: of one to four components."""
 
+_PREVIEWS = b"MPF\0"
+"""In a segment of multi-picture files (CIPA DC-007), whose other pictures follow the main one."""
+
+# In a part of its own a picture may lack all but its start.
+_BEGIN = re.compile(rb"\xff\xd8\xff|(?<=\n)\xff\xd8")
 # The next marker that matters after coded data: neither a stuffed or filling byte nor a restart.
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_MARKER = re.compile(rb"\xff(?:[\x01-\xcf\xd9-\xfe]|\xd8\xff)")
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_PARTS = re.compile(rb"(?:^|\n)(?:--[\w'()+,./:=?-]|content-(?:type|length)[ \t]*:)", re.IGNORECASE)
+_HEAD = re.compile(
+    rb"(?:^|\r?\n)(?:((?:--[^\r\n]{1,200}|[!-9;-~]{1,200}))[ \t]*(\r?\n))?"
+    rb"((?:[A-Za-z][\w-]{0,63}[ \t]*:[^\n]{0,400}\n)*)(?:\r?\n)+\Z"
+)
+_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,9})\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class JpegStream:
-    """Cuts out the pictures of a stream, each as soon as its last byte is there.
+    """Cuts out the pictures of a stream, each as soon as it is known to be complete.
 
     ``bare`` says whether the stream began with a picture and had only that: an answer with a single
     picture, and not one of many parts.
@@ -35,11 +54,18 @@ class JpegStream:
         self._data = bytearray()
         # Where to look on; 0 while no picture has begun.
         self._at = 0
+        self._multipart = False
+        self._boundary: bytes | None = None
+        # What the head of the part says, and whether it is the end of pictures without one.
+        self._length: int | None = None
+        self._lengths_hold = False
+        # What follows in the same part is a preview of the picture before.
+        self._may_be_preview = self._is_preview = False
 
     @property
     def plausible(self) -> bool | None:
         """Whether this is a stream of JPEG pictures; None while that is open."""
-        if self.pictures or self._at:
+        if self.pictures or self._at or self._multipart:
             return True
         if _NO_TEXT.search(self._data) or len(self._data) > SNIFFED_BYTES:
             return False
@@ -53,63 +79,102 @@ class JpegStream:
             end = self._end()
             if end is None:
                 break
-            found.append(self._cut(end))
+            found += self._cut(end)
         if len(self._data) > MAX_BYTES:
             self._data.clear()
             self._at = 0
         return found
 
+    def rest(self) -> list[bytes]:
+        """What the end of the stream completes: a picture alone may lack its own end."""
+        return self._cut(len(self._data)) if self._at and self.bare else []
+
     def _begin(self) -> bool:
         """Whether the data begins with a picture; what stands before it is dropped."""
         if self._at:
             return True
-        # The first one decides what this is, so it must look like one.
-        start = self._data.find(START if self.pictures else START + b"\xff")
-        if start < 0:
-            if self.pictures:
-                # All but what may be half of a start.
-                del self._data[:-1]
+        data = self._data
+        begin = _BEGIN.search(data)
+        start = begin.start() if begin else len(data)
+        if not (self.pictures or self._multipart):
+            # The first bytes decide what this is, so they must look like it.
+            odd = _NO_TEXT.search(data, 0, start)
+            self._multipart = bool(_PARTS.search(data, 0, odd.start() if odd else start))
+            if not self._multipart and (odd or not begin):
+                return False
+        if not begin:
+            del data[:-HEAD_BYTES]
             return False
-        if not self.pictures and _NO_TEXT.search(self._data, 0, start):
-            return False
-        self.bare = self.bare and not start and not self.pictures
-        del self._data[:start]
+        before = bytes(data[max(0, start - HEAD_BYTES) : start])
+        self._is_preview = self._may_be_preview and not before.strip(b"\0")
+        self.bare = self.bare and (self._is_preview or not (start or self.pictures))
+        self._read_head(before)
+        del data[:start]
         self._at = len(START)
         return True
 
+    def _read_head(self, before: bytes) -> None:
+        head = _HEAD.search(before)
+        length = head and _LENGTH.search(head[3])
+        self._length = int(length[1]) if length else None
+        if head and head[1]:
+            # Without dashes it may be any word, but alone in its line.
+            dashed = head[1].startswith(b"--")
+            self._boundary = head[1] if dashed else b"\n" + head[1] + head[2]
+
     def _end(self) -> int | None:
-        """Where the picture ends, or the next begins because this one has no end; None: not yet."""
+        """Where the picture ends, by its structure, else by that of its part; None: not yet."""
         data = self._data
-        while self._at + 2 <= len(data):
-            kind = data[self._at + 1]
-            if data[self._at] != 0xFF or kind in (0x00, 0x01, 0xFF) or 0xD0 <= kind <= 0xD7:
-                if not self._next_marker():
-                    return None
-            elif kind == END[1]:
-                return self._at + len(END)
-            elif kind == START[1]:
-                return self._at
-            else:
-                # A segment tells its length, and one of an application may hold a preview.
-                after = self._at + 2 + int.from_bytes(data[self._at + 2 : self._at + 4], "big")
-                if len(data) < max(after, self._at + 4):
-                    return None
-                if not 0xE0 <= kind <= 0xEF:
-                    start = data.find(START + b"\xff", self._at, after + len(START))
-                    if start >= 0:
-                        return start
-                self._at = after
-        return None
+        while True:
+            marker = _MARKER.search(data, self._at)
+            reached = marker.start() if marker else len(data)
+            if self._lengths_hold and self._length and self._length <= reached:
+                return self._length
+            if self._boundary and (at := data.find(self._boundary, self._at, reached)) >= 0:
+                return self._line_begin(at)
+            if marker is None:
+                # The last bytes may be the first of a marker or a boundary.
+                self._at = max(self._at, len(data) - len(self._boundary or b"") - len(START))
+                return None
+            self._at, kind = reached, data[reached + 1]
+            if kind == START[1]:
+                head = _HEAD.search(data, max(0, reached - HEAD_BYTES), reached)
+                return head.start() if head else reached
+            if kind == END[1]:
+                return reached + len(END)
+            after = self._after_segment(kind)
+            if after is None:
+                return None
+            self._at = after
 
-    def _next_marker(self) -> bool:
-        found = _MARKER.search(self._data, self._at + 1)
-        # The last byte may be the first half of a marker.
-        self._at = found.start() if found else max(self._at, len(self._data) - 1)
-        return found is not None
+    def _line_begin(self, at: int) -> int:
+        """`at`, or where the line break before it begins, which is the boundary's."""
+        if self._data[at - 1 : at] == b"\n":
+            at -= 1
+        return at - (self._data[at - 1 : at] == b"\r")
 
-    def _cut(self, end: int) -> bytes:
+    def _after_segment(self, kind: int) -> int | None:
+        """Where to look on behind the marker at hand; None: not known yet."""
+        data, inside = self._data, self._at + 2
+        size = int.from_bytes(data[inside : inside + 2], "big")
+        after = inside + size
+        if len(data) < max(inside + 2, after + 1):
+            return None
+        if kind == _START_OF_SCAN:
+            return after if size in _SCAN_BYTES else inside
+        # A segment may hold a preview; what has no marker after it is none, or was cut off.
+        if size < 2 or data[after] != _MARK:
+            return inside
+        return inside if self._boundary and self._boundary in data[inside:after] else after
+
+    def _cut(self, end: int) -> list[bytes]:
         picture = bytes(self._data[:end])
         del self._data[:end]
         self._at = 0
+        if self._is_preview:
+            return []
         self.pictures += 1
-        return picture
+        whole = picture.endswith(END)
+        self._lengths_hold = not whole and self._length == end
+        self._may_be_preview = self._multipart or _PREVIEWS in picture
+        return [picture if whole else picture + END]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from edged.cameras.source import Capture, FrameMissing, ScalingSource, Scheduled
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
+from edged.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,10 @@ SAMPLED_PX = 16
 
 CLOSE_LIMIT_S = 2.0
 """How long closing waits for a source that blocks; its thread is then left to the process's end."""
+
+
+RESOLVER_S = 30.0
+"""The C library's longest search for a host name: two rounds of three servers, 5 s each."""
 
 
 class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
@@ -49,8 +55,12 @@ class NewestFrame:
         camera: CameraConfig,
         wanted_px: tuple[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        closing: threading.Event | None = None,
     ) -> None:
-        """`wanted_px` is what is wanted until the first `read` says it."""
+        """`wanted_px` is what is wanted until the first `read` says it.
+
+        `closing` is set when nobody waits for a frame any more.
+        """
         self._make_source = make_source
         self._camera = camera
         self._least_px = needed_px(camera, wanted_px)
@@ -73,7 +83,7 @@ class NewestFrame:
         self._newest: tuple[int, Capture] | None = None
         self._bug: Exception | None = None
         self._changed = threading.Condition()
-        self._closing = threading.Event()
+        self._closing = closing or threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
     @property
@@ -82,7 +92,7 @@ class NewestFrame:
         return self._troubles["lost"] is not None
 
     def __enter__(self) -> NewestFrame:
-        self._expect(self._camera.start_s)
+        self._expect_opened()
         self._thread.start()
         return self
 
@@ -164,20 +174,20 @@ class NewestFrame:
         while not self._closing.is_set():
             try:
                 source = self._make_source()
-                self.name = source.name
+                self.name = redacted(source.name)
                 scales = source if isinstance(source, ScalingSource) else None
                 self._scheduled = source if isinstance(source, ScheduledSource) else None
                 self._say_enough(scales)
-                self._expect(self._camera.start_s)
+                self._expect_opened()
                 with source:
-                    self.name = source.name
+                    self.name = redacted(source.name)
                     while not self._closing.is_set():
                         self._say_enough(scales)
                         try:
                             self._keep(source.grab())
                         except FrameMissing as missing:
-                            self._tell("lost", str(missing))
                             self._expect(self._camera.start_s)
+                            self._tell("lost", str(missing))
                             continue
                         self._check_damage()
                         if self._troubles["damaged"] is None:
@@ -187,15 +197,21 @@ class NewestFrame:
                 self._end()
                 return
             except CameraError as error:
+                if self._closing.is_set():
+                    return
                 failures += 1
+                wait_s = backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
+                self._expect_opened(wait_s)
                 self._tell("lost", f"{error}", "; trying again")
-                self._closing.wait(
-                    backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
-                )
+                self._closing.wait(wait_s)
 
     def _say_enough(self, source: ScalingSource | None) -> None:
         if source is not None:
             source.least_px = self._least_px
+
+    def _expect_opened(self, wait_s: float = 0.0) -> None:
+        # A source's own limits do not shorten what the resolver takes for its name.
+        self._expect(wait_s + self._camera.start_s + RESOLVER_S)
 
     def _expect(self, limit_s: float) -> None:
         # At its slowest a camera takes all the time between two frames that it was asked for.
@@ -214,6 +230,7 @@ class NewestFrame:
 
     def _end(self) -> None:
         log.info("camera %s: ended", self.name)
+        self._due_s = math.inf
         with self._changed:
             self.ended = True
             self._troubles["lost"] = self.error = "ended"
@@ -242,7 +259,7 @@ class NewestFrame:
         self._tell("damaged", None)
 
     def _note_change(self, pixels: Pixels, live: bool) -> None:
-        """Tell of a live picture that has not changed by a bit for ``frozen_s``."""
+        """Report a live picture that has been the same for ``frozen_s``."""
         limit_s = self._camera.frozen_s
         if not (live and limit_s):
             return
@@ -253,8 +270,8 @@ class NewestFrame:
         elif now_s - self._changed_s >= limit_s:
             self._tell(
                 "frozen",
-                f"{self.name}: the picture has not changed by a bit for {limit_s:g} s; "
-                "it is dark, or the camera hangs: start it anew",
+                f"{self.name}: the picture has been frozen for {limit_s:g} s; "
+                "it is dark, or the camera hangs: restart it",
             )
         self._seen = pixels
 

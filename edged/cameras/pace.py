@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+
+from edged.errors import CameraError
 
 LATE_S = 0.25
 """How far a recording may fall behind before its schedule is moved instead of caught up with."""
@@ -13,6 +16,16 @@ TOLD_S = 10.0
 """A recording that shows nothing for longer is told of, or it would look like a hang."""
 
 log = logging.getLogger(__name__)
+
+
+def sleep_until(closing: threading.Event) -> Callable[[float], None]:
+    """A sleep of some s, which ends with a CameraError when `closing` is set."""
+
+    def sleep(for_s: float) -> None:
+        if closing.wait(for_s):
+            raise CameraError("the camera is closed")
+
+    return sleep
 
 
 class Pace:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
+from edged import install
 from edged.cameras.orient import exact_px, reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
@@ -187,12 +188,12 @@ def _picamera2() -> Any:
     try:
         import picamera2
     except ImportError as error:
-        raise CameraError(f"picamera2: not to be had ({error}); {INSTALL}") from error
+        raise CameraError(f"picamera2: not available ({error}); {INSTALL}") from error
     # Binary packages of the system beside another numpy in the virtual environment.
     except ValueError as error:
         raise CameraError(
             f"picamera2: it does not fit the installed numpy ({error}); "
-            "install edged's packages with: pip install 'numpy<2'"
+            + install.command("'numpy<2'")
         ) from error
     # It tells of every opening.
     logging.getLogger("picamera2").setLevel(logging.ERROR)

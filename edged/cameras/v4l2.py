@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edged import install
 from edged.cameras.orient import exact_px
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
@@ -288,7 +289,7 @@ def _linuxpy() -> Any:
         import linuxpy.video.device
     except ImportError as error:
         raise CameraError(
-            f"v4l2: linuxpy cannot be loaded ({error}); install it with: pip install linuxpy"
+            f"v4l2: linuxpy cannot be loaded ({error}); {install.command('linuxpy')}"
         ) from error
     # It tells of every opening and of formats that it does not know.
     logging.getLogger("linuxpy").setLevel(logging.ERROR)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
 from edged.cameras.newest import SourceEnded
@@ -137,7 +138,7 @@ class VideoSource:
             import av.video.reformatter
         except ImportError as error:
             raise CameraError(
-                f"{self.name}: PyAV is not installed; get it with: pip install 'edged[video]'"
+                f"{self.name}: PyAV is not installed; get it with: {install.command('av')}"
             ) from error
         self._delivered = False
         self._came = ""
@@ -233,7 +234,7 @@ class VideoSource:
             raise CameraError(f"{self.name}: no frame of it can be decoded; replace the file")
         if not self._camera.loop:
             raise SourceEnded(f"{self.name}: the video is over")
-        # Opened anew and not rewound, because raw streams cannot seek.
+        # Reopened and not rewound, because raw streams cannot seek.
         self._close()
         self._open()
 
@@ -255,7 +256,7 @@ class VideoSource:
                         raise self._nothing_came()
                     yield packet
                     if starting and self._delivered:
-                        # Asks `_Silence` anew.
+                        # Asks `_Silence` again.
                         break
                 else:
                     return
@@ -271,8 +272,10 @@ class VideoSource:
                 yield picture, 0.0, self._clock()
             packet = next(packets, None)
             if packet is None:
-                return
+                break
             found = jpegs.feed(bytes(packet))
+        for picture in jpegs.rest():
+            yield picture, 0.0, self._clock()
 
     def _decoded(self, stream: Any) -> Iterator[tuple[Any, float, float]]:
         """Each good frame, its time in the recording in s, and when its packet had arrived.
@@ -337,10 +340,12 @@ class VideoSource:
         overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._limit_s
         if overdue or kind in ("ExitError", "TimeoutError"):
             return self._nothing_came()
-        if kind == "OSError" and self._network:
-            return CameraError(
-                f"{self.name}: no connection, or it broke; check the name and the network"
-            )
+        if self._network and kind in ("InvalidDataError", "OSError"):
+            if self._container is not None:
+                reason = "the connection ended; check the camera and the network"
+                return CameraError(f"{self.name}: {reason}")
+            if kind == "OSError":
+                return CameraError(f"{self.name}: no connection; check the name and the network")
         reason = getattr(error, "strerror", None) or "cannot be opened"
         return CameraError(f"{self.name}: {_REASONS.get(kind, f'{reason}; check camera.source')}")
 

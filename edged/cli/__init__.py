@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +13,6 @@ from typing import NoReturn
 from edged.cli.output import OutputError, flush_output, take_streams
 from edged.errors import ConfigError, EdgedError
 from edged.printable import printable
-from edged.redact import redacted
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
@@ -30,7 +30,7 @@ def program() -> NoReturn:
     try:
         flush_output()
     except OutputError as error:
-        status = status or _told(error)
+        status = status or _told(error, str(error))
     sys.exit(status)
 
 
@@ -39,15 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     # numpy's OpenBLAS starts a thread for each core when it is imported. Nothing here multiplies
     # matrices, and those threads cost more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from edged.cli.arguments import by_option
     from edged.cli.parser import parse
 
+    reword: Callable[[str], str] = str
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
+        reword = partial(by_option, arguments)
         _check_folder()
         command = import_module(f"edged.cli.{arguments.module}")
         status: int = command.run(arguments)
     except EdgedError as error:
-        return _told(error)
+        return _told(error, reword(str(error)))
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
@@ -60,7 +63,7 @@ def _check_folder() -> None:
         raise ConfigError(f"the working directory: {error.strerror}; go to another") from error
 
 
-def _told(error: EdgedError) -> int:
-    for line in str(error).splitlines():
-        print(f"edged: {redacted(printable(line))}", file=sys.stderr)
+def _told(error: EdgedError, text: str) -> int:
+    for line in text.splitlines():
+        print(f"edged: {printable(line)}", file=sys.stderr)
     return error.exit_status

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edged import paths
 from edged.errors import CommandError
 
 EXIT_STATUSES = """\
@@ -42,15 +44,42 @@ def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """``--config`` and ``--set``."""
-    parser.add_argument(
+    """``--config`` or ``--camera``, and ``--set``."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--config",
         type=path,
-        default=os.environ.get("EDGED_CONFIG") or None,
+        default=configuration(),
         metavar="FILE",
-        help="configuration ($EDGED_CONFIG, else all defaults)",
+        help="configuration ($EDGED_CONFIG, else /etc/edged/edged.toml, else all defaults)",
+    )
+    group.add_argument(
+        "--camera", action=_Camera, metavar="NAME", help="configuration of the service edged@NAME"
     )
     _add_set(parser, "camera.fps=10")
+
+
+def configuration() -> Path | None:
+    """The file that is meant where none is named; None for all defaults."""
+    if given := os.environ.get("EDGED_CONFIG"):
+        return Path(given)
+    service = paths.CONFIGURATIONS / "edged.toml"
+    return service if paths.may_exist(service) else None
+
+
+class _Camera(argparse.Action):
+    """An instance's configuration, under the device name that its service has."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        del parser, option_string
+        namespace.config = paths.CONFIGURATIONS / f"{values}.toml"
+        namespace.overrides = [f"device={values}", *namespace.overrides]
 
 
 def _add_set(parser: argparse._ActionsContainer, example: str) -> None:
@@ -60,7 +89,7 @@ def _add_set(parser: argparse._ActionsContainer, example: str) -> None:
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help=f"override one option, such as {example}; may be given again",
+        help=f"override one option, such as {example}; repeatable",
     )
 
 
@@ -79,20 +108,33 @@ MODEL_OPTIONS = {
 """The configuration's options that `add_model_options` has by name."""
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name."""
+def add_model_options(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
+    """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name.
+
+    `default` is the configuration where none is given.
+    """
     group = parser.add_argument_group("how the model is run")
     group.add_argument(
-        "--config", type=path, metavar="FILE", help="as this configuration says (all defaults)"
+        "--config",
+        type=path,
+        default=default,
+        metavar="FILE",
+        help=f"configuration with model and camera options ({default or 'all defaults'})",
     )
     _add_set(group, "model.xnnpack=false")
     group.add_argument("--labels", metavar="L", help="label file")
-    group.add_argument("--locale", metavar="L", help="language of the labels inside, such as de")
     group.add_argument(
-        "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="what runs it (auto)"
+        "--locale", metavar="L", help="language of the labels in the model, such as de"
     )
-    group.add_argument("--threads", type=positive, metavar="N", help="threads (by the board)")
-    group.add_argument("--delegate", metavar="LIBRARY", help="a delegate, such as libedgetpu.so.1")
+    group.add_argument(
+        "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="runtime (auto)"
+    )
+    group.add_argument(
+        "--threads", type=positive, metavar="N", help="threads (chosen for the board)"
+    )
+    group.add_argument(
+        "--delegate", metavar="LIBRARY", help="delegate library, such as libedgetpu.so.1"
+    )
     for name in ("mean", "std"):
         group.add_argument(
             f"--{name}",
@@ -102,16 +144,30 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         )
     group.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
     group.add_argument(
-        "--scores", choices=["auto", "probabilities", "logits"], help="what it puts out (auto)"
+        "--scores",
+        choices=["auto", "probabilities", "logits"],
+        help="what the model outputs (auto)",
     )
     group.add_argument(
-        "--fit", choices=["stretch", "crop"], help="a picture of another shape (stretch)"
+        "--fit", choices=["stretch", "crop"], help="how to fit pictures of another aspect (stretch)"
     )
+
+
+def by_option(arguments: argparse.Namespace, text: str) -> str:
+    """`text` with the options of this command in place of the configuration's, where it has none.
+
+    "set model.labels" is "set --labels" to who wrote no configuration.
+    """
+    if getattr(arguments, "config", None) is None:
+        for option, key in MODEL_OPTIONS.items():
+            if hasattr(arguments, option):
+                text = re.sub(rf"(?<![\w/.-]){re.escape(key)}(?![\w-]|\.\w)", f"--{option}", text)
+    return text
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
-    parser.add_argument("--json", action="store_true", help="print one JSON document a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON document per line")
 
 
 def argument(read: Callable[[str], object]) -> Callable[[str], object]:
@@ -138,6 +194,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def share(text: str) -> float:
+    """A number of 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 and 1")
     return number
 
 

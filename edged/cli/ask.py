@@ -7,9 +7,10 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from edged.cli.daemon_socket import configured, running_daemon
+from edged.cli.daemon_socket import running_daemon
 from edged.cli.output import OutputError
-from edged.commands import Command, fields_of, name_of
+from edged.cli.status import lines
+from edged.commands import Command, TellStatus, fields_of, name_of
 from edged.ports.control.client import RefusedError
 
 
@@ -18,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     kind: type[Command] = arguments.kind
     fields = {field: getattr(arguments, field) for field in fields_of(kind)}
     try:
-        reply, _ = running_daemon(configured(arguments)).ask(name_of(kind), **fields)
+        reply, _ = running_daemon(arguments).ask(name_of(kind), **fields)
     except RefusedError as error:
         if arguments.json:
             # That it is refused counts, also where nobody reads it.
@@ -28,25 +29,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(reply, ensure_ascii=False))
         return 0
+    if kind is TellStatus:
+        print("\n".join(lines(reply)))
+        return 0
     for name, value in reply["data"].items():
         if name != "type":
-            _print(name, value)
+            print(f"{name}: {_words(value)}")
     return 0
 
 
-def _print(name: str, value: object) -> None:
-    if isinstance(value, dict):
-        for key, detail in value.items():
-            print(f"{name}.{key}: {_words(detail)}")
-    else:
-        print(f"{name}: {_words(value)}")
-
-
 def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(detail)}" for key, detail in value.items())
     if isinstance(value, list):
         return ", ".join(map(_words, value)) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "-" if value is None else str(value)
+    return str(value)

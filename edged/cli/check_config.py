@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from edged import build, logs
 from edged.config.effective import effective
-from edged.config.load import load
+from edged.config.load import WrongConfigError, load
+from edged.config.schema import Config
+from edged.config.toml import KeyPath
+from edged.errors import ConfigError, EdgedError, ModelError
 from edged.paths import control_socket
 from edged.ports.control import address
 from edged.printable import printable
@@ -16,14 +21,48 @@ from edged.printable import printable
 def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
     logs.start("warning", "command")
-    config = load(arguments.config, arguments.overrides, os.environ)
-    if config.control.enabled:
-        address(control_socket(config))
-    with build.perception(config):
-        pass
+    config = check(arguments.config, arguments.overrides)
     if arguments.show:
         print(effective(config))
     else:
         where = printable(arguments.config or "the defaults")
-        print(f"{where}: valid; rules: {len(config.rule)}, outputs: {len(config.output)}")
+        print(f"{where}: OK: {_count(config.rule, 'rule')}, {_count(config.output, 'output')}")
     return 0
+
+
+def check(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The configuration; ConfigError with all that is wrong in it, the labels of rules included.
+
+    ModelError where the model cannot be used, and nothing else is wrong.
+    """
+    problems: list[EdgedError] = []
+    wrong: Sequence[KeyPath] = ()
+    try:
+        config = load(path, overrides, os.environ)
+    except WrongConfigError as error:
+        if error.wrong is None:
+            raise
+        problems, config, wrong = [error], error.rest, error.wrong
+    for look, tables in ((_find_socket, ("device", "control")), (_read_model, ("model",))):
+        if not any(key[0] in tables for key in wrong):
+            try:
+                look(config)
+            except (ConfigError, ModelError) as error:
+                problems.append(error)
+    if problems:
+        raise problems[0] if len(problems) == 1 else ConfigError("\n".join(map(str, problems)))
+    return config
+
+
+def _find_socket(config: Config) -> None:
+    if config.control.enabled:
+        address(control_socket(config))
+
+
+def _read_model(config: Config) -> None:
+    with build.perception(config):
+        pass
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

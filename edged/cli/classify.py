@@ -3,59 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from edged import build
-from edged.cli.model import configured
+from edged.cli.batch import Batch, pictures
+from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
-from edged.cli.standard_input import STANDARD_INPUT, standard_input
-from edged.core import Pixels
+from edged.cli.standard_input import STANDARD_INPUT
 from edged.errors import PictureError
-from edged.imaging import folder
-from edged.imaging.folder import UnreadableError
-from edged.imaging.picture import read_picture
 from edged.messages.results import PictureMessage, milliseconds, ranked
+from edged.perception.labels import word
 from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Each picture, in the order given; folders are searched through and sorted by name."""
-    classifier = build.classifier(configured(arguments, arguments.model))
-    found = classifier.found_labels
-    if found.guessed:
-        print(
-            f"edged: labels from {printable(found.source)}, found beside the model", file=sys.stderr
-        )
-    wanted_px = classifier.input_px
-    word = re.compile(rf"\b{re.escape(arguments.match)}\b", re.I) if arguments.match else None
+    found = list(pictures(arguments.paths))
+    config = configured(arguments, arguments.model)
+    # Whoever types what comes there may want to end it.
+    count = 1 if STANDARD_INPUT in found else len(found)
+    batch = Batch(*labelled(config), config.camera.fit, count)
+    [classifier, *_] = batch.classifiers
+    wanted = word(arguments.match) if arguments.match else None
     failed = False
-    pictures = list(_pictures(arguments.paths))
+    answers = batch.answers(found)
     # Answers that go to the terminal are progress enough, and a bar would tear them.
-    for path in pictures if sys.stdout.isatty() else followed(pictures, "classify"):
-        began_s = time.perf_counter()
-        name = printable(_path(path))
-        try:
-            pixels = _read(path, wanted_px)
-        except PictureError as error:
+    quiet = sys.stdout.isatty()
+    for answer in answers if quiet else followed(answers, "classify", len(found)):
+        name, prediction = printable(answer.path), answer.prediction
+        if answer.error is not None:
             failed = True
-            _report_failure(error, name, classifier.name, as_json=arguments.json)
-            continue
-        decoded_s = time.perf_counter()
-        prediction = classifier.classify(pixels)
-        if not prediction.finite:
-            failed = True
-            endless = PictureError(name, "the model answers with numbers that are not finite")
-            _report_failure(endless, name, classifier.name, as_json=arguments.json)
+            _report_failure(answer.error, name, classifier.name, as_json=arguments.json)
+        if prediction is None:
             continue
         best = prediction.top(arguments.top)
-        if word and not any(word.search(ranked.label) for ranked in best):
+        if wanted and not any(wanted.search(ranked.label) for ranked in best):
             continue
         if arguments.json:
-            stages_s = {"decode": decoded_s - began_s, **prediction.stages_s}
+            stages_s = {"decode": answer.decode_s, **prediction.stages_s}
             _print_json(
                 PictureMessage(
                     path=name,
@@ -65,34 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             )
         else:
-            answers = "; ".join(f"{ranked.score:.1%} {ranked.label}" for ranked in best)
-            print(f"{name}: {answers}")
+            told = "; ".join(f"{ranked.score:.1%} {ranked.label}" for ranked in best)
+            print(f"{name}: {told}")
     return 1 if failed else 0
-
-
-def _pictures(paths: Sequence[Path]) -> Iterator[Path | UnreadableError]:
-    for position, path in enumerate(paths):
-        if path == STANDARD_INPUT and path in paths[:position]:
-            yield UnreadableError(path, "there twice; standard input can be read once")
-        elif path == STANDARD_INPUT or not folder.is_folder(path):
-            yield path
-        else:
-            found = list(folder.search(path))
-            yield from sorted(found, key=_path)
-            if not found:
-                yield folder.no_pictures(path)
-
-
-def _path(found: Path | UnreadableError) -> Path:
-    return found.path if isinstance(found, UnreadableError) else found
-
-
-def _read(path: Path | UnreadableError, wanted_px: tuple[int, int]) -> Pixels:
-    if isinstance(path, UnreadableError):
-        raise path
-    if path == STANDARD_INPUT:
-        return standard_input(wanted_px)
-    return read_picture(path, wanted_px)
 
 
 def _report_failure(error: PictureError, name: str, model: str, *, as_json: bool) -> None:

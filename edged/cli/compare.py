@@ -14,7 +14,10 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0 and a blessing beside NEW only if every gate holds; else 1, and nothing is written."""
+    """0 and a blessing beside NEW only if every gate holds; else 1, and nothing is written.
+
+    Without a gate both are only shown; 1 if a picture is unreadable.
+    """
     new = configured(arguments, arguments.new)
     old = configured(arguments, arguments.old, arguments.old_overrides)
     data = open_dataset(arguments.data)
@@ -26,11 +29,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(found.json().decode())
     else:
-        print(text.footprints([found.new, found.old], ["NEW", "OLD"]))
+        print(text.measures([found.new, found.old], ["NEW", "OLD"]))
         print()
         print(text.unreadable(found.new.inspection.unreadable))
         print()
-        print(text.checks(found.results))
-        print()
-        print(f"Blessed: {printable(written)}" if written else "Not blessed.")
+        if arguments.gate:
+            print(text.checks(found.results))
+            print()
+            print(f"Blessed: {printable(written)}" if written else "Not blessed.")
+        else:
+            print("Without --gate nothing is judged or blessed.")
+    if arguments.gate is None:
+        return 1 if found.new.inspection.unreadable.count else 0
     return 0 if found.blessed else 1

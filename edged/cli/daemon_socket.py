@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
-from edged.config.load import load
+from edged.config.load import WrongConfigError, load
 from edged.config.schema import Config
 from edged.paths import running_socket
 from edged.ports.control.client import ControlClient
+from edged.printable import printable
 
 
 def configured(arguments: argparse.Namespace) -> Config:
@@ -16,6 +18,18 @@ def configured(arguments: argparse.Namespace) -> Config:
     return load(arguments.config, arguments.overrides, os.environ)
 
 
-def running_daemon(config: Config) -> ControlClient:
-    """A client of the daemon's socket."""
+def running_daemon(arguments: argparse.Namespace) -> ControlClient:
+    """A client of the daemon with the configuration that the command line names.
+
+    A file that is wrong at present is reported on standard error: the daemon keeps running with
+    what it has read before. ConfigError where the fault is in what tells the daemon's socket.
+    """
+    try:
+        config = configured(arguments)
+    except WrongConfigError as error:
+        if any(path[0] in ("device", "control") for path in error.wrong or ()):
+            raise
+        for line in str(error).splitlines():
+            print(f"edged: {printable(line)}", file=sys.stderr)
+        config = error.rest
     return ControlClient(running_socket(config))

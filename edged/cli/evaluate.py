@@ -18,6 +18,7 @@ from edged.evaluation import (
     report,
     slices,
     text,
+    thumbnails,
 )
 from edged.evaluation.dataset import classes_of, open_dataset
 
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     tell_suspicions(found)
     if arguments.html:
-        write_file(arguments.html, report.html(found).encode())
+        pictures = (thumbnails.mistakes(dataset, outcome), thumbnails.doubts(dataset, outcome))
+        write_file(arguments.html, report.html(found, *pictures).encode())
     if arguments.write_golden:
         golden.write(arguments.write_golden, classifier, dataset)
     print(found.json().decode() if arguments.json else text.evaluation(found))

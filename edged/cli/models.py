@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,8 @@ def _list(arguments: argparse.Namespace) -> int:
         for row in rows:
             _print(row)
     else:
-        _print_table([_HEADER, *map(_cells, rows)])
+        for line in (_HEADER, *(line for row in rows for line in _lines(row)), _FOOTER):
+            _say(line)
     return 0
 
 
@@ -49,32 +51,27 @@ def _tell_closed(directories: Sequence[Path]) -> bool:
     return bool(lines)
 
 
-_HEADER = ("WHERE", "NAME", "ALIAS", "SIZE", "HASH", "LICENCE", "TOP-1", "FILE, OR WHAT IT IS")
+_HEADER = f"{'NAME':39}{'SIZE':>7}  {'TOP-1':>6}  {'HASH':10}  WHERE"
+_FOOTER = "TOP-1 is as published. More: edged models info NAME; get one: edged models fetch NAME"
 _CHECKED = {"catalog": "verified", "pins.json": "pinned", "unverified": "unverified"}
 _HASH = {"wrong": "wrong", "unknown": "unverified"}
 _UNPUBLISHED = "not published"
+WIDTH = 80
 
 
-def _cells(row: ListedMessage) -> tuple[str, ...]:
-    """A line of the table: what people choose a model by, then where it is or what it is."""
-    return (
-        "here" if row.path else "absent",
-        row.name,
-        ", ".join(row.aliases) or "-",
-        f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-",
-        _HASH.get(row.hash or "", _CHECKED[row.checked]),
-        row.licence or "-",
-        _UNPUBLISHED if row.top1 is None else f"{row.top1:.1%} of {row.top1_on}",
-        row.path or row.about or "",
-    )
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    """Columns as wide as what is in them."""
-    cells = [tuple(map(printable, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
+def _lines(row: ListedMessage) -> Iterator[str]:
+    """A model for people: what they choose by, then what it is, and the file that is here."""
+    name = " = ".join([*row.aliases, row.name])
+    size = f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-"
+    top1 = "-" if row.top1 is None else f"{row.top1:.1%}"
+    checked = _HASH.get(row.hash or "", _CHECKED[row.checked])
+    where = "here" if row.path else "to fetch"
+    yield f"{name:39}{size:>7}  {top1:>6}  {checked:10}  {where}"
+    measured = f"top-1 on {row.top1_on}" if row.top1_on else ""
+    facts = "; ".join(filter(None, (row.about, measured, row.licence)))
+    yield from textwrap.wrap(facts, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    if row.path:
+        yield f"    {row.path}"
 
 
 def _info(arguments: argparse.Namespace) -> int:

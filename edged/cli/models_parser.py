@@ -13,17 +13,32 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         title="commands", metavar="COMMAND", required=True, dest="action"
     )
 
-    listing = command(actions, "list", "models", "list the models that are here or can be fetched")
+    listing = command(
+        actions, "list", "models", "list the models that are installed or can be fetched"
+    )
     _add_directory(listing)
     add_json(listing)
 
-    info = command(actions, "info", "models", "say all that is known of a model")
+    info = command(actions, "info", "models", "show everything known about a model")
     info.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
     _add_directory(info)
     add_json(info)
     add_model_options(info)
 
-    fetch = command(actions, "fetch", "models", "bring models of the catalog here")
+    labels = command(actions, "labels", "labels", "list the labels of a model")
+    labels.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a name, or a .tflite file (the bundled one)"
+    )
+    labels.add_argument(
+        "word", nargs="?", metavar="WORD", help="only labels with this word, whole and in any case"
+    )
+    labels.add_argument(
+        "--picture", type=path, metavar="P", help="with the score of each class on it, best first"
+    )
+    add_json(labels)
+    add_model_options(labels)
+
+    fetch = command(actions, "fetch", "models", "download models of the catalog")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="as `edged models list` shows it")
     fetch.add_argument(
         "--from",
@@ -35,9 +50,9 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     _add_directory(fetch)
     add_json(fetch)
 
-    verify = command(actions, "verify", "models", "compare models with their hashes and try them")
+    verify = command(actions, "verify", "models", "check the hashes of models and try them")
     verify.add_argument(
-        "models", nargs="*", metavar="MODEL", help="names or .tflite files (all that are here)"
+        "models", nargs="*", metavar="MODEL", help="names or .tflite files (all installed ones)"
     )
     _add_directory(verify)
     add_json(verify)
@@ -56,22 +71,26 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
         action="append",
         default=[],
         metavar="COLUMN",
-        help="accuracy for each value of a column; may be given again",
+        help="accuracy for each value of a column; repeatable",
     )
     evaluate.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
-    evaluate.add_argument("--html", type=path, metavar="FILE", help="write a report to look at")
     evaluate.add_argument(
-        "--write-golden", type=path, metavar="FILE", help="freeze answers that must not change"
+        "--html", type=path, metavar="FILE", help="write a report with plots and pictures"
+    )
+    evaluate.add_argument(
+        "--write-golden", type=path, metavar="FILE", help="write golden outputs for a gate"
     )
     add_json(evaluate)
     add_model_options(evaluate)
 
-    compare = command(actions, "compare", "compare", "bless a new model if it is good enough")
+    compare = command(
+        actions, "compare", "compare", "compare two models, and bless the new one if a gate holds"
+    )
     compare.add_argument("new", metavar="NEW", help="a name, or a .tflite file")
     compare.add_argument("old", metavar="OLD", help="the model that it replaces")
     _add_data(compare)
     compare.add_argument(
-        "--gate", type=path, required=True, metavar="gate.toml", help="what must hold"
+        "--gate", type=path, metavar="gate.toml", help="what must hold (only compare)"
     )
     compare.add_argument(
         "--old-set",
@@ -79,12 +98,12 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
         default=[],
         dest="old_overrides",
         metavar="KEY=VALUE",
-        help="override one option for OLD alone; may be given again",
+        help="override one option for OLD alone; repeatable",
     )
     add_json(compare)
     add_model_options(compare)
 
-    quantize = command(actions, "quantize", "quantize", "make .tflite files of a trained model")
+    quantize = command(actions, "quantize", "quantize", "convert a trained model to .tflite files")
     quantize.add_argument(
         "source", type=path, metavar="SOURCE", help="a .keras file or a SavedModel folder"
     )
@@ -93,14 +112,14 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
         "--calibrate", type=path, metavar="D", help="other pictures, to choose int8 ranges with"
     )
     quantize.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
-    quantize.add_argument("--out", type=path, metavar="DIR", help="where the files go")
+    quantize.add_argument("--out", type=path, metavar="DIR", help="output folder")
     add_json(quantize)
     add_model_options(quantize)
 
 
 def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     calibrate = command(
-        actions, "calibrate", "calibrate", "find out how a model wants its pictures"
+        actions, "calibrate", "calibrate", "find out how a model expects its pictures"
     )
     calibrate.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
     calibrate.add_argument(
@@ -132,5 +151,5 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="directories",
         metavar="DIR",
-        help="a directory of models, before the usual ones; may be given again",
+        help="directory of models, searched before the usual ones; repeatable",
     )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from edged import __version__
 from edged.cli.arguments import (
     EXIT_STATUSES,
     Formatter,
@@ -14,16 +15,23 @@ from edged.cli.arguments import (
     add_model_options,
     argument,
     command,
+    configuration,
     describe,
     path,
     positive,
+    share,
     size,
 )
 from edged.commands import Asker, does, fields_of, open_to
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """A command line. As argparse does, this ends the process for help, and where it is wrong."""
+    """A command line. As argparse does, this ends the process for help, and where it is wrong.
+
+    ``--camera NAME`` may stand before the command, too.
+    """
+    if words and words[0] == "--camera":
+        words = [*words[2:3], *words[:2], *words[3:]]
     name, *rest = words or [""]
     if name not in COMMANDS:
         return make_parser().parse_args(words)
@@ -31,7 +39,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    return parser.parse_args(rest)
+    if name == WITH_COMMANDS:
+        return parser.parse_args(rest)
+    # An option may stand between two paths.
+    return parser.parse_intermixed_args(rest)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -43,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EXIT_STATUSES,
         formatter_class=Formatter,
     )
+    parser.add_argument("--version", action="version", version=f"edged {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, of in COMMANDS.items():
         of.add_arguments(command(commands, name, of.module, of.does))
@@ -51,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    parser.add_argument("--log-json", action="store_true", help="log one JSON object per line")
     parser.add_argument(
         "--trace", type=path, metavar="FILE", help="write a trace of every stage when it ends"
     )
@@ -80,7 +92,37 @@ def _classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--match",
         metavar="WORD",
-        help="list only the pictures with this word in one of the top K labels",
+        help="list only pictures with this word in one of the top K labels",
+    )
+    add_json(parser)
+    add_model_options(parser)
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "terms",
+        nargs="*",
+        metavar="WORD",
+        help="a word of a label, or several in quotes; then, as the last, the files and folders to "
+        "search (the present folder)",
+    )
+    parser.add_argument(
+        "--like", type=path, metavar="PICTURE", help="pictures like this one, instead of words"
+    )
+    parser.add_argument(
+        "--least",
+        type=share,
+        metavar="S",
+        help="leave out lower scores (0.2; with --like 0)",
+    )
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="list N at most (all; with --like 20)"
+    )
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
+    )
+    parser.add_argument(
+        "--no-index", action="store_true", help="classify every picture again and keep nothing"
     )
     add_json(parser)
     add_model_options(parser)
@@ -117,31 +159,30 @@ def _events(parser: argparse.ArgumentParser) -> None:
         "--since",
         type=since,
         metavar="T",
-        help="from this time on: 10m, 2h or 1d ago, 12:30, 2026-05-01, 2026-05-01T12:30",
+        help="events from this time on: 10m, 2h or 1d ago, 12:30, 2026-05-01, 2026-05-01T12:30",
     )
     parser.add_argument(
-        "--rule", action="append", metavar="R", help="only this rule's; may be given again"
+        "--rule", action="append", metavar="R", help="only events of this rule; repeatable"
     )
-    parser.add_argument("--follow", action="store_true", help="go on with what comes")
+    parser.add_argument("--follow", action="store_true", help="keep listing new events")
     add_json(parser)
 
 
 def _check_config(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--show", action="store_true", help="print every option as it is in effect")
+    parser.add_argument(
+        "--show", action="store_true", help="print every option with its effective value"
+    )
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
     parser.add_argument(
         "--model", default="", metavar="M", help="model (that of the configuration)"
     )
-    parser.add_argument("--labels", default="", metavar="L", help="label file")
     parser.add_argument(
-        "--warmup", type=positive, default=20, metavar="N", help="frames first (20)"
+        "--warmup", type=positive, default=20, metavar="N", help="untimed frames first (20)"
     )
     parser.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads (1)")
     parser.add_argument(
         "--size", type=size, default=(640, 480), metavar="WxH", help="frame (640x480)"
     )
@@ -149,6 +190,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--report", action="store_true", help="what to send in: a row for a table, and JSON"
     )
     add_json(parser)
+    add_model_options(parser, configuration())
 
 
 def _models(parser: argparse.ArgumentParser) -> None:
@@ -171,25 +213,27 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
+WITH_COMMANDS = "models"
+"""What has commands of its own."""
+
 _OWN_OUTPUT = {"snapshot", "watch"}
 """What the daemon carries out and a module of its own prints."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
-    "snapshot": _Command("snapshot", "take one picture and say what is on it", _snapshot),
+    "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
+    "search": _Command("search", "find one's own pictures by what is on them", _search),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
-    "events": _Command("events", "tell the events in the journal", _events),
-    "check-config": _Command(
-        "check_config", "say what is wrong with a configuration", _check_config
-    ),
+    "events": _Command("events", "list the events in the journal", _events),
+    "check-config": _Command("check_config", "check a configuration", _check_config),
     "safe-outputs": _Command(
-        "safe_outputs", "put every output in its on_exit level and leave", add_config
+        "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),
     "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
-    "models": _Command("models", "list, fetch, check and compare models", _models),
+    WITH_COMMANDS: _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),
     "version": _Command("version", "print the version and what it runs on", _version),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,13 +12,19 @@ WORTH_A_BAR = 20
 """Fewer pictures than this are done before a progress bar could be read."""
 
 
-def followed(pictures: Sequence[T], what: str) -> Iterable[T]:
-    """The same pictures, with a bar on a terminal where there are many and rich is installed."""
-    if len(pictures) < WORTH_A_BAR or not sys.stderr.isatty():
+def followed(pictures: Iterable[T], what: str, count: int = 0) -> Iterable[T]:
+    """The same pictures, with a bar on a terminal where there are many and rich is installed.
+
+    `count` is how many they are where they do not know that themselves.
+    """
+    total = len(pictures) if isinstance(pictures, Sized) else count
+    if total < WORTH_A_BAR or not sys.stderr.isatty():
         return pictures
     try:
         from rich.console import Console
         from rich.progress import track
     except ImportError:
         return pictures
-    return track(pictures, description=what, console=Console(stderr=True), transient=True)
+    return track(
+        pictures, description=what, total=total, console=Console(stderr=True), transient=True
+    )

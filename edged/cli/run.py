@@ -6,9 +6,11 @@ import argparse
 import gc
 import logging
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 from edged import logs
-from edged.errors import EdgedError
+from edged.errors import ConfigError, EdgedError
 from edged.opening import Opening
 
 
@@ -34,11 +36,34 @@ def run(arguments: argparse.Namespace) -> int:
 
             Daemon(opening, arguments.trace).run()
     except EdgedError as error:
+        found = _all_that_is_wrong(error, arguments.config, overrides)
         if not logs.for_machines():
-            raise
-        for line in str(error).splitlines():
+            raise found from error
+        for line in str(found).splitlines():
             logging.getLogger(__name__).error(line)
-        return error.exit_status
+        return found.exit_status
     finally:
         gc.enable()
     return 0
+
+
+def _all_that_is_wrong(
+    error: EdgedError, path: Path | None, overrides: Sequence[str]
+) -> EdgedError:
+    """The whole of what `error` begins, where it is the configuration."""
+    if isinstance(error, ConfigError):
+        from edged.cli.check_config import check
+
+        # What it tells of the model on the way is no news here.
+        root = logging.getLogger()
+        level = root.level
+        root.setLevel(logging.ERROR)
+        try:
+            check(path, overrides)
+        except ConfigError as whole:
+            return whole
+        except EdgedError:
+            pass
+        finally:
+            root.setLevel(level)
+    return error

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edged.cli.daemon_socket import configured, running_daemon
@@ -19,13 +22,14 @@ TOP = 3
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """From the running daemon where one answers, else with the camera of our own."""
-    config = configured(arguments)
-    try:
-        reply, picture = running_daemon(config).ask("snapshot")
-        seen = reply["classification"]
-    except DaemonAbsentError:
-        seen, picture = _own_snapshot(config)
+    """From the running daemon where one answers, else with the camera of our own.
+
+    With ``--set camera...`` another camera is meant than the daemon's.
+    """
+    if any(override.strip().startswith("camera.") for override in arguments.overrides):
+        seen, picture = _own_snapshot(configured(arguments))
+    else:
+        seen, picture = _snapshot(arguments)
     if arguments.out is not None:
         write_file(arguments.out, picture)
     if arguments.json:
@@ -37,15 +41,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _snapshot(arguments: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
+    try:
+        reply, picture = running_daemon(arguments).ask("snapshot")
+    except DaemonAbsentError:
+        return _own_snapshot(configured(arguments))
+    return reply["classification"], picture
+
+
+@contextmanager
+def _silence(log: logging.Logger) -> Iterator[None]:
+    """For a camera whose error is raised: it would say that it tries again, which nothing does."""
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged import build
     from edged.imaging.snapshot import snapshot_jpeg
     from edged.messages.message import Moment, encoded
     from edged.messages.results import classification
 
-    with build.perception(config) as perception:
+    with build.perception(config) as perception, _silence(logging.getLogger("edged.cameras")):
         wanted_px = perception.wanted_px
-        give_up_s = time.monotonic() + config.camera.timeout_s
+        give_up_s = time.monotonic() + config.camera.start_s
         with build.camera(config.camera, wanted_px) as camera:
             while (frame := camera.read(0.1, wanted_px)) is None:
                 if camera.error is not None or time.monotonic() > give_up_s:
@@ -53,4 +76,4 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
         result = perception.decide(frame)
     at = Moment.now(config.device, time.monotonic, time.time)
     seen: dict[str, Any] = json.loads(encoded(classification(result, TOP, at)))
-    return seen, snapshot_jpeg(result)
+    return seen, snapshot_jpeg(result, at)

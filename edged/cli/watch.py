@@ -4,32 +4,61 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime
 from typing import Any
 
-from edged.cli.daemon_socket import configured, running_daemon
+from edged.cli.daemon_socket import running_daemon
+from edged.cli.status import level
+from edged.printable import printable
+
+THINNED_S = 1.0
+"""Values of a dimmed output or a servo are shown once in this time at most."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Each scene as it changes, each event, each output; with --json every message."""
-    last_scene = None
-    for message in running_daemon(configured(arguments)).watch():
+    told = _Lines()
+    for message in running_daemon(arguments).watch():
         if arguments.json:
             print(json.dumps(message, ensure_ascii=False), flush=True)
-        elif message["type"] != "classification" or message["scene"] != last_scene:
-            last_scene = message.get("scene", last_scene)
-            if line := _line(message):
-                print(line, flush=True)
+        elif line := told.line(message):
+            print(line, flush=True)
     return 0
 
 
-def _line(message: dict[str, Any]) -> str:
-    match message["type"]:
-        case "classification":
-            best = message["results"][0]
-            return f"{message['scene']} (best class: {best['label']}, {best['score']:.0%})"
-        case "event":
-            return f"{message['rule']} {'on' if message['active'] else 'off'}"
-        case "output":
-            return f"output {message['output']} {message['value']:g}"
-        case _:
+class _Lines:
+    """What of the messages is worth a line."""
+
+    def __init__(self) -> None:
+        self._scene: str | None = None
+        self._shown: dict[str, datetime] = {}
+
+    def line(self, message: dict[str, Any]) -> str:
+        """The time and what happened; empty for what need not be shown."""
+        at = datetime.fromisoformat(message["time"].replace("Z", "+00:00")).astimezone()
+        text = self._text(message, at)
+        subject = "scene" if message["type"] == "classification" else message["type"]
+        return f"{at:%H:%M:%S}  {subject:6}  {printable(text)}" if text else ""
+
+    def _text(self, message: dict[str, Any], at: datetime) -> str:
+        match message["type"]:
+            case "classification":
+                if message["scene"] == self._scene:
+                    return ""
+                self._scene = message["scene"]
+                best = message["results"][0]
+                return f"{self._scene or 'undecided'} ({best['label']} {best['score']:.0%})"
+            case "event":
+                state = "on" if message["active"] else "off"
+                return f"{message['rule']} {state} ({message['score']:.0%})"
+            case "output":
+                return self._output(message["output"], message["value"], at)
+            case _:
+                return ""
+
+    def _output(self, name: str, value: float, at: datetime) -> str:
+        shown = self._shown.get(name)
+        if value not in (0.0, 1.0) and shown and (at - shown).total_seconds() < THINNED_S:
             return ""
+        self._shown[name] = at
+        return f"{name} {level(value)}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from edged.cameras.kinds import KINDS, OF_FORM, form_of
 from edged.commands import Asker, open_to
-from edged.config.nearest import did_you_mean, listed
+from edged.config.nearest import did_you_mean, listed, nearest
 from edged.config.schema import (
+    CameraConfig,
     Config,
     InputConfig,
     MqttConfig,
@@ -37,22 +39,71 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _pins(config)
     yield from _idle(config)
     yield from _mqtt(config.mqtt)
+    yield from _webhooks(config)
+
+
+_READS = {
+    "action": ("device",),
+    "active_high": ("device",),
+    "after_s": ("action", "enabled", "commands"),
+    "enabled": ("ca_file", "cert_file", "key_file"),
+    "cert_file": ("key_file",),
+    "enter": ("exit",),
+    "exit": ("enter",),
+    "host": ("enabled",),
+    "initial": ("device",),
+    "key_file": ("cert_file",),
+    "kind": ("source",),
+    "labels": ("match",),
+    "on_exit": ("device",),
+    "on_lost": ("device",),
+    "password_file": ("username", "username_file"),
+    "retry_min_s": ("retry_max_s",),
+    "rule": ("action", "name"),
+    "source": ("kind",),
+    "timeout_s": ("fps", "kind"),
+    "username_file": ("username",),
+}
+"""The keys whose values a misfit of a key depends on, beside its own."""
+
+
+_READS_ALSO = {"rule": ("decide",), "output": ("rule",), "idle": ("input", "mqtt", "control")}
+"""The tables, beside its own, that a misfit in a table depends on."""
+
+
+def holds_without(misfit: Problem, wrong: Iterable[Problem]) -> bool:
+    """Whether a misfit is one whatever will stand in place of what is `wrong`."""
+    reads = {_key(misfit.path), *_READS.get(_key(misfit.path), ())}
+    also = _READS_ALSO.get(str(misfit.path[0]), ())
+    for problem in wrong:
+        path, key = problem.path, _key(problem.path)
+        if len(path) == 1:
+            # A table that is not there under its name may be what is missed elsewhere.
+            related = not problem.has_value
+        elif _element(path) == _element(misfit.path):
+            related = isinstance(path[-1], int) or nearest(key, reads) is not None
+        else:
+            related = key in reads and path[0] in also
+        if related:
+            return False
+    return True
+
+
+def _element(path: KeyPath) -> KeyPath:
+    return path[:2] if isinstance(path[1], int) else path[:1]
+
+
+def _key(path: KeyPath) -> str:
+    return next((part for part in reversed(path) if isinstance(part, str)), "")
 
 
 def _camera(config: Config) -> Iterator[Problem]:
     camera = config.camera
-    if camera.kind in ("video", "gstreamer", "directory") and not camera.source:
-        needed = {
-            "video": "a file or an address (rtsp://...)",
-            "gstreamer": "a pipeline that ends in an appsink",
-            "directory": "a folder of pictures",
-        }[camera.kind]
-        yield Problem(
-            ("camera", "source"), "", f"camera.kind {shown(camera.kind)} needs {needed} here"
-        )
+    yield from _source(camera)
     yield from _retry(("camera",), camera.retry_min_s, camera.retry_max_s)
     interval_s = 1 / camera.fps
-    if camera.kind in ("picamera2", "v4l2", "gstreamer") and camera.timeout_s <= interval_s:
+    is_timed = camera.kind != "auto" and KINDS[camera.kind].is_timed
+    if is_timed and camera.timeout_s <= interval_s:
         message = (
             f"at camera.fps = {camera.fps:g} a frame comes every {interval_s:g} s; expected more"
         )
@@ -64,6 +115,27 @@ def _camera(config: Config) -> Iterator[Problem]:
     elif x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
         message = "the region leaves the picture; expected x + width and y + height of at most 1"
         yield Problem(("camera", "region"), camera.region, message)
+
+
+def _source(camera: CameraConfig) -> Iterator[Problem]:
+    path: KeyPath = ("camera", "source")
+    if camera.kind == "auto":
+        if camera.source:
+            message = "neither an address nor a device, file or folder that exists; correct it, or "
+            message += f"set camera.kind to one of {', '.join(KINDS)}"
+            yield Problem(path, camera.source, message)
+        return
+    kind, form = KINDS[camera.kind], form_of(camera.source)
+    if not camera.source:
+        if kind.needs:
+            message = f"camera.kind {shown(camera.kind)} needs {kind.needs} here"
+            yield Problem(path, "", message)
+    elif not kind.forms:
+        message = f"camera.source is set, and kind {shown(camera.kind)} does not use it; remove one"
+        yield Problem(("camera", "kind"), camera.kind, message)
+    elif form not in kind.forms:
+        message = f"camera.source is of another kind; expected {shown(OF_FORM[form])}, or no kind"
+        yield Problem(("camera", "kind"), camera.kind, message)
 
 
 def _model(config: Config) -> Iterator[Problem]:
@@ -90,9 +162,13 @@ def _rules(config: Config) -> Iterator[Problem]:
         if rule.name in (NOTHING, UNKNOWN):
             message = "this is the name of a scene without rules; choose another"
             yield Problem((*path, "name"), rule.name, message)
-        for label_position, label in enumerate(rule.labels):
-            if not label.strip():
-                yield Problem((*path, "labels", label_position), label, "expected a label")
+        if not (rule.labels or rule.match):
+            message = "expected at least one label here, or a word of labels in match"
+            yield Problem((*path, "labels"), rule.labels, message)
+        for key, expected in (("labels", "a label"), ("match", "a word of labels")):
+            for place, text in enumerate(getattr(rule, key)):
+                if not text.strip():
+                    yield Problem((*path, key, place), text, f"expected {expected}")
         if rule.exit is not None:
             enter = defaults.enter if rule.enter is None else rule.enter
             if rule.exit > enter:
@@ -203,13 +279,12 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
     if mqtt.enabled and not _is_host(mqtt.host):
         message = "expected a host name or an IP address alone, such as broker.local; the port is "
         yield Problem(("mqtt", "host"), mqtt.host, message + "mqtt.port, encryption is [mqtt.tls]")
-    path: KeyPath = ("mqtt", "prefix")
-    if mqtt.prefix.startswith(("/", "$")) or mqtt.prefix.endswith("/"):
-        message = "expected a topic that does not begin with / or $ and does not end with /"
-        yield Problem(path, mqtt.prefix, message)
-    elif not mqtt.prefix.isprintable() or len(mqtt.prefix.encode()) > PREFIX_LIMIT_BYTES:
-        message = f"expected printable text of at most {PREFIX_LIMIT_BYTES} bytes"
-        yield Problem(path, mqtt.prefix, message)
+    yield from _topic(("mqtt", "prefix"), mqtt.prefix)
+    yield from _topic(("mqtt", "frigate_topic"), mqtt.frigate_topic)
+    yield from _topic(("mqtt", "home_assistant", "prefix"), mqtt.home_assistant.prefix)
+    if f"{mqtt.frigate_topic}/".startswith(f"{mqtt.prefix}/"):
+        message = f"the topics under mqtt.prefix are others; expected none under {mqtt.prefix}/"
+        yield Problem(("mqtt", "frigate_topic"), mqtt.frigate_topic, message)
     if mqtt.username and mqtt.username_file:
         message = "mqtt.username is set too; expected one of both"
         yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
@@ -217,6 +292,52 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
         message = "a password needs a user; set mqtt.username or mqtt.username_file"
         yield Problem(("mqtt", "password_file"), mqtt.password_file, message)
     yield from _tls(mqtt)
+
+
+def _topic(path: KeyPath, topic: str) -> Iterator[Problem]:
+    if topic.startswith(("/", "$")) or topic.endswith("/"):
+        message = "expected a topic that does not begin with / or $ and does not end with /"
+        yield Problem(path, topic, message)
+    elif not topic.isprintable() or len(topic.encode()) > PREFIX_LIMIT_BYTES:
+        message = f"expected printable text of at most {PREFIX_LIMIT_BYTES} bytes"
+        yield Problem(path, topic, message)
+
+
+def _webhooks(config: Config) -> Iterator[Problem]:
+    yield from _repeated("webhook", (webhook.name for webhook in config.webhook))
+    for position, webhook in enumerate(config.webhook):
+        path: KeyPath = ("webhook", position)
+        if not _is_url(webhook.url):
+            # What is wrong there may be a secret: it is not repeated.
+            message = (
+                "expected an address such as https://example.org/hook: http or https, in ASCII, "
+                "without a user or a fragment"
+            )
+            yield Problem((*path, "url"), None, message, has_value=False)
+        if webhook.ca_file and not webhook.url.lower().startswith("https:"):
+            message = "nothing would be encrypted although ca_file is set; expected https:"
+            yield Problem((*path, "url"), None, message, has_value=False)
+        if webhook.retry_min_s > webhook.retry_max_s:
+            message = f"expected at most its retry_max_s, which is {webhook.retry_max_s:g}"
+            yield Problem((*path, "retry_min_s"), webhook.retry_min_s, message)
+
+
+def _is_url(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    if not (url.isascii() and url.isprintable()) or set(url) & set(' #"<>\\^`{|}'):
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and port != 0
+        and "@" not in parts.netloc
+        and _is_host(parts.hostname or "")
+    )
 
 
 def _tls(mqtt: MqttConfig) -> Iterator[Problem]:

@@ -7,21 +7,40 @@ from typing import Any
 import msgspec
 
 from edged.config.schema import Config
-from edged.redact import MASK, is_secret, public_name, redacted
+from edged.redact import (
+    MASK,
+    is_secret,
+    names_file,
+    origin,
+    public_name,
+    public_option,
+    public_path,
+    public_pipeline,
+    redacted,
+)
 
 
 def effective(config: Config) -> str:
     """Every option with its value, defaults included; loading the text gives `config` again.
 
-    But for secrets, which are ``***``: those in the camera's address, and values named so. Options
-    of a rule that follow ``[decide]`` are absent. Names of files that hold secrets are shown.
+    But for what is or may be a secret, which is ``***``: in the camera's address or pipeline, in
+    the addresses of webhooks, in
+    the options of a delegate, in values named so, and in names of files that are not there. Options
+    of a rule that follow ``[decide]`` are absent.
     """
     # Only a person who asks pays for the import.
     import tomli_w
 
     plain = _plain(config)
-    if config.camera.kind != "gstreamer":
-        plain["camera"]["source"] = public_name(config.camera.source)
+    camera = config.camera
+    public = public_pipeline if camera.kind == "gstreamer" else public_name
+    plain["camera"]["source"] = public(camera.source)
+    options = config.model.delegate_options
+    plain["model"]["delegate_options"] = {
+        key: public_option(value) for key, value in options.items()
+    }
+    for webhook in plain["webhook"]:
+        webhook["url"] = origin(webhook["url"])
     return tomli_w.dumps(_redacted(plain))
 
 
@@ -31,7 +50,9 @@ def _redacted(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_redacted(item, name) for item in value]
     if isinstance(value, str):
-        return MASK if value and is_secret(name) else redacted(value)
+        if value and is_secret(name):
+            return MASK
+        return public_path(value) if value and names_file(name) else redacted(value)
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from edged import access
 from edged.config import check, validate
 from edged.config.overrides import Origin, apply
-from edged.config.paths import rooted
+from edged.config.paths import rooted, with_camera_kind
 from edged.config.schema import Config
 from edged.config.toml import (
     KeyPath,
@@ -25,7 +25,23 @@ from edged.config.toml import (
 from edged.config.validate import Problem
 from edged.errors import ConfigError
 from edged.files import open_regular
-from edged.redact import is_secret, redacted_value
+from edged.redact import is_secret, names_file, redacted_value
+
+
+class WrongConfigError(ConfigError):
+    """What is wrong, line by line, and the configuration without it.
+
+    In ``rest`` defaults stand in for what is `wrong`; where that is None, the text is no TOML, and
+    ``rest`` is what stands before the first fault.
+    """
+
+    def __init__(
+        self, lines: Sequence[str], rest: Config, wrong: Sequence[KeyPath] | None = None
+    ) -> None:
+        super().__init__("\n".join(lines))
+        self.rest = rest
+        self.wrong = wrong
+
 
 FILE_LIMIT_BYTES = 1 << 20
 PROBLEMS_LIMIT = 50
@@ -46,32 +62,57 @@ def load(
     start at the file's folder, the others at the working directory. A file that sets nothing is
     wrong unless it `may_be_empty`: while edged runs it is more likely one that is being written.
 
-    ConfigError with a line for each problem, of the form
-    ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
+    ConfigError for a file that cannot be read. WrongConfigError with a line for each problem, such
+    as ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
     """
     name = "" if path is None else path.name
     text = "" if path is None else _read(path)
     try:
         raw = parse(text)
     except TomlSyntaxError as error:
-        raise ConfigError(f"{_place(name, error.line)}{error}") from error
+        rest = _before(text, error.line, overrides, environment or {})
+        raise WrongConfigError([f"{_place(name, error.line)}{error}"], rest) from error
     if path is not None and not raw and not may_be_empty:
         raise ConfigError(
             f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
             "the defaults"
         )
     origins, lines = apply(raw, overrides, environment or {})
+    folder = path and path.absolute().parent
     config = validate.converted(raw, Config)
-    found = validate.problems(raw, Config) if config is None else check.problems(config)
-    problems = list(islice(found, PROBLEMS_LIMIT + 1))
-    if config is not None and not problems and not lines:
-        return rooted(config, path and path.absolute().parent, origins)
+    if config is not None:
+        config = with_camera_kind(config, folder, origins)
+    problems: list[Problem] = []
+    if config is None:
+        problems += islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1)
+        salvaged: Config = validate.salvaged(raw, Config)
+        config = with_camera_kind(salvaged, folder, origins)
+    wrong = list(problems)
+    misfits = (misfit for misfit in check.problems(config) if check.holds_without(misfit, wrong))
+    problems += islice(misfits, PROBLEMS_LIMIT + 1 - len(problems))
+    if not problems and not lines:
+        return rooted(config, folder, origins)
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]
     if len(lines) > PROBLEMS_LIMIT:
         lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}more is wrong; mend these first"]
-    raise ConfigError("\n".join(lines))
+    paths = [problem.path for problem in problems]
+    raise WrongConfigError(lines, rooted(config, folder, origins), paths)
+
+
+def _before(
+    text: str, line: int | None, overrides: Sequence[str], environment: Mapping[str, str]
+) -> Config:
+    """What stands before the fault in `line`, as far as it can be read."""
+    lines = text.splitlines()[: (line or 1) - 1]
+    try:
+        raw = parse("\n".join(lines))
+    except TomlSyntaxError:
+        raw = {}
+    apply(raw, overrides, environment)
+    rest: Config = validate.salvaged(raw, Config)
+    return rest
 
 
 def _read(path: Path) -> str:
@@ -128,11 +169,12 @@ def _line(
 
 def _may_be_secret(path: KeyPath, value: object) -> bool:
     # A camera's source is an address or a pipeline, with a password anywhere in it; a table where
-    # none belongs has keys that may be anything.
+    # none belongs has keys that may be anything; for the name of a file its content may be given.
     return (
         path[:2] == ("camera", "source")
         or isinstance(value, Mapping)
-        or any(is_secret(part) for part in path if isinstance(part, str))
+        or (path[:2] == ("model", "delegate_options") and isinstance(value, str))
+        or any(is_secret(part) or names_file(part) for part in path if isinstance(part, str))
     )
 
 

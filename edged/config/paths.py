@@ -9,17 +9,20 @@ from typing import TypeVar
 
 import msgspec
 
+from edged.cameras.kinds import KINDS, kind_of
 from edged.config.schema import Config
 from edged.config.toml import KeyPath
 from edged.models.naming import is_name
 
 _Table = TypeVar("_Table", bound=msgspec.Struct)
 
+SOURCE = ("camera", "source")
+
 PATHS = (
+    SOURCE,
     ("model", "path"),
     ("model", "labels"),
     ("model", "delegate"),
-    ("camera", "source"),
     ("mqtt", "username_file"),
     ("mqtt", "password_file"),
     ("mqtt", "tls", "ca_file"),
@@ -38,14 +41,33 @@ def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) 
     working directory. ``credential:NAME``, addresses and device names are left as they are.
     """
     for path in PATHS:
-        if path == ("camera", "source") and config.camera.kind not in ("directory", "video"):
+        kind = config.camera.kind
+        if path == SOURCE and (kind == "auto" or not KINDS[kind].is_file):
             continue
-        outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
-        start = Path.cwd() if folder is None or outside else folder
+        start = _start(path, folder, overridden)
         if path == ("model", "path") and is_name(config.model.path, start):
             continue
         config = _replaced(config, path, start)
-    return config
+    webhooks = list(config.webhook)
+    for position in range(len(webhooks)):
+        for key in ("secret_file", "ca_file"):
+            start = _start(("webhook", position, key), folder, overridden)
+            webhooks[position] = _replaced(webhooks[position], (key,), start)
+    return msgspec.structs.replace(config, webhook=webhooks)
+
+
+def with_camera_kind(config: Config, folder: Path | None, overridden: Container[KeyPath]) -> Config:
+    """`config` with the kind that ``camera.source`` means, where none is set and it can be told."""
+    camera = config.camera
+    if camera.kind != "auto" or not camera.source:
+        return config
+    kind = kind_of(camera.source, _start(SOURCE, folder, overridden)) or camera.kind
+    return msgspec.structs.replace(config, camera=msgspec.structs.replace(camera, kind=kind))
+
+
+def _start(path: KeyPath, folder: Path | None, overridden: Container[KeyPath]) -> Path:
+    outside = any(path[:length] in overridden for length in range(1, len(path) + 1))
+    return Path.cwd() if folder is None or outside else folder
 
 
 def _replaced(table: _Table, path: tuple[str, ...], start: Path) -> _Table:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from edged.cameras.kinds import CameraKind
+
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
@@ -31,7 +33,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CameraConfig(Section, frozen=True):
     """``[camera]``: where frames come from and how they are turned upright."""
 
-    kind: Literal["auto", "picamera2", "v4l2", "video", "gstreamer", "directory", "demo"] = "auto"
+    kind: Literal["auto", CameraKind] = "auto"
     source: str = ""
     width_px: Annotated[int, Meta(ge=16, le=7680)] = 640
     height_px: Annotated[int, Meta(ge=16, le=4320)] = 480
@@ -82,14 +84,24 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
-    nothing: list[str] = field(default_factory=lambda: ["background"])
+    nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
+
+
+DeviceClass: TypeAlias = Literal[
+    "", "battery", "battery_charging", "carbon_monoxide", "cold", "connectivity", "door",
+    "garage_door", "gas", "heat", "light", "lock", "moisture", "motion", "moving", "occupancy",
+    "opening", "plug", "power", "presence", "problem", "running", "safety", "smoke", "sound",
+    "tamper", "update", "vibration", "window",
+]  # fmt: skip
+"""Home Assistant's, of a binary sensor."""
 
 
 class RuleConfig(Section, frozen=True):
     """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
-    labels: Annotated[list[str], Meta(min_length=1)]
+    labels: list[str] = []
+    match: list[str] = []
     combine: Literal["max", "sum"] = "max"
     enter: Fraction | None = None
     exit: Fraction | None = None
@@ -97,6 +109,7 @@ class RuleConfig(Section, frozen=True):
     min_on_s: Seconds | None = None
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
+    device_class: DeviceClass = ""
 
 
 class GpioConfig(Section, frozen=True):
@@ -153,6 +166,18 @@ class TlsConfig(Section, frozen=True):
     verify: bool = True
 
 
+Topic: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[^+#\x00]+\Z", description="a topic without + and #")
+]
+
+
+class HomeAssistantConfig(Section, frozen=True):
+    """``[mqtt.home_assistant]``: entities that appear there by themselves."""
+
+    enabled: bool = True
+    prefix: Topic = "homeassistant"
+
+
 class MqttConfig(Section, frozen=True):
     """``[mqtt]``: the broker and what is published."""
 
@@ -161,9 +186,7 @@ class MqttConfig(Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     embedded: bool = False
     protocol: Literal["3.1.1", "5"] = "5"
-    prefix: Annotated[
-        str, Meta(pattern=r"^[^+#\x00]+\Z", description="a topic without + and #")
-    ] = "edged"
+    prefix: Topic = "edged"
     client_id: str = ""
     username: str = ""
     username_file: str = ""
@@ -183,6 +206,24 @@ class MqttConfig(Section, frozen=True):
     image_retain: bool = False
     commands: bool = True
     command_age_s: Seconds = 10.0
+    event_format: Literal["plain", "cloudevents"] = "plain"
+    frigate_topic: Annotated[
+        str, Meta(pattern=r"^[^+#\x00]*\Z", description="a topic without + and #, or empty")
+    ] = ""
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
+
+
+class WebhookConfig(Section, frozen=True):
+    """``[[webhook]]``: an address that every event is posted to."""
+
+    name: Name
+    url: str
+    secret_file: str = ""
+    format: Literal["plain", "cloudevents", "cloudevents-binary"] = "plain"
+    timeout_s: Annotated[float, Meta(gt=0.0, le=300.0)] = 10.0
+    retry_min_s: PositiveSeconds = 1.0
+    retry_max_s: PositiveSeconds = 300.0
+    ca_file: str = ""
 
 
 class JournalConfig(Section, frozen=True):
@@ -221,6 +262,7 @@ class Config(Section, frozen=True):
     input: list[InputConfig] = []
     idle: IdleConfig = IdleConfig()
     mqtt: MqttConfig = MqttConfig()
+    webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()
     control: ControlConfig = ControlConfig()
     log: LogConfig = LogConfig()

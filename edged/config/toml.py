@@ -38,6 +38,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
+_DECIMAL_COMMA = re.compile(r"=\s*([+-]?\d+),(\d+)\s*(?:#.*)?$")
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -61,6 +62,8 @@ def parse(text: str) -> dict[str, Any]:
             raise TomlSyntaxError(message, text.count("\n") + 1) from error
         line, column = int(position[1]), int(position[2])
         hint = "; text stands in quotes" if message.startswith("Invalid value") else ""
+        if comma := _DECIMAL_COMMA.search(text.splitlines()[line - 1]):
+            hint = f"; write {comma[1]}.{comma[2]} with a decimal point"
         raise TomlSyntaxError(
             f"column {column}: {message[: position.start()]}{hint}", line
         ) from error

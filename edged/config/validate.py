@@ -75,6 +75,27 @@ def converted(raw: Mapping[str, Any], struct: type[T]) -> T | None:
     return table if _is_sound(raw) else None
 
 
+def salvaged(raw: Mapping[str, Any], struct: type) -> Any:
+    """The table with what is right in it, and defaults for the rest.
+
+    A name that must be there is text at least: what refers to it is found.
+    """
+    known = fields(struct)
+    values: dict[str, Any] = {}
+    for key in known.keys() & raw.keys():
+        kind, value = known[key], raw[key]
+        if is_table(kind):
+            values[key] = salvaged(value if isinstance(value, Mapping) else {}, kind)
+        elif (table := table_of(kind)) is not None:
+            items = value if isinstance(value, list) else []
+            values[key] = [salvaged(x if isinstance(x, Mapping) else {}, table) for x in items]
+        elif accepts(kind, value):
+            values[key] = msgspec.convert(value, kind)
+    for key in _required(struct):
+        values.setdefault(key, raw[key] if isinstance(raw.get(key), str) else "")
+    return struct(**values)
+
+
 def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterator[Problem]:
     """All that is wrong with a table, in the order in which it is written."""
     known = fields(struct)
@@ -113,8 +134,7 @@ def expected(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(expected(a) for a in arguments if a is not type(None))
     if origin is list:
-        least = next((m.min_length for m in meta if m.min_length), 0)
-        return f"a list of {_many(arguments[0])}" + (f", at least {least}" if least else "")
+        return f"a list of {_many(arguments[0])}"
     if origin is tuple:
         return f"a list of {len(arguments)} {_many(arguments[0])}"
     if origin is dict:
@@ -141,8 +161,6 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
     bare = _bare(kind)
     origin, arguments = typing.get_origin(bare), typing.get_args(bare)
     if origin is list and isinstance(value, list):
-        if len(value) < next((m.min_length for m in _metas(kind) if m.min_length), 0):
-            yield Problem(path, value, f"expected {expected(kind)}")
         for position, item in enumerate(value):
             yield from _value_problems(item, arguments[0], (*path, position))
     elif origin is tuple and isinstance(value, list) and len(value) == len(arguments):
@@ -196,7 +214,7 @@ def _meant(value: object, kind: Any) -> str:
         literals = [a for a in _literals(kind) if isinstance(a, str)]
         candidates += [value.lower(), nearest(value, literals)]
         with contextlib.suppress(TomlSyntaxError):
-            candidates += parse(f"v = {value.strip()}").values()
+            candidates += parse(f"v = {value.strip().replace(',', '.', 1)}").values()
         if _bare(kind) is bool:
             candidates.append(_TRUTH.get(value.lower()))
     elif isinstance(value, bool):
@@ -216,8 +234,9 @@ def _meant(value: object, kind: Any) -> str:
 def _unknown(key: str, struct: type) -> str:
     known = fields(struct)
     meant = did_you_mean(key, known)
-    if not meant and (elsewhere := [table for table in _tables_with(key) if table]):
-        meant = f"; {key} belongs to {' and '.join(elsewhere)}"
+    if not meant and (elsewhere := list(_tables_with(key))):
+        top = "the top of the file, before the first [section]"
+        meant = f"; {key} belongs to {' or '.join(table or top for table in elsewhere)}"
     return f"unknown key{meant}; allowed here: {', '.join(known)}"
 
 

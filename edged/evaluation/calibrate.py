@@ -129,7 +129,7 @@ def calibrate(
     """Feed the model of `config` the pictures of `dataset` in all the usual ways.
 
     What is right is known only if every example has a label. `followed` gives the ways on one by
-    one. ModelError, or DataError if the model has not these labels or too few pictures can be read.
+    one. ModelError, or DataError if the model lacks these labels, or too few pictures can be read.
     """
     labelled = all(example.label for example in dataset.examples)
     dataset = dataset.limited(PICTURES[labelled])

@@ -115,7 +115,7 @@ def classes_of(dataset: Dataset, labels: Sequence[str]) -> npt.NDArray[np.int64]
 
     A column ``index`` counts, and so does one that names the number of classes, such as
     ``index1001``; else the label is looked up by `LabelIndex`, where needed with ``_`` and ``-``
-    as blanks. DataError names labels that the model has not, with the nearest.
+    as blanks. DataError names labels that the model does not have, with the nearest.
     """
     if not dataset.examples:
         raise DataError(f"{dataset.source}: no labelled pictures in it")

@@ -45,11 +45,12 @@ class Outcomes:
 class Run(NamedTuple):
     """Outcomes of each model, the cells to slice by, what is odd, and the hash of the pictures.
 
-    ``columns`` has one mapping for each picture that could be read. ``sha256`` is over names,
-    labels and contents of all pictures, in order.
+    ``examples`` are the pictures that could be read, and ``columns`` has one mapping for each.
+    ``sha256`` is over names, labels and contents of all pictures, in order.
     """
 
     outcomes: list[Outcomes]
+    examples: list[Example]
     columns: list[dict[str, str]]
     inspection: Inspection
     sha256: str
@@ -73,6 +74,7 @@ def evaluate(
     first = classifiers[0]
     inspector = Inspector(*first.input_px)
     inputs_px = {classifier.input_px for classifier in classifiers}
+    examples: list[Example] = []
     columns: list[dict[str, str]] = []
     digest = hashlib.sha256()
     for name, why in dataset.closed.items():
@@ -88,6 +90,7 @@ def evaluate(
             inspector.unreadable(example.name, error.reason)
             continue
         inspector.look(example, _whole(data, example, seen[first.input_px]))
+        examples.append(example)
         columns.append({"label": example.label, **example.columns})
         order = range(len(classifiers))
         for which in order if position % 2 else reversed(order):
@@ -103,6 +106,7 @@ def evaluate(
     counts = np.bincount(truths[0], minlength=len(first.labels)).tolist()
     return Run(
         [record.outcomes(c.labels) for record, c in zip(records, classifiers, strict=True)],
+        examples,
         [measured | cells for measured, cells in zip(inspector.statistics, columns, strict=True)],
         inspector.findings(counts),
         digest.hexdigest(),

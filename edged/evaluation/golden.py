@@ -1,4 +1,4 @@
-"""Golden outputs: what a frozen model says of a few pictures, to be said again elsewhere.
+"""Golden outputs: what a frozen model says of a few pictures, to be compared with elsewhere.
 
 They are written where the model was made and checked where it is to run: another runtime, board
 or delegate must give the same scores within a few steps of the output's quantisation.

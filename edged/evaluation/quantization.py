@@ -19,7 +19,7 @@ import numpy.typing as npt
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from edged import __version__
+from edged import __version__, install
 from edged.config.schema import Config
 from edged.errors import ConfigError, ModelError, PictureError
 from edged.evaluation import document, evaluation, probe
@@ -101,7 +101,7 @@ def tensorflow_converter(path: Path) -> Convert:
     if importlib.util.find_spec("tensorflow") is None:
         raise ModelError(
             "edged models quantize needs TensorFlow, which is not installed: "
-            "pip install 'edged[tensorflow]'"
+            + install.command("tensorflow")
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
+from edged import install
 from edged.errors import ConfigError
 from edged.evaluation import plots
 from edged.evaluation.document import ClassRow, Evaluation
 from edged.evaluation.text import KINDS, percent, preprocessing
+from edged.evaluation.thumbnails import Thumbnail
 
 BARS = 30
 ROWS = 1000
@@ -17,11 +20,16 @@ ROWS = 1000
 def check() -> None:
     """ConfigError, with what to install, where `html` cannot work: before hours of evaluating."""
     if importlib.util.find_spec("jinja2") is None:
-        raise ConfigError("--html needs jinja2: pip install 'edged[report]'")
+        raise ConfigError(f"--html needs jinja2: {install.command('jinja2')}")
 
 
-def html(document: Evaluation) -> str:
-    """The whole page. Every text from outside is escaped. ImportError without jinja2."""
+def html(
+    document: Evaluation, mistakes: Sequence[Thumbnail] = (), doubts: Sequence[Thumbnail] = ()
+) -> str:
+    """The whole page, with pictures of wrong answers and of labels in doubt.
+
+    Every text from outside is escaped. ImportError without jinja2.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -45,6 +53,8 @@ def html(document: Evaluation) -> str:
         # The drawings escape their texts themselves.
         **{name: Markup(drawing) for name, drawing in drawings.items()},  # noqa: S704
         kinds=KINDS,
+        mistakes=mistakes,
+        doubts=doubts,
         rows=ROWS,
     )
 

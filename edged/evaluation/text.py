@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from edged.evaluation.calibrate import Calibration
@@ -21,6 +22,7 @@ KINDS = {
 }
 """Fields of an `Inspection`, for people."""
 
+WIDTH = 80
 FINDINGS_SHOWN = 5
 CLASSES_SHOWN = 50
 
@@ -31,7 +33,7 @@ def evaluation(document: Evaluation) -> str:
 
 
 def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> str:
-    """One row for each model: accuracy on the same pictures beside what the model costs.
+    """One row for each model: accuracy on the same pictures, and what the model costs.
 
     Sizes are compared with the first. `names` stand for the models' own.
     """
@@ -55,6 +57,30 @@ def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> st
         )
     head = ["model", "top-1", "top-5", "ECE", "bytes", "gzip bytes", "size ratio"]
     return "\n".join(table([*head, "invoke ms", "RSS MB", "XNNPACK operators"], rows))
+
+
+def measures(documents: Sequence[Evaluation], names: Sequence[str]) -> str:
+    """What `footprints` tells, a measure a row, which fits a terminal for two models."""
+    models = [document.model for document in documents]
+    scores = [document.overall for document in documents]
+    costs = [model.footprint for model in models]
+    rows = [
+        ["top-1", *(percent(s.top1) for s in scores)],
+        ["top-1, 95 % interval", *(_interval(s) for s in scores)],
+        ["top-5", *(percent(s.top5) for s in scores)],
+        ["macro F1", *(percent(s.macro_f1) for s in scores)],
+        ["expected calibration error", *("-" if s.ece is None else f"{s.ece:.3f}" for s in scores)],
+        ["file, bytes", *(f"{model.size_bytes:,}" for model in models)],
+        ["file, bytes after gzip -9", *(f"{model.gzip_bytes:,}" for model in models)],
+        ["invoke, median, ms", *(f"{cost.invoke_ms:.3f}" for cost in costs)],
+        ["resident memory, MB", *(f"{cost.rss_mb:.0f}" for cost in costs)],
+        ["operators run by XNNPACK", *(percent(cost.delegated) for cost in costs)],
+    ]
+    return "\n".join(table(["measure", *names], rows))
+
+
+def _interval(scores: Accuracy) -> str:
+    return f"{percent(scores.top1_low)} to {percent(scores.top1_high)}"
 
 
 def preprocessing(model: Model) -> str:
@@ -136,9 +162,17 @@ def quantization(document: Quantization) -> str:
 
 
 def checks(results: Sequence[Check]) -> str:
-    """Tests and gates, one a row."""
-    rows = [["holds" if c.holds else "FAILS", c.name, c.found] for c in results]
-    return "\n".join(table(["", "what", "found"], rows))
+    """Tests and gates, one an item."""
+    return "\n".join(
+        textwrap.fill(
+            f"- {'holds' if c.holds else 'FAILS'}: {_line(c.name)}: {_line(c.found)}",
+            WIDTH,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        for c in results
+    )
 
 
 def unreadable(some: Kind) -> str:
@@ -176,35 +210,36 @@ def percent(share: float | None) -> str:
 def _evaluation(document: Evaluation) -> Iterator[str]:
     yield f"# {_line(document.model.name)} on {_line(document.data.name)}"
     yield ""
-    yield (
+    yield from _paragraph(
         f"{document.data.pictures} pictures, {document.model.classes} classes, "
         f"{document.model.runtime}, {document.model.footprint.threads} thread(s)."
         f"{preprocessing(document.model)}"
     )
     yield ""
-    yield footprints([document])
-    overall = document.overall
-    yield ""
-    yield (
-        f"Top-1 is {percent(overall.top1_low)} to {percent(overall.top1_high)} with 95 % "
-        f"confidence; macro F1 {percent(overall.macro_f1)}."
-    )
+    yield measures([document], ["value"])
     for line in document.suspicions:
-        yield from ("", f"Suspicious: {_line(line)}.")
+        yield ""
+        yield from _paragraph(f"Suspicious: {_line(line)}.")
     yield from _title("Pictures")
     yield from _inspection(document.inspection)
     if document.slices:
         yield from _title("Slices")
         yield from table(
             ["column", "value", *_ACCURACY_HEAD],
-            ([s.column, s.value, *_accuracy(s.accuracy)] for s in document.slices),
+            ([s.column, _short(s.value, 20), *_accuracy(s.accuracy)] for s in document.slices),
         )
     yield from _title("Classes")
     shown = sorted(document.classes, key=lambda row: -row.pictures)[:CLASSES_SHOWN]
     yield from table(
         ["class", "pictures", "precision", "recall", "F1"],
         (
-            [r.label, str(r.pictures), percent(r.precision), percent(r.recall), percent(r.f1)]
+            [
+                _short(r.label),
+                str(r.pictures),
+                percent(r.precision),
+                percent(r.recall),
+                percent(r.f1),
+            ]
             for r in shown
         ),
     )
@@ -215,7 +250,7 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
         yield from _title("Most frequent confusions")
         yield from table(
             ["class", "taken for", "pictures"],
-            ([c.label, c.taken_for, str(c.pictures)] for c in document.confusions),
+            ([_short(c.label), _short(c.taken_for), str(c.pictures)] for c in document.confusions),
         )
     yield from _title("Time of a picture")
     yield from table(
@@ -228,7 +263,7 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
 
 def _inspection(found: Inspection) -> Iterator[str]:
     balance = found.balance
-    yield (
+    yield from _paragraph(
         f"{balance.smallest} to {balance.largest} pictures a class"
         f"{', uneven' if balance.uneven else ''}; {balance.without_pictures} of "
         f"{balance.classes} classes have none."
@@ -252,12 +287,21 @@ def _kind(name: str, some: Kind) -> Iterator[str]:
         yield f"  - and {some.count - FINDINGS_SHOWN} more"
 
 
-_ACCURACY_HEAD = ["pictures", "top-1", "top-5", "macro F1", "ECE"]
+_ACCURACY_HEAD = ["pictures", "top-1", "top-5", "F1", "ECE"]
 
 
 def _accuracy(a: Accuracy) -> list[str]:
     error = "-" if a.ece is None else f"{a.ece:.3f}"
     return [str(a.pictures), percent(a.top1), percent(a.top5), percent(a.macro_f1), error]
+
+
+def _paragraph(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
+def _short(text: str, length: int = 30) -> str:
+    """A label's first names, which are enough to know it by; the JSON document has it whole."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _title(text: str) -> Iterator[str]:

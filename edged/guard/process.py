@@ -1,4 +1,4 @@
-"""The guard as a child of the daemon: started, spoken to, heard, and started again."""
+"""The guard as a child of the daemon: started, sent to, heard, and started again."""
 
 from __future__ import annotations
 

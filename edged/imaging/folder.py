@@ -9,8 +9,10 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from edged.errors import PictureError
-from edged.imaging.picture import KINDS
 from edged.printable import printable
+
+KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
+"""What is read, for people."""
 
 READ_SUFFIXES = frozenset(
     {
@@ -75,7 +77,7 @@ def listing(folder: Path) -> Listing:
             try:
                 mode = entry.stat().st_mode
             except OSError as error:
-                # A link that leads nowhere may have been anything, one that is closed a folder.
+                # A link that is broken may have been anything, one that is closed a folder.
                 if is_picture(entry.name) or isinstance(error, PermissionError):
                     found.unreadable.append(UnreadableError(path, _closed(error)))
                 continue

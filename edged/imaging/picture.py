@@ -21,14 +21,12 @@ import numpy as np
 from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
+from edged.imaging.folder import KINDS
 from edged.imaging.resample import REDUCING_GAP, resample
 from edged.printable import printable
 
 if TYPE_CHECKING:
     from PIL import ImageFont
-
-KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
-"""What is read, for people."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 """The same as Pillow names it. It has more, some of which start other programs."""
@@ -45,10 +43,12 @@ MAX_FILE_BYTES = 64 << 20
 
 
 class TooLargeError(PictureError):
-    """A picture would take more than `MAX_DECODED_BYTES`; reduced it may be read."""
+    """A picture would take more memory than it may; reduced it may be read."""
 
 
-def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels:
+def read_picture(
+    path: Path, wanted_px: tuple[int, int] | None = None, most_bytes: int | None = None
+) -> Pixels:
     """The picture in a file, upright, as RGB; of an animation the first frame.
 
     Grey, palette, 16-bit and CMYK pictures are converted; what is transparent lies over white.
@@ -61,13 +61,18 @@ def read_picture(path: Path, wanted_px: tuple[int, int] | None = None) -> Pixels
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_FILE_BYTES:
-                return _decode(file, printable(path), wanted_px)
-            return read_stream(file, printable(path), wanted_px)
+                return _decode(file, printable(path), wanted_px, most_bytes or MAX_DECODED_BYTES)
+            return read_stream(file, printable(path), wanted_px, most_bytes)
     except OSError as error:
         raise _unreadable(printable(path), error) from error
 
 
-def read_stream(stream: BinaryIO, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
+def read_stream(
+    stream: BinaryIO,
+    where: str,
+    wanted_px: tuple[int, int] | None = None,
+    most_bytes: int | None = None,
+) -> Pixels:
     """As `read_picture`, all that comes from a stream, `MAX_FILE_BYTES` at most."""
     try:
         data = stream.read(MAX_FILE_BYTES + 1)
@@ -77,12 +82,12 @@ def read_stream(stream: BinaryIO, where: str, wanted_px: tuple[int, int] | None 
         raise PictureError(
             where, f"more than {MAX_FILE_BYTES >> 20} MiB; give a smaller picture, or a file"
         )
-    return decode_picture(data, where, wanted_px)
+    return _decode_in_memory(data, where, wanted_px, most_bytes or MAX_DECODED_BYTES)
 
 
 def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
     """As `read_picture`, from memory; `where` names the sender in errors."""
-    return _decode_in_memory(data, where, wanted_px)
+    return _decode_in_memory(data, where, wanted_px, MAX_DECODED_BYTES)
 
 
 def decode_jpeg(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
@@ -90,7 +95,7 @@ def decode_jpeg(data: bytes, where: str, wanted_px: tuple[int, int] | None = Non
 
     What a camera loses or adds here and there is let pass; what lacks a large part is damaged.
     """
-    return _decode_in_memory(data, where, wanted_px, ("JPEG",), lenient=True)
+    return _decode_in_memory(data, where, wanted_px, MAX_DECODED_BYTES, ("JPEG",), lenient=True)
 
 
 def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
@@ -101,7 +106,7 @@ def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
 def annotated_jpeg(
     pixels: Pixels, lines: Sequence[str], quality: int, width_px: int | None
 ) -> bytes:
-    """As `jpeg`, with lines of text on a dark band along the bottom.
+    """As `jpeg`, with lines of text in a dark box in the lower left corner.
 
     What does not fit is cut: a line at the right, with an ellipsis; lines beyond half the height.
     The font that comes with Pillow has ASCII only: accents are dropped, the rest becomes ``?``.
@@ -110,22 +115,25 @@ def annotated_jpeg(
 
     pixels = _reduced(pixels, width_px)
     height, width, _ = pixels.shape
-    size_px = max(11, height // 24)
+    size_px = max(11, height // 32)
     step_px = size_px * 4 // 3
     margin_px = step_px // 3
-    texts = [_ascii(line) for line in lines[: max(1, height // 2 // step_px)]]
+    font = _font(size_px)
+    texts = [
+        _fitting(_ascii(line), font, width - 2 * margin_px)
+        for line in lines[: max(1, height // 2 // step_px)]
+    ]
     if not texts:
         return _encode(pixels, quality)
-    band_px = min(height, len(texts) * step_px + margin_px)
+    top_px = max(0, height - len(texts) * step_px - margin_px)
+    right_px = round(max(map(font.getlength, texts))) + 2 * margin_px
     shaded = np.array(pixels)
-    shaded[height - band_px :] //= 3
+    shaded[top_px:, :right_px] //= 3
     picture = Image.fromarray(shaded)
     draw = ImageDraw.Draw(picture)
-    font = _font(size_px)
     for row, text in enumerate(texts):
-        top = height - band_px + margin_px // 2 + row * step_px
-        fitting = _fitting(text, font, width - 2 * margin_px)
-        draw.text((margin_px, top), fitting, fill="white", font=font)
+        place = (margin_px, top_px + margin_px // 2 + row * step_px)
+        draw.text(place, text, fill="white", font=font)
     return _encode(np.asarray(picture), quality)
 
 
@@ -133,28 +141,32 @@ def _decode_in_memory(
     data: bytes,
     where: str,
     wanted_px: tuple[int, int] | None,
+    most_bytes: int,
     formats: tuple[str, ...] = FORMATS,
     *,
     lenient: bool = False,
 ) -> Pixels:
     least_px = wanted_px and _least_px(wanted_px)
     try:
-        pixels = turbojpeg.decode(data, least_px, MAX_DECODED_BYTES, lenient=lenient)
+        pixels = turbojpeg.decode(data, least_px, most_bytes, lenient=lenient)
     except turbojpeg.DamagedError as error:
         raise _damaged(where, error) from error
-    return _decode(io.BytesIO(data), where, wanted_px, formats) if pixels is None else pixels
+    if pixels is not None:
+        return pixels
+    return _decode(io.BytesIO(data), where, wanted_px, most_bytes, formats)
 
 
 def _decode(
     file: BinaryIO,
     where: str,
     wanted_px: tuple[int, int] | None,
+    most_bytes: int,
     formats: tuple[str, ...] = FORMATS,
 ) -> Pixels:
     from edged.imaging import pillow
 
     try:
-        return pillow.decode(file, wanted_px and _least_px(wanted_px), MAX_DECODED_BYTES, formats)
+        return pillow.decode(file, wanted_px and _least_px(wanted_px), most_bytes, formats)
     except pillow.UnknownKindError as error:
         if not file.seek(0, io.SEEK_END):
             found = "empty"
@@ -165,7 +177,7 @@ def _decode(
         raise PictureError(where, f"{found}; give a {KINDS} file") from error
     except pillow.TooLargeError as error:
         raise TooLargeError(
-            where, f"{error} take more than {MAX_DECODED_BYTES >> 20} MiB; make it smaller"
+            where, f"{error} take more than {most_bytes >> 20} MiB; make it smaller"
         ) from error
     except pillow.NoScaleError as error:
         raise PictureError(where, f"{error}; save it with 8 or 16 bits a colour") from error

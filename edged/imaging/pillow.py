@@ -7,7 +7,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import BinaryIO
 
@@ -35,7 +35,9 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
 """TIFF 6.0, section 8 and 19: tags, and values of the last two."""
 
-_warnings_lock = threading.Lock()
+_quiet_lock = threading.Lock()
+_quiet_threads = 0
+_quiet = ExitStack()
 
 
 class UnknownKindError(Exception):
@@ -161,11 +163,21 @@ def _converted(picture: Image.Image) -> Pixels:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    # The filters of warnings belong to the process, so only one thread at a time may swap them.
-    # The frames of cameras hardly ever come here, so that nobody waits.
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    # The filters of warnings belong to the process: the first thread swaps them, the last one puts
+    # them back.
+    global _quiet_threads
+    with _quiet_lock:
+        if not _quiet_threads:
+            _quiet.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+        _quiet_threads += 1
+    try:
         yield
+    finally:
+        with _quiet_lock:
+            _quiet_threads -= 1
+            if not _quiet_threads:
+                _quiet.close()
 
 
 @cache

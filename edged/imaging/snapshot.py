@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from edged.core import Result
 from edged.imaging.picture import annotated_jpeg
+from edged.messages.message import Moment
+
+TOP = 3
+WORTH_TELLING = 0.005
+"""A class other than the best that scores less would be shown as 0%."""
 
 
-def snapshot_jpeg(result: Result, quality: int = 85, width_px: int | None = None) -> bytes:
-    """The frame at its full size, or `width_px` wide, over the scene and the best classes.
+def snapshot_jpeg(
+    result: Result, at: Moment, quality: int = 85, width_px: int | None = None
+) -> bytes:
+    """The frame at its full size, or `width_px` wide, with a legend in a corner.
 
-    Takes milliseconds and may be called from any thread. CameraError where the frame is damaged.
+    The legend has what is decided over time, what the model says of this frame alone, the device
+    and the capture time. Takes milliseconds and may be called from any thread. CameraError where
+    the frame is damaged.
     """
     frame = result.frame
     pixels = frame.full() if frame.full else frame.pixels
+    best, *others = result.prediction.top(TOP)
+    classes = [best, *(other for other in others if other.score >= WORTH_TELLING)]
+    captured = at.utc(frame.captured_s).astimezone()
     lines = [
-        result.scene.name or "undecided",
-        *(f"{best.score:.0%} {best.label}" for best in result.prediction.top(3)),
+        f"scene: {result.scene.name or 'undecided'}",
+        "this frame: " + ", ".join(f"{one.label} {one.score:.0%}" for one in classes),
+        f"{at.device}  {captured:%Y-%m-%d %H:%M:%S}",
     ]
     return annotated_jpeg(pixels, lines, quality, width_px)

@@ -78,6 +78,10 @@ class Table:
             return 0, 0
         return position + 4, _number(self._data, position, "I")
 
+    def position(self, field: int) -> int:
+        """The byte of the file at which `field` begins, 0 where it is absent."""
+        return self._field(field) or 0
+
     def number(self, field: int, format_: str) -> int:
         position = self._field(field)
         return 0 if position is None else _number(self._data, position, format_)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edged.errors import ModelError
+from edged.errors import ModelError, UnlabelledError
 from edged.files import open_regular
 from edged.inference import kinds, modelfile
 from edged.inference.labelmap import parse
@@ -81,6 +81,12 @@ def fits(outputs: int, count: int) -> bool:
     One value answers yes or no, under the label of yes alone or under both.
     """
     return outputs == count or (outputs == 1 and count == 2)
+
+
+def numbers(file: ModelFile) -> Labels:
+    """Names for the classes of the model `file` where nothing says what they are."""
+    names = tuple(f"class {index}" for index in range(_outputs(file)[0]))
+    return Labels(names, f"the numbers of the classes of {file.path}")
 
 
 def check_count(path: Path, outputs: int, labels: Labels) -> None:
@@ -193,9 +199,10 @@ def _beside(file: ModelFile) -> Labels:
     kinds.refuse(file, kinds.likely(file))
     others = [n for n in modelfile.packed_names(file.path) if Path(n).suffix.lower() in _SUFFIXES]
     named = f" by a usual name (it holds {', '.join(others[:3])})" if others else ""
-    raise ModelError(
+    raise UnlabelledError(
         f"{file.path} has no labels in it{named}, and neither {file.path.stem}.txt nor labels.txt "
-        "beside it: set model.labels"
+        "beside it: set model.labels; `edged models labels MODEL --picture PICTURE` shows which "
+        "class is which"
     )
 
 
@@ -241,6 +248,11 @@ def given_fit(file: ModelFile, given: str) -> bool:
 
 def _fits_outputs(file: ModelFile, labels: Sequence[str]) -> bool:
     return any(fits(outputs, len(labels)) for outputs in _outputs(file))
+
+
+def beside(model: Path) -> list[Path]:
+    """The files beside `model` that its labels may be in."""
+    return [*_own(model), *_generic(model.parent)]
 
 
 def _own(model: Path) -> Iterator[Path]:

@@ -16,7 +16,8 @@ from edged.errors import ModelError
 from edged.files import open_regular
 from edged.inference.flatbuffer import DamagedError, Table, root
 
-AVERAGE_POOL_2D, DEQUANTIZE, L2_NORMALIZATION, LOGISTIC, RESHAPE, SOFTMAX = 1, 6, 11, 14, 22, 25
+AVERAGE_POOL_2D, CONV_2D, DEQUANTIZE, FULLY_CONNECTED = 1, 3, 6, 9
+L2_NORMALIZATION, LOGISTIC, RESHAPE, SOFTMAX = 11, 14, 22, 25
 MEAN, SQUEEZE, QUANTIZE, NON_MAX_SUPPRESSION_V4, NON_MAX_SUPPRESSION_V5 = 40, 43, 114, 120, 121
 _PASS_THROUGH = {DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE}
 _NORMALIZATION_OPTIONS = 1
@@ -183,9 +184,14 @@ def _check_references(
         raise DamagedError("an operator names no tensor")
 
 
-def _producers(model: Table, graph: Table) -> dict[int, tuple[int, int]]:
+def operator_codes(model: Table) -> list[int]:
+    """The codes of operators, by the index that operators name them with."""
     # Codes beyond a byte are in the newer field, and the older one then holds its greatest value.
-    codes = [max(code.number(0, "b"), code.number(3, "i")) for code in model.tables(1)]
+    return [max(code.number(0, "b"), code.number(3, "i")) for code in model.tables(1)]
+
+
+def _producers(model: Table, graph: Table) -> dict[int, tuple[int, int]]:
+    codes = operator_codes(model)
     producers = {}
     for operator in graph.tables(3):
         source = next(iter(operator.integers(1)), -1)

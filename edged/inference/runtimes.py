@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edged import install
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import chatter
@@ -34,24 +35,22 @@ class _Kind(NamedTuple):
     package: str
     interpreter: str
     title: str
-    install: str
+    requirement: str
 
 
 _KINDS = {
-    "litert": _Kind(
-        "ai_edge_litert", "ai_edge_litert.interpreter", "litert", "pip install ai-edge-litert"
-    ),
+    "litert": _Kind("ai_edge_litert", "ai_edge_litert.interpreter", "litert", "ai-edge-litert"),
     "tflite": _Kind(
         "tflite_runtime",
         "tflite_runtime.interpreter",
         "tflite-runtime",
-        "pip install 'edged[tflite-runtime]' (Python < 3.12)",
+        "tflite-runtime==2.14.0 'numpy<2' (Python < 3.12)",
     ),
     "tensorflow": _Kind(
         "tensorflow",
         "tensorflow.lite.python.interpreter",
         "tensorflow",
-        "pip install 'edged[tensorflow]'",
+        "tensorflow",
     ),
 }
 """By the name in ``model.runtime``, in the order that "auto" tries them."""
@@ -67,14 +66,16 @@ def choose(name: str) -> Runtime:
     for candidate, kind in _KINDS.items():
         if importlib.util.find_spec(kind.package) is not None:
             return _imported(candidate)
-    options = " or ".join(kind.install for kind in _KINDS.values())
+    options = " or ".join(install.command(kind.requirement) for kind in _KINDS.values())
     raise ModelError(f"model.runtime: none is installed: {options}")
 
 
 def _imported(name: str) -> Runtime:
     kind = _KINDS[name]
     if importlib.util.find_spec(kind.package) is None:
-        raise ModelError(f"model.runtime {name} is not installed: {kind.install}")
+        raise ModelError(
+            f"model.runtime {name} is not installed: {install.command(kind.requirement)}"
+        )
     # Read by TensorFlow when it is imported: nothing below a warning.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # For developers: that TensorFlow's interpreter will move elsewhere.
@@ -85,7 +86,7 @@ def _imported(name: str) -> Runtime:
     except (ImportError, AttributeError) as error:
         raise ModelError(
             f"model.runtime {name} cannot be imported ({one_line(error)}): "
-            f"repair it ({kind.install}) or choose another"
+            f"repair it ({install.command(kind.requirement)}) or choose another"
         ) from error
     return Runtime(f"{kind.title} {getattr(package, '__version__', '')}".strip(), module)
 
@@ -109,14 +110,19 @@ def default_threads() -> int:
     return min(max(len(cores) - 1, 1), 3)
 
 
-def open_interpreter(runtime: Runtime, path: Path, model: ModelConfig, threads: int) -> Any:
-    """An interpreter with its tensors allocated; ModelError if the runtime refuses the model."""
+def open_interpreter(
+    runtime: Runtime, path: Path, model: ModelConfig, threads: int, data: bytes | None = None
+) -> Any:
+    """An interpreter with its tensors allocated; ModelError if the runtime refuses the model.
+
+    `data` is what is run in place of the file's content, where that is given.
+    """
     delegates = [_delegate(runtime, model)] if model.delegate else []
     resolvers = runtime.module.OpResolverType
     try:
         with chatter.dropped():
             interpreter = runtime.module.Interpreter(
-                model_content=content(path),
+                model_content=content(path) if data is None else data,
                 num_threads=threads,
                 experimental_delegates=delegates,
                 experimental_op_resolver_type=(

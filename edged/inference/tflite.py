@@ -22,7 +22,7 @@ from edged.config.schema import ModelConfig
 from edged.core import Pixels, Prediction, Scores
 from edged.errors import ModelError
 from edged.imaging.resample import Resampler
-from edged.inference import interface, kinds, modelfile, runtimes, tensors
+from edged.inference import expose, interface, kinds, modelfile, runtimes, tensors
 from edged.inference import labels as label_files
 from edged.inference.interface import ImageInput, ScoresOutput
 from edged.inference.labels import Labels
@@ -61,13 +61,33 @@ def load(
     `fit` says how a picture of another aspect comes into the input: stretched, or cropped to the
     middle. ModelError, one line, if anything about the model or its labels is unfit.
     """
+    return load_alike(model, fit, file)[0]
+
+
+def load_alike(
+    model: ModelConfig,
+    fit: Literal["stretch", "crop"] = "stretch",
+    file: ModelFile | None = None,
+    *,
+    labels: Labels | None = None,
+    count: int = 1,
+    features: bool = False,
+) -> list[TfliteClassifier]:
+    """As `load`, `count` of them, for as many threads; with `labels`, if those have been found.
+
+    With `features` their predictions have these also where the model keeps them to itself.
+    """
     file = file or read(model)
     path = file.path
     runtime = runtimes.choose(model.runtime)
     threads = model.threads or runtimes.default_threads()
-    interpreter = runtimes.open_interpreter(runtime, path, model, threads)
+    data = modelfile.content(path)
+    if features:
+        data = expose.with_features(data)
+    interpreter = runtimes.open_interpreter(runtime, path, model, threads, data)
     inputs = interface.tensors_of(path, interpreter.get_input_details())
     outputs = interface.tensors_of(path, interpreter.get_output_details())
+    exposed = outputs.pop() if len(outputs) > len(file.outputs) else None
     if len(inputs) != 1:
         raise ModelError(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: "
@@ -75,8 +95,10 @@ def load(
         )
     image = interface.image_input(path, inputs[0], file, model)
     candidates = interface.score_lists(path, outputs)
-    labels = label_files.find(file, model.labels, model.locale)
+    labels = labels or label_files.find(file, model.labels, model.locale)
     scores = interface.scores_output(path, outputs, candidates, file, len(labels.names), model)
+    if exposed is not None:
+        scores = msgspec.structs.replace(scores, features=exposed)
     label_files.check_count(path, scores.values, labels)
     if image.doubt:
         logger.warning("model %s: %s", path, image.doubt)
@@ -111,7 +133,19 @@ def load(
             labels.source,
             "logits" if classifier.scores.logits else "probabilities",
         )
-    return classifier
+        if not model.path:
+            logger.info(
+                "the bundled model calls everything one of %s; `edged models list` has others",
+                ", ".join(labels.names),
+            )
+    more = range(count - 1)
+    return [
+        classifier,
+        *(
+            classifier.twin(runtimes.open_interpreter(runtime, path, model, threads, data))
+            for _ in more
+        ),
+    ]
 
 
 class TfliteClassifier:
@@ -172,6 +206,21 @@ class TfliteClassifier:
         if not image.plain:
             self._rgb: Pixels = np.empty((*shape, 3), np.uint8)
             self._indices: npt.NDArray[np.intp] = np.empty((*shape, image.channels), np.intp)
+
+    def twin(self, interpreter: Any) -> TfliteClassifier:
+        """The same over another interpreter of the same model, for another thread."""
+        return TfliteClassifier(
+            self.path,
+            interpreter,
+            self.image,
+            self.scores,
+            self.found_labels,
+            "crop" if self._crop else "stretch",
+            runtime=self.runtime,
+            threads=self.threads,
+            keeps_state=self._keeps_state,
+            clock=self._clock,
+        )
 
     @property
     def preprocessing(self) -> Preprocessing:

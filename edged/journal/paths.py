@@ -11,3 +11,11 @@ from edged.config.schema import JournalConfig
 def journal_path(journal: JournalConfig, device: str) -> Path:
     """The database of `device`."""
     return Path(journal.path) if journal.path else paths.state_directory() / f"events-{device}.db"
+
+
+def beside_journal(journal: JournalConfig, device: str, what: str) -> Path | None:
+    """The file that keeps something else of `device`; None where nothing is kept on disk."""
+    if not journal.max_events:
+        return None
+    events = journal_path(journal, device)
+    return events.with_name(f"{events.name}.{what}")

@@ -70,7 +70,7 @@ class Reader:
             database.execute("BEGIN")
             book = schema.book(database)
             if 0 < book.last < self._up_to:
-                # It is another one, which begins anew.
+                # It is another one, which starts from the beginning.
                 self._up_to = 0
             read = schema.read(database, self._up_to, PAGE)
         if read.up_to is None:

@@ -101,7 +101,7 @@ def is_journal(database: sqlite3.Connection) -> bool:
 
 
 def book(database: sqlite3.Connection) -> Book:
-    """What the database says of itself, counted anew where it says nothing sound."""
+    """What the database says of itself, counted again where it says nothing sound."""
     (last,) = database.execute(_LAST).fetchone()
     row = database.execute(
         "SELECT events, bytes, full_up_to, replaced_up_to FROM book WHERE id = 0"

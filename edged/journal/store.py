@@ -151,7 +151,7 @@ class Store:
         moved = [path for path, inode in self._inodes.items() if _inode(path) != inode]
         if not moved:
             return
-        log.error("%s was removed or replaced while edged used it; opened anew", moved[0])
+        log.error("%s was removed or replaced while edged used it; reopened", moved[0])
         self.close()
         self._take_lock()
         if self.path in moved:

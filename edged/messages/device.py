@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from edged.core import Health, OutputState
 from edged.messages.message import Count, Message, Moment, Percentiles, Score, bounded
@@ -58,6 +58,19 @@ class OutputMessage(Message, frozen=True, kw_only=True):
     ] = None
 
 
+class RuleThresholds(Struct, frozen=True, kw_only=True):
+    """Between which scores a rule becomes active and inactive."""
+
+    enter: Score
+    exit: Score
+
+
+class ThresholdsMessage(Message, frozen=True, kw_only=True):
+    """What every rule's thresholds are."""
+
+    rules: dict[str, RuleThresholds]
+
+
 def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, Percentiles]:
     """The summaries of the stages as messages say them."""
     return {
@@ -99,6 +112,21 @@ def health(
         messages_dropped=messages_dropped,
         events_refused=events_refused,
         broker_problems=tuple(broker_problems),
+    )
+
+
+def thresholds(
+    rules: Mapping[str, Mapping[Literal["enter", "exit"], float]], at: Moment
+) -> ThresholdsMessage:
+    """The thresholds of every rule."""
+    return ThresholdsMessage(
+        device=at.device,
+        time=at.time,
+        time_synced=at.synced,
+        rules={
+            name: RuleThresholds(enter=rule["enter"], exit=rule["exit"])
+            for name, rule in rules.items()
+        },
     )
 
 

@@ -33,6 +33,15 @@ class ListedMessage(Document, frozen=True, kw_only=True):
     top1_on: Top1On
 
 
+class LabelMessage(Document, frozen=True, kw_only=True):
+    """A class of a model, with its score on a picture where one was given."""
+
+    model: str
+    index: Count
+    label: str
+    score: Annotated[Score | None, Meta(description="on the picture; null: none was given")] = None
+
+
 class FetchedMessage(Document, frozen=True, kw_only=True):
     """Where a model that was fetched is, or why it could not be."""
 
@@ -42,7 +51,7 @@ class FetchedMessage(Document, frozen=True, kw_only=True):
 
 
 class VerifiedMessage(Document, frozen=True, kw_only=True):
-    """The hash of a model beside what it should be, and what quarantine says of it."""
+    """The hash of a model and what it should be, and what quarantine says of it."""
 
     path: str
     sha256: str

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from edged.messages.message import Count, Document, Message
-from edged.messages.results import ClassificationMessage, RuleState
+from edged.messages.results import ClassificationMessage, RankedClass, RuleState
 
 RequestId: TypeAlias = (
     Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
@@ -32,6 +32,14 @@ class OutputAnswer(Answer, frozen=True, kw_only=True):
     value: float
 
 
+class ThresholdAnswer(Answer, frozen=True, kw_only=True):
+    """A rule's thresholds as they are from the next frame on."""
+
+    rule: str
+    enter: float
+    exit: float
+
+
 class ReloadAnswer(Answer, frozen=True, kw_only=True):
     """The configuration was read again, and what could be taken over was."""
 
@@ -44,7 +52,14 @@ class ReloadAnswer(Answer, frozen=True, kw_only=True):
 class StatusAnswer(Answer, frozen=True, kw_only=True):
     """How the daemon is at this moment."""
 
+    version: str = ""
+    uptime_s: float = 0.0
+    temperature_c: float | None = None
     scene: str | None
+    results: Annotated[
+        tuple[RankedClass, ...],
+        Meta(description="best classes of the newest frame, if there is one"),
+    ] = ()
     rules: dict[str, RuleState]
     outputs: Annotated[dict[str, float], Meta(description="the value that each output has")]
     camera: str
@@ -55,14 +70,22 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     model: str
     frames: Count
     dropped: Count
+    fps: Annotated[float, Meta(description="frames classified a second, in the last seconds")] = 0.0
     paused: bool
     idle: bool
+    broker: Annotated[str | None, Meta(description="which one and whether it is reached")] = None
+    last_event: Annotated[Count, Meta(description="number of the newest event")] = 0
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
+    webhook_problems: Annotated[
+        tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
+    ] = ()
 
 
-AnyAnswer: TypeAlias = AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer
+AnyAnswer: TypeAlias = (
+    AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer | ThresholdAnswer
+)
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):

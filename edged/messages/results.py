@@ -46,6 +46,9 @@ class ClassificationMessage(Message, frozen=True, kw_only=True):
     captured: Annotated[datetime, Meta(description="capture time of the frame, UTC", tz=True)]
     frame: Count
     scene: str | None
+    scene_score: Annotated[
+        Score | None, Meta(description="smoothed score of the scene's rule, else of the best label")
+    ] = None
     model: str
     results: list[RankedClass]
     stages_ms: Milliseconds
@@ -58,6 +61,18 @@ class PictureMessage(Document, frozen=True, kw_only=True):
     model: str
     results: list[RankedClass]
     stages_ms: Milliseconds
+    error: str | None = None
+
+
+class FoundMessage(Document, frozen=True, kw_only=True):
+    """A picture that a search has found, or why it could not be read."""
+
+    path: str
+    model: str
+    score: Annotated[
+        Score, Meta(description="sum over the labels that were meant, or likeness of the features")
+    ]
+    label: Annotated[str | None, Meta(description="the best of these labels")] = None
     error: str | None = None
 
 
@@ -118,6 +133,7 @@ def classification(result: Result, top: int, at: Moment) -> ClassificationMessag
         captured=at.utc(result.frame.captured_s),
         frame=result.frame.number,
         scene=result.scene.name,
+        scene_score=None if result.scene.score is None else bounded(result.scene.score),
         model=result.prediction.model,
         results=ranked(result.prediction, top),
         stages_ms=milliseconds(result.stages_s),

@@ -106,7 +106,7 @@ def published(entry: Facts) -> models.Published:
 
 
 def verified(path: Path, config: Config = DEFAULT) -> VerifiedMessage:
-    """The hash of the model at `path` beside what it should be, and what quarantine says of it.
+    """The hash of the model at `path` and what it should be, and what quarantine says of it.
 
     ModelError if the file cannot be read.
     """

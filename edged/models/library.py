@@ -90,6 +90,8 @@ def resolve(text: str, given: Sequence[Path] = ()) -> Path:
 
     ModelError, with what to do, for a name that is not here.
     """
+    if not text:
+        raise ModelError("the model's name is empty: `edged models list` shows all models")
     if not is_name(text):
         return Path(text)
     if (path := find(text, given)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -32,15 +33,45 @@ class LabelIndex:
         if len(found) == 1:
             return found[0]
         if not found:
-            names = (name for label in self.labels for name in (label, *_names(label)))
-            raise ConfigError(
-                f"the model has no label {shown(wanted)}{did_you_mean(wanted, names)}"
-            )
-        candidates = [f"{shown(self.labels[i])} (class {i})" for i in found[:CANDIDATES_SHOWN]]
+            raise ConfigError(f"the model has no label {shown(wanted)}{self._meant(wanted)}")
         raise ConfigError(
-            f"label {shown(wanted)} means several classes: {', '.join(candidates)}; "
+            f"label {shown(wanted)} means several classes: {self._listed(found)}; "
             "write one in full, or tell equal ones apart in model.labels"
         )
+
+    def classes(self, labels: Sequence[str], words: Sequence[str]) -> tuple[set[int], list[str]]:
+        """The class of each of `labels` and all with one of `words`; what is wrong, line by line.
+
+        A word counts whole and in any case.
+        """
+        found, wrong = set(), []
+        for label in labels:
+            try:
+                found.add(self.find(label))
+            except ConfigError as error:
+                wrong.append(str(error))
+        for wanted in words:
+            with_word = self._with_word(wanted)
+            found.update(with_word)
+            if not with_word:
+                wrong.append(f"no label of the model has the word {shown(wanted)}")
+        return found, wrong
+
+    def _with_word(self, wanted: str) -> list[int]:
+        pattern = word(wanted)
+        return [i for i, label in enumerate(self.labels) if pattern.search(label)]
+
+    def _meant(self, wanted: str) -> str:
+        if wanted.strip() and (with_word := self._with_word(wanted)):
+            listed = self._listed(with_word)
+            return f"; labels with this word: {listed}; match = [{shown(wanted)}] takes all of them"
+        names = (name for label in self.labels for name in (label, *_names(label)))
+        return did_you_mean(wanted, names)
+
+    def _listed(self, classes: Sequence[int]) -> str:
+        candidates = [f"{shown(self.labels[i])} (class {i})" for i in classes[:CANDIDATES_SHOWN]]
+        more = len(classes) - CANDIDATES_SHOWN
+        return ", ".join(candidates) + (f" and {more} more" if more > 0 else "")
 
     def _found(self, wanted: str) -> list[int]:
         key = wanted.strip()
@@ -58,6 +89,15 @@ class LabelIndex:
     @cached_property
     def _named(self) -> dict[str, list[int]]:
         return _index(self.labels, _names)
+
+
+def word(wanted: str) -> re.Pattern[str]:
+    """Finds `wanted` as a whole word, or a row of them, in any case: "cat" is not in "crate".
+
+    Spaces, ``_`` and ``-`` all part words.
+    """
+    words = r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", wanted.strip())))
+    return re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
 
 
 def _names(label: str) -> list[str]:

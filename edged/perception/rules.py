@@ -98,6 +98,7 @@ class Decider:
         self._due_s = math.inf
         self._active = np.zeros(count, np.bool_)
         self._active_names: tuple[str, ...] = ()
+        self._active_places: list[int] = []
         self._crossed_s = np.zeros(count)
         self._since_s = np.zeros(count)
         self._filter.unset = np.ones(count, np.bool_)
@@ -128,10 +129,11 @@ class Decider:
         if self._ended or now_s + ROUNDING_S >= self._due_s:
             events = (*self._end(number), *self._change(number))
         states = RuleStates(self.names, self._active, self._filter.score, self._since_s)
-        return Scene(self._scene_name(), states, self._active_names), events
+        name, score = self._scene()
+        return Scene(name, states, self._active_names, float(score)), events
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
-        """Nothing holds any more, though no frame says so; begins anew with the next frame.
+        """Nothing holds any more, though no frame says so; starts again with the next frame.
 
         An event for each rule that held. The times for which a rule must stay inactive count from
         here.
@@ -249,19 +251,19 @@ class Decider:
         return [Event(name, False, score, now_s, now_s, number) for name, score in ended]
 
     def _name_active(self) -> None:
-        self._active_names = tuple(self.names[i] for i in np.flatnonzero(self._active).tolist())
+        self._active_places = np.flatnonzero(self._active).tolist()
+        self._active_names = tuple(self.names[place] for place in self._active_places)
 
-    def _scene_name(self) -> str:
-        if len(self._active_names) == 1:
-            return self._active_names[0]
-        if self._active_names:
-            score = np.where(self._active, self._filter.score, -1.0)
-            return self.names[int(score.argmax())]
+    def _scene(self) -> tuple[str, float]:
+        if self._active_places:
+            place = max(self._active_places, key=lambda place: self._filter.score[place])
+            return self.names[place], self._filter.score[place]
+        score = self._filter.classes[self._best]
         if self._best in self._empty:
-            return NOTHING
-        if self._filter.classes[self._best] < self._unknown_below:
-            return UNKNOWN
-        return self._labels[self._best]
+            return NOTHING, score
+        if score < self._unknown_below:
+            return UNKNOWN, score
+        return self._labels[self._best], score
 
 
 class RuleStates(Sequence[RuleState]):
@@ -312,12 +314,8 @@ def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, 
     members: list[tuple[str, tuple[int, ...]]] = []
     problems: list[str] = []
     for rule in rules:
-        classes = set()
-        for label in rule.labels:
-            try:
-                classes.add(index.find(label))
-            except ConfigError as error:
-                problems.append(f"rule {shown(rule.name)}: {error}")
+        classes, wrong = index.classes(rule.labels, rule.match)
+        problems += [f"rule {shown(rule.name)}: {error}" for error in wrong]
         if len(problems) > PROBLEMS_LIMIT:
             problems[-1] = "more labels are wrong; mend these first"
             break

@@ -495,7 +495,7 @@ class Checks:
         machine.wait("systemctl is-active edged", lambda said: said == "active")
         recovered = machine.tell("dmesg | grep -i 'recovery complete' | tail -1; true")
         machine.tell("systemctl start mosquitto")
-        machine.wait("journalctl -b -u edged -o cat | grep 'events sent late'")
+        machine.wait("journalctl -b -u edged -o cat | grep 'events sent late:'")
         heard = machine.run(f"{listen} -C 6 -W 20").output
         events = [json.loads(line) for line in heard.splitlines() if line.startswith("{")]
         assert [event["active"] for event in events] == [True, False] * 3, heard

@@ -13,7 +13,6 @@ pytest.importorskip("linuxpy.video.device", reason="linuxpy is not installed")
 
 from edged.cameras import v4l2
 from edged.cameras.auto import detect
-from edged.config.schema import CameraConfig
 from tests.cameras import fake_picamera2
 from tests.cameras.fake_v4l2 import METADATA, FakeKernel
 
@@ -35,7 +34,7 @@ def test_a_raspberry_pi_camera_comes_first(
 ) -> None:
     fake_picamera2.install(monkeypatch)
     kernel.plug(0, USB)
-    assert detect(CameraConfig()) == "picamera2"
+    assert detect() == "picamera2"
 
 
 def test_without_one_connected_a_usb_camera_is_next(
@@ -44,29 +43,18 @@ def test_without_one_connected_a_usb_camera_is_next(
     caplog.set_level("INFO")
     fake_picamera2.install(monkeypatch).connected.clear()
     camera = kernel.plug(0, USB)
-    assert detect(CameraConfig()) == "v4l2"
+    assert detect() == "v4l2"
     assert str(camera.path) in caplog.text
 
 
 def test_without_picamera2_a_usb_camera_is_found(kernel: FakeKernel) -> None:
     kernel.plug(0, USB, capabilities=METADATA)
     kernel.plug(1, USB)
-    assert detect(CameraConfig()) == "v4l2"
+    assert detect() == "v4l2"
 
 
 def test_without_any_camera_there_is_the_demo_and_it_says_so(
     kernel: FakeKernel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert detect(CameraConfig()) == "demo"
+    assert detect() == "demo"
     assert "showing the demo" in caplog.text
-
-
-def test_a_device_file_is_a_v4l2_camera_even_before_it_is_there(kernel: FakeKernel) -> None:
-    assert detect(CameraConfig(source="/dev/video7")) == "v4l2"
-
-
-def test_a_source_without_a_kind_is_told(
-    kernel: FakeKernel, caplog: pytest.LogCaptureFixture
-) -> None:
-    detect(CameraConfig(source="rtsp://camera/stream"))
-    assert "set camera.kind" in caplog.text

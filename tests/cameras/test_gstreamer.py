@@ -310,3 +310,34 @@ def test_a_process_that_cannot_be_started_is_one_line(monkeypatch: pytest.Monkey
 def test_no_pipeline_is_an_error_that_names_the_option(pipeline: str) -> None:
     with pytest.raises(CameraError, match=r"camera\.source"), source(pipeline):
         pass
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_is_secret_is_no_business_of_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGED_MQTT__PASSWORD_FILE", "hunter2x9")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/hunter2x9")
+    monkeypatch.setenv("GST_DEBUG_NO_COLOR", "1")
+    with source("videotestsrc is-live=true name=hunter2x9") as camera:
+        camera.grab()
+        process = Path(f"/proc/{wait_for_child()}")
+        told = process.joinpath("environ").read_bytes() + process.joinpath("cmdline").read_bytes()
+    assert b"hunter2x9" not in told
+    assert b"GST_DEBUG_NO_COLOR=1" in told
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        "rtspsrc location=rtsp://u:p%40hunter2x9@127.0.0.1:9/x",
+        "souphttpsrc location=http://u:hunter2x9@127.0.0.1:9/x?sig=hunter2x9",
+        'videotestsrc extra-headers="headers,Authorization=(string)\\"Bearer hunter2x9\\""',
+        "videotestsrc pattern=hunter2x9",
+        "videotestsrc ! hunter2x9=hunter2x9",
+    ],
+)
+def test_the_last_words_of_a_pipeline_have_no_secret(pipeline: str) -> None:
+    with source(pipeline) as camera, pytest.raises(CameraError) as failed:
+        camera.grab()
+    assert "hunter2x9" not in str(failed.value).replace("! hunter2x9", "")
+    assert "gstreamer" in str(failed.value)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edged.cameras import newest
+from edged.cameras.directory import DirectorySource
 from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.pace import sleep_until
 from edged.cameras.source import Capture, FrameMissing
 from edged.config.schema import CameraConfig
 from edged.core import Camera, Pixels
@@ -32,9 +38,11 @@ QUICK = CameraConfig(retry_min_s=0.001, retry_max_s=0.002)
 
 @contextmanager
 def camera_over(
-    *sources: ScriptedSource, config: CameraConfig = QUICK
+    *sources: ScriptedSource,
+    config: CameraConfig = QUICK,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Generator[NewestFrame, None, None]:
-    with NewestFrame(one_after_another(sources), config) as camera:
+    with NewestFrame(one_after_another(sources), config, clock=clock) as camera:
         try:
             yield camera
         finally:
@@ -463,7 +471,7 @@ def test_a_picture_that_does_not_change_by_a_bit_is_told_until_it_does(
         still(), 30.0, still(), 31.0, still(), 1.0, capture(8), config=FREEZING, caplog=caplog
     )
     assert errors[:2] == [None, None]
-    assert "not changed by a bit for 60 s" in str(errors[2])
+    assert "frozen for 60 s" in str(errors[2])
     assert errors[3] is None
     assert "delivers other pictures again" in caplog.text
 
@@ -509,7 +517,7 @@ def test_a_frame_is_due_within_the_time_that_is_allowed() -> None:
     time = Time()
     slow = CameraConfig(fps=0.01, timeout_s=20.0, first_frame_s=40.0)
     quick = CameraConfig(fps=30.0, timeout_s=20.0, first_frame_s=40.0)
-    for config, start_s, later_s in ((quick, 40.0, 20.0), (slow, 100.0, 100.0)):
+    for config, start_s, later_s in ((quick, 70.0, 20.0), (slow, 100.0, 100.0)):
         gate = Gate()
         source = ScriptedSource(gate, capture(1))
         with NewestFrame(one_after_another([source]), config, clock=time) as camera:
@@ -519,6 +527,34 @@ def test_a_frame_is_due_within_the_time_that_is_allowed() -> None:
             assert source.exhausted.reached.wait(LIMIT_S)
             assert camera.due_s == time.now_s + later_s
             source.release()
+
+
+def test_a_camera_that_is_away_is_due_when_its_next_attempt_should_be_over() -> None:
+    time = Time()
+    config = CameraConfig(retry_min_s=50.0, retry_max_s=50.0, first_frame_s=40.0)
+    absent = ScriptedSource(opening=CameraError("not there"))
+    with camera_over(absent, config=config, clock=time) as camera:
+        eventually(lambda: camera.error == "not there")
+        assert time.now_s + 70.0 < camera.due_s <= time.now_s + 120.0
+
+
+def test_a_camera_that_has_ended_is_never_due() -> None:
+    with camera_over(ScriptedSource(SourceEnded("over"))) as camera:
+        eventually(lambda: camera.ended)
+        assert camera.due_s == math.inf
+
+
+def test_closing_wakes_a_source_that_sleeps_until_its_next_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    config = CameraConfig(kind="directory", source=str(tmp_path), fps=0.001)
+    closing = threading.Event()
+    source = DirectorySource(config, sleep_until(closing))
+    with NewestFrame(lambda: source, config, closing=closing) as camera:
+        assert camera.read(LIMIT_S, None) is not None
+    assert not camera._thread.is_alive()
+    assert not caplog.messages
 
 
 def test_a_recording_may_be_silent_for_longer() -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -273,9 +274,11 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         pass
 
 
-def test_without_pyav_the_extra_is_named(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyav_the_command_that_installs_it_is_named(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(CameraError, match=r"edged\[video\]"), source(film):
+    with pytest.raises(CameraError, match="-m pip install av"), source(film):
         pass
 
 
@@ -387,6 +390,35 @@ def test_an_mjpeg_stream_is_shown_until_it_is_cut(serve: Callable[..., str]) -> 
     assert seen == [RED, GREEN, BLUE]
 
 
+@pytest.mark.parametrize("container", ["mpegts", "matroska"])
+def test_a_stream_that_is_cut_says_that_the_connection_ended(
+    serve: Callable[..., str], container: str
+) -> None:
+    data = encoded([RED, GREEN, BLUE] * 20, "mpeg4", container, (480, 640))
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + data[: len(data) // 2])
+
+    with live(f"http://{serve(answer)}/video") as video:
+        assert until_it_fails(video, "the connection ended")
+
+
+def test_data_that_ends_in_the_middle_of_a_stream_is_a_connection_that_ended(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import av
+
+    def cut(*_: object) -> Iterator[object]:
+        raise av.error.InvalidDataError(1, "Invalid data found when processing input")
+        yield
+
+    with live(f"http://{serve(lambda connection: mjpeg(connection, [RED] * 3))}/video") as video:
+        assert colour(video.grab()) == RED
+        monkeypatch.setattr(video, "_container", SimpleNamespace(demux=cut, close=lambda: None))
+        monkeypatch.setattr(video, "_frames", video._packets())
+        until_it_fails(video, "the connection ended")
+
+
 def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
     serve: Callable[..., str],
 ) -> None:
@@ -395,7 +427,7 @@ def test_a_live_jpeg_is_reduced_and_damage_is_told_when_it_is_read(
         connection.sendall(
             b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 800\r\n\r\n"
             + b"\xff\xd8damage" * 100
-            + b"\r\n"
+            + b"\r\n--frame\r\n"
         )
 
     camera = CameraConfig(kind="video", source=f"http://{serve(answer)}/video", timeout_s=20.0)
@@ -700,6 +732,19 @@ DIALECTS = {
     ),
     "no type at all": (b"Server: camera", b"--frame\r\n\r\n", b"\r\n"),
     "called a picture": (b"Content-Type: image/jpeg", b"", b""),
+    "no end of the picture": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n",
+        b"\r\n--frame\r\n",
+    ),
+    "parts that are no pictures": (
+        b"Content-Type: multipart/x-mixed-replace; boundary=frame",
+        b"--frame\r\nContent-Type: audio/basic\r\nContent-Length: 96\r\n\r\n"
+        + bytes(range(96))
+        + b"\r\n--frame\r\nContent-Type: text/plain\r\n\r\nmotion\r\n"
+        b"--frame\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"\r\n",
+    ),
     "a preamble": (
         b"Content-Type: multipart/x-mixed-replace; boundary=frame",
         b"\r\nThis is a camera.\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n",
@@ -723,6 +768,8 @@ def test_pictures_over_http_are_shown_in_every_dialect(
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + coding + header + b"\r\n\r\n")
         for one in (RED, GREEN, BLUE):
             picture = encoded([one], "mjpeg", "mjpeg")
+            if dialect == "no end of the picture":
+                picture = picture.removesuffix(b"\xff\xd9")
             send((before % len(picture) if b"%d" in before else before) + picture[:100])
             send(picture[100:] + after)
         if chunked:
@@ -748,11 +795,14 @@ def test_a_picture_over_http_is_shown_before_the_next_byte_comes(
         shown.set()
 
 
-def test_a_single_picture_is_asked_for_again_and_again(serve: Callable[..., str]) -> None:
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9", b"\xff\xd9\r\n"])
+def test_a_single_picture_is_asked_for_again_and_again(
+    serve: Callable[..., str], end: bytes
+) -> None:
     answers = iter([RED, GREEN, BLUE])
 
     def answer(connection: socket.socket) -> None:
-        picture = encoded([next(answers)], "mjpeg", "mjpeg")
+        picture = encoded([next(answers)], "mjpeg", "mjpeg").removesuffix(b"\xff\xd9") + end
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
             % len(picture)

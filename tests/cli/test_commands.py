@@ -32,6 +32,25 @@ def test_version_names_edged_and_its_parts(capsys: pytest.CaptureFixture[str]) -
     assert facts["paho-mqtt"]
 
 
+def test_the_version_is_an_option_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"edged {__version__}\n"
+
+
+def test_the_commands_are_there_without_docstrings() -> None:
+    left = subprocess.run(
+        [sys.executable, "-OO", "-m", "edged", "version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (left.returncode, left.stderr) == (0, "")
+    assert left.stdout.startswith(f"edged {__version__}\n")
+
+
 def test_help_explains_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sys
+from base64 import b64decode
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edged.cli import main
 from edged.evaluation import blessing
+from edged.imaging.picture import decode_jpeg
 from tests.evaluation.conftest import data, model
 
 __all__ = ["data", "model"]
@@ -59,8 +64,56 @@ def test_compare_tells_what_cannot_be_read_and_blesses_nothing(
 
     said = capsys.readouterr().out
     assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
-    assert "| FAILS | overall: unreadable <= 0 | 0.1429 |" in said
+    assert "- FAILS: overall: unreadable <= 0: 0.1429" in said
     assert not blessing.path_of(model).exists()
+
+
+def test_compare_without_a_gate_shows_both_and_blesses_nothing(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["models", "compare", str(model), str(model), "--data", str(data)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^\| measure +\| +NEW +\| +OLD +\|$", said, re.M)
+    assert said.endswith("\nWithout --gate nothing is judged or blessed.\n")
+    assert not blessing.path_of(model).exists()
+    (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    assert main(command) == 1
+
+
+def test_an_evaluation_and_a_comparison_fit_a_screen_of_80_columns(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.with_suffix(".txt").write_text("red\n" + "green, " * 30 + "\nblue\n")
+    (tmp_path / "gate.toml").write_text("[overall]\ntop1_min = 0.5\ntop1_drop_max = 0.01\n")
+    data.joinpath("green").rename(data / model.with_suffix(".txt").read_text().split("\n")[1])
+    evaluate = ["evaluate", str(model), "--data", str(data), "--slice", "brightness"]
+    compare = ["compare", str(model), str(model), "--data", str(data)]
+    gate = ["--gate", str(tmp_path / "gate.toml")]
+    for command in (evaluate, compare, [*compare, *gate]):
+        assert main(["models", *command]) == 0
+        # Names of files are whole.
+        said = capsys.readouterr().out.splitlines()
+        lines = [line for line in said if not line.startswith(("  - ", "Blessed: "))]
+        assert [line for line in lines if len(line) > 80] == []
+
+
+def test_a_report_shows_pictures_of_surely_wrong_answers_and_doubtful_labels(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    command = ["models", "evaluate", str(model), "--data", str(data), "--html", str(page)]
+    assert main(command) == 0
+    text = page.read_text()
+    shown = re.findall(
+        r'<img src="data:image/jpeg;base64,([^"]+)" alt=""><figcaption>(.*?)<br>', text
+    )
+    assert shown[0][1].startswith("red taken for blue (")
+    for encoded, _ in shown:
+        pixels = decode_jpeg(b64decode(encoded), "test")
+        assert np.abs(pixels.reshape(-1, 3).mean(0) - (0, 0, 255)).max() < 30
+    assert "red/<wbr>odd.png" in text
+    assert "img-src data:" in text
 
 
 def test_compare_blesses_where_the_gate_allows_what_cannot_be_read(
@@ -101,7 +154,7 @@ def test_without_jinja2_a_page_is_refused_before_anything_is_measured(
     options = ["--data", "/nowhere", "--html", str(tmp_path / "report.html")]
     assert main(["models", "evaluate", str(model), *options]) == 78
     said = capsys.readouterr().err
-    assert said == "edged: --html needs jinja2: pip install 'edged[report]'\n"
+    assert said == f"edged: --html needs jinja2: {sys.executable} -m pip install jinja2\n"
 
 
 @pytest.mark.parametrize(

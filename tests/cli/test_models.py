@@ -78,51 +78,56 @@ def test_list_shows_what_is_here_and_what_can_be_fetched(here: Path, said: Any) 
 
 @pytest.fixture
 def table(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, dict[str, str]]]:
-    """Runs ``edged models list`` for people: its cells by the model's name and the heading."""
+    """Runs ``edged models list`` for people: its cells by the model's name and the heading.
+
+    WHAT is what stands below.
+    """
 
     def run() -> dict[str, dict[str, str]]:
         assert main(["models", "list"]) == 0
-        heading, *lines = capsys.readouterr().out.splitlines()
-        starts = [match.start() for match in re.finditer(r"(?<=  )\S|^\S", heading)]
-        ends = [*starts[1:], None]
-        rows = [
-            {heading[a:b].strip(): line[a:b].strip() for a, b in zip(starts, ends, strict=True)}
-            for line in lines
-        ]
-        return {row["NAME"]: row for row in rows}
+        heading, *lines, _ = capsys.readouterr().out.splitlines()
+        assert all(len(line) <= 80 for line in (heading, *lines) if "    /" not in line)
+        rows: dict[str, dict[str, str]] = {}
+        for line in lines:
+            if line.startswith(" "):
+                row["WHAT"] += f" {line.strip()}"  # noqa: F821
+                continue
+            name, size, top1, checked, where = re.split(r"\s{2,}", line)
+            row = {"SIZE": size, "TOP-1": top1, "HASH": checked, "WHERE": where, "WHAT": ""}
+            rows[name] = row
+        assert heading.split() == ["NAME", *(key for key in row if key != "WHAT")]
+        return rows
 
     return run
 
 
 def test_list_for_people_says_of_each_what_one_chooses_by(here: Path, table: Any) -> None:
     rows = table()
-    assert set(rows) == {"edged-cifar10-int8"} | {model.name for model in catalog.load().model}
-    assert rows[PERSON] == {
-        "WHERE": "absent",
-        "NAME": PERSON,
-        "ALIAS": "person",
+    names = {" = ".join([*model.aliases, model.name]) for model in catalog.load().model}
+    assert set(rows) == {"edged-cifar10-int8"} | names
+    person = dict(rows[f"person = {PERSON}"])
+    assert catalog.load().meant("person").about in person.pop("WHAT")
+    assert person == {
         "SIZE": "0.3 MB",
+        "TOP-1": "85.9%",
         "HASH": "verified",
-        "LICENCE": "Apache-2.0",
-        "TOP-1": "85.9% of MLPerf Tiny's Visual Wake Words",
-        "FILE, OR WHAT IT IS": catalog.load().meant("person").about,
+        "WHERE": "to fetch",
     }
     bundled = rows["edged-cifar10-int8"]
-    assert (bundled["WHERE"], bundled["TOP-1"]) == ("here", "91.2% of CIFAR-10 test")
+    assert (bundled["WHERE"], bundled["TOP-1"]) == ("here", "91.2%")
+    assert "top-1 on CIFAR-10 test" in bundled["WHAT"]
     for model in catalog.load().model:
-        assert rows[model.name]["LICENCE"] == model.licence
-        assert (rows[model.name]["HASH"] == "unverified") == (not model.sha256)
-        assert (rows[model.name]["TOP-1"] == "not published") == (model.top1 is None)
+        row = rows[" = ".join([*model.aliases, model.name])]
+        assert model.licence in row["WHAT"]
+        assert (row["HASH"] == "unverified") == (not model.sha256)
+        assert (row["TOP-1"] == "-") == (model.top1 is None)
 
 
 def test_list_says_of_a_model_of_ones_own_what_it_cannot_know(here: Path, table: Any) -> None:
     colours(here / "mine.tflite")
     row = table()["mine"]
-    assert (row["WHERE"], row["HASH"], row["LICENCE"]) == ("here", "unverified", "-")
-    assert (row["TOP-1"], row["FILE, OR WHAT IT IS"]) == (
-        "not published",
-        str(here / "mine.tflite"),
-    )
+    assert (row["WHERE"], row["HASH"], row["TOP-1"]) == ("here", "unverified", "-")
+    assert row["WHAT"].strip() == str(here / "mine.tflite")
 
 
 def test_list_finds_a_file_that_is_not_what_the_catalog_says(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def test_the_daemon_runs_where_its_log_cannot_be_written(closed: str, tmp_path: 
         "kill $!; wait $!",
         tmp_path,
     )
-    assert "camera: demo" in out
+    assert "camera   demo\n" in out
     assert (status, said) == (0, "")
 
 
@@ -144,3 +145,11 @@ def test_a_socket_that_cannot_be_is_a_wrong_configuration(
 ) -> None:
     assert main(["check-config", "--set", f"control.socket=/run/{'x' * 108}"]) == 78
     assert "a socket's path has at most 107 bytes" in capsys.readouterr().err
+
+
+def test_a_snapshot_of_an_absent_camera_is_one_line_and_silences_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["snapshot", "--set", "camera.source=/nowhere/film.mp4"]) == 69
+    assert capsys.readouterr().err.startswith("edged: /nowhere/film.mp4: there is no such file")
+    assert logging.getLogger("edged.cameras").level == logging.NOTSET

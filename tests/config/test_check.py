@@ -9,6 +9,7 @@ import pytest
 from edged.config.load import load
 from edged.errors import ConfigError
 
+HOOK = "[[webhook]]\nname = 'a'\nurl = 'http://x/'\n"
 CAT = "[[rule]]\nname = 'cat'\nlabels = ['cat']\n"
 
 
@@ -30,6 +31,22 @@ def said(tmp_path: Path, text: str) -> list[str]:
         (
             "[camera]\nretry_min_s = 9\nretry_max_s = 2",
             "edged.toml:2: camera.retry_min_s = 9.0: expected at most camera.retry_max_s, which is",
+        ),
+        (
+            "[camera]\nsource = '0'",
+            "edged.toml:2: camera.source: neither an address nor a device, file or folder that",
+        ),
+        (
+            "[camera]\nkind = 'v4l2'\nsource = 'rtsp://user:secret@host/1'",
+            'edged.toml:2: camera.kind = "v4l2": camera.source is of another kind; expected "vid',
+        ),
+        (
+            "[camera]\nkind = 'video'\nsource = '/dev/video0'",
+            'camera.kind = "video": camera.source is of another kind; expected "v4l2", or no kind',
+        ),
+        (
+            "[camera]\nkind = 'demo'\nsource = 'pictures'",
+            'camera.kind = "demo": camera.source is set, and kind "demo" does not use it',
         ),
         (
             "[camera]\nkind = 'v4l2'\nfps = 0.01",
@@ -123,7 +140,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ('[mqtt]\nprefix = "a\\n"', 'mqtt.prefix = "a\\n": expected printable text'),
         (
             "[mqtt]\nusername = 'me'\nusername_file = 'f'",
-            'mqtt.username_file = "f": mqtt.username is set too; expected one of both',
+            "mqtt.username_file: mqtt.username is set too; expected one of both",
         ),
         ("[mqtt]\npassword_file = 'f'", "a password needs a user; set mqtt.username or"),
         (
@@ -134,6 +151,24 @@ def said(tmp_path: Path, text: str) -> list[str]:
             "[mqtt.tls]\nca_file = 'c'",
             "mqtt.tls.enabled = false: nothing would be encrypted although ca_file is set",
         ),
+        (
+            "[mqtt]\nfrigate_topic = 'edged/porch/command'",
+            'mqtt.frigate_topic = "edged/porch/command": the topics under mqtt.prefix are others',
+        ),
+        ("[mqtt]\nfrigate_topic = '/f'", 'mqtt.frigate_topic = "/f": expected a topic that does'),
+        (
+            "[mqtt.home_assistant]\nprefix = 'ha/'",
+            'mqtt.home_assistant.prefix = "ha/": expected a topic that does not begin',
+        ),
+        (
+            HOOK + "retry_min_s = 9\nretry_max_s = 2",
+            'webhook[0].retry_min_s = 9.0 (webhook "a"): expected at most its retry_max_s, which',
+        ),
+        (
+            HOOK + "ca_file = 'c'",
+            'edged.toml:3: webhook[0].url (webhook "a"): nothing would be encrypted',
+        ),
+        (HOOK + HOOK, 'webhook[1].name = "a" (webhook "a"): another webhook has this name already'),
     ],
 )  # fmt: skip
 def test_a_misfit_is_told_where_it_is_written(tmp_path: Path, text: str, line: str) -> None:
@@ -184,3 +219,36 @@ def test_an_input_asks_for_what_an_input_may(tmp_path: Path) -> None:
         'edged.toml:4: input[0].action = "snapshoot" (input "door"): expected one of "snapshot", '
         '"pause", "resume", "wake"; did you mean snapshot?'
     ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "example.org/s3cret",
+        "ftp://example.org/s3cret",
+        "https:///s3cret",
+        "https://me:s3cret@example.org/",
+        "https://example.org:70000/s3cret",
+        "https://example.org:0/s3cret",
+        "https://example.org/s3cret#part",
+        "https://example.org/s3cret with spaces",
+        "https://example.org/s3cr\u00e9t",
+        "https://[::1/s3cret",
+    ],
+)
+def test_an_address_that_nothing_can_be_posted_to_is_refused_and_not_repeated(
+    tmp_path: Path, url: str
+) -> None:
+    (told,) = said(tmp_path, f'[[webhook]]\nname = "a"\nurl = "{url}"')
+    assert 'webhook[0].url (webhook "a"): expected an address such as https://' in told
+    assert "s3cr" not in told
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1", "https://example.org:8443/a?b=c", "http://[::1]:8080/", "HTTP://x/"]
+)
+def test_an_address_that_can_be_posted_to_is_right(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "edged.toml"
+    path.write_text(f'[[webhook]]\nname = "a"\nurl = "{url}"')
+    assert load(path).webhook[0].url == url

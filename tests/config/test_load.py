@@ -83,7 +83,7 @@ port = 70000
         "lost_after_s, frozen_s, retry_min_s, retry_max_s",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
         '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
-        'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts, at least 1; '
+        'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts; '
         'did you mean ["cat"]?',
         "edged.toml:10: mqtt.port = 70000: expected a whole number from 0 to 65535",
     ]
@@ -108,15 +108,16 @@ port = 70000
         ("[mqtt]\nprefix = 'a/+'", "expected a topic without + and #"),
         ("[mqtt]\nhots = 'x'", 'mqtt.hots: unknown key; did you mean host?'),
         ("[camera]\nport = 1", "camera.port: unknown key; port belongs to [mqtt]; allowed"),
-        ("enter = 0.5", "enter: unknown key; enter belongs to [decide] and [[rule]]"),
+        ("enter = 0.5", "enter: unknown key; enter belongs to [decide] or [[rule]]"),
         ("cert_file = 'x'", "unknown key; cert_file belongs to [mqtt.tls]"),
         ("[mqt]\nhost = 'x'", 'mqt: unknown key; did you mean mqtt?'),
         ("camera = 3", "camera: expected a table: write [camera]"),
         ("[[camera]]", "camera: expected a table: write [camera]"),
         ("[rule]\nname = 'x'", "expected an array of tables: write [[rule]]"),
         ("rule = [1]", "rule[0]: expected a table: write [[rule]]"),
-        ("[[rule]]\nname = 'x'", 'rule[0].labels (rule "x"): missing; expected a list of texts'),
-        ("[[rule]]\nname = 'x'\nlabels = []", "expected a list of texts, at least 1"),
+        ("[[rule]]\nname = 'x'", 'rule[0].labels = [] (rule "x"): expected at least one'),
+        ("[[rule]]\nname = 'x'\nlabels = []", "expected at least one label here, or a word"),
+        ("[[rule]]\nname = 'x'\nmatch = [' ']", "rule[0].match[0] = \" \""),
         ("[[rule]]\nname = 'x'\nlabels = ['a', 1]", 'rule[0].labels[1] = 1 (rule "x"): expected'),
         ("[[output]]\nname = 'x'\npin = true", 'output[0].pin = true (output "x"): expected a'),
         ("[[output]]\nname = 'x'\npin = 1\non_exit = 'of'", 'from 0 to 1; did you mean "off"'),
@@ -280,14 +281,14 @@ def test_a_value_needs_no_quotes_where_the_option_is_text() -> None:
             "model.delegate_options.device=2",
             "decide.nothing=['a', 'b']",
         ],
-        {"EDGED_MQTT__USERNAME": "true", "EDGED_CAMERA__SOURCE": "x\ny = 1"},
+        {"EDGED_MQTT__USERNAME": "true", "EDGED_GPIO__CHIP": "x\ny = 1"},
     )
     assert config.device == "1"
     assert config.mqtt.protocol == "5"
     assert config.mqtt.host == "quoted"
     assert config.mqtt.client_id == ""
     assert config.mqtt.username == "true"
-    assert config.camera.source == "x\ny = 1"
+    assert config.gpio.chip == "x\ny = 1"
     assert config.model.delegate_options == {"device": "2"}
     assert config.decide.nothing == ["a", "b"]
 
@@ -342,13 +343,25 @@ def test_a_wrong_override_is_named_as_it_was_given(refused: Refused) -> None:
 
 
 def test_a_file_name_that_is_no_utf8_is_taken_from_outside() -> None:
-    config = load(None, ["model.labels=/a/\udce9.txt"], {"EDGED_CAMERA__SOURCE": "/a/\udce9"})
-    assert (config.model.labels, config.camera.source) == ("/a/\udce9.txt", "/a/\udce9")
+    config = load(None, ["model.labels=/a/\udce9.txt"], {"EDGED_CAMERA__SOURCE": "/a/\udce9.mp4"})
+    assert (config.model.labels, config.camera.source) == ("/a/\udce9.txt", "/a/\udce9.mp4")
 
 
 def test_an_environment_that_is_not_text_is_refused(refused: Refused) -> None:
     (line,) = refused("", (), {"EDGED_MQTT__HOST": "\udcff"})
     assert line.encode().endswith(b"expected text in UTF-8 without NUL characters")
+
+
+def test_the_kind_of_a_camera_follows_from_its_source(
+    written: Callable[[str | bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir("/")
+    path = written('[camera]\nsource = "pictures"')
+    camera = load(path).camera
+    assert (camera.kind, camera.source) == ("directory", str(tmp_path / "pictures"))
+    assert load(path, ["camera.source=/dev/video3"]).camera.kind == "v4l2"
+    assert load(path, ["camera.source="]).camera.kind == "auto"
 
 
 def test_file_names_start_at_the_file_that_says_them(

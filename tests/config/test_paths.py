@@ -63,3 +63,14 @@ def test_home_is_expanded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     file.write_text('[model]\npath = "~/m.tflite"\n')
     assert load(file).model.path == "/home/somebody/m.tflite"
+
+
+def test_the_files_of_a_webhook_start_where_it_is_written(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    file.write_text("[[webhook]]\nname = 'a'\nurl = 'https://x/'\nsecret_file = 's'\nca_file = 'c'")
+    hook = load(file, ["webhook.a.ca_file=c"]).webhook[0]
+    assert hook.secret_file == str(file.parent / "s")
+    assert hook.ca_file == str(tmp_path / "here" / "c")

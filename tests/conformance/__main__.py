@@ -19,7 +19,7 @@ from pathlib import Path
 from edged.cli.bench import machine_name
 from tests.conformance import compare, models, pictures, report
 from tests.conformance.child import PACKAGES, Job, Way
-from tests.conformance.compare import Case
+from tests.conformance.compare import Answers, Case
 from tests.conformance.models import ROOT, CasesError, Model
 from tests.conftest import SHARED_DATA
 
@@ -110,7 +110,7 @@ def _probe(pythons: dict[str, Path], folder: Path) -> None:
         way = Way(runtime=runtime, xnnpack=True, fit="stretch")
         paths = [str(folder / "probe.png")]
         job = Job(model=str(models.BUNDLED), told={}, ways=[way], pictures=paths)
-        for side in ("edged", "reference"):
+        for side in compare.SIDES:
             [answer] = compare.run(python, side, job)
             if "refused" in answer:
                 raise CasesError(
@@ -145,7 +145,7 @@ def _pictures(own: Path | None, folder: Path, seed: int) -> tuple[list[Path], st
 
 
 def _cases(model: Model, every_picture: list[Path], pythons: dict[str, Path]) -> list[Case]:
-    cases = []
+    both = []
     for runtime, python in pythons.items():
         kernels = (True, False) if runtime == "litert" else (True,)
         ways = [
@@ -155,9 +155,9 @@ def _cases(model: Model, every_picture: list[Path], pythons: dict[str, Path]) ->
         ]
         names = [str(path.absolute()) for path in every_picture]
         job = Job(model=str(model.path.absolute()), told=model.told, ways=ways, pictures=names)
-        edged = compare.run(python, "edged", job)
-        cases += compare.compare(model, job, edged, compare.run(python, "reference", job))
-    return cases
+        edged, reference = (compare.run(python, side, job) for side in compare.SIDES)
+        both.append(Answers(job, edged, reference))
+    return compare.compare(model, both)
 
 
 def _without(case: Case, folders: Sequence[Path]) -> Case:

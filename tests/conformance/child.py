@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 MEMORY_BYTES = 4 << 30
-DISTURBED = 2
-"""So many copies of a picture, each with values that are moved by one level at most."""
+DISTURBED = 4
+"""So many copies of a picture for each way to run a model, with values moved by a level at most."""
 
 PICTURES_KEPT = 256
 """For the next way to run the model."""
@@ -50,18 +50,20 @@ class Answer(TypedDict, total=False):
     """Of the way and the picture with these numbers; without a picture, of the whole way.
 
     ``moved`` is how far the reference's own scores move when the input does by a level, or when
-    the decoder reduces the picture first. ``refused`` is one line.
+    the decoder reduces the picture first; ``step`` how far with a step of a quantised output.
+    ``refused`` is one line.
     """
 
     way: int
     picture: int
     scores: list[float]
     moved: float
+    step: float
     refused: str
 
 
-Classify = Callable[[Path], tuple[npt.NDArray[Any], float]]
-"""Scores of a picture, and how far they move."""
+Classify = Callable[[Path], Answer]
+"""Scores of a picture, and of the reference how far they move."""
 
 
 @lru_cache(PICTURES_KEPT)
@@ -90,11 +92,11 @@ def edged(job: Job, way: Way) -> Classify:
         "crop" if way["fit"] == "crop" else "stretch",
     )
 
-    def classify(path: Path) -> tuple[npt.NDArray[Any], float]:
+    def classify(path: Path) -> Answer:
         prediction = classifier.classify(edged_reads(path, classifier.input_px))
         if not prediction.finite:
             raise ModelError("its output is not finite")
-        return prediction.scores, 0.0
+        return {"scores": listed(prediction.scores)}
 
     return classify
 
@@ -106,16 +108,22 @@ def reference(job: Job, way: Way) -> Classify:
     model = Reference(Path(job["model"]), job["told"], MODULES[way["runtime"]], way["xnnpack"])
     size_px = (model.height_px, model.width_px)
 
-    def classify(path: Path) -> tuple[npt.NDArray[Any], float]:
+    # The other kernels move other copies of a picture.
+    number = job["ways"].index(way)
+
+    def classify(path: Path) -> Answer:
         pixels = resized(pillow_reads(path), *size_px, way["fit"])
         scores = model.classify(pixels)
         # Pillow's own Image.thumbnail has JPEG reduced to twice the size wanted.
         reduced = resized(pillow_reads(path, 2 * max(size_px)), *size_px, way["fit"])
         others = [] if np.array_equal(reduced, pixels) else [reduced]
-        for seed in range(DISTURBED):
-            levels = np.random.default_rng(seed).integers(-1, 2, pixels.shape)
+        # Moved one by one, the colours of a pixel would hardly move the luma of a grey model.
+        shape = (*pixels.shape[:2], model.channels)
+        for copy in range(DISTURBED):
+            levels = np.random.default_rng([number, copy]).integers(-1, 2, shape)
             others.append((pixels + levels).clip(0, 255).astype(np.uint8))
-        return scores, max(float(abs(model.classify(other) - scores).max()) for other in others)
+        moved = max(float(abs(model.classify(other) - scores).max()) for other in others)
+        return {"scores": listed(scores), "moved": moved, "step": model.step(scores)}
 
     return classify
 
@@ -129,12 +137,14 @@ def answers(side: Callable[[Job, Way], Classify], job: Job) -> Iterator[Answer]:
             continue
         for place, picture in enumerate(job["pictures"]):
             try:
-                scores, moved = classify(Path(picture))
+                answer = classify(Path(picture))
             except Exception as error:
-                yield {"way": number, "picture": place, "refused": one_line(error)}
-            else:
-                listed = [float(score) for score in scores]
-                yield {"way": number, "picture": place, "scores": listed, "moved": moved}
+                answer = {"refused": one_line(error)}
+            yield {"way": number, "picture": place, **answer}
+
+
+def listed(scores: npt.NDArray[Any]) -> list[float]:
+    return [float(score) for score in scores]
 
 
 def one_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import statistics
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -21,11 +22,15 @@ Verdict: TypeAlias = Literal[
     "agrees", "disagrees", "refused by both", "refused by edged", "refused by reference"
 ]
 
-STEP = 1 / 128
-"""The least difference that counts: two steps of a quantised score. Float scores have it as well,
-so that the last bit of a picture is no matter."""
+SIDES: tuple[Side, Side] = ("edged", "reference")
 
-TIMES_MOVED = 6.0
+STEP = 1 / 256
+"""The least tolerance, also of float scores: a step of a quantised probability."""
+
+ROUNDING = 1e-6
+"""Of scores in 32 bits, beside the reference's of 64."""
+
+TIMES_MOVED = 3.0
 """So many times as far as the reference's own scores may edged's be from them."""
 
 CASE_S = 2.0
@@ -92,42 +97,50 @@ def _missing(answers: Iterable[Answer], job: Job, end: str) -> Iterator[Answer]:
                     yield {"way": way, "picture": picture, "refused": end}
 
 
-def compare(
-    model: Model, job: Job, edged: Sequence[Answer], reference: Sequence[Answer]
-) -> list[Case]:
-    """A case for each way and picture of `job`."""
-    ours, theirs = _by_case(edged, job), _by_case(reference, job)
-    moves = [answer["moved"] for answer in theirs.values() if "scores" in answer]
-    usual = statistics.median(moves) if moves else 0.0
-    name = model.path.stem
+class Answers(NamedTuple):
+    """What both sides said to a job."""
+
+    job: Job
+    edged: Sequence[Answer]
+    reference: Sequence[Answer]
+
+
+def compare(model: Model, of_model: Sequence[Answers]) -> list[Case]:
+    """A case for each way and picture of all jobs."""
+    moves: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for job, _, reference in of_model:
+        for (number, picture), answer in _by_case(reference, job).items():
+            if "scores" in answer:
+                same = (job["ways"][number]["fit"], job["pictures"][picture])
+                moves[same] = max(moves[same], answer["moved"])
+    usual = statistics.median(moves.values()) if moves else 0.0
     cases = []
-    for (way, picture), our in ours.items():
-        their = theirs[way, picture]
-        where = (name, job["ways"][way], Path(job["pictures"][picture]).name)
-        said = (our.get("refused", ""), their.get("refused", ""))
-        if all(said):
-            cases.append(Case(*where, "refused by both", said=said))
-        elif any(said):
-            side: Verdict = "refused by edged" if said[0] else "refused by reference"
-            cases.append(Case(*where, side, said=said))
-        else:
-            tolerance = STEP + TIMES_MOVED * max(their["moved"], usual)
-            cases.append(_scored(where, our["scores"], their["scores"], tolerance))
+    for job, edged, reference in of_model:
+        ours, theirs = _by_case(edged, job), _by_case(reference, job)
+        for (number, picture), our in ours.items():
+            way, path = job["ways"][number], job["pictures"][picture]
+            where = (model.path.stem, way, Path(path).name)
+            moved = max(moves[way["fit"], path], usual)
+            cases.append(_case(where, our, theirs[number, picture], moved))
     return cases
 
 
-def _scored(
-    where: tuple[str, Way, str], ours: list[float], theirs: list[float], tolerance: float
-) -> Case:
+def _case(where: tuple[str, Way, str], our: Answer, their: Answer, moved: float) -> Case:
+    said = (our.get("refused", ""), their.get("refused", ""))
+    if all(said):
+        return Case(*where, "refused by both", said=said)
+    if any(said):
+        return Case(*where, "refused by edged" if said[0] else "refused by reference", said=said)
+    ours, theirs = our["scores"], their["scores"]
+    tolerance = max(STEP, their["step"]) + ROUNDING + TIMES_MOVED * moved
     if len(ours) != len(theirs):
         said = (f"{len(ours)} scores", f"{len(theirs)} scores")
         return Case(*where, "disagrees", 1.0, tolerance, said=said)
     difference = float(np.abs(np.subtract(ours, theirs)).max())
     tops = (int(np.argmax(ours)), int(np.argmax(theirs)))
-    # Classes that the reference has so near to one another have no order.
-    tie = theirs[tops[1]] - theirs[tops[0]] <= tolerance
-    agrees = tie and difference <= tolerance
-    return Case(*where, "agrees" if agrees else "disagrees", difference, tolerance, tops)
+    # Two best classes that differ are then a tie: one side has them within the tolerance.
+    verdict: Verdict = "agrees" if difference <= tolerance else "disagrees"
+    return Case(*where, verdict, difference, tolerance, tops)
 
 
 def _by_case(answers: Sequence[Answer], job: Job) -> dict[tuple[int, int], Answer]:

@@ -82,6 +82,7 @@ class Reference:
             raise ValueError(f"no list of scores: {[o['shape'].tolist() for o in outputs]}")
         self.height_px, self.width_px = shape[1:3]
         self.input, self.output = inputs[0], max(lists, key=self._looks_like_scores)
+        self.logits = self._are_logits()
 
     def _looks_like_scores(self, output: dict[str, Any]) -> tuple[bool, bool]:
         return "scores" in output["name"].lower(), output["shape"][-1] == self.labels
@@ -128,26 +129,37 @@ class Reference:
 
     def scores(self, values: Array) -> Array:
         """Probabilities of the output's `values`; of a single one, that of the last label."""
-        told = self.told.get("scores", "auto")
-        if told == "auto":
-            logits = facts.last_operator(self.model, self.output["index"]) not in (
-                "SOFTMAX",
-                "LOGISTIC",
-            )
-            scale, zero_point = self.output["quantization"]
-            lowest = scale and np.iinfo(self.output["dtype"]).min
-            logits = logits and (scale, zero_point) != (1 / 256, lowest)
-        else:
-            logits = told == "logits"
-        if logits:
+        if self.logits and len(values) == 1:
+            values = 1 / (1 + np.exp(-values))
+        elif self.logits:
             exponents = np.exp(values - values.max())
-            values = 1 / (1 + np.exp(-values)) if len(values) == 1 else exponents / exponents.sum()
+            values = exponents / exponents.sum()
         if len(values) == 1 and self.labels == 2:
             values = np.array([1 - values[0], values[0]])
         if not np.isfinite(values).all():
             raise ValueError("scores are not finite")
         bounded: Array = values.clip(0, 1)
         return bounded
+
+    def step(self, scores: Array) -> float:
+        """How far one of `scores` moves with one step of a quantised output; 0 of a float one."""
+        scale = float(self.output["quantization"][0])
+        if not self.logits:
+            return scale
+        # A logit that is greater by `scale` has its odds multiplied so.
+        odds = scores * np.exp([[scale], [-scale]])
+        return float(abs(odds / (1 - scores + odds) - scores).max())
+
+    def _are_logits(self) -> bool:
+        told: str = self.told.get("scores", "auto")
+        if told != "auto":
+            return told == "logits"
+        scale, zero_point = self.output["quantization"]
+        lowest = scale and np.iinfo(self.output["dtype"]).min
+        if (scale, zero_point) == (1 / 256, lowest):
+            return False
+        last = facts.last_operator(self.model, self.output["index"])
+        return last not in ("SOFTMAX", "LOGISTIC")
 
 
 if __name__ == "__main__":

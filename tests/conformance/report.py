@@ -6,7 +6,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from tests.conformance.child import Way
+from tests.conformance.child import DISTURBED, Way
 from tests.conformance.compare import STEP, TIMES_MOVED, Case
 
 MOST_LISTED = 5
@@ -17,25 +17,30 @@ HEAD = """# Does edged read models and pictures as others do?
 Written by `make conformance`. Every model answers every picture twice: through edged, as
 `edged classify` does, and through a [reference](../../tests/conformance/reference.py) of Pillow and
 a bare interpreter, which shares no code with edged. Both use the same runtime; the picture is
-stretched to the input or cropped to its aspect. {material}
+stretched to the input or cropped to its aspect.
+
+{material}
 
 Versions: {versions}. Machine: {machine}.{absent}
 
 """
 
 TOLERANCE = f"""
-A case agrees if no score differs by more than its tolerance and the best class is the same. Where
-the reference has edged's best class no farther than the tolerance behind its own, it is a tie and
-agrees as well.
+A case agrees if no score differs by more than its tolerance. Where the best class is another one
+then, it is a tie: one of the sides has both classes no farther apart than the tolerance.
 
 Why there is a tolerance: a resize may round a pixel to the level above or below, and edged has
 libjpeg reduce a large JPEG first, as Pillow's `thumbnail` does. A network may answer such a small
 change with a large one, a quantised network more than others, and only it can say how large. So the
-reference also answers copies of each input whose values are moved by -1, 0 or 1 by chance, and the
-picture as Pillow's own decoder reduces it. The tolerance is {TIMES_MOVED:g} times the farthest that
-any of its scores moves then, on this picture or, where that is more, on half of the model's
-pictures; and two steps of a quantised score, 1/{1 / STEP:g}. "Of tolerance" is the greatest part of
-its tolerance that a case uses up.
+reference also answers the picture as Pillow's own decoder reduces it, and copies of each input
+whose values are moved by -1, 0 or 1 by chance, {DISTURBED} for each way to run the model. \
+The tolerance
+is one step of a quantised output, {STEP:.4f} at least, and {TIMES_MOVED:g} times \
+the farthest that any score
+moves then, on this picture or, where that is more, on half of the model's pictures; \
+{TIMES_MOVED:g} times,
+as a few copies do not find the farthest. "Of tolerance" is the greatest part of its tolerance that
+a case uses up.
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance import child, models, pictures
 from tests.conformance.child import Job, Way
-from tests.conformance.compare import Case, compare
+from tests.conformance.compare import Answers, Case, compare
 from tests.conformance.models import Model
 from tests.conftest import SHARED_DATA
 
@@ -49,7 +49,7 @@ def answered(model: Model, paths: list[Path]) -> list[Case]:
     ways = [Way(runtime="litert", xnnpack=True, fit=fit) for fit in model.fits]
     job = Job(model=str(model.path), told=model.told, ways=ways, pictures=list(map(str, paths)))
     edged, reference = (list(child.answers(side, job)) for side in (child.edged, child.reference))
-    return compare(model, job, edged, reference)
+    return compare(model, [Answers(job, edged, reference)])
 
 
 def few(paths: list[Path]) -> list[Path]:
@@ -86,7 +86,11 @@ def test_pictures_that_are_read_wrongly_elsewhere_are_seen_the_same(
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_published_model_says_the_same_of_photographs(shared_data: Path, name: str) -> None:
+def test_a_published_model_says_the_same_of_photographs(
+    shared_data: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of one runtime there are fewer copies.
+    monkeypatch.setattr(child, "DISTURBED", 8)
     model = next(m for m in models.shared(shared_data) if m.path.stem == name)
     cases = answered(model, few(pictures.shared(shared_data, 0)))
     assert [case for case in cases if case.verdict != "agrees"] == []
@@ -108,5 +112,5 @@ def test_the_comparison_notices_a_picture_that_is_cut_instead_of_stretched(
     ]
     edged = list(child.answers(child.edged, jobs[0]))
     reference = list(child.answers(child.reference, jobs[1]))
-    cases = compare(model, jobs[0], edged, reference)
+    cases = compare(model, [Answers(jobs[0], edged, reference)])
     assert {case.verdict for case in cases} == {"disagrees"}

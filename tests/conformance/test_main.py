@@ -50,7 +50,7 @@ def test_ones_own_models_and_pictures_are_told_of_on_the_terminal(
 def test_a_disagreement_is_listed_and_makes_the_exit_status_1(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "STEP", -1.0)
+    monkeypatch.setattr(compare, "TIMES_MOVED", -1e9)
     assert run(own) == 1
     assert "| colours | litert, crop | a.png | class " in capsys.readouterr().out
 

@@ -111,6 +111,15 @@ def test_one_value_is_the_logit_of_the_last_label(
     assert model.scores(np.array([np.log(3)])) == pytest.approx(shares)
 
 
+def test_a_step_of_a_quantised_logit_moves_a_score_by_what_the_softmax_makes_of_it(
+    tmp_path: Path,
+) -> None:
+    path = builder.colours(tmp_path / "m.tflite", "int8", softmax=False, quantised=(0.5, 0))
+    model = Reference(path, {}, LITERT, xnnpack=True)
+    before, after = (model.scores(np.array([logit, 0.0, -1.0])) for logit in (0.5, 0.0))
+    assert model.step(before) == pytest.approx(abs(after - before).max())
+
+
 def test_a_picture_is_upright_before_it_is_cropped_to_the_middle(tmp_path: Path) -> None:
     pixels = np.zeros((20, 60, 3), np.uint8)
     pixels[:, 20:40] = 200

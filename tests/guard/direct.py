@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 
 from edged.config.schema import GpioConfig, InputConfig, OutputConfig
 from edged.core import OutputState
@@ -78,6 +80,27 @@ def opened_port(
     with GpioPort(gpio, outputs, inputs, mailbox, start, clock) as port:
         port.begin(tell)
         yield port
+
+
+def started_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards that a daemon starts run in this process, where a test has fake chips."""
+    spawn = os.posix_spawn
+
+    def start(
+        path: str, words: Sequence[str], environment: Any, *, file_actions: Any, **_: Any
+    ) -> int:
+        del path, words
+        connection = socket.socket(fileno=os.dup(file_actions[0][1]))
+
+        def run() -> None:
+            with connection:
+                Guard(connection).run()
+
+        threading.Thread(target=run, daemon=True).start()
+        # What is waited for at the end.
+        return spawn("/bin/true", ["true"], environment)
+
+    monkeypatch.setattr(os, "posix_spawn", start)
 
 
 def guard_of(port: GpioPort) -> DirectGuard:

@@ -6,6 +6,8 @@ import io
 import logging
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import picture as module
 from edged.imaging import turbojpeg
-from edged.imaging.picture import FORMATS, KINDS, decode_picture, read_picture
+from edged.imaging.folder import KINDS
+from edged.imaging.picture import FORMATS, decode_picture, read_picture
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
 
@@ -230,3 +233,21 @@ def test_a_large_file_is_read_piece_by_piece(
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 100)
 
     assert (read_picture(path) == noise()).all()
+
+
+def test_threads_that_decode_at_once_leave_the_filters_of_warnings_as_they_were() -> None:
+    before = list(warnings.filters)
+    data = encoded("PNG")
+    together = threading.Barrier(4, timeout=60)
+
+    def decode_some() -> None:
+        together.wait()
+        for _ in range(50):
+            decode_picture(data, "test")
+
+    threads = [threading.Thread(target=decode_some) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before

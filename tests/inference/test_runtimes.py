@@ -58,8 +58,8 @@ def test_the_first_installed_runtime_is_taken_and_tells_its_version() -> None:
     ("name", "install"),
     [
         ("litert", "pip install ai-edge-litert"),
-        ("tflite", "edged[tflite-runtime]"),
-        ("tensorflow", "edged[tensorflow]"),
+        ("tflite", "-m pip install tflite-runtime==2.14.0"),
+        ("tensorflow", "-m pip install tensorflow"),
     ],
 )
 def test_a_runtime_that_is_not_installed_names_what_to_install(

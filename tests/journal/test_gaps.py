@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edged.journal.gaps import Losses, with_gaps
+from edged.journal.gaps import Losses, gap, with_gaps
 from edged.messages.message import Moment
 from tests.journal.made import entries
 
@@ -41,3 +41,9 @@ def test_gaps_stand_before_between_and_behind() -> None:
 
 def test_nothing_new_is_nothing() -> None:
     assert spans(5, 5) == ([], 5)
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_gap_says_whether_its_time_is_known(synced: bool) -> None:
+    told = json.loads(gap(1, 2, "full", Moment("porch", 1.0, 0.0, synced)))
+    assert told["time_synced"] is synced

@@ -81,6 +81,14 @@ def test_the_json_tells_number_and_identity(path: Path, monkeypatch: pytest.Monk
     journal.close()
 
 
+def test_no_events_take_no_number(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    assert journal.record([]) == ()
+    assert record(journal) == [1]
+    journal.close()
+
+
 def test_after_a_clean_end_numbers_go_on_without_a_gap(path: Path) -> None:
     first = threadless(path)
     first.sync()
@@ -792,6 +800,14 @@ def test_what_was_ended_is_not_left_open(path: Path) -> None:
     journal.record([event(rule="cat"), event(rule="cat", active=False)])
     journal.close()
     assert held(path) == []
+
+
+def test_nobody_hears_of_nothing_left_open(path: Path) -> None:
+    told: list[Sequence[str]] = []
+    journal = Journal("porch", JournalConfig(path=str(path)), left_open=told.append)
+    journal.sync()
+    journal.close()
+    assert told == []
 
 
 def test_a_rule_is_left_open_though_its_event_left_long_ago(path: Path) -> None:

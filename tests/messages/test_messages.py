@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import Raw
 
 from edged import build
 from edged.cli import main
@@ -24,8 +25,9 @@ from edged.core import Frame, OutputState
 from edged.evaluation.dataset import open_dataset
 from edged.evaluation.quantization import Quantization, Source, quantize
 from edged.imaging.picture import read_picture
-from edged.messages import device, events, results, schemas
+from edged.messages import cloudevents, device, events, results, schemas
 from edged.messages.events import GapMessage
+from edged.messages.frigate import Tracker
 from edged.messages.message import Document, Moment, encoded
 from edged.messages.results import PictureMessage, milliseconds, ranked
 from edged.messages.schemas.__main__ import NAMES, SAID, generate
@@ -43,7 +45,9 @@ MODEL = "edged-cifar10-int8"
 TYPED: dict[str, str] = {
     "version": "version",
     "bench": "bench --warmup 1 --runs 2",
+    "found": "search --least 0 red {0}/data --model {0}/colours.tflite --no-index",
     "listed": "models list",
+    "label": "models labels {0}/colours.tflite --picture {0}/data/red/1.png",
     "model": f"models info {MODEL}",
     "fetched": "models fetch mobilenet_v1_0.25_128_quant --dir {0} --from {0}",
     "verified": f"models verify {MODEL}",
@@ -90,13 +94,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make
 
 
-def reported() -> dict[str, Document]:
+def reported() -> dict[str, Document | Raw]:
     """What the daemon says."""
     seen = result()
     return {
         "state": results.state(seen, AT),
         "event": events.event(event(), AT),
         "gap": GapMessage(device="porch", time=AT.time, first=3, last=5, reason="full"),
+        "cloudevent": Raw(cloudevents.structured(events.event(event(), AT).json(), "/edged/porch")),
+        "frigate": Raw(Tracker().follow(events.event(event(), AT).json()) or b""),
         "classification": results.classification(seen, 3, AT),
         "picture": PictureMessage(
             path="cat.jpg",
@@ -106,6 +112,7 @@ def reported() -> dict[str, Document]:
         ),
         "health": device.health(health(), AT, messages_dropped=2),
         "output": device.output(OutputState("lamp", 1.0, AT.now_s), AT),
+        "thresholds": device.thresholds({"cat": {"enter": 0.6, "exit": 0.4}}, AT),
         "reply": Reply(result=seen).message(AT, "snapshot", 3),
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -40,9 +41,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="a module, as a pattern")
     parser.add_argument("--changed", action="store_true", help="what differs from the main branch")
+    parser.add_argument("--rooms", type=int, help="of so many rooms, by chance")
     parser.add_argument("--sample", type=int, help="so many mutants, by chance")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--limit-s", type=float, default=1e9, help="begin no trial after this time")
+    parser.add_argument("--seed", default="", help="of the chance; the commit where none is given")
+    parser.add_argument("--limit-s", type=float, default=1e9, help="try mutants for this long")
     parser.add_argument("--again", action="store_true", help="not what the last run has killed")
     parser.add_argument(
         "--jobs", type=int, default=2 * (os.cpu_count() or 1), help="trials at once"
@@ -59,6 +61,9 @@ def main() -> int:
         if not modules:
             print("nothing that faults are put into has changed")
             return 0
+    chance = random.Random(asked.seed or _git("rev-parse", "HEAD"))  # noqa: S311
+    if asked.rooms is not None:
+        modules = _in_some_rooms(modules, asked.rooms, chance)
     tests = sorted({t for room in modules.values() for t in room["tests"]})
     last = json.loads(LAST_RUN.read_text()) if LAST_RUN.exists() else {}
     with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
@@ -73,17 +78,17 @@ def main() -> int:
         total = len(found)
         if asked.sample is not None:
             size = min(asked.sample, len(found))
-            found = random.Random(asked.seed).sample(found, size)  # noqa: S311
+            found = chance.sample(found, size)
         remembered = last if asked.again else {}
         known = {
             t.mutant: v for t in found if (v := remembered.get(t.mutant.source)) in report.DEAD
         }
         print(f"{len(found)} mutants of {len(modules)} modules, {len(known)} known to be killed")
-        give_up_s = began_s + asked.limit_s
-        verdicts = known | _judged([t for t in found if t.mutant not in known], trees, give_up_s)
+        unknown = [t for t in found if t.mutant not in known]
+        verdicts = known | _judged(unknown, trees, asked.limit_s)
     LAST_RUN.parent.mkdir(exist_ok=True)
     LAST_RUN.write_text(json.dumps(last | {m.source: v for m, v in verdicts.items()}))
-    partly = asked.only or asked.changed
+    partly = asked.only or asked.changed or asked.rooms
     took = f"{(time.monotonic() - began_s) / 60:.0f} minutes, {asked.jobs} trials at once"
     if known:
         took = "those that an earlier run has killed were not tried again"
@@ -92,6 +97,20 @@ def main() -> int:
 
 def _matching(pattern: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
+
+
+def _in_some_rooms(modules: dict[str, Any], count: int, chance: random.Random) -> dict[str, Any]:
+    """The modules of `count` rooms; a room is as likely as it has lines."""
+    left = dict(modules)
+    chosen: dict[str, Any] = {}
+    while left and count:
+        lines = [len((ROOT / module).read_text().splitlines()) for module in left]
+        [drawn] = chance.choices(list(left), weights=lines)
+        room = left[drawn]
+        chosen |= {m: r for m, r in left.items() if r is room}
+        left = {m: r for m, r in left.items() if r is not room}
+        count -= 1
+    return chosen
 
 
 def _git(*words: str) -> str:
@@ -146,7 +165,8 @@ def _trials(module: str, touched: dict[str, Any]) -> Iterable[Trial]:
         yield Trial(mutant, {test: touched["seconds"][test] for test in tests})
 
 
-def _judged(trials: list[Trial], trees: list[Path], give_up_s: float) -> dict[Mutant, str]:
+def _judged(trials: list[Trial], trees: list[Path], limit_s: float) -> dict[Mutant, str]:
+    """The verdicts; no trial begins later than `limit_s` after the first one could."""
     verdicts = {trial.mutant: UNTOUCHED for trial in trials if not trial.tests}
     waiting = [trial for trial in trials if trial.tests]
     every = {test: s for trial in waiting for test, s in trial.tests.items()}
@@ -158,6 +178,7 @@ def _judged(trials: list[Trial], trees: list[Path], give_up_s: float) -> dict[Mu
     for worker in workers:
         worker.start()
     sound = 0
+    give_up_s = math.inf
     try:
         # Each worker says None when its tests have passed without a mutant: before, and after.
         while sound < 2 * len(workers):
@@ -166,6 +187,8 @@ def _judged(trials: list[Trial], trees: list[Path], give_up_s: float) -> dict[Mu
                 raise SystemExit(f"no verdict would mean anything: {verdict}")
             if verdict is None:
                 sound += 1
+                if sound == 1:
+                    give_up_s = time.monotonic() + limit_s
             else:
                 verdicts[verdict[0]] = verdict[1]
                 if verdict[1] == SURVIVED:

@@ -592,3 +592,45 @@ def test_an_inactive_rule_never_names_the_scene() -> None:
     rules = [rule("absent", labels=["background"]), rule("cat"), rule("dog")]
     scene, _ = Decider(rules, PLAIN, LABELS).decide(scores(cat=0.7, dog=0.9), 0.0, 0)
     assert (scene.name, scene.active) == ("dog", ("cat", "dog"))
+
+
+# Ended though no frame says so.
+
+
+def test_after_an_end_the_first_frame_counts_as_it_is() -> None:
+    decider = Decider([rule(smoothing_s=1.0)], PLAIN, LABELS)
+    run(decider, [0.9] * 20)
+    [ended] = decider.end(20.0, "camera")
+    assert (ended.active, ended.frame, ended.decided_s, ended.reason) == (False, 19, 20.0, "camera")
+    assert ended.score == pytest.approx(0.9)
+    scene, events = decider.decide(scores(cat=0.1), 21.0, 20)
+    assert scene.rules[0].score == pytest.approx(0.1)
+    assert scene.rules[0].since_s == 21.0
+    assert events == ()
+    [began] = run(decider, [0.9] * 20, start_s=22.0)
+    assert began.active
+
+
+def test_a_cooldown_counts_from_the_end() -> None:
+    decider = Decider([rule(cooldown_s=10.0)], PLAIN, LABELS)
+    assert told(run(decider, [0.9])) == [(True, 0.0)]
+    decider.end(5.0, "camera")
+    assert told(run(decider, [0.9] * 40, start_s=6.0)) == [(True, 15.0)]
+
+
+def test_before_the_first_frame_nothing_ends() -> None:
+    decider = Decider([rule()], PLAIN, LABELS)
+    assert decider.end(1.0, "stop") == ()
+
+
+def test_a_rule_that_a_reload_took_away_ends_once_with_the_frame_that_was_last() -> None:
+    old = Decider([rule(), rule("dog")], PLAIN, LABELS)
+    old.decide(scores(cat=0.9, dog=0.9), 0.0, 7)
+    new = Decider([rule("dog")], PLAIN, LABELS)
+    new.succeed(old)
+    ended = new.end(1.0, "stop")
+    assert sorted((event.rule, event.frame, event.active) for event in ended) == [
+        ("cat", 7, False),
+        ("dog", 7, False),
+    ]
+    assert new.end(2.0, "stop") == ()

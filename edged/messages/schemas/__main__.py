@@ -1,4 +1,4 @@
-"""Write the schemas anew from the types."""
+"""Write the schemas again from the types."""
 
 from __future__ import annotations
 
@@ -14,24 +14,37 @@ from edged.evaluation.calibrate import Calibration
 from edged.evaluation.comparison import Comparison
 from edged.evaluation.document import Evaluation
 from edged.evaluation.quantization import Quantization
-from edged.messages.device import HealthMessage, OutputMessage
+from edged.messages.cloudevents import CloudEvent
+from edged.messages.device import HealthMessage, OutputMessage, ThresholdsMessage
 from edged.messages.events import EventMessage, GapMessage
+from edged.messages.frigate import FrigateMessage
 from edged.messages.machine import BenchMessage, VersionMessage
-from edged.messages.models import FetchedMessage, ListedMessage, ModelMessage, VerifiedMessage
+from edged.messages.models import (
+    FetchedMessage,
+    LabelMessage,
+    ListedMessage,
+    ModelMessage,
+    VerifiedMessage,
+)
 from edged.messages.replies import ReplyMessage
-from edged.messages.results import ClassificationMessage, PictureMessage, StateMessage
+from edged.messages.results import ClassificationMessage, FoundMessage, PictureMessage, StateMessage
 from edged.messages.schemas import path
 
 SAID: Mapping[str, type[msgspec.Struct]] = {
     "state": StateMessage,
     "event": EventMessage,
     "gap": GapMessage,
+    "cloudevent": CloudEvent,
+    "frigate": FrigateMessage,
     "classification": ClassificationMessage,
     "picture": PictureMessage,
+    "found": FoundMessage,
     "health": HealthMessage,
     "output": OutputMessage,
+    "thresholds": ThresholdsMessage,
     "reply": ReplyMessage,
     "listed": ListedMessage,
+    "label": LabelMessage,
     "model": ModelMessage,
     "fetched": FetchedMessage,
     "verified": VerifiedMessage,

@@ -174,7 +174,7 @@ class ControlSocket:
             if reply.result is not None:
                 from edged.imaging.snapshot import snapshot_jpeg
 
-                picture = snapshot_jpeg(reply.result)
+                picture = snapshot_jpeg(reply.result, self._now())
         except EdgedError as error:
             reply = Reply(error=str(error))
         message = reply.message(self._now(), request, request_id, jpeg_bytes=len(picture))

@@ -80,7 +80,7 @@ class Connection:
         self.heard_s = heard_s
         self._without_wildcards = without_wildcards
         # What is not wanted now, the broker shall forget.
-        self._resume = bool(subscriptions)
+        self._resume = mqtt.commands
         self._will = (1, True)
         self._packet_bytes: int | None = None
         self._cuts = 0
@@ -136,6 +136,7 @@ class Connection:
         *,
         retain: bool = False,
         correlation: bytes | None = None,
+        content_type: str | None = None,
         about: str = "",
     ) -> MQTTMessageInfo | None:
         """Hand a message to the network's thread. Never blocks.
@@ -146,7 +147,13 @@ class Connection:
         if session is None:
             return None
         return session.publish(
-            topic, payload, qos, retain=retain, correlation=correlation, about=about
+            topic,
+            payload,
+            qos,
+            retain=retain,
+            correlation=correlation,
+            content_type=content_type,
+            about=about,
         )
 
     def announce(self) -> None:

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from edged import paths
 from edged.config.schema import MqttConfig
-from edged.errors import ConfigError, PortError
-
-SECRET_BYTES = 65535
-"""The longest user name or password that MQTT can carry."""
+from edged.credentials import must_be_there, secret
 
 
 def check(mqtt: MqttConfig) -> None:
-    """ConfigError for a file that is not there.
-
-    A file that cannot be read may become readable, so that is found at connecting.
-    """
-    tls = mqtt.tls
-    files = {
-        "mqtt.username_file": mqtt.username_file,
-        "mqtt.password_file": mqtt.password_file,
-        "mqtt.tls.ca_file": tls.ca_file,
-        "mqtt.tls.cert_file": tls.cert_file,
-        "mqtt.tls.key_file": tls.key_file,
-    }
-    for option, file in files.items():
-        try:
-            absent = file and not paths.credential(file).is_file()
-        except PermissionError:
-            absent = False
-        if absent:
-            raise ConfigError(f"{option}: {paths.credential(file)} is not there; check the path")
+    """ConfigError for a file that is not there."""
+    must_be_there(
+        {
+            "mqtt.username_file": mqtt.username_file,
+            "mqtt.password_file": mqtt.password_file,
+            "mqtt.tls.ca_file": mqtt.tls.ca_file,
+            "mqtt.tls.cert_file": mqtt.tls.cert_file,
+            "mqtt.tls.key_file": mqtt.tls.key_file,
+        }
+    )
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
     """User name and password, read now; None where there is none. PortError."""
-    name = mqtt.username or _secret("mqtt.username_file", mqtt.username_file)
-    return name or None, _secret("mqtt.password_file", mqtt.password_file)
-
-
-def _secret(option: str, file: str) -> str | None:
-    if not file:
-        return None
-    path = paths.credential(file)
-    try:
-        with path.open(encoding="utf-8") as opened:
-            text = opened.read(SECRET_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise PortError(f"{option}: {path} cannot be read: {error}") from error
-    if len(text.encode()) > SECRET_BYTES:
-        raise PortError(f"{option}: {path} is too long for a secret")
-    return text.rstrip("\r\n")
+    name = mqtt.username or secret("mqtt.username_file", mqtt.username_file)
+    return name or None, secret("mqtt.password_file", mqtt.password_file)

@@ -25,6 +25,10 @@ BATCH = 200
 """Entries read ahead from the journal."""
 
 
+FIRST_CONNECTION_S = 10.0
+"""A first connection that takes no longer is not an outage."""
+
+
 class Delivery:
     """The order of events between the loop, the journal and the broker.
 
@@ -78,6 +82,8 @@ class Delivery:
         self._failures = 0
         self._refused_up_to = 0
         self._late = 0
+        self._started_s = clock()
+        self._first: int | None = None
 
     @property
     def live(self) -> bool:
@@ -96,6 +102,7 @@ class Delivery:
     def put(self, number: int) -> None:
         """The journal has recorded an event. Publishing is a hand-over to the network's thread."""
         with self._lock:
+            self._first = self._first or number
             if self._live:
                 next_one = number == self._read_up_to + 1 and len(self._in_flight) < self._window
                 payload = self._consumer.newest(number) if next_one else None
@@ -160,8 +167,13 @@ class Delivery:
                 if not self._send(entry, payload):
                     return False
                 self._ahead.popleft()
-                self._late += 1
+                self._late += self._is_late(entry)
         return False
+
+    def _is_late(self, entry: Entry) -> bool:
+        """Whether an outage delayed it, and not the time that the first connection takes."""
+        of_this_run = self._first is not None and entry.number >= self._first
+        return not of_this_run or self._clock() > self._started_s + FIRST_CONNECTION_S
 
     def _read_on(self) -> None:
         with self._lock:
@@ -176,7 +188,7 @@ class Delivery:
             if not page.entries and self._window and self._read_up_to >= self._consumer.last:
                 self._live = True
                 if self._late:
-                    log.info("%d events sent late", self._late)
+                    log.info("events sent late: %d", self._late)
                 self._late = 0
 
     def _may_resume(self) -> bool:

@@ -22,11 +22,16 @@ MOST_BYTES = 1 << 20
 """A larger file is none of ours."""
 
 
+MOST_GONE = 500
+"""Entities that are gone, and whose names are remembered."""
+
+
 class _Kept(msgspec.Struct, forbid_unknown_fields=False):
     client_id: str
     retained: list[str] = []
     boot_id: str = ""
     heard_s: float = 0.0
+    entities: list[str] = []
 
 
 class Memory:
@@ -49,6 +54,7 @@ class Memory:
             kept = _Kept(f"edged-{device}-{os.urandom(4).hex()}")
         self.client_id = kept.client_id
         self._retained = dict.fromkeys(kept.retained)
+        self._entities = dict.fromkeys(kept.entities)
         same_boot = self._boot_id and kept.boot_id == self._boot_id
         self.heard_s = kept.heard_s if same_boot else -math.inf
 
@@ -71,6 +77,19 @@ class Memory:
             self._changed |= topic in self._retained
             self._retained.pop(topic, None)
 
+    def gone(self, entities: Iterable[str]) -> list[str]:
+        """Of what was described before, in any run, what is not among `entities`, which are now.
+
+        Of that, only the newest `MOST_GONE` are remembered.
+        """
+        with self._lock:
+            there = dict.fromkeys(entities)
+            gone = [one for one in self._entities if one not in there][-MOST_GONE:]
+            known = dict.fromkeys([*gone, *there])
+            self._changed |= list(known) != list(self._entities)
+            self._entities = known
+            return gone
+
     def heard(self, at_s: float) -> None:
         """The broker was there at this time."""
         with self._lock:
@@ -88,6 +107,7 @@ class Memory:
                 list(self._retained),
                 self._boot_id if known else "",
                 self.heard_s if known else 0.0,
+                list(self._entities),
             )
             self._changed = False
         try:

@@ -6,12 +6,12 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edged.commands import Reply
-from edged.config.schema import MqttConfig
+from edged.config.schema import Config
 from edged.core import CameraThere, Ended, Health, OutputState, Report, Result, Snapshot, Undecided
 from edged.errors import EdgedError
 from edged.journal.journal import Journal
@@ -19,26 +19,24 @@ from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
 from edged.messages import results
 from edged.messages.message import Moment
+from edged.ports.mqtt import discovery
 from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Connection
-from edged.ports.mqtt.delivery import NEVER, Delivery
-from edged.ports.mqtt.limits import TooLargeError
+from edged.ports.mqtt.delivery import Delivery
+from edged.ports.mqtt.events import Events
 from edged.ports.mqtt.memory import Memory
+from edged.ports.mqtt.newest import Newest
 from edged.ports.mqtt.problems import Problems
+from edged.ports.mqtt.replies import Replies
 from edged.ports.mqtt.retained import Retained
 from edged.ports.mqtt.topics import Topics
+from edged.redact import redacted
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessage, MQTTMessageInfo
+    from paho.mqtt.client import MQTTMessage
 
 log = logging.getLogger(__name__)
-
-
-def _ignored(message: MQTTMessage) -> None:
-    del message
-    log.debug("a command is ignored: mqtt.commands is false")
-
 
 T = TypeVar("T")
 
@@ -49,12 +47,6 @@ PENDING_REPORTS = 16
 
 PENDING_IMAGES = 2
 """The same for frames that wait to become pictures; each is some megabytes."""
-
-PENDING_REPLIES = 64
-"""Answers that wait until the broker takes more; beyond, the oldest is skipped and counted."""
-
-UNSENT_OF_A_KIND = 2
-"""Pictures (classifications, health reports) that the network may lag behind."""
 
 
 class MqttPort:
@@ -68,11 +60,9 @@ class MqttPort:
 
     def __init__(
         self,
-        device: str,
-        mqtt: MqttConfig,
+        config: Config,
         journal: Journal,
         mailbox: Mailbox,
-        outputs: Sequence[str] = (),
         *,
         memory: Path | None = None,
         head_start_s: float = 0.0,
@@ -81,43 +71,50 @@ class MqttPort:
     ) -> None:
         """`head_start_s` is how long connecting waits for the first result, `memory` a file.
 
-        ConfigError where a file that `mqtt` names is not there.
+        ConfigError where a file that ``mqtt`` names is not there.
         """
-        self._device = device
-        self._mqtt = mqtt
+        self._config = config
+        self._mqtt = mqtt = config.mqtt
         self._clock = clock
         self._wall_clock = wall_clock
-        self._topics = topics = Topics(mqtt, device)
+        self._topics = topics = Topics(mqtt, config.device)
+        outputs = [output.name for output in config.output]
         self._commands = Commands(topics, frozenset(outputs), mailbox, self._reply)
-        self._memory = Memory(memory, device)
+        self._memory = Memory(memory, config.device)
         self._problems = Problems()
-        self._replying = threading.Lock()
-        self._replies: deque[tuple[Return, bytes]] = deque()
         self._retained = Retained(self._memory)
-        self._empty_the_unwanted({topics.state, topics.camera, *map(topics.output_state, outputs)})
+        self._births = {discovery.birth_topic(config)} if mqtt.home_assistant.enabled else set()
+        self._health: Health | None = None
+        self._work_due = threading.Event()
+        states = (topics.state, topics.camera, *map(topics.output_state, outputs))
+        self._empty_the_unwanted({*self._describe(), *states})
         self._memory.retain([topics.availability])
+        asked = (topics.command, topics.any_output_set) if mqtt.commands else ()
+        each = (topics.command, *map(topics.output_set, outputs)) if mqtt.commands else ()
         self._connection = Connection(
             mqtt,
             mqtt.client_id or self._memory.client_id,
             topics.availability,
-            (topics.command, topics.any_output_set) if mqtt.commands else (),
+            (*asked, *self._births),
             Callbacks(
                 up=self._connected,
                 down=self._disconnected,
                 acknowledged=self._acknowledged,
-                message=self._commands.take if mqtt.commands else _ignored,
-                stale=self._commands.refuse_stale if mqtt.commands else _ignored,
+                message=self._heard,
+                stale=self._heard_late,
                 refused=lambda packet, again: self._delivery.refused(packet, again),
                 problem=self._tell_problem,
             ),
-            without_wildcards=(topics.command, *map(topics.output_set, outputs)),
+            without_wildcards=(*each, *self._births),
             heard_s=self._memory.heard_s,
             head_start_s=head_start_s,
         )
-        self._work_due = threading.Event()
+        self._newest = Newest(self._connection)
+        self._replies = Replies(self._connection, topics.reply)
+        events = Events(mqtt, topics)
         self._delivery = Delivery(
             journal.consumer("mqtt", self._work_due.set),
-            self._publish_event,
+            lambda payload: events.publish(self._connection.publish, payload),
             self._work_due.set,
             (mqtt.retry_min_s, mqtt.retry_max_s),
         )
@@ -125,12 +122,11 @@ class MqttPort:
         self._closing = self._working = False
         self._state_key: object = None
         self._camera = b""
-        self._to_announce = False
+        self._to_announce = self._to_describe = False
         self._classification_due_s = 0.0
         self._image_due_s = 0.0
         self._reports: deque[Report] = deque()
         self._images: deque[Result] = deque()
-        self._unsent: dict[str, deque[MQTTMessageInfo]] = {}
         self._skipped = 0
 
     def __enter__(self) -> MqttPort:
@@ -162,17 +158,21 @@ class MqttPort:
     @property
     def state(self) -> str:
         """The broker and whether it is reached, for people."""
-        return f"{self._connection.broker} {'connected' if self._connection.up else 'away'}"
+        return (
+            f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
+        )
 
     def problems(self) -> list[str]:
         """What the broker refuses or lacks at present, one line each."""
         return self._problems.lines()
 
-    def reconfigure(self, mqtt: MqttConfig) -> None:
-        """Take over rates and picture options; the connection stays as it was opened."""
-        self._mqtt = mqtt
-        if not mqtt.image_retain and self._topics.image in self._memory.retained:
+    def reconfigure(self, config: Config) -> None:
+        """Take over rules, rates and picture options; the connection stays as it was opened."""
+        self._config, self._mqtt = config, config.mqtt
+        if not config.mqtt.image_retain and self._topics.image in self._memory.retained:
             self._retain(self._topics.image, b"")
+        self._to_describe = True
+        self._work_due.set()
         # The rules may be others now, though none has become active.
         self._state_key = None
 
@@ -200,11 +200,40 @@ class MqttPort:
             case Snapshot():
                 self._hand_over_image(report.result)
             case Health():
+                self._health = report
                 self._hand_over(report)
             case CameraThere() if self._camera != ONLINE:
                 # Nobody decides on its frames: paused or idle.
                 self._tell_camera(ONLINE)
                 self._nothing_known(None)
+
+    def _describe(self) -> list[str]:
+        """Retain what there is, before its states: who hears of it finds them. The topics."""
+        said = list(discovery.described(self._config, self._topics, self._memory, self._now()))
+        for topic, payload in said:
+            self._retain(topic, payload)
+        return [topic for topic, _ in said]
+
+    def _heard(self, message: MQTTMessage) -> None:
+        if self._is_birth(message):
+            if bytes(message.payload) == b"online" and not message.retain:
+                # Home Assistant has begun anew, and asks who is there.
+                self._send_again()
+                if self._health is not None:
+                    self._hand_over(self._health)
+        elif self._mqtt.commands:
+            self._commands.take(message)
+
+    def _heard_late(self, message: MQTTMessage) -> None:
+        # A birth while we were away: everything is sent at connecting.
+        if self._mqtt.commands and not self._is_birth(message):
+            self._commands.refuse_stale(message)
+
+    def _is_birth(self, message: MQTTMessage) -> bool:
+        try:
+            return message.topic in self._births
+        except UnicodeDecodeError:
+            return False
 
     def _nothing_known(self, reason: str | None) -> None:
         self._state_key = None
@@ -261,10 +290,13 @@ class MqttPort:
         self._work_due.set()
 
     def _connected(self, window: int) -> None:
+        self._send_again()
+        self._delivery.connected(window)
+
+    def _send_again(self) -> None:
         self._retained.send_again()
         self._to_announce = True
         self._work_due.set()
-        self._delivery.connected(window)
 
     def _disconnected(self) -> None:
         self._memory.heard(self._connection.heard_s)
@@ -286,75 +318,11 @@ class MqttPort:
             if topic not in wanted:
                 self._retained.put(topic, b"")
 
-    def _publish_event(self, payload: bytes) -> int | None:
-        try:
-            sent = self._connection.publish(self._topics.event, payload, qos=1)
-        except TooLargeError:
-            return NEVER
-        return None if sent is None else sent.mid
-
-    def _publish_newest(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish, or skip where those before are still not out: the network is slower than we.
-
-        Thus a dead connection holds two pictures in memory, and not a minute of them.
-        """
-        unsent = self._unsent.setdefault(topic, deque())
-        while unsent and (unsent[0].is_published() or not self._connection.up):
-            unsent.popleft()
-        if len(unsent) >= UNSENT_OF_A_KIND:
-            self._skipped += 1
-            return
-        try:
-            sent = self._connection.publish(topic, payload, retain=retain)
-        except TooLargeError:
-            self._skipped += 1
-            return
-        if sent is not None:
-            unsent.append(sent)
-
     def _reply(self, where: Return, reply: Reply) -> None:
         message = reply.message(
             self._now(), where.request, where.id, top=self._mqtt.classification_top
         )
-        with self._replying:
-            self._replies.append((where, message.json()))
-            if len(self._replies) > PENDING_REPLIES:
-                self._replies.popleft()
-                self._skipped += 1
-        self._publish_replies()
-
-    def _publish_replies(self) -> None:
-        with self._replying:
-            while self._replies and self._answer(*self._replies[0]):
-                self._replies.popleft()
-
-    def _answer(self, where: Return, payload: bytes) -> bool:
-        """Whether it need not be sent again."""
-        # Strangers name topics, and as many as they like.
-        about = where.topic if where.topic == self._topics.reply else "replies elsewhere"
-        try:
-            sent = self._connection.publish(
-                where.topic, payload, 1, correlation=where.correlation, about=about
-            )
-        except TooLargeError:
-            self._skipped += 1
-            return True
-        return sent is not None
-
-    def _publish_retained(self) -> None:
-        self._retained.settle()
-        # Before they are retained: a power cut must not make us forget.
-        self._memory.save()
-        for topic, payload in self._retained.take():
-            try:
-                sent = self._connection.publish(topic, payload, 0 if payload else 1, retain=True)
-            except TooLargeError:
-                self._skipped += 1
-                continue
-            if sent is None:
-                self._retained.again(topic)
-            elif not payload:
-                self._retained.emptied(topic, sent.mid)
+        self._replies.put(where, message.json())
 
     def _work(self) -> None:
         while not self._closing:
@@ -362,12 +330,16 @@ class MqttPort:
             # Before the first thing is taken, so that at a stop none is between two hands.
             self._working = True
             self._work_due.clear()
-            self._publish_retained()
+            if self._to_describe:
+                # Not in the loop: of thousands of rules it takes tens of milliseconds.
+                self._to_describe = False
+                self._describe()
+            self._skipped += self._retained.publish(self._connection.publish)
             if self._to_announce:
                 # Whoever hears that the device is there must not read what it said long ago.
                 self._to_announce = False
                 self._connection.announce()
-            self._publish_replies()
+            self._replies.publish()
             self._delivery.work()
             while self._reports:
                 self._publish_report(self._reports.popleft())
@@ -383,14 +355,14 @@ class MqttPort:
                 self._now(),
                 events_dropped=self._delivery.dropped,
                 events_refused=self._delivery.refused_events,
-                messages_dropped=self._skipped,
+                messages_dropped=self._skipped + self._newest.skipped + self._replies.skipped,
                 broker_problems=self.problems(),
             )
-            self._publish_newest(self._topics.health, health.json())
+            self._newest.publish(self._topics.health, health.json())
         elif isinstance(report, Result):
             top = self._mqtt.classification_top
             classified = results.classification(report, top, self._now())
-            self._publish_newest(self._topics.classification, classified.json())
+            self._newest.publish(self._topics.classification, classified.json())
 
     def _publish_image(self, result: Result) -> None:
         from edged.imaging.snapshot import snapshot_jpeg
@@ -398,7 +370,8 @@ class MqttPort:
         if not self._connection.up:
             return
         try:
-            picture = snapshot_jpeg(result, self._mqtt.image_quality, self._mqtt.image_width_px)
+            quality, width_px = self._mqtt.image_quality, self._mqtt.image_width_px
+            picture = snapshot_jpeg(result, self._now(), quality, width_px)
         except EdgedError as error:
             log.warning("no picture is sent: %s", error)
             return
@@ -406,10 +379,10 @@ class MqttPort:
         if retain:
             self._memory.retain([self._topics.image])
             self._memory.save()
-        self._publish_newest(self._topics.image, picture, retain=retain)
+        self._newest.publish(self._topics.image, picture, retain=retain)
 
     def _now(self) -> Moment:
-        return Moment.now(self._device, self._clock, self._wall_clock)
+        return Moment.now(self._config.device, self._clock, self._wall_clock)
 
 
 def _next_due_s(due_s: float, period_s: float, now_s: float) -> float:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from edged.ports.mqtt.limits import TooLargeError
 from edged.ports.mqtt.memory import Memory
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessageInfo
 
 NOTES = 1000
 """Acknowledgements that may wait to be looked at."""
@@ -32,6 +38,8 @@ class Retained:
         if payload:
             self._memory.retain([topic])
         with self._lock:
+            if self._payloads.get(topic) == payload:
+                return
             self._payloads[topic] = payload
             self._due[topic] = None
 
@@ -45,6 +53,27 @@ class Retained:
         """What was taken could not be sent."""
         with self._lock:
             self._due[topic] = None
+
+    def publish(self, publish: Callable[..., MQTTMessageInfo | None]) -> int:
+        """Send what waits; how many were skipped, as they are larger than the broker takes.
+
+        `publish` is the connection's.
+        """
+        self.settle()
+        # Before they are retained: a power cut must not make us forget.
+        self._memory.save()
+        skipped = 0
+        for topic, payload in self.take():
+            try:
+                sent = publish(topic, payload, 0 if payload else 1, retain=True)
+            except TooLargeError:
+                skipped += 1
+                continue
+            if sent is None:
+                self.again(topic)
+            elif not payload:
+                self.emptied(topic, sent.mid)
+        return skipped
 
     def take(self) -> list[tuple[str, bytes]]:
         """What waits to be sent, longest waiting first."""

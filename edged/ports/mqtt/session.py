@@ -30,6 +30,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.config.schema import MqttConfig
 from edged.ports.mqtt import credentials, tls
+from edged.ports.mqtt.codes import know_every_refusal
 from edged.ports.mqtt.limits import (
     ENDED,
     SESSION_TAKEN_OVER,
@@ -52,24 +53,7 @@ UNSENT = 100
 """Messages of QoS 0 that the network may lag behind."""
 
 
-def _know_every_refusal() -> None:
-    """Let the library read codes that the standard has not for a packet.
-
-    mosquitto answers 0x95 to a message above its ``message_size_limit``. The library would end the
-    connection, and the same message the next one.
-    """
-    names = {code: dict(of_packets) for code, of_packets in ReasonCode.names.items()}
-    for code in range(0x80, 0x100):
-        known = names.setdefault(code, {f"Reason 0x{code:02X}": []})
-        for packet in (PacketTypes.CONNACK, PacketTypes.PUBACK, PacketTypes.SUBACK,
-                       PacketTypes.DISCONNECT):  # fmt: skip
-            if not any(packet in packets for packets in known.values()):
-                name = next(iter(known))
-                known[name] = [*known[name], packet]
-    ReasonCode.names = names
-
-
-_know_every_refusal()
+know_every_refusal()
 
 
 class Session:
@@ -202,6 +186,7 @@ class Session:
         *,
         retain: bool = False,
         correlation: bytes | None = None,
+        content_type: str | None = None,
         about: str = "",
     ) -> MQTTMessageInfo | None:
         """Hand a message to the network's thread.
@@ -211,9 +196,12 @@ class Session:
         A problem is told as one of `about`, which is the topic where nothing else is said.
         """
         properties = None
-        if correlation is not None and self._v5:
+        if self._v5 and (correlation is not None or content_type is not None):
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.CorrelationData = correlation
+            if correlation is not None:
+                properties.CorrelationData = correlation
+            if content_type is not None:
+                properties.ContentType = content_type
         qos = min(qos, self.limits.qos)
         self._check_size(topic, about or topic, payload, qos, properties)
         with self._lock:

@@ -18,6 +18,7 @@ class Topics:
         self.classification = f"{self.root}/classification"
         self.health = f"{self.root}/health"
         self.image = f"{self.root}/image"
+        self.thresholds = f"{self.root}/thresholds"
         self.command = f"{self.root}/command"
         self.reply = f"{self.root}/command/reply"
         self.any_output_set = f"{self.root}/output/+/set"

@@ -28,6 +28,7 @@ def result(
             scene,
             (RuleState("cat", active, 0.7, at_s - 0.2),),
             ("cat",) if active else (),
+            0.7,
         ),
         events,
         {"decode": 0.001, "invoke": 0.0123, "decide": 0.0001},

@@ -77,7 +77,6 @@ def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) 
         (b"", "is no command"),
         (b"reboot", '"reboot" is no command'),
         (b'{"command": "stop"}', "not a command"),
-        (b'{"command": "reload"}', "not a command"),
         (b'{"command": "watch"}', "not a command"),
         (b'{"command": "set-output", "name": "lamp", "value": 1}', "not a command"),
         (b'{"command": ["pause"]}', "not a command"),

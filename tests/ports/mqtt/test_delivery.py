@@ -483,6 +483,7 @@ def test_how_many_events_came_late_is_told_once(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
+    bench.delivery._started_s -= 60.0
     bench.put(3)
     bench.connect()
     bench.acknowledge_all()
@@ -490,17 +491,18 @@ def test_how_many_events_came_late_is_told_once(
     bench.acknowledge_all()
     bench.lose_connection()
     bench.connect()
-    assert caplog.messages == ["3 events sent late"]
+    assert caplog.messages == ["events sent late: 3"]
     bench.lose_connection()
     bench.put()
     bench.connect()
-    assert caplog.messages == ["3 events sent late", "1 events sent late"]
+    assert caplog.messages == ["events sent late: 3", "events sent late: 1"]
 
 
 def test_what_comes_late_is_counted_anew_each_time_and_with_each_connection(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
+    bench.delivery._started_s -= 60.0
     bench.put(4)
     bench.connect(window=1)
     bench.lose_connection()
@@ -508,7 +510,26 @@ def test_what_comes_late_is_counted_anew_each_time_and_with_each_connection(
     bench.acknowledge_all()
     bench.put(5)
     bench.acknowledge_all()
-    assert caplog.messages == ["4 events sent late", "2 events sent late"]
+    assert caplog.messages == ["events sent late: 4", "events sent late: 2"]
+
+
+def test_the_time_that_the_first_connection_takes_makes_no_event_late(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench.put(2)
+    bench.connect()
+    bench.acknowledge_all()
+    assert caplog.messages == []
+    bench.put()
+    bench.lose_connection()
+    bench.put(3)
+
+    restarted = bench.restart()
+    restarted.put()
+    restarted.connect()
+    restarted.acknowledge_all()
+    assert caplog.messages == ["events sent late: 4"]
 
 
 def test_after_a_connection_is_lost_nothing_is_live_and_nothing_sent(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edged.config.schema import MqttConfig
+from edged.config.schema import Config, MqttConfig
 from edged.core import OutputState
 from edged.mailbox import Mailbox
 from edged.ports.mqtt.memory import Memory
@@ -157,5 +157,6 @@ def test_a_picture_that_is_to_be_kept_no_longer_is_emptied_at_a_reload(
         port.write(result(events=(event(),)))
         wait_until(lambda: port.live)
         wait_until(lambda: IMAGE in retained_at(broker, IMAGE))
-        port.reconfigure(mqtt_to(broker, image="event", image_retain=False))
+        kept_no_longer = mqtt_to(broker, image="event", image_retain=False)
+        port.reconfigure(Config(device="porch", mqtt=kept_no_longer))
         wait_until(lambda: retained_at(broker, IMAGE) == {})

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edged.commands import Reply
-from edged.config.schema import JournalConfig, MqttConfig
+from edged.config.schema import Config, JournalConfig, MqttConfig
 from edged.core import OutputState, Result
 from edged.errors import CameraError
 from edged.journal.journal import Journal
@@ -21,7 +21,8 @@ from edged.mailbox import Mailbox
 from edged.ports.mqtt import port as module
 from edged.ports.mqtt.commands import Return
 from edged.ports.mqtt.connection import FAREWELL_S
-from edged.ports.mqtt.port import PENDING_REPORTS, UNSENT_OF_A_KIND, MqttPort
+from edged.ports.mqtt.newest import UNSENT_OF_A_KIND
+from edged.ports.mqtt.port import PENDING_REPORTS, MqttPort
 from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.reports import event, health, result
 
@@ -54,6 +55,8 @@ class Alone:
         self.port = RecordedPort(config, folder, Mailbox())
         self.wire = Wire()
         self.port._connection = self.wire  # type: ignore[assignment]
+        self.port._newest._connection = self.wire  # type: ignore[assignment]
+        self.port._replies._connection = self.wire  # type: ignore[assignment]
 
     def dropped(self) -> int:
         """What the next health report says of skipped messages."""
@@ -70,29 +73,29 @@ def alone(tmp_path: Path) -> Alone:
 
 def test_what_the_network_cannot_send_in_time_is_skipped_and_counted(alone: Alone) -> None:
     for _ in range(UNSENT_OF_A_KIND + 2):
-        alone.port._publish_newest("a", b"")
+        alone.port._newest.publish("a", b"")
     assert len(alone.wire.sent) == UNSENT_OF_A_KIND
     assert alone.dropped() == 2
     alone.wire.out = True
-    alone.port._publish_newest("a", b"")
+    alone.port._newest.publish("a", b"")
     assert alone.wire.sent[-1][0] == "a"
     assert alone.dropped() == 2
 
 
 def test_what_an_ended_connection_has_not_sent_holds_nothing_up(alone: Alone) -> None:
     for _ in range(UNSENT_OF_A_KIND):
-        alone.port._publish_newest("a", b"")
+        alone.port._newest.publish("a", b"")
     alone.wire.up = False
-    alone.port._publish_newest("a", b"")
+    alone.port._newest.publish("a", b"")
     assert len(alone.wire.sent) == UNSENT_OF_A_KIND + 1
 
 
 def test_what_did_not_go_to_the_network_is_not_waited_for(alone: Alone) -> None:
     alone.wire.publish = lambda *_, **__: None  # type: ignore[method-assign]
     for _ in range(UNSENT_OF_A_KIND + 1):
-        alone.port._publish_newest("a", b"")
-    assert alone.port._unsent == {"a": deque()}
-    assert alone.port._skipped == 0
+        alone.port._newest.publish("a", b"")
+    assert alone.port._newest._unsent == {"a": deque()}
+    assert alone.port._newest.skipped == 0
 
 
 def test_the_oldest_report_is_skipped_when_too_many_wait(alone: Alone) -> None:
@@ -159,7 +162,7 @@ def test_the_state_is_told_once_and_again_after_a_reload(alone: Alone) -> None:
     assert told() == ["edged/porch/camera/availability", "edged/porch/state"]
     alone.port.write(result(2))
     assert told() == []
-    alone.port.reconfigure(MqttConfig())
+    alone.port.reconfigure(Config(device="porch", mqtt=alone.port._mqtt))
     alone.port.write(result(3))
     assert told() == ["edged/porch/state"]
 
@@ -185,7 +188,7 @@ def test_the_journal_knows_it_by_a_name_that_an_update_keeps(alone: Alone, tmp_p
 
 def test_connecting_waits_as_long_for_the_first_result_as_it_is_told(tmp_path: Path) -> None:
     journal = Journal("porch", JournalConfig(path=str(tmp_path / "events.db")))
-    port = MqttPort("porch", MqttConfig(), journal, Mailbox(), head_start_s=7.0)
+    port = MqttPort(Config(device="porch"), journal, Mailbox(), head_start_s=7.0)
     waits: list[float | None] = []
     begun = SimpleNamespace(wait=waits.append)
     port._connection._first_done = begun  # type: ignore[assignment]

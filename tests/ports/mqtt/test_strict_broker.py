@@ -56,7 +56,7 @@ def health_of(port: RecordedPort) -> dict[str, Any]:
     """What a health message says now; it is not sent."""
     # The port's own thread may publish something else meanwhile.
     sent: dict[str, bytes] = {}
-    port._publish_newest = lambda topic, payload, **__: sent.update({topic: payload})  # type: ignore[method-assign]
+    port._newest.publish = lambda topic, payload, **__: sent.update({topic: payload})  # type: ignore[method-assign]
     port._publish_report(health())
     said: dict[str, Any] = json.loads(sent["edged/porch/health"])
     return said

@@ -1,0 +1,149 @@
+"""Many pictures through one model on all cores, the answers in the order of the pictures."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from msgspec.structs import replace
+
+from edged.build import Admitted
+from edged.cli.standard_input import STANDARD_INPUT, standard_input
+from edged.core import Pixels, Prediction
+from edged.errors import PictureError
+from edged.imaging import folder
+from edged.imaging.folder import UnreadableError
+from edged.imaging.picture import MAX_DECODED_BYTES, TooLargeError, read_picture
+from edged.inference import tflite
+from edged.inference.labels import Labels
+from edged.inference.tflite import TfliteClassifier
+from edged.printable import printable
+
+Found: TypeAlias = "Path | UnreadableError"
+
+WORTH_A_CORE = 4
+"""For fewer pictures a further interpreter takes longer to start than it saves."""
+
+AHEAD = 8
+"""Pictures for each core that may be under way or done before the one whose turn it is."""
+
+
+class Answer(NamedTuple):
+    """What the model says of a picture, or why it says nothing."""
+
+    path: Path
+    prediction: Prediction | None
+    error: PictureError | None
+    decode_s: float
+
+
+def pictures(paths: Sequence[Path]) -> Iterator[Found]:
+    """The pictures at `paths`, those of folders sorted by name, and what cannot be looked into."""
+    for position, path in enumerate(paths):
+        if path == STANDARD_INPUT and path in paths[:position]:
+            yield UnreadableError(path, "there twice; standard input can be read once")
+        elif path == STANDARD_INPUT or not folder.is_folder(path):
+            yield path
+        else:
+            found = list(folder.search(path))
+            yield from sorted(found, key=path_of)
+            if not found:
+                yield folder.no_pictures(path)
+
+
+class Batch:
+    """One model, with an interpreter for each core that `count` pictures are worth.
+
+    ``model.threads``, where it is set, is the threads of each interpreter. A delegate's device
+    serves one. With `features` predictions have these, where the model has any. ModelError.
+    """
+
+    def __init__(
+        self,
+        model: Admitted,
+        labels: Labels,
+        fit: Literal["stretch", "crop"],
+        count: int,
+        *,
+        features: bool = False,
+    ) -> None:
+        settings = model.settings
+        cores = len(os.sched_getaffinity(0)) // (settings.threads or 1)
+        workers = 1 if settings.delegate else max(1, min(cores, count // WORTH_A_CORE))
+        if workers > 1 and not settings.threads:
+            settings = replace(settings, threads=1)
+        self.classifiers: list[TfliteClassifier] = tflite.load_alike(
+            settings, fit, model.file, labels=labels, count=workers, features=features
+        )
+        self._most_bytes = MAX_DECODED_BYTES // workers
+        self._large = threading.Lock()
+
+    def answers(self, found: Sequence[Found]) -> Iterator[Answer]:
+        """One for each picture of `found`, in its order. ModelError."""
+        if len(self.classifiers) == 1:
+            [classifier] = self.classifiers
+            yield from (self._answer(classifier, path) for path in found)
+            return
+        # Ten milliseconds, which a picture or two shall not wait for.
+        from concurrent.futures import Future, ThreadPoolExecutor
+        from queue import SimpleQueue
+
+        idle: SimpleQueue[TfliteClassifier] = SimpleQueue()
+        for classifier in self.classifiers:
+            idle.put(classifier)
+
+        def answer(path: Found) -> Answer:
+            classifier = idle.get()
+            try:
+                return self._answer(classifier, path)
+            finally:
+                idle.put(classifier)
+
+        waiting: deque[Future[Answer]] = deque()
+        with ThreadPoolExecutor(len(self.classifiers)) as pool:
+            try:
+                for path in found:
+                    waiting.append(pool.submit(answer, path))
+                    if len(waiting) >= AHEAD * len(self.classifiers):
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _answer(self, classifier: TfliteClassifier, path: Found) -> Answer:
+        began_s = time.perf_counter()
+        try:
+            pixels = self._read(path, classifier.input_px)
+        except PictureError as error:
+            return Answer(path_of(path), None, error, time.perf_counter() - began_s)
+        decode_s = time.perf_counter() - began_s
+        prediction = classifier.classify(pixels)
+        if not prediction.finite:
+            reason = "the model answers with numbers that are not finite"
+            return Answer(
+                path_of(path), None, PictureError(printable(path_of(path)), reason), decode_s
+            )
+        return Answer(path_of(path), prediction, None, decode_s)
+
+    def _read(self, path: Found, wanted_px: tuple[int, int]) -> Pixels:
+        if isinstance(path, UnreadableError):
+            raise path
+        if path == STANDARD_INPUT:
+            return standard_input(wanted_px)
+        try:
+            return read_picture(path, wanted_px, self._most_bytes)
+        except TooLargeError:
+            # All cores together hold no more than the largest picture and as much again.
+            with self._large:
+                return read_picture(path, wanted_px)
+
+
+def path_of(found: Found) -> Path:
+    """The path of a picture, readable or not."""
+    return found.path if isinstance(found, UnreadableError) else found

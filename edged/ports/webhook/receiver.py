@@ -1,0 +1,162 @@
+"""One address that is posted to, within a bounded time."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from edged import paths
+from edged.errors import PortError
+from edged.printable import printable
+
+ANSWER_BYTES = 65536
+"""Of what a receiver answers in its body, as much is read, so that the connection can be kept."""
+
+WORDS = 100
+"""Of what a receiver says in its own words, this many characters are told."""
+
+
+class Answer(NamedTuple):
+    """A status with its words, and how long the receiver wants to be left alone."""
+
+    status: int
+    words: str
+    retry_after_s: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the receiver has the message."""
+        return 200 <= self.status < 300
+
+    @property
+    def helps_to_wait(self) -> bool:
+        """Whether it may take the same message later."""
+        return self.status in (408, 429) or self.status >= 500
+
+
+class Receiver:
+    """Posts over one connection, which is kept. One thread, but for `abort`.
+
+    The standard library's client: edged repeats, orders and remembers by its journal, follows no
+    redirect, and bounds an attempt in all, for which it has to hold the socket.
+    """
+
+    def __init__(self, url: str, timeout_s: float, ca_file: str = "") -> None:
+        self._url = urlsplit(url)
+        self._timeout_s = timeout_s
+        self._ca_file = ca_file
+        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
+        self._aborted = False
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """What the receiver answers; PortError where it does not, in time."""
+        end_s = time.monotonic() + self._timeout_s
+        # Timeouts of a socket bound each step: a byte now and then would keep us for ever.
+        deadline = threading.Timer(self._timeout_s, self._shut)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            connection = self._connection or self._connect()
+            if self._aborted or time.monotonic() > end_s:
+                raise TimeoutError
+            connection.request("POST", _target(self._url), body, dict(headers))
+            response = connection.getresponse()
+            if self._aborted or time.monotonic() > end_s:
+                # Cut off by us, it may be half of an answer.
+                raise TimeoutError
+            answer = Answer(
+                response.status,
+                printable(response.reason)[:WORDS],
+                _seconds(response.headers.get("Retry-After", "")),
+            )
+            with suppress(OSError, http.client.HTTPException):
+                response.read(ANSWER_BYTES)
+            if not response.isclosed() or response.will_close:
+                self.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            late = time.monotonic() >= end_s
+            reason = f"no answer within {self._timeout_s:g} s" if late else _reason(error)
+            raise PortError(reason) from error
+        finally:
+            deadline.cancel()
+        return answer
+
+    def abort(self) -> None:
+        """End what is under way, and begin nothing any more. Any thread."""
+        self._aborted = True
+        self._shut()
+
+    def close(self) -> None:
+        """Keep no connection."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._connection = self._socket = None
+
+    def _shut(self) -> None:
+        opened = self._socket
+        if opened is not None:
+            with suppress(OSError):
+                # Wakes who waits for it, as closing would not.
+                opened.shutdown(socket.SHUT_RDWR)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._url.hostname or "", self._url.port
+        kind: type[http.client.HTTPConnection] = http.client.HTTPConnection
+        context = None
+        if self._url.scheme == "https":
+            kind = http.client.HTTPSConnection
+            context = ssl.create_default_context(
+                cafile=str(paths.credential(self._ca_file)) if self._ca_file else None
+            )
+        connection = kind(host, port, timeout=self._timeout_s)
+        self._socket = opened = socket.create_connection(
+            (host, connection.port), timeout=self._timeout_s
+        )
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is not None:
+            self._socket = opened = secured = context.wrap_socket(
+                opened, server_hostname=host, do_handshake_on_connect=False
+            )
+            secured.do_handshake()
+        connection.sock = opened
+        self._connection = connection
+        return connection
+
+
+def _target(url: SplitResult) -> str:
+    return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0.0
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case socket.gaierror():
+            return "its name is not found"
+        case ConnectionRefusedError():
+            return "nothing listens there"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS fails: {error.reason}"
+        case TimeoutError():
+            return "it does not answer"
+        case http.client.RemoteDisconnected() | http.client.BadStatusLine():
+            return "it does not answer in HTTP"
+        case OSError():
+            return error.strerror or type(error).__name__
+        case _:
+            return f"its answer is not HTTP: {type(error).__name__}"

@@ -1,0 +1,231 @@
+"""The index of pictures: what it keeps, and that it is only a cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edged.core import Prediction
+from edged.errors import PictureError
+from edged.search import index as index_module
+from edged.search.index import MODELS, Identity, Index, Known, said
+
+SCORES = np.array([0.1, 0.0, 0.7, 0.2, 0.0001], np.float32)
+FEATURES = np.array([0.0, 4.0, 1.0, -1.0], np.float32)
+
+
+def known(error: str = "") -> Known:
+    if error:
+        return said(None, PictureError("a.jpg", error))
+    return said(Prediction(SCORES, "abcde", {}, "m", FEATURES), None)
+
+
+def identity(path: Path, content: bytes = b"x") -> Identity:
+    path.write_bytes(content)
+    found = Identity.of(path)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "pictures.sqlite"
+
+
+def alike(one: Known, other: Known) -> bool:
+    return (
+        one.classes.tolist() == other.classes.tolist()
+        and one.features.tolist() == other.features.tolist()
+        and one.error == other.error
+    )
+
+
+def test_scores_are_kept_best_first_and_features_as_their_roots() -> None:
+    one = known()
+    assert one.classes["index"].tolist() == [2, 3, 0]
+    assert one.classes["score"].tolist() == pytest.approx([0.7, 0.2, 0.1])
+    assert one.features.tolist() == [0, 255, 128, 0]
+    assert one.error is None
+
+
+def test_features_that_are_all_zero_are_kept() -> None:
+    one = said(Prediction(SCORES, "abcde", {}, "m", np.zeros(3, np.float32)), None)
+    assert one.features.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("error", ["", "damaged picture"])
+def test_what_was_said_is_known_the_next_time(error: str, tmp_path: Path, path: Path) -> None:
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known(error))
+    with Index(path, b"m") as index:
+        found = index.known([one])
+    assert alike(found[one], known(error))
+
+
+def test_another_content_another_file_and_another_model_are_not_known(
+    tmp_path: Path, path: Path
+) -> None:
+    picture = tmp_path / "a.jpg"
+    one = identity(picture)
+    with Index(path, b"m") as index:
+        index.keep(picture, one, known())
+        longer = identity(picture, b"xy")
+        picture.write_bytes(b"x")
+        os.utime(picture, ns=(0, one.written_ns + 1))
+        later = Identity.of(picture)
+        other = identity(tmp_path / "b.jpg")
+        assert later is not None
+        assert list(index.known([one, longer, later, other])) == [one]
+    with Index(path, b"n") as index:
+        assert index.known([one]) == {}
+
+
+def test_what_is_kept_again_replaces_what_was_there(tmp_path: Path, path: Path) -> None:
+    picture = tmp_path / "a.jpg"
+    with Index(path, b"m") as index:
+        index.keep(picture, identity(picture), known("damaged picture"))
+        longer = identity(picture, b"xy")
+        index.keep(picture, longer, known())
+        assert alike(index.known([longer])[longer], known())
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM picture").fetchone() == (1,)
+
+
+def test_pictures_that_are_gone_from_a_folder_are_forgotten(tmp_path: Path, path: Path) -> None:
+    for folder in ("in", "in2"):
+        (tmp_path / folder).mkdir()
+    there, gone, beside = (
+        (tmp_path / name, identity(tmp_path / name))
+        for name in ("in/a.jpg", "in/b.jpg", "in2/c.jpg")
+    )
+    with Index(path, b"m") as index:
+        for one in (there, gone, beside):
+            index.keep(*one, known())
+        index.forget(tmp_path / "in", [there[1]])
+        assert set(index.known([one[1] for one in (there, gone, beside)])) == {there[1], beside[1]}
+
+
+def test_a_file_that_is_new_is_not_settled(tmp_path: Path) -> None:
+    one = identity(tmp_path / "a.jpg")
+    assert not one.settled(one.written_ns / 1e9 + 1)
+    assert one.settled(one.written_ns / 1e9 + 3)
+    # Its time may come from a camera whose clock is ahead.
+    assert one.settled(one.written_ns / 1e9 - 3600)
+
+
+def test_nothing_has_the_identity_of_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert Identity.of(tmp_path / "absent") is None
+
+
+def test_an_inode_beyond_a_signed_number_can_be_kept(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = os.stat_result((0, (1 << 64) - 2, 7, 0, 0, 0, 5, 0, 9, 0))
+    monkeypatch.setattr(Path, "stat", lambda _: status)
+    one = Identity.of(tmp_path / "a.jpg")
+    monkeypatch.undo()
+    assert one is not None
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+        assert list(index.known([one])) == [one]
+
+
+@pytest.mark.parametrize("damage", [b"no database at all" * 99, None])
+def test_what_is_no_index_of_this_version_is_made_anew(
+    damage: bytes | None, tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    if damage is None:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE other (x)")
+    else:
+        path.write_bytes(damage)
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+        assert list(index.known([one])) == [one]
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{path}: ")
+    assert record.getMessage().endswith("; it is created again")
+
+
+def test_an_index_that_cannot_be_written_is_told_once_and_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    one = identity(tmp_path / "a.jpg")
+    with Index(tmp_path / "file" / "pictures.sqlite", b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+        assert index.known([one]) == {}
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("nothing is kept for the next search: ")
+
+
+def test_a_disk_that_fails_in_the_middle_is_told_once(
+    tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("DROP TABLE picture")
+        for _ in range(2):
+            index.keep(tmp_path / "a.jpg", one, known())
+        assert index.known([one]) == {}
+    assert len(caplog.records) == 1
+
+
+def test_without_a_place_for_it_nothing_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = identity(tmp_path / "a.jpg")
+    with Index(None, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+        assert index.known([one]) == {}
+    assert not caplog.records
+
+
+def test_a_row_that_is_damaged_is_not_known(tmp_path: Path, path: Path) -> None:
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE picture SET classes = x'00'")
+    with Index(path, b"m") as index:
+        assert index.known([one]) == {}
+
+
+def test_the_models_that_were_asked_last_are_kept(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = identity(tmp_path / "a.jpg")
+    for number in range(MODELS + 1):
+        monkeypatch.setattr(index_module.time, "time", lambda number=number: float(number))
+        with Index(path, bytes([number])) as index:
+            index.keep(tmp_path / "a.jpg", one, known())
+    with closing(sqlite3.connect(path)) as database:
+        left = database.execute("SELECT digest FROM model ORDER BY asked_s").fetchall()
+        pictures = database.execute("SELECT count(*) FROM picture").fetchone()
+    assert [digest for (digest,) in left] == [bytes([n]) for n in range(1, MODELS + 1)]
+    assert pictures == (MODELS,)
+
+
+def test_an_interrupted_search_loses_no_more_than_its_last_seconds(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = identity(tmp_path / "a.jpg"), identity(tmp_path / "b.jpg")
+    index = Index(path, b"m").__enter__()
+    index.keep(tmp_path / "a.jpg", first, known())
+    now_s = index_module.time.monotonic()
+    monkeypatch.setattr(index_module.time, "monotonic", lambda: now_s + 60)
+    index.keep(tmp_path / "b.jpg", second, known())
+    with Index(path, b"m") as other:
+        assert set(other.known([first, second])) == {first, second}
+    index.__exit__()

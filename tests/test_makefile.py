@@ -1,0 +1,45 @@
+"""What `make` would do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def would(target: str, *settings: str) -> str:
+    made = subprocess.run(
+        ["make", "-n", "-B", target, *settings],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return made.stdout
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("True", "true"), ("False", "false")])
+def test_an_environment_is_made_again_when_picamera2_comes_or_goes(
+    there: str, wanted: str, tmp_path: Path
+) -> None:
+    steps = would(f"{tmp_path}/run.stamp", f"PICAMERA2={there}", f"VENV={tmp_path}")
+    check = f"grep -qsx 'include-system-site-packages = {wanted}' {tmp_path}/pyvenv.cfg ||"
+    assert check in steps
+    (venv,) = (line for line in steps.splitlines() if "-m venv --clear" in line)
+    assert ("--system-site-packages" in venv) == (there == "True")
+    assert f"touch {tmp_path}/system-packages-{wanted}" in steps
+
+
+def test_uninstall_stops_every_instance_before_the_program_goes() -> None:
+    steps = would("uninstall")
+    stop = steps.index("systemctl disable --now edged.service")
+    assert "list-units --all --plain --no-legend 'edged@*'" in steps
+    assert stop < steps.index("rm -rf /usr/local/lib/edged")
+
+
+def test_uninstall_from_a_staging_folder_touches_no_service() -> None:
+    assert "systemctl" not in would("uninstall", "DESTDIR=/nowhere/staging")
