@@ -27,6 +27,7 @@ printf '[gpiozero_pin_factories]\nedged = edged.ports.gpio.gpiod_pins:GpiodFacto
     > "$work/entry/edged_pins-0.dist-info/entry_points.txt"
 cat > "$work/tests/conftest.py" <<'PYTHON'
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ from gpiozero import Device
 
 from edged.ports.gpio.gpiod_pins import GpiodPin
 
+# The test looks at a line 20,000 times in a row; the thread that makes the pulses needs its turn.
+sys.setswitchinterval(1e-4)
 LINES = Path(os.environ["LINES"])
 OTHER = {22: 27, 27: 22}
 plain = GpiodPin._level
