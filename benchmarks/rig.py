@@ -27,6 +27,7 @@ from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
 from edged.ports.mqtt import MqttPort
+from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
 CONNECTING_LIMIT_S = 10.0
@@ -177,6 +178,7 @@ def rig(
             vitals=Vitals(time.monotonic()),
             watchdog=Watchdog(Notifier({}), ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
+            snapshots=Snapshots(mailbox),
         )
         ports.await_pins()
         made = Rig(pipeline, classifier, results)

@@ -38,6 +38,7 @@ from edged.opening import Opening
 from edged.outage import Outage
 from edged.pipeline import Pipeline
 from edged.reload import InForce, Reloader, TakeOver
+from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ class Daemon:
             vitals=Vitals(time.monotonic(), config.mqtt.health_s, lambda: self._ports.gpio.error),
             watchdog=Watchdog(self._notifier, self._ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
+            snapshots=Snapshots(self._mailbox),
         )
 
     def _read_again(self, changes: saved.Tree | None) -> Config:
