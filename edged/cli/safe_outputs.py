@@ -8,6 +8,7 @@ import sys
 
 from edged import paths
 from edged.config.load import load
+from edged.config.schema import Config
 from edged.errors import ConfigError
 from edged.ports.gpio import opened
 from edged.ports.gpio.opened import OpenedOutputs
@@ -26,9 +27,17 @@ def run(arguments: argparse.Namespace) -> int:
         problems.append(f"{error}; the outputs of the configuration go safe instead")
         outputs = None
     if outputs is None:
-        config = load(arguments.config, arguments.overrides, os.environ)
+        config = _configured(arguments)
         outputs = OpenedOutputs(config.gpio, config.output)
     problems += put_outputs_safe(outputs.gpio, outputs.outputs)
     for problem in problems:
         print(f"edged: {problem}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _configured(arguments: argparse.Namespace) -> Config:
+    try:
+        return load(arguments.config, arguments.overrides, os.environ)
+    except ConfigError:
+        # Changes made from the page that cannot be used keep no output from its safe level.
+        return load(arguments.config, arguments.overrides, os.environ, changes={})

@@ -69,7 +69,7 @@ def load(
     start at the file's folder, the others at the working directory. A file that sets nothing is
     wrong unless it `may_be_empty`: while edged runs it is more likely one that is being written.
 
-    What was changed from the page is laid over the file; a part of it that does not fit is left out
+    What was changed from the page is laid over the file; a rule of it that does not fit is left out
     and logged. `changes` stand in for it, all of which must fit.
 
     ConfigError for a file that cannot be read. WrongConfigError with a line for each problem, such
@@ -130,13 +130,12 @@ def _changed(
         laid = saved.laid(raw, part)
         before, found = (_problems(tree, path, overrides, environment) for tree in (raw, laid))
         if len(found) > len(before):
+            reason = f"{name}: {found[-1].message}"
             if changes is not None:
-                raise ConfigError(f"{name}: {found[-1].message}")
-            log.error(
-                "%s, as it was changed from the page, does not fit any more and is left out: %s",
-                name,
-                found[-1].message,
-            )
+                raise ConfigError(reason)
+            if "rule" not in part:
+                raise ConfigError(saved.unusable(saved.file(path), f"{reason};"))
+            log.error("%s; the rule was made from the page, and is left out", reason)
             continue
         raw = laid
         if changes is None and "rule" in part:

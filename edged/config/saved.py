@@ -1,13 +1,13 @@
 """What was changed from the page: laid over the configuration file, and kept apart from it.
 
 The file belongs to people, and the daemon may not write where it lies. So changes are in the state
-directory, in a file of the same form; with one before it, for undoing. A part that does not fit the
-configuration any more is left out and told: the others hold.
+directory, in a file of the same form; with one before it, for undoing. A rule that does not fit the
+configuration any more is left out and logged: the others hold. All else is refused, since what was
+hidden from the camera would be seen without a word.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edged import paths
-from edged.config.toml import TomlSyntaxError, parse
+from edged import access, paths
+from edged.config.toml import TomlSyntaxError, parse, shown
 from edged.errors import CommandError, ConfigError
 from edged.files import open_regular, write_atomically
-
-log = logging.getLogger(__name__)
 
 Tree = dict[str, Any]
 
@@ -50,8 +48,8 @@ def file(configuration: Path | None) -> Path:
     others = (SERVICE / name, SERVICE / stem / name)
     if paths.may_exist(own):
         return own
-    # Who may not look there asks of a configuration of his own.
-    return next((other for other in others if os.access(other, os.R_OK)), own)
+    # Who may not look into the folder asks of a configuration of his own.
+    return next((other for other in others if os.path.lexists(other)), own)
 
 
 def before(changes: Path) -> Path:
@@ -60,40 +58,68 @@ def before(changes: Path) -> Path:
 
 
 def read(changes: Path) -> Tree:
-    """The changes in a file; none where there is none. ConfigError where it cannot be read."""
+    """The changes in a file; none where there is none. ConfigError where it cannot be used."""
     try:
         with open_regular(changes) as stream:
-            text = stream.read(LIMIT_BYTES).decode()
-        return parse(text)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError, TomlSyntaxError) as error:
-        raise ConfigError(f"{changes}: the changes made from the page: {error}") from error
+            content = stream.read(LIMIT_BYTES + 1)
+        return _of_form(content)
+    except PermissionError:
+        reason = f"not permitted; {access.advice(changes, os.R_OK)}, or"
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not os.path.lexists(changes):
+            return {}
+        reason = f"{error.strerror};"
+    except TomlSyntaxError as error:
+        reason = f"line {error.line}: {error};"
+    except (OSError, ValueError) as error:
+        reason = f"{error};"
+    raise ConfigError(unusable(changes, reason))
+
+
+def unusable(changes: Path, reason: str) -> str:
+    """Says why the changes in a file cannot be used, and what to do."""
+    return (
+        f"{changes}: what was changed from the page cannot be used: {reason} repair this file, or "
+        "remove it and with it all that was changed, privacy masks included"
+    )
+
+
+def _of_form(content: bytes) -> Tree:
+    """The changes in the text of a file. ValueError where it is none that `write` makes."""
+    if not content:
+        # Each file has a header: this one was cut off.
+        raise ValueError("it is empty")
+    if len(content) > LIMIT_BYTES:
+        raise ValueError(f"it is larger than {LIMIT_BYTES >> 10} KiB")
+    tree = parse(content.decode())
+    camera, rules = tree.get("camera", {}), tree.get("rule", [])
+    if not isinstance(camera, dict) or not isinstance(rules, list):
+        raise ValueError("expected a table [camera] and tables [[rule]]")
+    if not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError("expected tables [[rule]]")
+    strange = [*(tree.keys() - {"camera", "rule"}), *(camera.keys() - set(CAMERA))]
+    if strange:
+        raise ValueError(f"{shown(min(strange))} is no part of it")
+    return tree
 
 
 def kept(configuration: Path | None) -> Tree:
-    """The changes to a configuration; what cannot be read is told, and counts as none."""
+    """The changes to a configuration. ConfigError where they are there and cannot be used."""
     try:
         place = file(configuration)
     except ConfigError:
         # Without a state directory nothing was ever kept.
         return {}
-    try:
-        return read(place)
-    except ConfigError as error:
-        log.error("%s; they are left out", error)
-        return {}
+    return read(place)
 
 
 def parts(changes: Tree) -> Iterator[tuple[str, Tree]]:
     """Each change by itself, with its name for people."""
-    rules = changes.get("rule", [])
-    for rule in rules if isinstance(rules, list) else []:
-        if isinstance(rule, dict):
-            yield f"rule {rule.get('name')}", {"rule": [rule]}
+    for rule in changes.get("rule", []):
+        yield f"rule {rule.get('name')}", {"rule": [rule]}
     camera = changes.get("camera", {})
     for key in CAMERA:
-        if isinstance(camera, dict) and key in camera:
+        if key in camera:
             yield f"camera.{key}", {"camera": {key: camera[key]}}
 
 
@@ -143,7 +169,7 @@ class Kept(NamedTuple):
 
 
 def look(configuration: Path | None) -> Kept:
-    """What is kept of the changes to a configuration."""
+    """What is kept of the changes to a configuration. ConfigError as in `kept`."""
     try:
         place = file(configuration)
     except ConfigError:
@@ -154,15 +180,24 @@ def look(configuration: Path | None) -> Kept:
 
 
 def write(changes: Path, tree: Tree) -> None:
-    """Keep `tree`, and what was before it for `undone`. OSError: all is as it was."""
+    """Keep `tree`, and what was before it for `undone`.
+
+    OSError, and CommandError where it is too much to keep: all is as it was.
+    """
     import tomli_w
 
+    content = _HEADER + tomli_w.dumps(tree).encode()
+    if len(content) > LIMIT_BYTES:
+        raise CommandError(
+            f"more than {LIMIT_BYTES >> 10} KiB would be changed from the page; put the rules into "
+            "the configuration file"
+        )
     changes.parent.mkdir(parents=True, exist_ok=True)
-    former = b""
+    former = _HEADER
     with suppress(FileNotFoundError), open_regular(changes) as stream:
         former = stream.read()
     write_atomically(before(changes), former, 0o640)
-    write_atomically(changes, _HEADER + tomli_w.dumps(tree).encode(), 0o640)
+    write_atomically(changes, content, 0o640)
 
 
 def undone(changes: Path) -> Tree:

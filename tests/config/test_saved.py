@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from edged.cli import main
 from edged.config import saved
@@ -82,7 +83,8 @@ def test_what_does_not_fit_any_more_is_left_out_and_told(
     assert [rule.name for rule in config.rule] == ["cat"]
     assert config.camera.privacy
     (line,) = caplog.messages
-    assert line.startswith("rule dog, as it was changed from the page, does not fit any more")
+    assert line.startswith("rule dog: ")
+    assert line.endswith("; the rule was made from the page, and is left out")
 
 
 def test_an_output_may_follow_a_rule_that_was_saved(path: Path) -> None:
@@ -93,21 +95,93 @@ def test_an_output_may_follow_a_rule_that_was_saved(path: Path) -> None:
     assert config.camera.privacy
 
 
-@pytest.mark.parametrize("text", ["[", "\xff", "rule = 5\ncamera = 7", "[[rule]]\nlabels = 3"])
-def test_changes_that_cannot_be_read_are_told_and_end_nothing(
-    path: Path, text: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def damaged(path: Path, content: bytes) -> Path:
+    """The file of changes to a configuration, with this in it."""
     place = saved.file(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[", "line (1|None): Invalid initial character"),
+        (b"\xff", "can't decode byte 0xff"),
+        (b"\0" * 512, "line 1: column 1"),
+        (b"", "it is empty"),
+        (b"camera = 7", r"expected a table \[camera\]"),
+        (b"rule = 5", r"expected a table \[camera\]"),
+        (b"rule = [5]", r"expected tables \[\[rule\]\]"),
+        (b"[kamera]\nprivacy = []", '"kamera" is no part of it'),
+        (b"[camera]\nprivaci = []", '"privaci" is no part of it'),
+        (b"[camera]\nprivacy = []\n" + b"#" * saved.LIMIT_BYTES, "larger than 256 KiB"),
+    ],
+)
+def test_changes_that_cannot_be_used_are_refused(path: Path, content: bytes, reason: str) -> None:
+    place = damaged(path, content)
+    for use in (load, saved.kept, saved.look):
+        with pytest.raises(ConfigError, match=reason) as refused:
+            use(path)
+        assert str(refused.value).startswith(f"{place}: what was changed from the page cannot be")
+        assert "repair this file, or remove it" in str(refused.value)
+        assert len(str(refused.value).splitlines()) == 1
+
+
+def test_changes_that_this_user_may_not_read_are_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(path, MASK)
+
+    def refuse(place: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(saved, "open_regular", refuse)
+    with pytest.raises(ConfigError, match=r"not permitted; .*, or repair this"):
+        load(path)
+
+
+@pytest.mark.parametrize("service", [False, True])
+def test_a_link_that_leads_nowhere_is_refused(path: Path, *, service: bool) -> None:
+    place = saved.SERVICE / saved.file(path).name if service else saved.file(path)
     place.parent.mkdir(parents=True)
-    place.write_bytes(text.encode("latin-1"))
-    assert load(path) == load(
-        None,
-        [
-            'rule=[{name="cat", labels=["cat"], enter=0.7}]',
-            'output=[{name="lamp", pin=17, rule="cat"}]',
-        ],
-    )
-    saved.look(path)
+    place.symlink_to("gone")
+    with pytest.raises(ConfigError, match="No such file or directory; repair"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {"privacy": [[[0.0, 0.0]]]},
+        {"privacy": 5},
+        {"privacy": [[["a", 0.0], [0.5, 0.5]]]},
+        {"region": [0.5, 0.5, 0.9, 0.2]},
+    ],
+)
+def test_a_mask_or_region_that_does_not_fit_is_refused(path: Path, camera: dict[str, Any]) -> None:
+    place = damaged(path, tomli_w.dumps({"camera": camera, **DOG}).encode())
+    (option,) = camera
+    with pytest.raises(ConfigError, match=f"cannot be used: camera.{option}: ") as refused:
+        load(path)
+    assert str(refused.value).startswith(str(place))
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_more_than_can_be_read_again_is_not_kept(path: Path) -> None:
+    keep(path, MASK)
+    many = {"rule": [{"name": f"rule{n}", "labels": ["x" * 64]} for n in range(4000)]}
+    with pytest.raises(CommandError, match="put the rules into the configuration file"):
+        keep(path, many)
+    assert saved.kept(path) == MASK
+
+
+def test_damaged_changes_are_left_behind_by_undo(path: Path) -> None:
+    keep(path, MASK)
+    keep(path, {**MASK, **DOG})
+    place = damaged(path, b"[")
+    saved.write(place, saved.undone(place))
+    assert load(path).camera.privacy
 
 
 def test_a_label_that_another_model_has_not_leaves_its_rule_out(
@@ -178,9 +252,9 @@ def test_where_the_service_keeps_them_is_found_by_others(path: Path) -> None:
 def test_where_one_may_not_look_nothing_is_sought(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saved.os, "access", lambda *_: False)
     saved.SERVICE.mkdir()
     (saved.SERVICE / saved.file(path).name).write_text("[")
+    monkeypatch.setattr(saved.os.path, "lexists", lambda _: False)
     assert len(load(path).rule) == 1
     assert not caplog.messages
 
