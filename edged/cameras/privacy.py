@@ -20,6 +20,8 @@ def hidden(
 ) -> Pixels:
     """A copy of `pixels` that is black inside the polygons, and a pixel around them.
 
+    Inside is what a line goes around, also where it crosses itself or goes around twice.
+
     Their points are fractions of a whole picture of `size_px` (height, width), of which `pixels`
     is the part whose top left corner is at `place_px` (top, left). Two points are the corners of a
     rectangle.
@@ -43,6 +45,29 @@ def _seen(polygons: Polygons, size_px: tuple[int, int]) -> npt.NDArray[np.uint8]
             (left, right), (top, bottom) = (sorted(axis) for axis in zip(*points, strict=True))
             points = [(left, top), (right, top), (right, bottom), (left, bottom)]
         draw.polygon(points, fill=0, outline=0)
+    seen = np.where(_wound(polygons, size_px), 0, np.asarray(picture)).astype(np.uint8)
+    picture = Image.fromarray(seen)
     # A pixel that was made smaller holds something of the one beside it.
     seen = np.asarray(picture.filter(ImageFilter.MinFilter(3)))
     return np.repeat(seen[:, :, None], 3, axis=2)
+
+
+def _wound(polygons: Polygons, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Where a polygon's winding number is not 0, as a canvas of a browser fills; (height, width).
+
+    Pillow leaves out what is gone around an even number of times.
+    """
+    height, width = size_px
+    inside = np.zeros(size_px, np.bool_)
+    rows_y = np.arange(height) + 0.5
+    for polygon in polygons:
+        turns = np.zeros((height, width + 1), np.int32)
+        for (x0, y0), (x1, y1) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
+            top, bottom = sorted((y0 * height, y1 * height))
+            rows = np.flatnonzero((rows_y >= top) & (rows_y < bottom))
+            if rows.size:
+                across = (rows_y[rows] / height - y0) / (y1 - y0) * (x1 - x0) + x0
+                columns = np.clip(np.ceil(across * width - 0.5), 0, width).astype(np.intp)
+                turns[rows, columns] += 1 if y1 > y0 else -1
+        inside |= turns.cumsum(axis=1)[:, :width] != 0
+    return inside

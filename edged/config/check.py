@@ -110,6 +110,13 @@ def _camera(config: Config) -> Iterator[Problem]:
             f"at camera.fps = {camera.fps:g} a frame comes every {interval_s:g} s; expected more"
         )
         yield Problem(("camera", "timeout_s"), camera.timeout_s, f"{message} than that")
+    for number, polygon in enumerate(camera.privacy):
+        (x0, y0), *others = polygon
+        across = next(((x - x0, y - y0) for x, y in others if (x, y) != (x0, y0)), (0.0, 0.0))
+        crosses = (across[0] * (y - y0) - across[1] * (x - x0) for x, y in others)
+        if across[0] * across[1] == 0 if len(polygon) == 2 else not any(crosses):
+            message = "this hides nothing: its points are on a line; expected those of an area"
+            yield Problem(("camera", "privacy", number), polygon, message)
     x, y, width, height = camera.region
     if not (width > 0 and height > 0):
         message = "the region is empty; expected x, y, width, height with width and height above 0"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 import time
 from collections import OrderedDict
@@ -254,11 +255,13 @@ def _is_open(path: str) -> bool:
     return path.startswith(OPEN)
 
 
+_HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::[0-9]*)?")
+
+
 def _name_of(host: str) -> str:
-    """A Host header without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """A Host header without its port; empty where it is none."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2] or "") if found else ""
 
 
 def _is_address(name: str) -> bool:

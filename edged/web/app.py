@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from edged.config.schema import Config
@@ -14,6 +17,7 @@ from edged.web import api, metrics, page, share
 from edged.web.access import Access
 from edged.web.daemon import Daemon
 from edged.web.live import Live
+from edged.web.resource import refusal
 
 
 def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
@@ -33,10 +37,19 @@ def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
     made = Starlette(
         routes=all_routes(config, daemon, live) if routes is None else routes,
         middleware=[Middleware(Access, web=config.web)],
+        exception_handlers={HTTPException: _refused},
         lifespan=running if routes is None else None,
     )
     made.state.live = live
     return made
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """In this project's form what no route answers: a path, or a method of a file."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    answer = refusal(status, f"{request.method} {request.url.path}: there is nothing here")
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
 
 
 def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from edged.web.resource import RequestError
+
+# What a client sends wrong is told to the client, and fills no log.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 MOST_PARTS = 100
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 KEPT_S = 60.0
 EVENTS = 40
 BEFORE_S, AFTER_S = 6.0, 3.0
 """The scores that are kept with an event: from before its onset until after its decision."""
+
+SCORES = 1000
+"""More than come in that time, so that a clock which is set back makes none to be kept for long."""
 
 RULES = 64
 """Rules whose scores are kept; a page does not show more."""
@@ -27,9 +31,9 @@ class History:
         self._rules: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
         self._health: dict[str, Any] = {}
-        self._scores: deque[tuple[float, dict[str, float]]] = deque()
+        self._scores: deque[tuple[float, dict[str, float]]] = deque(maxlen=SCORES)
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
-        self._thumbnails: dict[int, bytes] = {}
+        self._thumbnails: dict[str, bytes] = {}
 
     def add(self, message: dict[str, Any]) -> None:
         """One message of the daemon, as decoded JSON."""
@@ -48,18 +52,23 @@ class History:
                     self._health = message
 
     def add_thumbnail(self, frame: int, jpeg: bytes) -> None:
-        """The picture of the frame whose events were added before."""
+        """The picture of the frame whose events were added last."""
         with self._lock:
-            self._thumbnails[frame] = jpeg
-            shown = {event["frame"] for event in self._events}
-            self._thumbnails = {f: kept for f, kept in self._thumbnails.items() if f in shown}
-            for event in self._events:
-                event["thumbnail"] = event["frame"] in self._thumbnails
+            # A daemon that was started again counts its frames anew: those before are not meant.
+            of_frame = takewhile(
+                lambda event: event["frame"] == frame and not event["thumbnail"],
+                reversed(self._events),
+            )
+            for event in list(of_frame):
+                event["thumbnail"] = True
+                self._thumbnails[event["id"]] = jpeg
+            shown = {event["id"] for event in self._events}
+            self._thumbnails = {key: kept for key, kept in self._thumbnails.items() if key in shown}
 
-    def thumbnail(self, frame: int) -> bytes | None:
-        """The picture that led to the events of a frame; None where it is not kept."""
+    def thumbnail(self, event: str) -> bytes | None:
+        """The picture that led to an event, by its id; None where it is not kept."""
         with self._lock:
-            return self._thumbnails.get(frame)
+            return self._thumbnails.get(event)
 
     def present(self) -> dict[str, Any]:
         """What is there now."""
@@ -76,7 +85,7 @@ class History:
         """The last minute of scores, the events, newest first, and the health."""
         with self._lock:
             return {
-                "scores": [{"t": at_s, **scores} for at_s, scores in self._scores],
+                "scores": [{"t": at_s, "rules": scores} for at_s, scores in self._scores],
                 "events": [dict(event) for event in reversed(self._events)],
                 "health": self._health,
             }

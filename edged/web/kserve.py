@@ -26,7 +26,7 @@ from edged.core import Prediction
 from edged.errors import ModelError
 from edged.messages.message import encoded
 from edged.web.predict import BATCH, Predictor, classify_encoded, classify_pixels
-from edged.web.resource import Bodies, RequestError, Resource, json_response, refusal
+from edged.web.resource import Bodies, RequestError, Resource, is_number, json_response, refusal
 from edged.web.tensors import VERSION, check_count, decoded, picture_type
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _split(body: bytes, length: str | None) -> tuple[Inference, memoryview]:
     """The request, and the tensors that follow it."""
     if length is None:
         count = len(body)
-    elif not (length.isascii() and length.isdigit() and int(length) <= len(body)):
+    elif not (is_number(length) and int(length) <= len(body)):
         raise RequestError(
             400,
             f"{HEADER} is {length[:40]!a}: how many bytes of the body are JSON, before tensors",
@@ -264,7 +264,6 @@ def _predictions(
         given = inputs[0]
     data = _data_bytes(given, rest)
     count = given.shape[0] if given.shape else 0
-    check_count(count)
     if given.datatype == "UINT8":
         if given.shape[1:] != list(shape):
             raise RequestError(
@@ -272,6 +271,7 @@ def _predictions(
                 f"unexpected shape for input '{INPUT}': {given.shape}, expected [-1, "
                 f"{', '.join(map(str, shape))}]",
             )
+        check_count(count)
         numbers = _numbers(given, shape) if data is None else data
         if len(numbers) != count * picture_bytes:
             raise _wrong_size(len(numbers), count * picture_bytes, "numbers of a byte")
@@ -280,6 +280,7 @@ def _predictions(
     if given.datatype == "BYTES":
         if given.shape not in ([count], [count, 1]):
             raise RequestError(400, f"unexpected shape for input '{INPUT}' of BYTES, expected [-1]")
+        check_count(count)
         files = _texts(given) if data is None else _strings(data)
         if len(files) != count:
             raise _wrong_size(len(files), count, "pictures")

@@ -15,7 +15,7 @@ from edged.core import Prediction
 from edged.printable import printable
 from edged.web.form import fields
 from edged.web.predict import Predictor, classify_encoded
-from edged.web.resource import Bodies, RequestError, Resource, json_response
+from edged.web.resource import Bodies, RequestError, Resource, is_number, json_response
 
 if TYPE_CHECKING:
     from edged.inference.tflite import TfliteClassifier
@@ -116,7 +116,7 @@ class Wanted(Struct, frozen=True):
 def _topk(text: str | None) -> int:
     if text is None:
         return TOP
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
+    if not (is_number(text) and int(text) >= 1):
         raise ParameterError("topk", f"{text[:40]!a}: how many classes to tell, a number from 1")
     return int(text)
 
@@ -129,7 +129,7 @@ def _threshold(text: str | None) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0.0 <= value <= 1.0 or "_" in text:
+    if not (0.0 <= value <= 1.0 and text.isascii()) or "_" in text:
         raise ParameterError("threshold", f"{text[:40]!a}: tell classes above it, from 0 to 1")
     return value
 

@@ -128,7 +128,8 @@ def _tfserving(classifier: TfliteClassifier) -> Schema:
     fraction = {"type": "number", "minimum": 0, "maximum": 1}
     kinds = (ENCODED, _pixels(classifier), _pixels(classifier, fraction))
     many = {"anyOf": [_some(kind) for kind in kinds]}
-    signature = {"enum": [n for n, m in tfserving.SIGNATURES.items() if m == tfserving.PREDICT]}
+    named = [n for n, m in tfserving.SIGNATURES.items() if m == tfserving.PREDICT]
+    signature = {"enum": [*named, ""]}
     body = {
         "type": "object",
         "properties": {"signature_name": signature, "instances": many, "inputs": many},
@@ -137,7 +138,7 @@ def _tfserving(classifier: TfliteClassifier) -> Schema:
     examples = {
         "type": "object",
         "properties": {
-            "signature_name": {"const": "classify"},
+            "signature_name": {"enum": ["classify", ""]},
             "examples": _some(
                 {
                     "type": "object",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -61,7 +61,7 @@ def routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
         Route("/live/state", Resource(refusal, GET=page.state)),
         Route("/live/picture.mjpeg", Resource(refusal, GET=page.pictures)),
         Route("/live/picture.jpg", Resource(refusal, GET=page.still)),
-        Route("/live/events/{frame:int}.jpg", Resource(refusal, GET=page.thumbnail)),
+        Route("/live/events/{event}.jpg", Resource(refusal, GET=page.thumbnail)),
         Route("/manifest.webmanifest", Resource(refusal, GET=page.manifest)),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
@@ -119,9 +119,9 @@ class Page:
         """One of `COMMANDS`, as the control socket takes it."""
         async with self._bodies.read(request) as body:
             try:
-                fields = json.loads(body)
+                fields = msgspec.json.decode(body, type=dict[str, Any])
                 command = fields.pop("command")
-            except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, RecursionError) as error:
                 raise RequestError(400, 'expected JSON such as {"command": "pause"}') from error
         if command not in COMMANDS:
             raise RequestError(400, f"expected one of the commands {', '.join(COMMANDS)}")
@@ -178,11 +178,11 @@ class Page:
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     async def thumbnail(self, request: Request) -> Response:
-        """The picture of a frame that made an event."""
+        """The picture of the frame that made an event."""
         self._may_see()
-        jpeg = self._live.history.thumbnail(request.path_params["frame"])
+        jpeg = self._live.history.thumbnail(request.path_params["event"])
         if jpeg is None:
-            raise RequestError(404, "no picture is kept of this frame")
+            raise RequestError(404, "no picture is kept of this event")
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "max-age=3600"})
 
     async def manifest(self, request: Request) -> Response:

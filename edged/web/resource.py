@@ -127,6 +127,11 @@ def json_response(body: object, status: int = 200) -> Response:
     return Response(encoded(body), status, media_type=JSON)
 
 
+def is_number(text: str) -> bool:
+    """Whether `text` is a number from 0, and not so long that nobody means it."""
+    return text.isascii() and text.isdigit() and len(text) <= 9
+
+
 class Bodies:
     """Reads the bodies of requests, whose sizes are bounded one by one and together."""
 
@@ -166,8 +171,8 @@ class _Held:
         self.bytes = 0
 
     async def body(self, request: Request) -> bytes:
-        length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > BODY_BYTES:
+        length = request.headers.get("content-length", "0")
+        if not is_number(length) or int(length) > BODY_BYTES:
             raise _too_long()
         chunks = []
         received = 0

@@ -46,7 +46,7 @@ class Classification(Struct, frozen=True):
     """A request for the classes of examples; ``context`` is what they have in common."""
 
     examples: list[dict[str, Any]]
-    signature_name: str = "classify"
+    signature_name: str = ""
     context: dict[str, Any] = {}
 
 
@@ -208,7 +208,8 @@ VERBS: dict[str, Callable[[TfliteClassifier, bytes], Response]] = {
 
 
 def _check_signature(name: str, method: str) -> None:
-    if SIGNATURES.get(name) != method:
+    # Without a name it is that of the method.
+    if name and SIGNATURES.get(name) != method:
         fit = ", ".join(known for known, of in SIGNATURES.items() if of == method)
         raise RequestError(
             400, f'Serving signature name: "{name}" not found in signature def; give {fit}'
@@ -254,7 +255,7 @@ def _decoder(height_px: int, width_px: int) -> msgspec.json.Decoder[Any]:
     asked = msgspec.defstruct(
         "Prediction",
         [
-            ("signature_name", str, "serving_default"),
+            ("signature_name", str, ""),
             ("instances", list[pixels | row] | UnsetType, UNSET),
             ("inputs", list[picture] | columns | UnsetType, UNSET),
         ],

@@ -73,3 +73,23 @@ def test_what_the_device_has_is_not_written_to() -> None:
     device.flags.writeable = False
     assert not orient(device, CameraConfig(privacy=(((0.0, 0.0), (1.0, 1.0)),))).any()
     assert device.all()
+
+
+SQUARE = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8))
+SMALLER = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
+STAR = ((0.5, 0.05), (0.8, 0.95), (0.05, 0.4), (0.95, 0.4), (0.2, 0.95))
+
+
+@pytest.mark.parametrize(
+    "line", [SQUARE, (*SQUARE, SQUARE[0], *SQUARE), (*SQUARE, SQUARE[0], *SMALLER), STAR]
+)
+@pytest.mark.parametrize("direction", [1, -1])
+def test_what_a_line_goes_around_twice_is_black_too(
+    line: tuple[tuple[float, float], ...], direction: int
+) -> None:
+    seen = orient(white(60, 60), CameraConfig(privacy=(line[::direction],)))
+    assert not seen[30, 30].any()
+    assert (seen[2, 2] == 255).all()
+    if line is not STAR:
+        assert not seen[12:48, 12:48].any()
+        assert np.array_equal(seen, orient(white(60, 60), CameraConfig(privacy=(SQUARE,))))

@@ -56,6 +56,9 @@ def said(tmp_path: Path, text: str) -> list[str]:
             "[camera]\nregion = [0.5, 0, 0.6, 1]",
             "edged.toml:2: camera.region = [0.5, 0.0, 0.6, 1.0]: the region leaves the picture",
         ),
+        ("[camera]\nprivacy = [[[0.5, 0.1], [0.5, 0.9]]]", "this hides nothing"),
+        ("[camera]\nprivacy = [[[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]]", "camera.privacy[0]"),
+        ("[camera]\nprivacy = [[[0.0, 0.0], [0.2, 0.2], [1.0, 1.0]]]", "this hides nothing"),
         ("[camera]\nregion = [0, 0, 1, 0]", "the region is empty; expected x, y, width, height"),
         ("[model]\nmean = [1.0, 2.0]", "model.mean = [1.0, 2.0]: expected 1 number, or 3 for red"),
         (

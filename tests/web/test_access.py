@@ -85,7 +85,17 @@ def test_this_machine_is_asked_by_its_names_and_any_address(visit: Visit, host: 
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8080", "localhost.evil.example", "", "127.0.0.1.evil.example"],
+    [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "",
+        "127.0.0.1.evil.example",
+        "[::1].evil.example",
+        "localhost:80@evil.example",
+        "[::1",
+        "localhost:x",
+    ],
 )
 def test_a_name_that_was_pointed_here_is_refused(visit: Visit, done: list[str], host: str) -> None:
     answer = visit().get("/", headers={"host": host})

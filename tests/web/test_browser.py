@@ -187,6 +187,30 @@ def test_a_mask_is_drawn_and_taken_back(visit: Open) -> None:
     wait_until(lambda: page.evaluate(privacy) == 0)
 
 
+def test_a_mask_is_added_to_those_that_another_page_has_drawn(visit: Open) -> None:
+    page = visit()
+    # It is asked for nothing any more, and knows of no mask.
+    page.evaluate(
+        """async () => {
+             Object.defineProperty(document, "hidden", { get: () => true, configurable: true });
+             document.dispatchEvent(new Event("visibilitychange"));
+             const save = { command: "save", privacy: [[[0, 0], [0.1, 0.1]]] };
+             await fetch("/command", { method: "POST", body: JSON.stringify(save) });
+           }"""
+    )
+    page.click("#draw-privacy")
+    for edge, value in (("left", "10"), ("top", "20"), ("right", "60"), ("bottom", "90")):
+        page.fill(f"#draw-{edge}", value)
+    page.click("#draw-save")
+    expect(page.locator("#tools")).to_be_hidden()
+    privacy = "async () => (await (await fetch('/status.json')).json()).setup.privacy"
+    assert page.evaluate(privacy) == [[[0, 0], [0.1, 0.1]], [[0.1, 0.2], [0.6, 0.9]]]
+    page.click("#draw-privacy")
+    page.click("#draw-clear")
+    expect(page.locator("#tools")).to_be_hidden()
+    assert page.evaluate(privacy) == []
+
+
 def test_a_region_is_typed_and_taken_back(visit: Open) -> None:
     page = visit()
     page.click("#draw-region")

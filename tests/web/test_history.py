@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edged.web.history import AFTER_S, BEFORE_S, EVENTS, KEPT_S, RULES, History
+from edged.web.history import AFTER_S, BEFORE_S, EVENTS, KEPT_S, RULES, SCORES, History
 
 
 def at(s: float) -> str:
@@ -48,7 +48,7 @@ def test_scores_are_kept_for_a_minute(history: History) -> None:
 def test_no_more_rules_are_kept_than_a_page_shows(history: History) -> None:
     history.add(state(1, **{f"r{number}": 0.1 for number in range(RULES + 5)}))
     assert len(history.present()["rules"]) == RULES
-    assert len(history.past()["scores"][0]) == RULES + 1
+    assert len(history.past()["scores"][0]["rules"]) == RULES
 
 
 def test_an_event_has_the_scores_around_it(history: History) -> None:
@@ -71,8 +71,8 @@ def test_the_newest_event_comes_first_and_the_oldest_go(history: History) -> Non
     numbers = [shown["frame"] for shown in history.past()["events"]]
     assert numbers == list(range(EVENTS + 2, 2, -1))
     assert history.present()["event"] == f"porch-{EVENTS + 2}"
-    assert history.thumbnail(0) is None
-    assert history.thumbnail(EVENTS + 2) == b"jpeg %d" % (EVENTS + 2)
+    assert history.thumbnail("porch-0") is None
+    assert history.thumbnail(f"porch-{EVENTS + 2}") == b"jpeg %d" % (EVENTS + 2)
 
 
 def test_an_event_says_whether_there_is_a_picture_of_it(history: History) -> None:
@@ -83,8 +83,31 @@ def test_an_event_says_whether_there_is_a_picture_of_it(history: History) -> Non
 
 
 def test_a_picture_of_no_event_is_not_kept(history: History) -> None:
+    history.add(event(1, 1))
     history.add_thumbnail(7, b"jpeg")
-    assert history.thumbnail(7) is None
+    assert not history.past()["events"][0]["thumbnail"]
+
+
+def test_a_daemon_that_counts_its_frames_anew_changes_no_picture_of_before(
+    history: History,
+) -> None:
+    for number, jpeg in ((1, b"before"), (2, b"after")):
+        history.add({**event(number, number), "frame": 5})
+        history.add_thumbnail(5, jpeg)
+    assert history.thumbnail("porch-1") == b"before"
+    assert history.thumbnail("porch-2") == b"after"
+
+
+def test_a_rule_of_any_name_leaves_the_times_alone(history: History) -> None:
+    history.add(state(1, t=0.5))
+    assert history.past()["scores"] == [{"t": 1.0, "rules": {"t": 0.5}}]
+
+
+def test_a_clock_that_is_set_back_makes_no_scores_pile_up(history: History) -> None:
+    history.add(state(1e6, cat=0.5))
+    for s in range(SCORES + 5):
+        history.add(state(s, cat=0.5))
+    assert len(history.past()["scores"]) <= SCORES
 
 
 def test_what_is_seen_now_is_the_newest(history: History) -> None:

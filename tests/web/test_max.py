@@ -49,6 +49,7 @@ def test_topk_and_threshold_choose_classes_in_the_form_or_the_address(client: Te
         ("threshold", "nan"),
         ("threshold", "1.1"),
         ("threshold", "0_1"),
+        ("threshold", "\u0660.\u0665"),
     ],
 )
 def test_a_wrong_option_is_named(client: TestClient, option: str, text: str) -> None:
@@ -123,3 +124,11 @@ def test_the_page_of_the_apis_loads_nothing_from_elsewhere(client: TestClient) -
         assert answer.status_code == 200
         assert "//" not in answer.text.replace("// ", ""), path
     assert json.dumps("style=") not in (folder / "docs.html").read_text()
+
+
+def test_a_form_that_is_wrong_fills_no_log(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert client.post("/model/predict", content=b"--y", headers=headers).status_code == 400
+    assert not [one for one in caplog.records if one.name.startswith("python_multipart")]

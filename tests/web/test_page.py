@@ -143,6 +143,8 @@ def test_a_field_of_any_name_is_the_daemons_to_judge(client: TestClient) -> None
         b'{"command": ["pause"]}',
         b'{"command": "snapshot"}',
         b"[" * 5000,
+        b'{"command": "set-output", "name": "lamp", "value": NaN}',
+        b'{"command": "pause", "x": "\\ud800"}',
     ],
 )
 def test_what_is_no_command_is_told_in_one_line(client: TestClient, body: bytes) -> None:
@@ -186,11 +188,22 @@ def test_an_event_keeps_its_picture(client: TestClient) -> None:
     wait_until(lambda: any(event["thumbnail"] for event in events()))
     (event,) = events()
     assert event["scores"]
-    picture = client.get(f"/live/events/{EVENT_FRAME}.jpg")
+    picture = client.get(f"/live/events/{event['id']}.jpg")
     with Image.open(io.BytesIO(picture.content)) as thumbnail:
         grey = thumbnail.convert("L").getpixel((5, 5))
     assert grey == pytest.approx(EVENT_FRAME + 20, abs=2)
     assert client.get("/live/events/5.jpg").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/v1", "/static/nothing.js", "/static/", f"/live/events/{'9' * 5000}.jpg"],
+)
+def test_a_path_that_is_not_there_is_refused_in_one_line(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert said(answer)
+    assert client.put("/static/page.js").json()["error"]
 
 
 def test_pictures_leave_only_where_the_configuration_says_so(config: Config) -> None:

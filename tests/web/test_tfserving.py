@@ -178,3 +178,11 @@ def test_a_path_that_is_not_there_is_refused(
 ) -> None:
     answer = client.request(method, path, content=b"{}" if method == "POST" else None)
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
+
+
+def test_a_signature_without_a_name_is_that_of_the_method(client: TestClient) -> None:
+    told = asked(client, "predict", {"instances": [RED_B64], "signature_name": ""})
+    assert best(told["predictions"]) == [0]
+    examples = [{"image/encoded": RED_B64}]
+    told = asked(client, "classify", {"examples": examples, "signature_name": ""})
+    assert told["results"][0][0][0] == "red"

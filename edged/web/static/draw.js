@@ -1,6 +1,6 @@
 // The region and the privacy mask, drawn over the live picture with a mouse or a finger, or typed.
 
-import { $, command } from "./dom.js";
+import { $, ask, command } from "./dom.js";
 
 const POINTS = 24;
 const WHOLE = [0, 0, 1, 1];
@@ -107,6 +107,11 @@ export function drawing(setup, changed) {
     showNumbers();
     paint();
   });
+  canvas.addEventListener("pointercancel", () => {
+    from = shape = null;
+    showNumbers();
+    paint();
+  });
   addEventListener("resize", () => tool && paint());
 
   const rectangle = ([ax, ay], [bx, by]) => [
@@ -153,9 +158,23 @@ export function drawing(setup, changed) {
     paint();
   }
 
-  async function save(fields, name = "save") {
+  /** What the daemon runs with at this moment: another page may have changed it. */
+  async function present() {
+    const told = await ask("/status.json");
+    if (!told.setup) throw new Error(told.trouble);
+    if (String(told.setup.region) === String(setup().region)) return told.setup;
+    await changed();
+    throw new Error("Another part of the picture is shown now: draw again.");
+  }
+
+  /** `fields` gives what is to be saved, from what the daemon runs with. */
+  async function save(fields) {
+    await send(async () => command("save", fields(await present())));
+  }
+
+  async function send(asked) {
     try {
-      await command(name, fields);
+      await asked();
       choose(null);
       await changed();
     } catch (error) {
@@ -168,13 +187,13 @@ export function drawing(setup, changed) {
   $("draw-region").addEventListener("click", () => choose("region"));
   $("draw-privacy").addEventListener("click", () => choose("privacy"));
   $("draw-cancel").addEventListener("click", () => choose(null));
-  $("undo").addEventListener("click", () => save({}, "undo"));
-  $("draw-clear").addEventListener("click", () => save(tool === "region" ? { region: WHOLE } : { privacy: [] }));
+  $("undo").addEventListener("click", () => send(() => command("undo")));
+  $("draw-clear").addEventListener("click", () => save(() => (tool === "region" ? { region: WHOLE } : { privacy: [] })));
   $("draw-save").addEventListener("click", () => {
     const points = shape.map(toWhole);
-    if (tool === "privacy") return save({ privacy: [...(setup().privacy ?? []), points] });
+    if (tool === "privacy") return save(({ privacy }) => ({ privacy: [...privacy, points] }));
     const [[left, top], [right, bottom]] = points;
-    return save({ region: [left, top, round(right - left), round(bottom - top)] });
+    return save(() => ({ region: [left, top, round(right - left), round(bottom - top)] }));
   });
 }
 

@@ -13,8 +13,8 @@ const STATUS_MS = 3000;
 let setup = { rules: {}, outputs: {} };
 let past = { events: [] };
 let metrics = null;
-let scores = []; // [{t, rule: score, ...}]
-let classes = []; // [{t, label: score, ...}]
+let scores = []; // [{t, rules: {name: score}}]
+let classes = []; // [{t, labels: {name: score}}]
 let timings = []; // [{t, stages}]
 let rates = []; // [[t, fps]]
 let paused = false;
@@ -49,9 +49,9 @@ function showLive(live, rules) {
   $("when").textContent = clock.format(new Date(live.captured));
   const now = seconds(live.captured);
   if (now === scores.at(-1)?.t) return;
-  scores.push({ t: now, ...Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.score])) });
+  scores.push({ t: now, rules: Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.score])) });
   timings.push({ t: now, stages: live.stages_ms });
-  classes.push({ t: now, ...Object.fromEntries(live.results.map(({ label, score }) => [label, score])) });
+  classes.push({ t: now, labels: Object.fromEntries(live.results.map(({ label, score }) => [label, score])) });
   classes = classes.filter(({ t }) => t >= now - KEPT_S);
   form.frameCame();
   scores = scores.filter(({ t }) => t >= now - KEPT_S);
@@ -73,7 +73,7 @@ function showRule(name, rule, now) {
   item.pill.dataset.state = rule.active ? "on" : "";
   item.meter.replaceChildren(meter(rule.score, { on: rule.active, ...thresholds }));
   item.detail.textContent = `${percent(rule.score)}, ${distance(rule, thresholds)} · since ${clock.format(new Date(rule.since))}`;
-  const points = scores.filter((entry) => name in entry).map((entry) => [entry.t, entry[name]]);
+  const points = scores.filter((entry) => Object.hasOwn(entry.rules, name)).map((entry) => [entry.t, entry.rules[name]]);
   item.plot.replaceChildren(
     plot(points, {
       levels: [thresholds.enter, thresholds.exit],
@@ -85,8 +85,9 @@ function showRule(name, rule, now) {
 }
 
 function showTrouble(trouble) {
+  // Set again, it would be read out again.
+  if ($("trouble").textContent !== (trouble ?? "")) $("trouble").textContent = trouble ?? "";
   $("trouble").hidden = trouble === null;
-  $("trouble").textContent = trouble ?? "";
   link(trouble ? "bad" : paused ? "wait" : "on", trouble ? "daemon away" : paused ? "paused" : "live");
 }
 
@@ -194,7 +195,7 @@ const REASONS = { camera: "the camera gave no picture", stop: "edged stopped", r
 
 function eventItem(event) {
   const what = `${event.rule} ${event.active ? "on" : "off"}`;
-  const thumb = el("div", { className: "thumb" }, event.thumbnail ? el("img", { src: `/live/events/${event.frame}.jpg`, alt: `Picture at ${what}`, loading: "lazy" }) : "no picture");
+  const thumb = el("div", { className: "thumb" }, event.thumbnail ? el("img", { src: `/live/events/${encodeURIComponent(event.id)}.jpg`, alt: `Picture at ${what}`, loading: "lazy" }) : "no picture");
   const pill = el("span", { className: "pill", textContent: event.active ? "on" : "off" });
   pill.dataset.state = event.active ? "on" : "";
   const onset = seconds(event.onset);
@@ -203,7 +204,7 @@ function eventItem(event) {
   const why = event.reason
     ? `because ${REASONS[event.reason] ?? event.reason}`
     : `onset ${clock.format(new Date(event.onset))}, decided ${waited < 0.95 ? `${Math.round(1000 * waited)} ms` : `${waited.toFixed(1)} s`} later at ${percent(event.score)}`;
-  const rule = setup.rules[event.rule];
+  const rule = Object.hasOwn(setup.rules, event.rule) ? setup.rules[event.rule] : null;
   const curve = event.scores.length > 1
     ? plot(event.scores, { levels: rule ? [event.active ? rule.enter : rule.exit] : [], marks: [onset], most: 1, label: `Score of ${event.rule} around its onset` })
     : null;
@@ -300,7 +301,11 @@ function follow() {
   stream?.close();
   stream = new EventSource("/live/state");
   stream.onmessage = (message) => showState(JSON.parse(message.data));
-  stream.onerror = () => link("bad", "no connection");
+  stream.onerror = () => {
+    link("bad", "no connection");
+    // Refused, it is not tried again by the browser.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream?.readyState === EventSource.CLOSED && follow(), STATUS_MS);
+  };
 }
 // Browsers have six connections to one host: a page that nobody sees keeps none.
 document.addEventListener("visibilitychange", () => {

@@ -3,7 +3,7 @@
 import { $, command, el } from "./dom.js";
 import { plot } from "./plot.js";
 
-/** `classes` gives [{t, label: score, ...}] of the last minute; `changed` is called after saving. */
+/** `classes` gives [{t, labels: {name: score}}] of the last minute; `changed` is called after saving. */
 export function ruleForm(classes, changed) {
   const form = $("rule-form");
   const fields = form.elements;
@@ -17,7 +17,7 @@ export function ruleForm(classes, changed) {
     const now = seen.at(-1)?.t ?? 0;
     const label = fields.label.value;
     $("rule-preview").replaceChildren(
-      plot(seen.map((entry) => [entry.t, entry[label] ?? 0]), {
+      plot(seen.map(({ t, labels }) => [t, Object.hasOwn(labels, label) ? labels[label] : 0]), {
         levels: [enter, exit],
         span: [now - 60, now],
         most: 1,
@@ -41,7 +41,7 @@ export function ruleForm(classes, changed) {
   });
   $("new-rule").addEventListener("toggle", () => {
     if (!$("new-rule").open) return;
-    const best = Object.entries(classes().at(-1) ?? {}).filter(([key]) => key !== "t").sort((a, b) => b[1] - a[1])[0];
+    const best = Object.entries(classes().at(-1)?.labels ?? {}).sort((a, b) => b[1] - a[1])[0];
     if (best && !fields.label.value) fields.label.value = best[0];
     if (!named) fields.name.value = asName(fields.label.value);
     show();
