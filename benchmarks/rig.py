@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import configuration
 from edged import build
 from edged.attention import Attention
+from edged.config.schema import CameraConfig
 from edged.core import Camera, Frame, Pixels, Report, Result
 from edged.health import Vitals
 from edged.inference.tflite import TfliteClassifier
@@ -61,6 +62,9 @@ class OnDemandCamera:
         captured_s = time.monotonic()
         pixels = self.decode(wanted_px)
         return Frame(pixels, self._number, captured_s, time.monotonic() - captured_s)
+
+    def aim(self, camera: CameraConfig) -> None:
+        """There is nothing to aim."""
 
     def skip(self, timeout_s: float) -> bool:
         """As `read`, undecoded."""

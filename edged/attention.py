@@ -34,6 +34,7 @@ class Attention:
         self._clock = clock
         self._woken_s = clock()
         self._rule_holds = False
+        self._has_idled = False
 
     @property
     def awake(self) -> bool:
@@ -50,7 +51,8 @@ class Attention:
         if self._sensed():
             self._woken_s = self._clock()
             return False
-        return self._clock() >= self._woken_s + self.wake_s
+        self._has_idled = self._clock() >= self._woken_s + self.wake_s
+        return self._has_idled
 
     def keep_awake(self, result: Result) -> None:
         """Something that happens counts as a wake; while a rule holds, none is needed."""
@@ -78,8 +80,10 @@ class Attention:
 
     def wake(self, request: Request[Any]) -> AttentionAnswer:
         """Classify again for ``wake_s``."""
-        if self.idle:
+        # A motion sensor that asks is high by then, and has ended the idling already.
+        if self._has_idled or self.idle:
             log.info("woken by %s", request.asked_by)
+        self._has_idled = False
         self._woken_s = self._clock()
         return self._answer()
 

@@ -119,9 +119,9 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
     module = import_module(f"edged.cameras.{kind.module}")
     source: Callable[..., Source] = getattr(module, kind.source_class)
     closing = threading.Event()
-    # A stop does not wait for the time of the next frame.
-    options = {} if kind.is_timed else {"sleep": sleep_until(closing)}
-    return NewestFrame(partial(source, config, **options), config, wanted_px, closing=closing)
+    # A stop does not wait for the next frame.
+    make_source = partial(source, config, sleep=sleep_until(closing))
+    return NewestFrame(make_source, config, wanted_px, closing=closing)
 
 
 class Ports:

@@ -110,7 +110,8 @@ class Pipeline(msgspec.Struct):
         """Systemd and the ports hear how things are, and who waits for a picture why none comes."""
         error = self.camera.error
         self.watchdog.feed(frame_came=frame_came, camera_error=error, due_s=self.camera.due_s)
-        if error is not None:
+        # The next of those that are only odd may be good.
+        if self.camera.fails:
             self.snapshots.refuse(no_picture(error))
         self.outage.watch(self.camera, self.end_rules, self.tell, frame_came=frame_came)
         now_s = self.clock()

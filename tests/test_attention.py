@@ -115,6 +115,25 @@ def test_who_woke_it_is_in_the_log(clock: StandingClock, caplog: pytest.LogCaptu
     assert caplog.messages == ["woken by input door"]
 
 
+def test_a_motion_sensor_that_stays_high_is_in_the_log_as_who_woke_it(
+    clock: StandingClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    moves = False
+    attention = Attention(2.0, clock, sensed=lambda: moves)
+    for looked_before_it_asks in (False, True):
+        clock.now_s += 2.0
+        moves = False
+        assert attention.idle
+        moves = True
+        if looked_before_it_asks:
+            assert attention.awake
+        for _ in range(2):
+            attention.wake(Request(Wake(), "input hall"))
+        moves = False
+    assert caplog.messages == ["woken by input hall"] * 2
+
+
 def test_what_happens_before_it_may_idle_counts_when_it_may(clock: StandingClock) -> None:
     attention = Attention(0.0, clock)
     clock.now_s = 10.0

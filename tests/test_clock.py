@@ -50,11 +50,13 @@ def test_a_clock_is_trusted_as_the_kernel_or_timesyncd_says(
 def test_a_date_that_cannot_be_right_is_not_trusted_whatever_is_said(machine) -> None:
     machine(0, timesyncd=True)
     assert clock.trust(30.0) == UNSET
+    assert clock.trust(clock.PLAUSIBLE_S) == SYNCHRONIZED
 
 
 def test_the_real_kernel_answers() -> None:
     assert clock.trust(NOW_S) in (SET, SYNCHRONIZED)
     assert clock.read(lambda: NOW_S).offset_s < NOW_S
+    assert not clock._boot.__wrapped__().startswith("unknown-")
 
 
 def test_what_is_known_better_later_corrects_what_was_said_before() -> None:
@@ -66,6 +68,7 @@ def test_what_is_known_better_later_corrects_what_was_said_before() -> None:
 def test_a_clock_that_was_set_forward_corrects_also_where_nobody_says_who_set_it() -> None:
     before = Reading("boot", NOW_S, SET)
     assert before.correction_s(Reading("boot", NOW_S + 61.0, SET)) == 61.0
+    assert before.correction_s(Reading("boot", NOW_S + clock.STEP_S, SET)) == 0.0
     assert before.correction_s(Reading("boot", NOW_S + 59.0, SET)) == 0.0
     assert before.correction_s(Reading("boot", NOW_S - 61.0, SET)) == 0.0
 

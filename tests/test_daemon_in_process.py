@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import threading
@@ -15,13 +17,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import Event, Report, Undecided
-from edged.daemon import Daemon
+from edged.core import Ended, Event, Report, Undecided
+from edged.daemon import Daemon, EndLeftOpen
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
 from edged.journal.paths import journal_path
@@ -287,6 +291,78 @@ def test_a_reload_changes_what_the_rules_are(living: Living) -> None:
     wait_until(lambda: living.status()["scene"] == "pet")
 
 
+@pytest.fixture
+def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the daemon keeps what is changed from the page."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def brightness(living: Living) -> float:
+    _, jpeg = living.client.ask("snapshot")
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        # The lower part says what is seen.
+        grey = np.asarray(picture.convert("L"))
+    return float(grey[: len(grey) // 3].mean())
+
+
+def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living: Living) -> None:
+    living.start()
+    seen = brightness(living)
+    assert seen > 30
+    living.ask("save", privacy=[[[0.0, 0.0], [1.0, 1.0]]], rule={"name": "owl", "labels": ["bird"]})
+    wait_until(lambda: brightness(living) < 2)
+    setup = living.ask("setup")
+    assert setup["privacy"] == [[[0.0, 0.0], [1.0, 1.0]]]
+    assert setup["rules"]["owl"]["saved"]
+    assert not setup["rules"]["cat"]["saved"]
+    wait_until(lambda: "owl" in living.status()["rules"])
+    living.ask("undo")
+    wait_until(lambda: brightness(living) > 30)
+    assert "owl" not in living.ask("setup")["rules"]
+
+
+def test_what_is_saved_holds_after_a_restart(changes: Path, living: Living) -> None:
+    living.start()
+    living.ask("save", region=[0.25, 0.25, 0.5, 0.5])
+    living.stop()
+    living.told = Told()
+    living.start()
+    assert living.ask("setup")["region"] == [0.25, 0.25, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"region": [0.5, 0.5, 0.9, 0.9]}, "the region leaves the picture"),
+        ({"rule": {"name": "x", "labels": ["dragon"]}}, 'no label "dragon"'),
+        ({"rule": {"name": "x", "labels": ["cat"], "enter": 0.1, "exit": 0.5}}, "at most enter"),
+        ({"rule": {"name": "nothing", "labels": ["cat"]}}, "name of a scene"),
+        ({"rule": {"name": "a b", "labels": ["cat"]}}, "not a command"),
+        ({"privacy": [[[0.0, 0.0]]]}, "not a command"),
+        ({"privacy": [[[0.0, 2.0], [1.0, 1.0]]]}, "not a command"),
+        ({"remove_rule": "cat"}, "the others are in the configuration file"),
+    ],
+)
+def test_what_is_wrong_is_not_saved(
+    changes: Path, living: Living, wrong: dict[str, Any], reason: str
+) -> None:
+    living.start()
+    before = living.ask("setup")
+    with pytest.raises(CommandError, match=re.escape(reason)):
+        living.ask("save", **wrong)
+    assert living.ask("setup") == before
+    assert not changes.exists() or not list(changes.glob("changes-*"))
+
+
+def test_a_place_that_cannot_be_written_refuses_the_change(changes: Path, living: Living) -> None:
+    changes.write_text("no folder")
+    living.start()
+    with pytest.raises(CommandError, match="exists"):
+        living.ask("save", privacy=[[[0.0, 0.0], [1.0, 1.0]]])
+    assert living.ask("setup")["privacy"] == []
+
+
 def test_a_reload_reaches_the_ports(living: Living, broker: Broker) -> None:
     mqtt = f'port = {broker.port}\nhost = "127.0.0.1"\nprotocol = "{broker.protocol}"\n'
     living.change("enabled = false", f"{mqtt}classification_hz = 0.0")
@@ -350,6 +426,25 @@ def test_when_to_idle_holds_from_the_start(tmp_path: Path) -> None:
     living.add("\n[idle]\nafter_s = 0.05\n")
     living.start()
     try:
+        wait_until(lambda: living.status()["idle"])
+    finally:
+        living.stop()
+
+
+def test_while_an_input_senses_somebody_it_is_awake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensed = threading.Event()
+    sensed.set()
+    monkeypatch.setattr(GpioPort, "sensed", lambda _: sensed.is_set())
+    living = Living(tmp_path, "rocket.jpg")
+    living.add("\n[idle]\nafter_s = 0.02\n")
+    living.start()
+    try:
+        # Of 5 ms each: longer than it would be awake by itself.
+        living.frames_more(10)
+        assert living.status()["idle"] is False
+        sensed.clear()
         wait_until(lambda: living.status()["idle"])
     finally:
         living.stop()
@@ -706,22 +801,64 @@ def recorded(folder: Path) -> list[tuple[str, bool, str | None]]:
     return [(one["rule"], one["active"], one["reason"]) for one in events]
 
 
-def test_at_a_stop_what_holds_ends_in_the_journal(living: Living) -> None:
+def test_at_a_stop_what_holds_ends_in_the_journal(living: Living, said: Said) -> None:
     living.start()
     living.stop()
+    assert "cat off: edged stops" in said
     assert recorded(living.folder) == [("cat", True, None), ("cat", False, "stop")]
 
 
-def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living) -> None:
+def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living, said: Said) -> None:
     with Journal("test", JournalConfig()) as journal:
         journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
     living.start()
     wait_until(lambda: ("dog", False, "restart") in recorded(living.folder))
+    wait_until(lambda: "dog off: edged ended without a word before" in said)
     living.stop()
     assert [one for one in recorded(living.folder) if one[0] == "cat"] == [
         ("cat", True, None),
         ("cat", False, "stop"),
     ]
+
+
+def test_the_end_of_what_was_left_open_is_seen_on_no_frame_and_says_nothing_of_now(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    with Journal("test", JournalConfig()) as journal:
+        journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
+    living.start()
+    wait_until(lambda: any(isinstance(report, Ended) for report in told))
+    (ended,) = (report for report in told if isinstance(report, Ended))
+    (event,) = ended.events
+    assert (ended.reason, event.reason) == ("restart", "restart")
+    assert (event.rule, event.active, event.score, event.frame) == ("dog", False, 0.0, 0)
+
+
+def test_what_was_left_open_is_ended_however_many_ask_for_something(living: Living) -> None:
+    daemon = Daemon(Opening(living.path))
+    for _ in range(CONTROLS):
+        daemon._mailbox.post(Request(Wake()))
+    daemon._post_left_open(["dog"])
+    assert daemon._mailbox.take()[-1].command == EndLeftOpen(rules=["dog"])
+
+
+def test_a_reload_tells_nothing_of_a_scene_while_the_camera_is_lost(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Report] = []
+    monkeypatch.setattr(LogPort, "write", lambda _port, report: told.append(report))
+    picture = living.folder / "now.jpg"
+    shutil.copy(PICTURES / "cat.jpg", picture)
+    living.change(str(PICTURES / "cat.jpg"), str(picture))
+    living.change("fps = 200.0", "fps = 200.0\nlost_after_s = 0.0")
+    living.start()
+    picture.unlink()
+    wait_until(lambda: isinstance(told[-1], Ended))
+    living.change('name = "cat"', 'name = "pet"')
+    living.ask("reload")
+    assert isinstance(told[-1], Ended), "the reason is not replaced"
 
 
 def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Living) -> None:

@@ -286,6 +286,14 @@ def test_a_snapshot_is_refused_with_the_reason_while_the_camera_is_away() -> Non
     assert replies[0].error == "the camera delivers no picture: /dev/video0: unplugged"
 
 
+def test_a_snapshot_waits_for_the_next_frame_of_a_slow_camera_whose_frames_are_odd() -> None:
+    replies: list[Reply] = []
+    asked = Request(TakeSnapshot(), reply=replies.append)
+    Run(asked, None, None, 0.9, camera_error="the picture has not changed by a bit", odd=True)
+    assert [reply.error for reply in replies] == [None]
+    assert replies[0].result is not None
+
+
 def test_a_pause_stops_classification_until_the_resume() -> None:
     run = Run(0.1, Pause(), 0.9, 0.9, Resume(), 0.2)
     assert [result.frame.number for result in run.results] == [1, 4]

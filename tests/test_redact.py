@@ -13,7 +13,17 @@ import pytest
 from edged.cli import main
 from edged.errors import CommandError
 from edged.logs import FORMATS
-from edged.redact import is_secret, public_name, redacted, redacted_value, secrets_in
+from edged.redact import (
+    is_secret,
+    names_file,
+    public_name,
+    public_option,
+    public_path,
+    public_pipeline,
+    redacted,
+    redacted_value,
+    secrets_in,
+)
 from tests.mosquitto import wait_until
 from tests.test_daemon_in_process import Living, Watching, as_it_was, living
 
@@ -42,6 +52,7 @@ PIPELINE = f"rtspsrc location=rtsp://u:{SECRET}@127.0.0.1:9/x user-id=u user-pw=
         ("authorization: Digest username=u, response=hunter2x9", "authorization: ***"),
         ("Cookie: a=b; session=hunter2x9", "Cookie: ***"),
         ("it sent Bearer hunter2x9", "it sent Bearer ***"),
+        ("it sent BEARER hunter2x9", "it sent BEARER ***"),
         ("psk=hunter2x9 wpa_psk = 'hunter2x9'", "psk=*** wpa_psk = ***"),
         (r'password="a\"hunter2x9" is bad', "password=*** is bad"),
         ("password='hunter2x9", "password=***"),
@@ -80,6 +91,80 @@ def test_a_file_keeps_its_name_and_an_address_without_a_scheme_loses_its_user(
     film.touch()
     assert public_name(str(film)) == str(film)
     assert public_name(f"/etc/edged/u:{SECRET}@10.0.0.5/stream") == "***@10.0.0.5/stream"
+
+
+@pytest.mark.parametrize(
+    ("source", "public"),
+    [
+        ("rtsp://cam/user=u&password=hunter2x9", "rtsp://cam"),
+        ("rtsp://cam/live/1/user=u/password=hunter2x9", "rtsp://cam/live/1"),
+        ("rtsp://cam//user=u_password=hunter2x9", "rtsp://cam"),
+        ("http://cam/x?k=hunter2x9#y", "http://cam/x"),
+        ("rtsp://u:hunter2x9@cam/x", "rtsp://cam/x"),
+    ],
+)
+def test_of_an_address_what_is_before_its_secrets_is_told(source: str, public: str) -> None:
+    assert public_name(source) == public
+
+
+def test_an_address_is_no_file_whatever_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rtsp:").mkdir()
+    Path("rtsp:", f"u:{SECRET}@cam").touch()
+    assert public_name(f"rtsp://u:{SECRET}@cam") == "rtsp://cam"
+
+
+def test_a_path_is_told_as_far_as_it_is_there(tmp_path: Path) -> None:
+    assert public_path(tmp_path) == str(tmp_path)
+    assert public_path(tmp_path / SECRET / "x") == f"{tmp_path}/***"
+    assert public_path(SECRET) == "***"
+
+
+def test_an_option_that_names_a_file_is_known_by_its_name() -> None:
+    assert names_file("password_file")
+    assert not names_file("password")
+
+
+@pytest.mark.parametrize(
+    ("value", "public"),
+    [("", ""), ("5", "5"), ("-1.5", "-1.5"), ("True", "True"), ("(int)3", "(int)3"),
+     ("/dev/video0", "/dev/video0"), ("tcp", "***"), ("5 hunter2x9", "***")],
+)  # fmt: skip
+def test_of_an_option_that_only_a_library_knows_numbers_and_truths_are_told(
+    value: str, public: str
+) -> None:
+    assert public_option(value) == public
+
+
+def test_of_a_pipeline_what_an_element_is_known_by_is_told() -> None:
+    assert public_pipeline(
+        "v4l2src device=/dev/video0 ! video/x-raw, format=RGB, width=320, height=240, "
+        f"framerate=30/1, ! x is-live=true location=/a.mp4 filename=/b uri=rtsp://u:{SECRET}@c/x "
+        f"pattern=ball user-pw={SECRET}"
+    ) == (
+        "v4l2src device=/dev/video0 ! video/x-raw, format=RGB, width=320, height=240, "
+        "framerate=30/1, ! x is-live=true location=/a.mp4 filename=/b uri=rtsp://***@c/x "
+        "pattern=*** user-pw=***"
+    )
+
+
+def test_of_a_pipeline_everyday_words_are_no_secrets_and_the_longest_is_hidden_first() -> None:
+    pipeline = "x mode=tcp user-pw=mno pattern=zebr name=aardvark"
+    assert secrets_in(pipeline) == ["aardvark", "zebr", "mno"]
+
+
+@pytest.mark.parametrize("name", ["location", "uri", "filename"])
+def test_of_a_place_in_a_pipeline_only_what_is_secret_is_hidden(name: str) -> None:
+    secrets = secrets_in(f"x {name}=http://someone@h/x?{SECRET}")
+    assert {"someone", SECRET} <= {*secrets}
+    assert not any("//h/x" in secret or "@h" in secret for secret in secrets)
+
+
+def test_a_secret_in_a_pipeline_is_found_however_it_is_written() -> None:
+    assert SECRET in secrets_in(f"x ! video/x-raw,token={SECRET}")
+    assert SECRET in secrets_in(f'x user-pw="{SECRET}')
 
 
 def test_what_a_pipeline_hides_is_found_by_itself() -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from edged.cameras.newest import SourceEnded
+from edged.cameras.pace import LOOK_S
 from edged.cameras.source import Capture
 from edged.config.overrides import PREFIX
 from edged.config.schema import CameraConfig
@@ -55,12 +56,14 @@ class GStreamerSource:
         self,
         camera: CameraConfig,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         # Only its first element: what follows may hold an address with a password.
         self.name = " ".join(["gstreamer", *map(public_name, camera.source.split()[:1])])
         self._secrets = secrets_in(camera.source)
         self._camera = camera
         self._clock = clock
+        self._sleep = sleep
         # GStreamer pads the rows of RGB to whole 32-bit words.
         self._stride_bytes = (camera.width_px * 3 + 3) // 4 * 4
         self._child: subprocess.Popen[bytes] | None = None
@@ -161,7 +164,9 @@ class GStreamerSource:
         deadline_s = self._clock() + self._limit_s
         filled = 0
         while filled < len(frame):
-            ready = self._ready.select(max(0.0, deadline_s - self._clock()))
+            ready = self._ready.select(min(LOOK_S, max(0.0, deadline_s - self._clock())))
+            if not ready:
+                self._sleep(0.0)
             # Also where it has much to say, or sends a frame by drops.
             if self._clock() >= deadline_s:
                 raise CameraError(

@@ -18,7 +18,7 @@ MESSAGE_EOS, MESSAGE_ERROR = 1, 2
 POLL_NS = 100_000_000
 """How often is looked whether the parent wants an end."""
 
-PR_SET_NAME = 15
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
 class _GError(ctypes.Structure):
@@ -53,7 +53,10 @@ class _Message(ctypes.Structure):
 def main() -> int:
     """0 at the pipeline's end or when told to stop, 1 with a line about an error."""
     words = [*sys.stdin.buffer.read().split(b"\0"), b"!", b"fdsink", sys.argv[1].encode()]
-    CDLL(None).prctl(PR_SET_NAME, b"edged-gst", 0, 0, 0)
+    prctl = CDLL(None).prctl
+    prctl(PR_SET_NAME, b"edged-gst", 0, 0, 0)
+    # Else a pipeline without frames outlives a parent that was killed, and keeps the camera.
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
         gst = CDLL("libgstreamer-1.0.so.0")
     except OSError:

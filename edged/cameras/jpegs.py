@@ -38,6 +38,10 @@ _HEAD = re.compile(
     rb"(?:^|\r?\n)(?:((?:--[^\r\n]{1,200}|[!-9;-~]{1,200}))[ \t]*(\r?\n))?"
     rb"((?:[A-Za-z][\w-]{0,63}[ \t]*:[^\n]{0,400}\n)*)(?:\r?\n)+\Z"
 )
+_PAGE = re.compile(
+    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,9})\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -65,11 +69,18 @@ class JpegStream:
     @property
     def plausible(self) -> bool | None:
         """Whether this is a stream of JPEG pictures; None while that is open."""
+        if self.is_page:
+            return False
         if self.pictures or self._at or self._multipart:
             return True
         if _NO_TEXT.search(self._data) or len(self._data) > SNIFFED_BYTES:
             return False
         return None
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it begins as a web page does, which may hold what looks like parts."""
+        return not self.pictures and _PAGE.match(self._data) is not None
 
     def feed(self, data: bytes) -> list[bytes]:
         """The pictures that `data` completes."""

@@ -15,6 +15,9 @@ LATE_S = 0.25
 TOLD_S = 10.0
 """A recording that shows nothing for longer is told of, or it would look like a hang."""
 
+LOOK_S = 0.1
+"""The longest wait of a source for its device; then it sleeps 0 s, which fails where it closes."""
+
 log = logging.getLogger(__name__)
 
 

@@ -45,7 +45,10 @@ class Picamera2Source:
         self,
         camera: CameraConfig,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        # As of every source; but nothing ends this library's wait for a frame.
+        del sleep
         self._camera = camera
         self._clock = clock
         self._limit_s = camera.start_s

@@ -14,6 +14,7 @@ from typing import Any
 
 from edged import install
 from edged.cameras.orient import exact_px
+from edged.cameras.pace import LOOK_S
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
 from edged.config.schema import CameraConfig
@@ -55,9 +56,11 @@ class V4l2Source:
         self,
         camera: CameraConfig,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._camera = camera
         self._clock = clock
+        self._sleep = sleep
         self.name = printable(device_path(public_name(camera.source)) or "v4l2")
         # linuxpy has no types that mypy could follow.
         self._device: Any = None
@@ -105,11 +108,12 @@ class V4l2Source:
         damaged = ""
         while (left_s := deadline_s - self._clock()) > 0:
             try:
-                frame = self._newest(left_s)
+                frame = self._newest(min(LOOK_S, left_s))
             except OSError as error:
                 raise self._failure(error) from error
             if frame is None:
-                break
+                self._sleep(0.0)
+                continue
             # The driver marks frames of which it lost a part.
             if frame.nbytes and not frame.buff.flags & FLAG_ERROR:
                 self._limit_s = self._camera.timeout_s

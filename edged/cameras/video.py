@@ -33,9 +33,11 @@ _REASONS = {
     "ArgumentError": "no such address, or its pictures are too large; check camera.source",
     "ConnectionRefusedError": "the connection is refused; check that it is on, and the port",
     "DemuxerNotFoundError": "this PyAV has no reader for it; use another address or format",
+    "EOFError": "it ends before its first frame; check that it is video",
     "FileNotFoundError": "there is no such file; set camera.source, an address with its scheme (rtsp://)",
     "HTTPForbiddenError": "it forbids access; check the user's rights there",
     "HTTPNotFoundError": "it has no such stream; check the path in camera.source",
+    "HTTPServerError": "it reports a fault of its own (HTTP 5xx); restart the camera",
     "HTTPUnauthorizedError": "user or password is missing or wrong; check camera.source",
     "InvalidDataError": "its data cannot be understood; check that it is video",
     "IsADirectoryError": "it is a folder; set camera.source to a file",
@@ -84,8 +86,10 @@ class VideoSource:
         self._turned = UPRIGHT
         self._jpeg = False
         self._jpegs: JpegStream | None = None
+        # Whether HTTP has answered with something, whatever it is.
+        self._answers = False
         self._delivered = False
-        self._limit_s = self._deadline_s = 0.0
+        self._limit_s = self._deadline_s = self._opening_s = 0.0
         self._opened_s = self._told_s = 0.0
         # The word for what has come since the last good frame: nothing, packets, a key frame.
         self._came = ""
@@ -97,7 +101,7 @@ class VideoSource:
     @property
     def due_s(self) -> float:
         """See `edged.cameras.source.ScheduledSource`."""
-        return self._schedule.due_s
+        return max(self._schedule.due_s, self._opening_s)
 
     @property
     def silence_s(self) -> float:
@@ -140,11 +144,15 @@ class VideoSource:
             raise CameraError(
                 f"{self.name}: PyAV is not installed; get it with: {install.command('av')}"
             ) from error
-        self._delivered = False
+        self._delivered = self._answers = False
         self._came = ""
         self._expect(limit_s or self._camera.start_s)
-        if self._camera.source.startswith("http") and self._find_jpegs():
-            return
+        if self._camera.source.startswith("http"):
+            if self._find_jpegs():
+                return
+            # Asked once more, it takes its time once more.
+            self._expect(self._camera.start_s)
+            self._opening_s = self._deadline_s
         self._connect()
         container = self._container
         streams = container.streams.video
@@ -200,6 +208,7 @@ class VideoSource:
         FFmpeg has a reader for such streams, and refuses what browsers show.
         """
         self._connect("data")
+        self._answers = True
         self._jpegs = jpegs = JpegStream()
         packets = self._packets()
         found: list[bytes] = []
@@ -208,6 +217,11 @@ class VideoSource:
             if packet is None:
                 break
             found += jpegs.feed(bytes(packet))
+        if jpegs.is_page:
+            raise CameraError(
+                f"{self.name}: it answers with a web page (text/html) and no video; check user, "
+                "password and path in camera.source"
+            )
         if not jpegs.plausible:
             self._jpegs = None
             self._close()
@@ -340,6 +354,9 @@ class VideoSource:
         overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._limit_s
         if overdue or kind in ("ExitError", "TimeoutError"):
             return self._nothing_came()
+        if kind == "OSError" and self._answers and not self._delivered:
+            # FFmpeg's word for the end of an answer whose length nobody told.
+            kind = "EOFError"
         if self._network and kind in ("InvalidDataError", "OSError"):
             if self._container is not None:
                 reason = "the connection ended; check the camera and the network"

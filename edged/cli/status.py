@@ -50,6 +50,9 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "broker", data["broker"] or "MQTT is off"
     for problem in data["broker_problems"]:
         yield "", problem
+    for problem in data["webhook_problems"]:
+        name, _, rest = problem.partition(" ")
+        yield name, rest
     yield "journal", f"{data['last_event']} events since the first; edged events lists them"
 
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,10 +16,12 @@ import pytest
 
 from edged.cameras import gstreamer
 from edged.cameras.gstreamer import GStreamerSource
-from edged.cameras.newest import SourceEnded
+from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.pace import sleep_until
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
+from tests.mosquitto import wait_until
 
 
 def source(pipeline: str, **options: object) -> GStreamerSource:
@@ -181,6 +185,25 @@ class TestPipeline:
             camera.grab()
         assert children() == []
 
+    def test_a_daemon_that_is_killed_leaves_no_pipeline_behind(self, tmp_path: Path) -> None:
+        script = tmp_path / "parent.py"
+        script.write_text(
+            "from tests.cameras.test_gstreamer import source, wait_for_child\n"
+            "with source('videotestsrc ! valve drop=true') as camera:\n"
+            "    print(wait_for_child(), flush=True)\n"
+            "    camera.grab()\n"
+        )
+        parent = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.communicate()
+        wait_until(lambda: not alive(child))
+
     def test_a_picture_is_turned_as_its_orientation_says(self) -> None:
         turned = "taginject tags=image-orientation=rotate-90"
         pipeline = f"videotestsrc pattern=smpte ! {turned}"
@@ -277,6 +300,19 @@ def test_a_child_that_does_not_stop_is_killed_with_its_children(
     while alive(child) and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert not alive(child)
+
+
+def test_closing_ends_a_child_that_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/child; sleep 60 & wait")
+    closing = threading.Event()
+    camera = CameraConfig(kind="gstreamer", source="camerasrc")
+    sleep = sleep_until(closing)
+    with NewestFrame(lambda: GStreamerSource(camera, sleep=sleep), camera, closing=closing) as it:
+        wait_until(lambda: (tmp_path / "child").is_file() and (tmp_path / "child").read_text())
+        assert it.read(0.0) is None
+    assert not alive(int((tmp_path / "child").read_text()))
 
 
 def alive(process: int) -> bool:

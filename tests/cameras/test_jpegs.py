@@ -202,7 +202,8 @@ def test_what_is_no_stream_of_pictures_is_known_by_its_beginning(data: bytes) ->
         (b"--frame\r\nX-Time: 1", True),
         (b"Content-length: 1", True),
         (b"This is", None),
-        (b"<html>\n<!--\n-->", None),
+        (b"This is a page: <html>\n<!--\n-->", None),
+        (b"<html>\n<!--\n-->\n--ink: #111", False),
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:1", None),
     ],
 )

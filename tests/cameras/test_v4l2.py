@@ -19,6 +19,7 @@ pytest.importorskip("linuxpy.video.device", reason="linuxpy is not installed")
 
 from edged.cameras import raw, v4l2
 from edged.cameras.newest import NewestFrame
+from edged.cameras.pace import sleep_until
 from edged.cameras.v4l2 import BUFFERS, V4l2Source, choose_format, first_camera
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
@@ -149,6 +150,15 @@ def test_a_camera_of_nothing_but_broken_frames_is_given_up(kernel: FakeKernel) -
         finally:
             over.set()
             exposing.join()
+
+
+def test_closing_ends_the_wait_for_a_frame(kernel: FakeKernel) -> None:
+    kernel.plug(0, SMALL)
+    closing = threading.Event()
+    with V4l2Source(config(), sleep=sleep_until(closing)) as source:
+        closing.set()
+        with pytest.raises(CameraError, match="closed"):
+            source.grab()
 
 
 def test_the_first_frame_may_take_longer_than_the_next(kernel: FakeKernel) -> None:

@@ -368,6 +368,45 @@ def serve() -> Iterator[Callable[..., str]]:
             thread.join(10.0)
 
 
+LOGIN = b"<!DOCTYPE html>\n<html><style>\n--ink: #111\n</style>Please log in</html>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        (b"text/html", LOGIN, "a web page .* user, password and path"),
+        (b"text/html", b"\r\n<!-- v2 -->\r\n<HTML lang=en>" + LOGIN, "a web page"),
+        (b"application/json", b'{"error": "busy"}', "check that it is video"),
+        (b"multipart/x-mixed-replace", b"", "ends before its first frame"),
+    ],
+)
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_an_answer_over_http_that_is_no_video_is_told_as_what_it_is(
+    serve: Callable[..., str], kind: bytes, body: bytes, reason: str, tells_length: bool
+) -> None:
+    length = b"Content-Length: %d\r\n" % len(body) if tells_length else b""
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: " + kind + b"\r\n" + length
+    address = serve(lambda connection: connection.sendall(head + b"\r\n" + body))
+    with pytest.raises(CameraError, match=reason), live(f"http://{address}/cgi"):
+        pass
+
+
+def test_a_stream_over_http_may_take_its_first_frame_s_though_it_is_asked_twice(
+    serve: Callable[..., str],
+) -> None:
+    time, film = Time(), encoded([RED, GREEN] * 10, "libx264", "mpegts")
+
+    def answer_late(connection: socket.socket) -> None:
+        time.now_s += 80.0
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + film)
+
+    address = serve(answer_late)
+    with source(f"http://{address}/a.ts", time, first_frame_s=100.0) as video:
+        assert colour(video.grab()) == RED
+        # What waits for it knows.
+        assert video.due_s == 1000.0 + 80.0 + 100.0
+
+
 def mjpeg(connection: socket.socket, colours: list[tuple[int, int, int]]) -> None:
     connection.sendall(
         b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
@@ -497,7 +536,7 @@ def test_why_there_is_no_stream_is_said_without_secrets(serve: Callable[..., str
         (nobody, "refused"),
         (status(b"401 Unauthorized"), "user or password"),
         (status(b"404 Not Found"), "no such stream"),
-        (status(b"500 Broken"), "5XX"),
+        (status(b"500 Broken"), "fault of its own .*5xx"),
         ("camera.invalid", "check the name"),
     ):
         with (

@@ -45,6 +45,7 @@ def reply(**changes: Any) -> dict[str, Any]:
         "idle": False,
         "broker": "broker.local:1883 connected",
         "broker_problems": [],
+        "webhook_problems": [],
         "last_event": 42,
     }
     return {"type": "reply", "device": "porch", "data": data | changes}
@@ -82,6 +83,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 camera_error="no connection; check the name and the network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
                 broker_problems=["it retains nothing: " + "availability is lost, " * 6],
+                webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
         )
     )
@@ -91,6 +93,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "scene    undecided\nseen     -\noutputs  none\n         lamp: pin 17 is in use" in text
     assert "         no connection; check the name" in text
     assert "broker   MQTT is off\n         it retains nothing" in text
+    assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
 
 
 def test_of_many_rules_the_active_ones_come_first_and_the_rest_is_counted() -> None:

@@ -98,7 +98,7 @@ def reported() -> dict[str, Document | Raw]:
     """What the daemon says."""
     seen = result()
     return {
-        "state": results.state(seen, AT),
+        "state": results.state(seen.scene, seen.frame.number, AT),
         "event": events.event(event(), AT),
         "gap": GapMessage(device="porch", time=AT.time, first=3, last=5, reason="full"),
         "cloudevent": Raw(cloudevents.structured(events.event(event(), AT).json(), "/edged/porch")),
@@ -112,6 +112,7 @@ def reported() -> dict[str, Document | Raw]:
         ),
         "health": device.health(health(), AT, messages_dropped=2),
         "output": device.output(OutputState("lamp", 1.0, AT.now_s), AT),
+        "shared": results.shared(seen, 5, (480, 640), AT),
         "thresholds": device.thresholds({"cat": {"enter": 0.6, "exit": 0.4}}, AT),
         "reply": Reply(result=seen).message(AT, "snapshot", 3),
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Row:
-    """Times of one kind of thing in milliseconds, and the limit of their p99, where there is one."""
+    """Times of one kind of thing in milliseconds; their p99 has a limit where one is given."""
 
     what: str
     took_ms: list[float]

@@ -83,7 +83,6 @@ class Commands:
     def refuse_stale(self, message: MQTTMessage) -> None:
         """Answer to a message that may have waited too long to be wanted any more."""
         if not message.retain:
-            log.debug("a command that waited at the broker is refused")
             self._reply(self._return(message), Reply(error=STALE))
 
     def _post(self, command: Command, where: Return) -> None:

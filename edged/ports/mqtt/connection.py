@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import socket
 import threading
@@ -74,7 +73,7 @@ class Connection:
         callbacks: Callbacks,
         *,
         without_wildcards: Sequence[str] = (),
-        heard_s: float = -math.inf,
+        heard_s: float,
         head_start_s: float = 0.0,
     ) -> None:
         self.heard_s = heard_s
@@ -258,7 +257,6 @@ class Connection:
         problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events wait here"
         self._callbacks.problem("acknowledgements", problem if silent else None)
         if lived_s > RIVAL_GONE_S:
-            self._cuts = 0
             self._callbacks.problem(RIVAL, None)
 
     def _look_for_rival(self, session: Session, lived_s: float) -> None:

@@ -55,7 +55,7 @@ class Delivery:
         consumer: Consumer,
         publish: Callable[[bytes], int | None],
         wake: Callable[[], None],
-        retry_s: tuple[float, float] = (1.0, 60.0),
+        retry_s: tuple[float, float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.refused_events = 0

@@ -94,9 +94,9 @@ def limits_of(answer: Properties | None) -> Limits:
         packet_bytes=said("MaximumPacketSize", 0) or None,
         keepalive_s=getattr(answer, "ServerKeepAlive", None),
         qos=min(1, said("MaximumQoS", 1)),
-        retain=bool(said("RetainAvailable", 1)),
-        wildcards=bool(said("WildcardSubscriptionAvailable", 1)),
-        subscription_identifiers=bool(said("SubscriptionIdentifierAvailable", 1)),
+        retain=bool(said("RetainAvailable", True)),
+        wildcards=bool(said("WildcardSubscriptionAvailable", True)),
+        subscription_identifiers=bool(said("SubscriptionIdentifierAvailable", True)),
     )
 
 

@@ -26,7 +26,7 @@ MOST_GONE = 500
 """Entities that are gone, and whose names are remembered."""
 
 
-class _Kept(msgspec.Struct, forbid_unknown_fields=False):
+class _Kept(msgspec.Struct):
     client_id: str
     retained: list[str] = []
     boot_id: str = ""

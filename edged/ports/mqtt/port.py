@@ -7,9 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from edged.clock import read as read_clock
 from edged.commands import Reply
 from edged.config.schema import Config
 from edged.core import CameraThere, Ended, Health, OutputState, Report, Result, Snapshot, Undecided
@@ -18,7 +20,8 @@ from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
 from edged.messages import results
-from edged.messages.message import Moment
+from edged.messages.message import Message, Moment
+from edged.messages.replies import MqttMetrics
 from edged.ports.mqtt import discovery
 from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
@@ -29,7 +32,7 @@ from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import Newest
 from edged.ports.mqtt.problems import Problems
 from edged.ports.mqtt.replies import Replies
-from edged.ports.mqtt.retained import Retained
+from edged.ports.mqtt.retained import Payload, Retained
 from edged.ports.mqtt.topics import Topics
 from edged.redact import redacted
 
@@ -119,6 +122,7 @@ class MqttPort:
             (mqtt.retry_min_s, mqtt.retry_max_s),
         )
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
+        self._reading = read_clock(wall_clock)
         self._closing = self._working = False
         self._state_key: object = None
         self._camera = b""
@@ -128,6 +132,7 @@ class MqttPort:
         self._reports: deque[Report] = deque()
         self._images: deque[Result] = deque()
         self._skipped = 0
+        self._connections = 0
 
     def __enter__(self) -> MqttPort:
         # Not what an earlier run left with the broker: nothing is known before the first frame.
@@ -162,6 +167,16 @@ class MqttPort:
             f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
         )
 
+    def metrics(self) -> MqttMetrics:
+        """What was counted since the start."""
+        return MqttMetrics(
+            connected=self._connection.up,
+            connections=self._connections,
+            events_dropped=self._delivery.dropped,
+            events_refused=self._delivery.refused_events,
+            messages_dropped=self._skipped,
+        )
+
     def problems(self) -> list[str]:
         """What the broker refuses or lacks at present, one line each."""
         return self._problems.lines()
@@ -187,8 +202,8 @@ class MqttPort:
                 self._write_when_due(report)
                 self._connection.first_done()
             case OutputState():
-                output = device_messages.output(report, self._now())
-                self._retain(self._topics.output_state(report.name), output.json())
+                topic = self._topics.output_state(report.name)
+                self._retain_dated(topic, partial(device_messages.output, report))
             case Undecided():
                 self._nothing_known(None)
             case Ended():
@@ -237,7 +252,7 @@ class MqttPort:
 
     def _nothing_known(self, reason: str | None) -> None:
         self._state_key = None
-        self._retain(self._topics.state, results.undecided(self._now(), reason).json())
+        self._retain_dated(self._topics.state, partial(results.undecided, reason))
 
     def _tell_camera(self, availability: bytes) -> None:
         if availability != self._camera:
@@ -253,7 +268,9 @@ class MqttPort:
         key = (scene.name, scene.active)
         if key != self._state_key:
             self._state_key = key
-            self._retain(self._topics.state, results.state(result, self._now()).json())
+            # Without the frame, whose pixels nobody needs any more.
+            state = partial(results.state, scene, result.frame.number)
+            self._retain_dated(self._topics.state, state)
 
     def _write_when_due(self, result: Result) -> None:
         if not self._connection.up:
@@ -285,11 +302,17 @@ class MqttPort:
             self._skipped += 1
         self._work_due.set()
 
-    def _retain(self, topic: str, payload: bytes) -> None:
+    def _retain(self, topic: str, payload: Payload) -> None:
         self._retained.put(topic, payload)
         self._work_due.set()
 
+    def _retain_dated(self, topic: str, message: Callable[[Moment], Message]) -> None:
+        """`message` is made when it is sent, each time: its dates are by the clock of then."""
+        made_s = self._clock()
+        self._retain(topic, lambda: message(self._now()._replace(now_s=made_s)).json())
+
     def _connected(self, window: int) -> None:
+        self._connections += 1
         self._send_again()
         self._delivery.connected(window)
 
@@ -350,6 +373,7 @@ class MqttPort:
 
     def _publish_report(self, report: Report) -> None:
         if isinstance(report, Health):
+            self._look_at_clock()
             health = device_messages.health(
                 report,
                 self._now(),
@@ -363,6 +387,13 @@ class MqttPort:
             top = self._mqtt.classification_top
             classified = results.classification(report, top, self._now())
             self._newest.publish(self._topics.classification, classified.json())
+
+    def _look_at_clock(self) -> None:
+        """What is retained is dated anew once the clock was set."""
+        before, self._reading = self._reading, read_clock(self._wall_clock)
+        if before.correction_s(self._reading):
+            self._retained.send_again()
+            self._work_due.set()
 
     def _publish_image(self, result: Result) -> None:
         from edged.imaging.snapshot import snapshot_jpeg

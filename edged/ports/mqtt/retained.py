@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from edged.ports.mqtt.limits import TooLargeError
 from edged.ports.mqtt.memory import Memory
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessageInfo
+
+Payload: TypeAlias = bytes | Callable[[], bytes]
+"""Bytes, or what makes them each time that they are sent."""
 
 NOTES = 1000
 """Acknowledgements that may wait to be looked at."""
@@ -27,13 +30,13 @@ class Retained:
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory or Memory(None, "")
         self._lock = threading.Lock()
-        self._payloads: dict[str, bytes] = {}
+        self._payloads: dict[str, Payload] = {}
         # A dictionary for its order.
         self._due: dict[str, None] = {}
         self._emptied: dict[int, str] = {}
         self._acknowledged: deque[int] = deque(maxlen=NOTES)
 
-    def put(self, topic: str, payload: bytes) -> None:
+    def put(self, topic: str, payload: Payload) -> None:
         """What is to be retained from now on; an older one that waits is not sent any more."""
         if payload:
             self._memory.retain([topic])
@@ -80,7 +83,7 @@ class Retained:
         with self._lock:
             due = [(topic, self._payloads[topic]) for topic in self._due]
             self._due.clear()
-        return due
+        return [(topic, one if isinstance(one, bytes) else one()) for topic, one in due]
 
     def emptied(self, topic: str, packet: int) -> None:
         """The broker was told, by this packet, to retain nothing of `topic`."""

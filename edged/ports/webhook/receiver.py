@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     @property
     def helps_to_wait(self) -> bool:
         """Whether it may take the same message later."""
-        return self.status in (408, 429) or self.status >= 500
+        return self.status < 200 or self.status in (408, 429) or self.status >= 500
 
 
 class Receiver:
@@ -77,7 +77,8 @@ class Receiver:
                 printable(response.reason)[:WORDS],
                 _seconds(response.headers.get("Retry-After", "")),
             )
-            with suppress(OSError, http.client.HTTPException):
+            # What counts has come.
+            with suppress(OSError, http.client.HTTPException, ValueError):
                 response.read(ANSWER_BYTES)
             if not response.isclosed() or response.will_close:
                 self.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import socket
 import ssl
@@ -22,8 +23,16 @@ from edged.errors import ConfigError, PortError
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from edged.ports.mqtt import connection as module
-from edged.ports.mqtt.connection import STABLE_S, Callbacks, Connection
-from edged.ports.mqtt.limits import Limits
+from edged.ports.mqtt.connection import (
+    RIVAL,
+    RIVAL_CUTS,
+    RIVAL_GONE_S,
+    SILENT_S,
+    STABLE_S,
+    Callbacks,
+    Connection,
+)
+from edged.ports.mqtt.limits import ENDED, SIZE, Limits
 from tests.mosquitto import (
     LIMIT_S,
     VERSIONS,
@@ -308,14 +317,29 @@ def test_the_embedded_broker_is_connected_to(tmp_path: Path) -> None:
         wait_until(lambda: entered.live)
 
 
-def unconnected(**mqtt: Any) -> Connection:
-    def nothing(*_: object) -> None:
-        pass
+def nothing(*_: object) -> None:
+    pass
 
-    callbacks = Callbacks(up=nothing, down=nothing, acknowledged=nothing, message=nothing)
-    head_start_s = mqtt.pop("head_start_s", 0.0)
+
+def unconnected(
+    *subscriptions: str,
+    problem: Callable[[str, str | None], None] = nothing,
+    head_start_s: float = 0.0,
+    **mqtt: Any,
+) -> Connection:
+    callbacks = Callbacks(
+        up=nothing, down=nothing, acknowledged=nothing, message=nothing, problem=problem
+    )
     config = MqttConfig(**{"host": "127.0.0.1", **mqtt})
-    return Connection(config, "porch", "online", (), callbacks, head_start_s=head_start_s)
+    return Connection(
+        config,
+        "porch",
+        "online",
+        subscriptions,
+        callbacks,
+        heard_s=-math.inf,
+        head_start_s=head_start_s,
+    )
 
 
 @pytest.mark.parametrize(
@@ -473,9 +497,10 @@ class Scripted:
     refused_topics = ()
     unanswered_s = staticmethod(lambda: 0.0)
 
-    def __init__(self, steps: list[str], *, lost: bool = False) -> None:
+    def __init__(self, steps: list[str], *, lost: bool = False, **more: Any) -> None:
         self.lost = lost
         self._steps = steps
+        vars(self).update(more)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def step(*_: object) -> Any:
@@ -552,3 +577,113 @@ def test_without_news_of_a_connection_its_thread_is_looked_at_and_left_where_it_
     again = ["clear", "settle"]
     turns = ["wait", *again, "wait", "start", *again, "wait", *again]
     assert steps == ["connect", "start", "answer", *turns, "close"]
+
+
+def test_how_long_a_connection_has_lived_counts_from_its_greeting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from edged.ports.mqtt import session
+
+    steps: list[str] = []
+    lived_s: list[float] = []
+    scripted = Scripted(steps)
+    clock = SimpleNamespace(now_s=1000.0)
+    kept = unconnected()
+
+    def silence() -> bool:
+        clock.now_s += 7.0
+        return False
+
+    def lose() -> bool:
+        scripted.lost = True
+        return True
+
+    monkeypatch.setattr(session, "Session", lambda *_, **__: scripted)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr(Connection, "_look_again", lambda *seen: lived_s.append(seen[-1]))
+    kept._news = News(steps, silence, silence, lose)  # type: ignore[assignment]
+    with pytest.raises(PortError, match="connection lost"):
+        kept._live_once()
+    assert lived_s == [7.0, 14.0]
+
+
+class Told:
+    """What a connection has told of each thing, newest last."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[str | None]] = {}
+
+    def __call__(self, about: str, problem: str | None) -> None:
+        self.of.setdefault(about, []).append(problem)
+
+
+@pytest.mark.parametrize(
+    ("topics", "present", "resumed"),
+    [((), True, True), (("command",), False, True), (("command",), True, False)],
+)
+def test_only_a_session_with_commands_that_may_have_waited_is_not_resumed(
+    topics: tuple[str, ...], present: bool, resumed: bool
+) -> None:
+    limits = Limits(subscription_identifiers=False)
+    session: Any = Scripted([], present=present, limits=limits)
+    kept = unconnected(*topics, commands=bool(topics))
+    if resumed:
+        kept._greet(session)
+    else:
+        with pytest.raises(PortError, match="cannot tell how long commands have waited"):
+            kept._greet(session)
+        # The next one is begun anew, whatever the broker says.
+        kept._greet(session)
+    assert kept.up
+
+
+def test_what_was_too_large_is_forgotten_only_where_the_broker_takes_another_size() -> None:
+    told = Told()
+    kept = unconnected(problem=told)
+    for most, times in ((100, 1), (100, 1), (200, 2), (None, 3), (None, 3)):
+        session: Any = Scripted([], limits=Limits(packet_bytes=most))
+        kept._greet(session)
+        assert told.of[SIZE] == [None] * times
+
+
+@pytest.mark.parametrize(("past_s", "told_of"), [(0.0, False), (0.1, True)])
+def test_a_broker_that_has_been_silent_for_too_long_is_told(past_s: float, told_of: bool) -> None:
+    told = Told()
+    session: Any = Scripted([], unanswered_s=lambda: SILENT_S + past_s)
+    unconnected(problem=told)._look_again(session, 0.0)
+    (problem,) = told.of["acknowledgements"]
+    assert (problem is not None) == told_of
+
+
+@pytest.mark.parametrize(("past_s", "gone"), [(0.0, False), (0.1, True)])
+def test_a_rival_is_gone_when_a_connection_has_lasted(past_s: float, gone: bool) -> None:
+    told = Told()
+    session: Any = Scripted([])
+    unconnected(problem=told)._look_again(session, RIVAL_GONE_S + past_s)
+    assert told.of.get(RIVAL) == ([None] if gone else None)
+
+
+SHORT = (ENDED, STABLE_S - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("first", "rival"),
+    [
+        (SHORT, True),
+        ((ENDED, STABLE_S), False),
+        ((ENDED, STABLE_S + 1.0), False),
+        (("Server shutting down", 0.1), False),
+    ],
+)
+def test_a_rival_is_suspected_after_so_many_short_connections_and_no_others(
+    first: tuple[str, float], rival: bool
+) -> None:
+    told = Told()
+    kept = unconnected(problem=told)
+    for reason, lived_s in [first] + [SHORT] * (RIVAL_CUTS - 1):
+        assert RIVAL not in told.of
+        session: Any = Scripted([], reason=reason)
+        kept._look_for_rival(session, lived_s)
+    assert (RIVAL in told.of) == rival
+    kept._look_for_rival(Scripted([], reason=ENDED), 0.1)  # type: ignore[arg-type]
+    assert RIVAL in told.of

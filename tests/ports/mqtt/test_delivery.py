@@ -14,6 +14,8 @@ from edged.journal.numbers import BLOCK
 from edged.ports.mqtt.delivery import Delivery
 from tests.journal.made import event, threadless
 
+RETRY_S = (1.0, 60.0)
+
 
 class Broker:
     """Takes packets while it is there; acknowledges when told."""
@@ -53,7 +55,7 @@ class Bench:
         self.journal = threadless(path, **bounds)
         self.consumer = self.journal.consumer("mqtt", lambda: None)
         self.journal.sync()
-        self.delivery = Delivery(self.consumer, self.broker.publish, lambda: None)
+        self.delivery = Delivery(self.consumer, self.broker.publish, lambda: None, RETRY_S)
 
     def put(self, count: int = 1) -> list[int]:
         """So many events are recorded in one frame, and told to the port."""
@@ -446,16 +448,20 @@ def test_before_it_is_connected_nothing_is_live_and_nothing_sent(bench: Bench) -
 
 def test_who_works_is_woken_for_what_cannot_go_at_once_and_for_nothing_else(bench: Bench) -> None:
     woken: list[str] = []
-    bench.delivery = Delivery(bench.consumer, bench.broker.publish, lambda: woken.append("work"))
+    bench.delivery = Delivery(
+        bench.consumer, bench.broker.publish, lambda: woken.append("work"), RETRY_S
+    )
     bench.put()
     assert woken == ["work"]
     bench.connect()
+    assert woken == ["work", "work"]
     assert bench.delivery.live
     woken.clear()
     bench.put()
     assert woken == []
     bench.delivery.acknowledged(1)
-    assert woken == ["work"]
+    bench.delivery.refused(2, False)
+    assert woken == ["work", "work"]
 
 
 def test_an_acknowledgement_before_any_event_was_sent_is_that_of_no_event(bench: Bench) -> None:

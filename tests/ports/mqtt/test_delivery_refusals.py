@@ -15,18 +15,19 @@ from tests.ports.mqtt.test_delivery import Bench
 class Refusing(Bench):
     """A bench whose broker also refuses, with a clock of its own."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, **bounds: int) -> None:
+        super().__init__(path, **bounds)
         self.now_s = 100.0
         self.delivery = Delivery(
             self.consumer, self.broker.publish, lambda: None, (1.0, 8.0), lambda: self.now_s
         )
 
-    def refuse(self, count: int = 1, *, again: bool = False) -> None:
+    def refuse(self, count: int = 1, *, first: int = 0, again: bool = False) -> None:
+        """So many of what waits for an answer, from the `first` of it on."""
         waiting = self.broker.unacknowledged
-        for packet in waiting[:count]:
+        for packet in waiting[first : first + count]:
             self.delivery.refused(packet, again)
-        del waiting[:count]
+        del waiting[first : first + count]
         self.delivery.work()
 
     def wait(self) -> float:
@@ -40,6 +41,7 @@ class Refusing(Bench):
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    """It waits one second more with each failure."""
     monkeypatch.setattr(module, "backoff_s", lambda failures, least_s, _: least_s * failures)
     return Refusing(tmp_path / "events.db")
 
@@ -123,11 +125,123 @@ def test_what_never_fits_is_left_out_and_holds_nothing_up(bench: Refusing) -> No
     publish = bench.delivery._publish
     bench.delivery._publish = lambda _: NEVER
     bench.put(2)
+    bench.delivery.work()
+    assert bench.consumer.cursor == 2
     bench.delivery._publish = publish
     bench.put()
     bench.acknowledge()
     assert bench.broker.got == [(1, 2, "refused"), (3, False)]
     assert (bench.delivery.refused_events, bench.consumer.cursor) == (2, 3)
+
+
+def test_a_gap_that_the_network_does_not_take_waits_and_the_event_after_it_too(
+    bench: Refusing,
+) -> None:
+    bench.connect()
+    bench.put()
+    bench.refuse()
+    bench.broker.there = False
+    bench.put()
+    bench.broker.there = True
+    bench.delivery.work()
+    assert bench.broker.got[1:] == [(1, 1, "refused"), (2, True)]
+
+
+def test_a_gap_that_the_broker_has_is_not_told_again(bench: Refusing) -> None:
+    bench.connect()
+    bench.put()
+    bench.refuse()
+    bench.put()
+    bench.acknowledge_all()
+    bench.lose_connection()
+    bench.connect()
+    bench.put()
+    assert bench.broker.got[1:] == [(1, 1, "refused"), (2, False), (3, False)]
+
+
+def test_a_gap_is_told_once_in_a_later_connection(bench: Refusing) -> None:
+    bench.connect()
+    bench.put()
+    bench.refuse()
+    bench.put()
+    bench.lose_connection()
+    bench.connect()
+    bench.acknowledge_all()
+    told = len(bench.broker.got)
+    bench.lose_connection()
+    bench.connect()
+    bench.put()
+    assert bench.broker.got[told:] == [(3, False)]
+
+
+def test_what_the_broker_took_between_two_refusals_is_part_of_no_gap(bench: Refusing) -> None:
+    bench.connect()
+    bench.put(3)
+    bench.refuse()
+    bench.refuse(first=1)
+    bench.acknowledge()
+    bench.put()
+    assert bench.broker.got[3:] == [(1, 1, "refused"), (3, 3, "refused"), (4, False)]
+
+
+def test_refusals_that_meet_are_one_gap(bench: Refusing) -> None:
+    bench.connect()
+    bench.put(3)
+    bench.refuse(2, first=1)
+    bench.put()
+    assert bench.broker.got[3:] == [(2, 3, "refused"), (4, False)]
+    bench.refuse(2)
+    bench.acknowledge()
+    bench.put()
+    assert bench.broker.got[5:] == [(1, 3, "refused"), (5, False)]
+
+
+def test_one_that_is_sent_again_is_in_no_gap_before_and_counts_once_if_refused_again(
+    bench: Refusing,
+) -> None:
+    bench.connect()
+    bench.put(2)
+    bench.refuse(first=1)
+    bench.lose_connection()
+    bench.connect()
+    assert bench.broker.got[2:] == [(1, True), (2, True)]
+    bench.refuse(first=1)
+    assert bench.delivery.refused_events == 1
+
+
+def test_a_gap_ends_where_entries_are_sent_again(bench: Refusing) -> None:
+    bench.connect()
+    bench.put(2)
+    bench.refuse()
+    # A disk that fails keeps the cursor where it is.
+    bench.consumer.skip(2)
+    bench.refuse()
+    bench.lose_connection()
+    bench.connect()
+    assert bench.broker.got[2:] == [(1, 1, "refused"), (2, True)]
+
+
+def test_a_gap_of_the_journal_that_is_refused_counts_as_no_event(tmp_path: Path) -> None:
+    bench = Refusing(tmp_path / "events.db", max_events=3)
+    bench.connect()
+    bench.lose_connection()
+    for _ in range(5):
+        bench.put()
+        bench.journal.sync()
+    bench.connect()
+    assert bench.broker.got[0] == (1, 2, "full")
+    bench.refuse(2)
+    assert bench.delivery.refused_events == 1
+
+
+def test_who_comes_late_for_the_next_try_does_not_wait(bench: Refusing) -> None:
+    bench.connect()
+    bench.put()
+    bench.refuse(again=True)
+    bench.now_s += 0.5
+    assert bench.delivery.due_in_s() == 0.5
+    bench.now_s += 9.5
+    assert bench.delivery.due_in_s() == 0.0
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -154,7 +154,7 @@ def said(form: str = "plain") -> dict[str, Any]:
     if form == "cloudevents":
         of_event = discovery.encoded({"data": json.loads(of_event)})
     messages = {
-        "state": results.state(result(), AT).json(),
+        "state": results.state(result().scene, result().frame.number, AT).json(),
         "classification": results.classification(result(), 1, AT).json(),
         "health": device.health(health(), AT).json(),
         "event": of_event,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from edged.config.schema import Config, MqttConfig
 from edged.core import OutputState
 from edged.mailbox import Mailbox
+from edged.ports.mqtt import memory as module
 from edged.ports.mqtt.memory import Memory
 from tests.mosquitto import MQTT_5, Broker, Listener, broker, brokers, wait_until
 from tests.ports.mqtt.recorded import RecordedPort
@@ -59,6 +61,101 @@ def test_a_folder_that_cannot_be_written_is_told_once(
     memory.save()
     memory.save()
     assert len(caplog.messages) == 1
+    assert f"{tmp_path}/file/memory cannot be written: " in caplog.messages[0]
+
+
+def test_what_a_disk_has_not_taken_is_saved_when_it_does_and_its_next_failure_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "state"
+    blocked.write_text("")
+    memory = Memory(blocked / "edged" / "memory", "porch")
+    memory.save()
+    blocked.unlink()
+    memory.save()
+    assert Memory(blocked / "edged" / "memory", "porch").client_id == memory.client_id
+    (blocked / "edged" / "memory").unlink()
+    (blocked / "edged").rmdir()
+    (blocked / "edged").write_text("")
+    memory.retain(["a"])
+    memory.save()
+    assert len(caplog.messages) == 2
+
+
+def test_the_first_run_has_nothing_to_read_and_says_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Memory(tmp_path / "memory", "porch")
+    assert re.fullmatch(r"edged-porch-[0-9a-f]{8}", memory.client_id)
+    assert (memory.retained, memory.heard_s, caplog.messages) == ([], -math.inf, [])
+    memory.save()
+    again = Memory(tmp_path / "memory", "porch")
+    assert (again.client_id, again.heard_s) == (memory.client_id, -math.inf)
+
+
+def test_a_memory_of_another_release_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "memory").write_text('{"client_id": "porch-1", "later": 1}')
+    memory = Memory(tmp_path / "memory", "porch")
+    assert (memory.client_id, memory.retained, memory.heard_s) == ("porch-1", [], -math.inf)
+
+
+def saved(path: Path, memory: Memory) -> bool:
+    """Whether there was something new to write."""
+    path.unlink(missing_ok=True)
+    memory.save()
+    return path.exists()
+
+
+def test_only_what_is_new_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "memory"
+    memory = Memory(path, "porch")
+    assert saved(path, memory)
+    assert not saved(path, memory)
+    memory.retain(["a", "b"])
+    assert saved(path, memory)
+    memory.retain(["b", "a"])
+    memory.forget("c")
+    assert not saved(path, memory)
+    memory.forget("a")
+    assert saved(path, memory)
+    memory.heard(5.0)
+    assert saved(path, memory)
+    memory.heard(5.0)
+    memory.heard(4.0)
+    assert not saved(path, memory)
+    assert (memory.retained, memory.heard_s) == (["b"], 5.0)
+    memory.retain(["c"])
+    memory.retain([])
+    memory.forget("a")
+    assert saved(path, memory)
+    memory.heard(6.0)
+    memory.heard(5.0)
+    assert saved(path, memory)
+    assert Memory(path, "porch").retained == ["b", "c"]
+
+
+def test_what_was_read_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "memory"
+    Memory(path, "porch").save()
+    assert not saved(path, Memory(path, "porch"))
+
+
+def test_a_boot_without_a_name_is_like_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BOOT_ID", tmp_path / "none")
+    memory = Memory(tmp_path / "memory", "porch")
+    memory.heard(1234.5)
+    memory.save()
+    again = Memory(tmp_path / "memory", "porch")
+    assert (again.client_id, again.heard_s) == (memory.client_id, -math.inf)
+
+
+def test_without_a_file_it_knows_for_this_run_alone() -> None:
+    memory = Memory(None, "porch")
+    memory.retain(["a"])
+    memory.save()
+    assert memory.retained == ["a"]
 
 
 def test_when_the_broker_was_there_is_known_until_the_next_boot(tmp_path: Path) -> None:

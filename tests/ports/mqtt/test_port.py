@@ -92,6 +92,9 @@ def test_availability_is_retained_online_and_offline_after_a_clean_stop(
 ) -> None:
     with RecordedPort(mqtt_to(broker, protocol=version), tmp_path, mailbox) as port:
         wait_until(lambda: port.live)
+        with Listener(broker.port, "edged/porch/availability") as first:
+            # It may still be on its way.
+            first.next()
         with Listener(broker.port, "edged/porch/availability") as late:
             message = late.next()
             assert (message.payload, message.retain) == (b"online", True)
@@ -203,6 +206,15 @@ def test_a_broker_that_lost_its_memory_is_told_the_state_again(
         "edged/porch/state",
         "edged/porch/output/lamp/state",
     }
+
+
+def test_each_connection_is_counted(broker: Broker, make_port: MakePort) -> None:
+    port = make_port()
+    assert (port.metrics().connected, port.metrics().connections) == (True, 1)
+    broker.stop()
+    wait_until(lambda: not port.metrics().connected)
+    broker.start()
+    wait_until(lambda: port.metrics().connections == 2)
 
 
 def test_classifications_come_at_their_rate_and_best_first(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,34 +15,54 @@ import pytest
 
 from edged.commands import Reply
 from edged.config.schema import Config, JournalConfig, MqttConfig
-from edged.core import OutputState, Result
+from edged.core import Ended, OutputState, Result
 from edged.errors import CameraError
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import port as module
 from edged.ports.mqtt.commands import Return
 from edged.ports.mqtt.connection import FAREWELL_S
+from edged.ports.mqtt.limits import TooLargeError
+from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import UNSENT_OF_A_KIND
 from edged.ports.mqtt.port import PENDING_REPORTS, MqttPort
+from edged.ports.mqtt.replies import PENDING as PENDING_REPLIES
 from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.reports import event, health, result
 
+HEATER, IMAGE = "edged/porch/output/heater/state", "edged/porch/image"
+
 
 class Wire:
-    """A connection that remembers; what is sent goes out when the test says so."""
+    """A connection that remembers; what is sent goes out when the test says so.
+
+    It takes nothing while it is not ``open``, and never what is ``too_large``.
+    """
+
+    heard_s = 0.0
 
     def __init__(self) -> None:
-        self.up = True
+        self.up = self.open = True
+        self.too_large: set[str] = set()
         self.steps: list[str] = []
         self.sent: list[tuple[str, bytes, int]] = []
         self.out = False
+        self.before: Callable[[], object] = lambda: None
 
     def publish(self, topic: str, payload: bytes, qos: int = 0, **_: object) -> Any:
+        self.before()
+        if topic in self.too_large:
+            raise TooLargeError(topic)
+        if not self.open:
+            return None
         self.sent.append((topic.removeprefix("edged/porch/"), payload, qos))
         return SimpleNamespace(mid=len(self.sent), is_published=lambda: self.out)
 
     def first_done(self) -> None:
         self.steps.append("first done")
+
+    def announce(self) -> None:
+        self.steps.append("announce")
 
     def stop(self) -> None:
         self.steps.append("stop")
@@ -57,6 +78,16 @@ class Alone:
         self.port._connection = self.wire  # type: ignore[assignment]
         self.port._newest._connection = self.wire  # type: ignore[assignment]
         self.port._replies._connection = self.wire  # type: ignore[assignment]
+
+    def turn(self) -> None:
+        """One turn of the worker."""
+        self.port._closing = False
+        self.port._work_due = SimpleNamespace(  # type: ignore[assignment]
+            wait=lambda _: setattr(self.port, "_closing", True),
+            clear=lambda: None,
+            set=lambda: None,
+        )
+        self.port._work()
 
     def dropped(self) -> int:
         """What the next health report says of skipped messages."""
@@ -167,6 +198,40 @@ def test_the_state_is_told_once_and_again_after_a_reload(alone: Alone) -> None:
     assert told() == ["edged/porch/state"]
 
 
+def test_what_is_retained_is_dated_anew_once_the_clock_was_set(tmp_path: Path) -> None:
+    wall_s = 30.0
+    journal = Journal("porch", JournalConfig(path=str(tmp_path / "events.db")))
+    port = MqttPort(
+        Config(device="porch"),
+        journal,
+        Mailbox(),
+        clock=lambda: 100.0,
+        wall_clock=lambda: wall_s,
+    )
+    wire = Wire()
+    port._connection = wire  # type: ignore[assignment]
+
+    def dates() -> set[str]:
+        told = [json.loads(payload) for _, payload, _ in wire.sent if payload[:1] == b"{"]
+        wire.sent.clear()
+        told = [one for one in told if one.get("type") in ("state", "output")]
+        dates = [one["time"] for one in told]
+        dates += [one["rules"]["cat"]["since"] for one in told if one["type"] == "state"]
+        return {date[:16] for date in dates}
+
+    port.write(result(1, captured_s=99.0))
+    port.write(OutputState("lamp", 1.0, 99.0))
+    port._retained.publish(wire.publish)
+    assert dates() == {"1970-01-01T00:00"}
+    port._publish_report(health())
+    port._retained.publish(wire.publish)
+    assert dates() == set()
+    wall_s = 1.8e9
+    port._publish_report(health())
+    port._retained.publish(wire.publish)
+    assert dates() == {"2027-01-15T07:59", "2027-01-15T08:00"}
+
+
 def test_it_is_live_when_the_broker_is_there_and_nothing_older_is_left(alone: Alone) -> None:
     alone.port.journal.sync()
     assert not alone.port.live
@@ -266,7 +331,7 @@ def test_at_the_end_nothing_is_waited_for_where_nothing_is_left(
     assert (patience.waits, alone.wire.steps) == (0, ["stop", "join"])
 
 
-@pytest.mark.parametrize("left", ["_reports", "_images", "_retained"])
+@pytest.mark.parametrize("left", ["_reports", "_images", "_retained", "_working", "a reply"])
 def test_at_the_end_what_the_worker_has_left_is_waited_for(
     alone: Alone, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
@@ -274,6 +339,14 @@ def test_at_the_end_what_the_worker_has_left_is_waited_for(
     if left == "_retained":
         alone.port._retained.put("a", b"")
         patience.then = lambda: alone.port._retained.take() and None  # type: ignore[func-returns-value]
+    elif left == "_working":
+        alone.port._working = True
+        patience.then = lambda: setattr(alone.port, left, False)
+    elif left == "a reply":
+        alone.wire.open = False
+        alone.port._reply(Return("me/1", None), Reply())
+        alone.wire.open = True
+        patience.then = lambda: alone.port._reply(Return("me/2", None), Reply())
     else:
         getattr(alone.port, left).append(result(events=(event(),)))
         patience.then = lambda: getattr(alone.port, left).clear()
@@ -304,3 +377,113 @@ def test_a_rate_holds_on_average_and_nothing_is_caught_up_with(
     due_s: float, now_s: float, next_s: float
 ) -> None:
     assert module._next_due_s(due_s, 1.0, now_s) == next_s
+
+
+def test_an_event_goes_out_with_qos_1(alone: Alone) -> None:
+    alone.port.journal.sync()
+    alone.port._delivery.connected(1)
+    alone.port._delivery.work()
+    alone.port.write(result(events=(event(),)))
+    assert [(topic, qos) for topic, _, qos in alone.wire.sent if topic == "event"] == [("event", 1)]
+
+
+def test_after_the_connection_is_lost_nothing_is_live(alone: Alone) -> None:
+    alone.port.journal.sync()
+    alone.port._delivery.connected(1)
+    alone.port._delivery.work()
+    alone.port._disconnected()
+    assert not alone.port.live
+
+
+def test_what_an_earlier_run_left_open_says_nothing_of_the_camera_or_the_scene(
+    alone: Alone,
+) -> None:
+    alone.port.write(result())
+    alone.port._retained.take()
+    alone.port.write(Ended("restart", "edged ended without a word before"))
+    assert alone.port._retained.take() == []
+
+
+@pytest.mark.parametrize(("kept", "emptied"), [(True, [HEATER]), (False, [HEATER, IMAGE])])
+def test_at_the_start_what_is_not_wanted_any_more_is_emptied(
+    tmp_path: Path, kept: bool, emptied: list[str]
+) -> None:
+    memory = Memory(tmp_path / "events.db.mqtt", "porch")
+    memory.retain([HEATER, "edged/porch/availability", "edged/porch/state", IMAGE])
+    memory.save()
+    port = Alone(tmp_path, image_retain=kept).port
+    assert [topic for topic, payload in port._retained.take() if not payload] == emptied
+
+
+def test_a_picture_that_is_still_to_be_kept_is_not_emptied_at_a_reload(tmp_path: Path) -> None:
+    alone = Alone(tmp_path, image_retain=True)
+    alone.port._memory.retain([IMAGE])
+    alone.port.reconfigure(alone.port._config)
+    assert IMAGE not in dict(alone.port._retained.take())
+
+
+def test_what_is_retained_needs_no_acknowledgement_and_what_is_emptied_does(alone: Alone) -> None:
+    alone.port._retained.put("a", b"1")
+    alone.port._retained.put("b", b"")
+    alone.turn()
+    assert alone.wire.sent == [("a", b"1", 0), ("b", b"", 1)]
+
+
+def test_a_topic_is_known_to_the_next_run_before_anything_is_retained_on_it(
+    alone: Alone, tmp_path: Path
+) -> None:
+    known: list[list[str]] = []
+    path = tmp_path / "events.db.mqtt"
+    alone.wire.before = lambda: known.append(Memory(path, "porch").retained)
+    alone.port._retained.put("a", b"1")
+    alone.turn()
+    assert known == [["edged/porch/availability", "a"]]
+
+
+def test_what_is_retained_waits_while_the_broker_takes_nothing(alone: Alone) -> None:
+    alone.wire.open = False
+    alone.port._retained.put("a", b"1")
+    alone.turn()
+    assert alone.wire.sent == []
+    alone.wire.open = True
+    alone.turn()
+    alone.turn()
+    assert alone.wire.sent == [("a", b"1", 0)]
+
+
+def test_what_is_in_the_worker_s_hands_is_left_to_do(alone: Alone) -> None:
+    left: list[bool] = []
+    alone.wire.before = lambda: left.append(alone.port._left_to_do())
+    alone.port._retained.put("a", b"1")
+    alone.turn()
+    assert (left, alone.port._left_to_do()) == ([True], False)
+
+
+def test_an_answer_and_a_state_that_are_too_large_are_counted_and_hold_nothing_up(
+    alone: Alone,
+) -> None:
+    alone.wire.too_large = {"me/1", "a"}
+    alone.port._reply(Return("me/1", None), Reply())
+    assert alone.dropped() == 1
+    alone.port._retained.put("a", b"1")
+    alone.turn()
+    assert alone.dropped() == 2
+    assert not alone.port._left_to_do()
+
+
+def test_the_oldest_answer_is_skipped_when_too_many_wait(alone: Alone) -> None:
+    alone.wire.open = False
+    for number in range(PENDING_REPLIES + 1):
+        alone.port._reply(Return(f"me/{number}", None), Reply())
+    alone.wire.open = True
+    alone.turn()
+    assert [topic for topic, _, _ in alone.wire.sent] == [
+        f"me/{number}" for number in range(1, PENDING_REPLIES + 1)
+    ]
+    assert alone.dropped() == 1
+
+
+def test_to_send_everything_again_the_worker_is_woken(alone: Alone) -> None:
+    alone.port._work_due.clear()
+    alone.port._send_again()
+    assert alone.port._work_due.is_set()

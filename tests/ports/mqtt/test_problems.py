@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,6 +66,21 @@ def test_a_broker_that_names_nothing_takes_everything() -> None:
     assert [problem for _, problem in Limits().lacks(30)] == [None] * 4
 
 
+def test_each_thing_that_a_broker_lacks_is_a_problem_of_its_own() -> None:
+    lacking = Limits(keepalive_s=0, qos=0, retain=False, subscription_identifiers=False)
+    assert {about: (problem or "")[:20] for about, problem in lacking.lacks(30)} == {
+        "keep alive": "it sets keep alive t",
+        "QoS": "it takes QoS 0 only:",
+        "retain": "it retains nothing: ",
+        "subscription identifiers": "it knows no subscrip",
+    }
+
+
+def test_a_broker_that_names_what_the_standard_does_not_allow_is_read_as_the_next_best() -> None:
+    said: Any = SimpleNamespace(ReceiveMaximum=0, MaximumQoS=2)
+    assert (limits_of(said).receive_maximum, limits_of(said).qos) == (1, 1)
+
+
 def test_a_broker_is_taken_at_its_word() -> None:
     said = properties(
         PacketTypes.CONNACK, ReceiveMaximum=3, MaximumPacketSize=1000, ServerKeepAlive=9,
@@ -90,6 +106,27 @@ def test_a_rarer_sign_of_life_is_a_problem(keepalive_s: int | None, told: bool) 
 def test_the_size_of_a_packet_counts_its_length(payload_bytes: int, size: int) -> None:
     # One byte of kind, one to four of length, two of the topic's length, and its three.
     assert publish_bytes("a/b", bytes(payload_bytes), 1, None) == size
+
+
+def test_the_size_of_a_packet_counts_its_number_its_properties_and_the_bytes_of_its_topic() -> None:
+    assert publish_bytes("a/b", b"", 0, None) == 7
+    assert publish_bytes("a/b", b"", 0, b"\0") == 8
+    assert publish_bytes("a/é", b"", 1, b"\0") == 11
+
+
+def test_another_server_is_told_beside_the_brokers_own_words() -> None:
+    code = ReasonCode(PacketTypes.DISCONNECT, "Use another server")
+    more = properties(PacketTypes.DISCONNECT, ReasonString="full", ServerReference="b.example")
+    told = "Use another server (full; it names b.example; set mqtt.host)"
+    assert reason(code, more) == told
+
+
+def test_a_refusal_gives_the_advice_that_helps() -> None:
+    def told(value: int) -> str:
+        return refusal("t", ReasonCode(PacketTypes.PUBACK, identifier=value), None)
+
+    assert told(0x97) == ("it refuses t: Quota exceeded; events and subscriptions are tried again")
+    assert told(0x90) == "it refuses t: Topic name invalid"
 
 
 def test_of_a_brokers_words_a_line_is_told() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edged.ports.mqtt.memory import Memory
-from edged.ports.mqtt.retained import Retained
+from edged.ports.mqtt.retained import NOTES, Retained
 
 
 def retaining(*topics: str) -> tuple[Retained, Memory]:
@@ -72,3 +72,10 @@ def test_numbers_of_packets_mean_nothing_in_the_next_connection() -> None:
     retained.acknowledged(5)
     retained.settle()
     assert (retained.take(), memory.retained) == ([("a", b"")], ["a"])
+
+
+def test_acknowledgements_that_nobody_looks_at_are_bounded() -> None:
+    retained, _ = retaining()
+    for packet in range(NOTES + 5):
+        retained.acknowledged(packet)
+    assert len(retained._acknowledged) == NOTES

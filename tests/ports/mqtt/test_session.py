@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import queue
 import socket
 import threading
@@ -187,7 +188,8 @@ def test_a_dead_thread_of_the_network_is_noticed_and_another_connection_made(
         host="127.0.0.1", port=broker.port, retry_min_s=0.02, retry_max_s=0.02,
         session_expiry_s=0,
     )  # fmt: skip
-    kept = Connection(config, "porch", AVAILABILITY, ["edged/porch/command"], callbacks)
+    topics = ["edged/porch/command"]
+    kept = Connection(config, "porch", AVAILABILITY, topics, callbacks, heard_s=-math.inf)
     with caplog.at_level(logging.WARNING), Listener(broker.port) as sender:
         kept.start()
         try:
