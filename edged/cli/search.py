@@ -16,8 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from edged import paths
+from edged.batch import Batch, Found, path_of, pictures
 from edged.build import Admitted
-from edged.cli.batch import Batch, Found, path_of, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
 from edged.config.schema import Config
