@@ -15,11 +15,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from edged import paths
+from edged import __version__, paths
 from edged.build import Admitted
 from edged.cli.batch import Batch, Found, path_of, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
+from edged.cli.standard_input import STANDARD_INPUT
 from edged.config.schema import Config
 from edged.errors import CommandError, ModelError
 from edged.imaging.folder import is_folder
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
             index.forget(folder.absolute(), identities.values())
     name = printable(model.file.path.stem)
     failed = _report_failures(known, like, name, as_json=arguments.json)
-    others = {path: one for path, one in known.items() if one.error is None and path != like}
+    itself = {like, *_names(like, identities)}
+    others = {path: one for path, one in known.items() if one.error is None and path not in itself}
     if like is None:
         found = _with_labels(others, classes, labels, name)
         least, limit = LEAST, None
@@ -85,7 +87,7 @@ def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Pat
     words = [] if like is not None else list(terms[:1])
     places: list[Path] = []
     for term in terms[len(words) :]:
-        if os.sep in term or os.path.lexists(term):
+        if Path(term) == STANDARD_INPUT or os.sep in term or os.path.lexists(term):
             places.append(Path(term))
         elif like is not None:
             raise CommandError(f"{term}: nothing of this name is here, and --like takes no words")
@@ -109,18 +111,24 @@ def _digest(model: Admitted, labels: Labels, config: Config) -> bytes:
     parts = [
         modelfile.content(model.file.path),
         "\n".join(labels.names).encode(),
-        msgspec.json.encode([settings, config.camera.fit]),
+        msgspec.json.encode([__version__, settings, config.camera.fit]),
     ]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
 def _identities(found: Sequence[Found]) -> dict[Path, Identity]:
-    """Of those that are there."""
+    """Of the files that are there."""
     return {
         path: identity
         for path in map(path_of, found)
-        if (identity := Identity.of(path)) is not None
+        if path != STANDARD_INPUT and (identity := Identity.of(path)) is not None
     }
+
+
+def _names(picture: Path | None, identities: Mapping[Path, Identity]) -> set[Path | None]:
+    """What the same file was found as; links are further names."""
+    file = None if picture is None else identities.get(picture)
+    return {picture, *(path for path, identity in identities.items() if identity == file)}
 
 
 def _looked_at(
@@ -155,14 +163,16 @@ def _report_failures(
     for path, one in known.items():
         if one.error is None:
             continue
+        name = "standard input" if path == STANDARD_INPUT else printable(path)
+        error = f"{name}: {one.error}"
         if path == like:
-            raise CommandError(f"--like {one.error}")
+            raise CommandError(f"--like {error}")
         failed = True
         if as_json:
-            message = FoundMessage(path=printable(path), model=model, score=0.0, error=one.error)
+            message = FoundMessage(path=printable(path), model=model, score=0.0, error=error)
             print(message.json().decode())
         else:
-            print(f"edged: {one.error}", file=sys.stderr)
+            print(f"edged: {error}", file=sys.stderr)
     return failed
 
 
