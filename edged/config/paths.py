@@ -30,6 +30,7 @@ PATHS = (
     ("mqtt", "tls", "key_file"),
     ("journal", "path"),
     ("control", "socket"),
+    ("web", "search_folder"),
     ("web", "token_file"),
     ("web", "tls", "cert_file"),
     ("web", "tls", "key_file"),

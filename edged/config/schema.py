@@ -271,6 +271,7 @@ class WebConfig(Section, frozen=True):
     tls: WebTlsConfig = WebTlsConfig()
     cors: list[str] = []
     pictures: bool = True
+    search_folder: str = ""
 
 
 class LogConfig(Section, frozen=True):

@@ -79,7 +79,10 @@ class Page:
         self._asking = asyncio.Lock()
         template = environment().get_template("page.html.jinja")
         self._whole = template.render(
-            device=config.device, version=__version__, pictures=config.web.pictures
+            device=config.device,
+            version=__version__,
+            pictures=config.web.pictures,
+            search=bool(config.web.search_folder and config.web.pictures),
         )
 
     async def whole(self, request: Request) -> Response:

@@ -123,6 +123,16 @@ def take(browser: Browser, address: str, folder: Path, settle_s: float) -> None:
             context.close()
 
 
+def take_search(browser: Browser, address: str, folder: Path) -> None:
+    """The search page, wide."""
+    page = browser.new_page(viewport={"width": 1280, "height": 500})
+    page.goto(f"{address}search?words=cat+ship")
+    page.wait_for_selector(".found img")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / "search-1280-light.jpg", type="jpeg", quality=82)
+    page.close()
+
+
 def main() -> None:
     """Into a folder."""
     from playwright.sync_api import sync_playwright
@@ -130,11 +140,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--settle", type=float, default=20.0, metavar="S")
+    parser.add_argument("--only", choices=["page", "search"])
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with running() as address, sync_playwright() as playwright:
+    more = f'search_folder = "{Path("tests/pictures").absolute()}"\n'
+    with running(more) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        take(browser, address, arguments.out, arguments.settle)
+        if arguments.only != "page":
+            take_search(browser, address, arguments.out)
+        if arguments.only != "search":
+            take(browser, address, arguments.out, arguments.settle)
         browser.close()
 
 
