@@ -10,6 +10,8 @@ from typing import Any
 
 KEPT_S = 60.0
 EVENTS = 40
+THUMBNAILS = 2 * EVENTS
+"""A page may come for a picture when newer events have taken the place of its own."""
 BEFORE_S, AFTER_S = 6.0, 3.0
 """The scores that are kept with an event: from before its onset until after its decision."""
 
@@ -62,8 +64,8 @@ class History:
             for event in list(of_frame):
                 event["thumbnail"] = True
                 self._thumbnails[event["id"]] = jpeg
-            shown = {event["id"] for event in self._events}
-            self._thumbnails = {key: kept for key, kept in self._thumbnails.items() if key in shown}
+            while len(self._thumbnails) > THUMBNAILS:
+                del self._thumbnails[next(iter(self._thumbnails))]
 
     def thumbnail(self, event: str) -> bytes | None:
         """The picture that led to an event, by its id; None where it is not kept."""

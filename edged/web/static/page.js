@@ -113,7 +113,7 @@ function build() {
         plot: el("div"),
       };
       items.rules.set(name, item);
-      const labels = el("p", { className: "detail", textContent: rule.labels.join(", ") });
+      const labels = el("p", { className: "detail", textContent: rule.labels.join(", "), title: rule.labels.join(", ") });
       const head = el("div", { className: "head" }, el("h3", { textContent: name }), labels, item.pill);
       const remove = rule.saved ? el("button", { className: "remove", textContent: "Remove", ariaLabel: `Remove the rule ${name}` }) : null;
       remove?.addEventListener("click", () => command("save", { remove_rule: name }).then(refresh, (error) => (item.detail.textContent = error.message)));
