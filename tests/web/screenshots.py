@@ -64,8 +64,11 @@ port = {port}
 
 
 @contextmanager
-def running(more: str = "") -> Iterator[str]:
-    """A daemon and its web process, whose address is given; `more` is added to ``[web]``."""
+def running(more: str = "", started: list[subprocess.Popen[bytes]] | None = None) -> Iterator[str]:
+    """A daemon and its web process, whose address is given; `more` is added to ``[web]``.
+
+    Both processes are put into `started`.
+    """
     with TemporaryDirectory() as folder:
         port = free_port()
         address = f"http://127.0.0.1:{port}/"
@@ -81,6 +84,8 @@ def running(more: str = "") -> Iterator[str]:
             )
             for name in ("run", "web")
         ]
+        if started is not None:
+            started += both
         try:
             for _ in range(300):
                 try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,8 +36,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with running() as where:
+def started() -> list[subprocess.Popen[bytes]]:
+    """The daemon and its web process."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def address(started: list[subprocess.Popen[bytes]]) -> Iterator[str]:
+    with running(started=started) as where:
         yield where
 
 
@@ -245,6 +253,21 @@ def test_a_label_that_the_model_has_not_is_told(visit: Open) -> None:
         page.click("#rule-form .primary")
     assert answer.value.status == 409
     expect(page.locator("#rule-problem")).to_contain_text('no label "dragon"')
+
+
+def test_a_daemon_that_hangs_is_not_live(
+    visit: Open, started: list[subprocess.Popen[bytes]]
+) -> None:
+    page = visit()
+    expect(page.locator("#link")).to_have_text("live")
+    daemon, _ = started
+    daemon.send_signal(signal.SIGSTOP)
+    try:
+        expect(page.locator("#link")).to_have_text(re.compile(r"no frame for \d+ s"))
+        expect(page.locator("#dot")).not_to_have_class(re.compile("on"))
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    expect(page.locator("#link")).to_have_text("live")
 
 
 def test_a_page_that_nobody_sees_asks_for_nothing(visit: Open) -> None:

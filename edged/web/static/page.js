@@ -9,6 +9,7 @@ import { ruleForm } from "./rule.js";
 
 const KEPT_S = 60;
 const STATUS_MS = 3000;
+const STALE_MS = 10_000; // A frame that is older is not shown as the present one.
 
 let setup = { rules: {}, outputs: {} };
 let past = { events: [] };
@@ -17,7 +18,10 @@ let scores = []; // [{t, rules: {name: score}}]
 let classes = []; // [{t, labels: {name: score}}]
 let timings = []; // [{t, stages}]
 let rates = []; // [[t, fps]]
-let paused = false;
+let attention = null; // "paused" or "idle": no frame is to come
+let trouble = null; // why the daemon tells nothing
+let connected = true;
+let frame = { t: null, cameMs: performance.now() };
 let newestEvent = null;
 
 const picture = livePicture();
@@ -48,7 +52,8 @@ function showLive(live, rules) {
   bars($("classes"), live.results.slice(0, 5).map(({ label, score }) => [label, score]));
   $("when").textContent = clock.format(new Date(live.captured));
   const now = seconds(live.captured);
-  if (now === scores.at(-1)?.t) return;
+  if (now === frame.t) return;
+  frame = { t: now, cameMs: performance.now() };
   scores.push({ t: now, rules: Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.score])) });
   timings.push({ t: now, stages: live.stages_ms });
   classes.push({ t: now, labels: Object.fromEntries(live.results.map(({ label, score }) => [label, score])) });
@@ -84,18 +89,32 @@ function showRule(name, rule, now) {
   );
 }
 
-function showTrouble(trouble) {
+function showTrouble(told) {
+  trouble = told;
   // Set again, it would be read out again.
   if ($("trouble").textContent !== (trouble ?? "")) $("trouble").textContent = trouble ?? "";
   $("trouble").hidden = trouble === null;
-  link(trouble ? "bad" : paused ? "wait" : "on", trouble ? "daemon away" : paused ? "paused" : "live");
+  showLink();
 }
 
-function link(state, text) {
+function showLink() {
+  const [state, text] = presence();
   const pill = $("link");
   if (pill.textContent !== text) pill.textContent = text;
   pill.dataset.state = state;
   $("dot").classList.toggle("on", state === "on");
+}
+
+function presence() {
+  if (!connected) return ["bad", "no connection"];
+  if (trouble) return ["bad", "daemon away"];
+  if (attention) return ["wait", attention];
+  const waitedMs = performance.now() - frame.cameMs;
+  return waitedMs < STALE_MS ? ["on", "live"] : ["bad", `no frame for ${span(waitedMs / 1000)}`];
+}
+
+function span(seconds) {
+  return seconds < 120 ? `${10 * Math.floor(seconds / 10)} s` : `${Math.floor(seconds / 60)} min`;
 }
 
 // ---- rules and outputs, as they are set up
@@ -276,7 +295,8 @@ async function refresh() {
     }
     const before = metrics;
     metrics = told.metrics;
-    paused = metrics.status.paused;
+    const { paused, idle } = metrics.status;
+    attention = paused ? "paused" : idle ? "idle" : null;
     $("pause").textContent = paused ? "Resume" : "Pause";
     $("pause").setAttribute("aria-pressed", paused);
     for (const [name, value] of Object.entries(metrics.status.outputs)) {
@@ -292,7 +312,7 @@ async function refresh() {
 }
 
 $("pause").addEventListener("click", async () => {
-  await command(paused ? "resume" : "pause").catch((error) => showTrouble(error.message));
+  await command(metrics?.status.paused ? "resume" : "pause").catch((error) => showTrouble(error.message));
   await refresh();
 });
 
@@ -300,9 +320,11 @@ let stream = null;
 function follow() {
   stream?.close();
   stream = new EventSource("/live/state");
+  stream.onopen = () => (connected = true);
   stream.onmessage = (message) => showState(JSON.parse(message.data));
   stream.onerror = () => {
-    link("bad", "no connection");
+    connected = false;
+    showLink();
     // Refused, it is not tried again by the browser.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream?.readyState === EventSource.CLOSED && follow(), STATUS_MS);
   };
@@ -318,5 +340,6 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 setInterval(() => document.hidden || refresh(), STATUS_MS);
+setInterval(() => document.hidden || showLink(), 1000);
 await refresh();
 follow();
