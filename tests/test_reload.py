@@ -12,6 +12,7 @@ import pytest
 
 from edged import build, reload
 from edged.commands import Command, Reload, Reply, Request, SetThreshold, Wake
+from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
@@ -120,6 +121,19 @@ def test_what_is_wrong_is_refused_and_nothing_reaches_the_loop(in_force: InForce
     assert "decide.enter" in str(desk.replies.get(timeout=LIMIT_S).error)
     assert desk.mailbox.take() == []
     wait_until(lambda: desk.notifier.states == ["reloading", "ready"])
+
+
+def test_damaged_changes_of_the_page_change_nothing_at_a_reload(
+    in_force: InForce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    path = tmp_path / "edged.toml"
+    path.write_text('[[rule]]\nname = "cat"\nlabels = ["cat"]\n')
+    desk = Desk(in_force, lambda: load(path))
+    saved.file(path).write_text("[camera]\nprivacy = [[[0.1")
+    desk.ask()
+    assert "repair this file, or remove it" in str(desk.replies.get(timeout=LIMIT_S).error)
+    assert desk.mailbox.take() == []
 
 
 def test_who_asks_during_a_reload_is_answered_with_the_next(in_force: InForce) -> None:

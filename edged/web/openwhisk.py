@@ -211,11 +211,12 @@ def _wanted(arguments: dict[str, Any]) -> Wanted:
     except msgspec.ValidationError as error:
         raise RequestError(400, f"no raw request: {error}") from error
     query = dict(parse_qsl(request.query))
-    kind = request.headers.get("content-type", "")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    kind = headers.get("content-type", "")
     data = decoded(request.body, "__ow_body")
-    if kind.startswith("multipart/form-data"):
+    if kind.lower().startswith("multipart/form-data"):
         return Wanted.of(fields(kind, data), query)
-    if kind.startswith(JSON):
+    if kind.lower().startswith(JSON):
         return _from_parameters(_decoded(data), query)
     return Wanted.of({"image": data} if data else {}, query)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edged.cli import main
+from edged.config import saved
 from edged.config.schema import GpioConfig, OutputConfig
 from edged.errors import ConfigError, PortError
 from edged.paths import opened_outputs
@@ -96,6 +97,18 @@ def test_an_output_that_was_opened_goes_safe_whatever_was_written_since(
 
 
 def test_where_nothing_was_opened_the_configuration_counts(board: FakeChip, config: Path) -> None:
+    board["RELAY"].level = 1
+    assert safe_outputs(config) == 0
+    assert board["RELAY"].level == 0
+
+
+def test_damaged_changes_of_the_page_keep_no_output_from_its_safe_level(
+    board: FakeChip, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(config.parent / "state"))
+    place = saved.file(config)
+    place.parent.mkdir()
+    place.write_text("[")
     board["RELAY"].level = 1
     assert safe_outputs(config) == 0
     assert board["RELAY"].level == 0
