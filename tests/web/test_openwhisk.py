@@ -175,8 +175,8 @@ def test_a_form_through_a_raw_web_action_is_answered_as_by_max(container: Contai
         raw("application/json", json.dumps({"image": b64(GREEN), "topk": 1}).encode()),
         raw("application/json", json.dumps({"image": b64(GREEN)}).encode(), "topk=1"),
         {"__ow_method": "post", "__ow_headers": {}, "image": b64(GREEN), "topk": "1"},
-        raw("Multipart/Form-Data; boundary=b", form(GREEN)[1]),
-        {**raw("", form(GREEN)[1]), "__ow_headers": {"Content-Type": form(GREEN)[0]}},
+        raw("Multipart/Form-Data; boundary=b", form(GREEN, topk="1")[1]),
+        {**raw("", form(GREEN, topk="1")[1]), "__ow_headers": {"Content-Type": form(GREEN)[0]}},
     ],
 )
 def test_a_web_action_takes_a_picture_in_other_ways(container: Container, value: Any) -> None:
