@@ -42,6 +42,12 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN = ("/login", "/static/", "/healthz", "/readyz", "/manifest.webmanifest")
 """What is served without a token: nothing that tells of the device, its pictures or its model."""
 
+PROBES = ("/healthz", "/readyz")
+"""Who shows no token is told there whether all is well, and not why it is not."""
+
+STRANGER = "edged.stranger"
+"""True in the scope of such a request."""
+
 CROSS_ORIGIN = ("/model/", "/v1/", "/v2", "/openapi.json")
 """The model APIs, which pages of the origins in ``web.cors`` may use."""
 
@@ -152,6 +158,8 @@ class Access:
         if self._token is None or _is_open(request.url.path):
             if request.url.path == "/login" and self._token is not None:
                 return await self._login(request, who)
+            if self._token is not None and request.url.path in PROBES:
+                request.scope[STRANGER] = self._authorized(request, who) is not None
             return None
         return self._authorized(request, who)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import accumulate
 from typing import Any
@@ -23,11 +23,15 @@ from starlette.routing import Route
 
 from edged import __version__
 from edged.errors import EdgedError
+from edged.web.access import STRANGER
 from edged.web.daemon import Daemon
 from edged.web.resource import Resource
 
 ANSWER_S = 5.0
 """A daemon that takes longer is told as not answering; Prometheus waits 10 s for all of it."""
+
+
+UNTOLD = "not well; the reason is told to whoever shows the token"
 
 
 def routes(daemon: Daemon) -> list[Route]:
@@ -53,20 +57,22 @@ def routes(daemon: Daemon) -> list[Route]:
         ProcessCollector(namespace="edged_web", registry=registry)
         return Response(encode(registry), headers={"content-type": kind})
 
-    async def health(request: Request) -> Response:
-        del request
-        await asked("status")
-        return PlainTextResponse("ok\n")
+    def probe(wrong: Callable[[Mapping[str, Any]], str | None]) -> Resource:
+        async def answer(request: Request) -> Response:
+            try:
+                reason = wrong(await asked("status"))
+            except EdgedError as error:
+                reason = str(error)
+            if reason is None:
+                return PlainTextResponse("ok\n")
+            return not_well(503, UNTOLD if request.scope.get(STRANGER) else reason)
 
-    async def readiness(request: Request) -> Response:
-        del request
-        reason = unready(await asked("status"))
-        return PlainTextResponse("ok\n") if reason is None else not_well(503, reason)
+        return Resource(not_well, GET=answer)
 
     return [
         Route("/metrics", Resource(not_well, GET=metrics)),
-        Route("/healthz", Resource(not_well, GET=health)),
-        Route("/readyz", Resource(not_well, GET=readiness)),
+        Route("/healthz", probe(lambda _: None)),
+        Route("/readyz", probe(unready)),
     ]
 
 

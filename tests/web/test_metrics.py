@@ -16,9 +16,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from edged.config.schema import WebConfig
 from edged.health import BOUNDS_S
 from edged.ports.control.client import DaemonAbsentError
 from edged.web import metrics
+from edged.web.access import Access
 from tests.device import soon
 from tests.test_daemon import Running
 from tests.web.serving import serving
@@ -76,8 +78,12 @@ class Answers:
         return {"data": self._told if command == "metrics" else self._told["status"]}
 
 
+def asking(told: Any) -> Starlette:
+    return Starlette(routes=metrics.routes(Answers(told)))  # type: ignore[arg-type]
+
+
 def asked(told: Any, path: str, headers: dict[str, str] | None = None) -> Any:
-    with TestClient(Starlette(routes=metrics.routes(Answers(told)))) as client:  # type: ignore[arg-type]
+    with TestClient(asking(told)) as client:
         return client.get(path, headers=headers or {})
 
 
@@ -139,6 +145,18 @@ def test_without_a_daemon_that_is_a_metric() -> None:
 def test_without_a_daemon_nothing_is_well(path: str) -> None:
     answer = asked(ABSENT, path)
     assert (answer.status_code, answer.text) == (503, f"{ABSENT}\n")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_stranger_hears_that_it_is_not_well_and_not_why(path: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef")
+    app = Access(asking(ABSENT), WebConfig(token_file=str(token)))
+    with TestClient(app, base_url="http://localhost") as client:
+        answer = client.get(path)
+        assert (answer.status_code, answer.text) == (503, f"{metrics.UNTOLD}\n")
+        known = client.get(path, headers={"authorization": "Bearer 0123456789abcdef"})
+        assert (known.status_code, known.text) == (503, f"{ABSENT}\n")
 
 
 @pytest.mark.parametrize(
