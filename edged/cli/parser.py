@@ -23,6 +23,8 @@ from edged.cli.arguments import (
     size,
 )
 from edged.commands import Asker, does, fields_of, open_to
+from edged.config.nearest import did_you_mean
+from edged.printable import printable
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -34,7 +36,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         words = [*words[2:3], *words[:2], *words[3:]]
     name, *rest = words or [""]
     if name not in COMMANDS:
-        return make_parser().parse_args(words)
+        parser = make_parser()
+        if name and not name.startswith("-"):
+            meant = did_you_mean(name, COMMANDS)
+            parser.error(f"no command is called {printable(name)}{meant}; see edged --help")
+        return parser.parse_args(words)
     # The grammar of the other commands would take six milliseconds of each start.
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
@@ -42,7 +48,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if name == WITH_COMMANDS:
         return parser.parse_args(rest)
     # An option may stand between two paths.
-    return parser.parse_intermixed_args(rest)
+    arguments, unknown = parser.parse_known_intermixed_args(rest)
+    if unknown:
+        file = next((word for word in unknown if word.endswith(".toml")), None)
+        meant = (
+            f"; did you mean --config {printable(file)}?" if file and "config" in arguments else ""
+        )
+        parser.error(f"unrecognized arguments: {printable(' '.join(unknown))}{meant}")
+    return arguments
 
 
 def make_parser() -> argparse.ArgumentParser:
