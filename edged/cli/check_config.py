@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edged import build, logs
+from edged.config import saved
 from edged.config.effective import effective
 from edged.config.load import WrongConfigError, load
 from edged.config.nearest import nearest
@@ -24,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
     logs.start("warning", "command")
     config = check(arguments.config, arguments.overrides)
+    for part, _ in saved.parts(saved.kept(arguments.config)):
+        print(f"# {printable(saved.file(arguments.config))}: {printable(part)}")
     if arguments.show:
         print(effective(config))
     else:

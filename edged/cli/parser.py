@@ -22,7 +22,7 @@ from edged.cli.arguments import (
     share,
     size,
 )
-from edged.commands import Asker, does, fields_of, open_to
+from edged.commands import Asker, does, fields_of, open_to, optional_fields
 from edged.config.nearest import did_you_mean
 from edged.printable import printable
 
@@ -156,8 +156,13 @@ def _command_of(name: str) -> _Command:
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(kind=kind)
+        optional = optional_fields(kind)
         for field, read in fields_of(kind).items():
-            parser.add_argument(field, type=argument(read), metavar=field.upper())
+            if field in optional:
+                option = "--" + field.removesuffix("_s")
+                parser.add_argument(option, dest=field, type=argument(read), metavar="SECONDS")
+            else:
+                parser.add_argument(field, type=argument(read), metavar=field.upper())
         _asking(parser)
 
     said = does(kind)
@@ -206,6 +211,19 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, configuration())
 
 
+def _action(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
+    )
+    parser.add_argument(
+        "--listen", default="127.0.0.1", metavar="ADDRESS", help="address to serve at (127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=positive, default=8080, metavar="N", help="port to serve at (8080)"
+    )
+    add_model_options(parser)
+
+
 def _models(parser: argparse.ArgumentParser) -> None:
     from edged.cli.models_parser import add_models
 
@@ -229,16 +247,18 @@ class _Command(NamedTuple):
 WITH_COMMANDS = "models"
 """What has commands of its own."""
 
-_OWN_OUTPUT = {"snapshot", "watch"}
-"""What the daemon carries out and a module of its own prints."""
+_NOT_ASKED = {"snapshot", "watch", "save"}
+"""What a module of its own prints; and what people do with an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
     "search": _Command("search", "find one's own pictures by what is on them", _search),
-    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
+    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
+    "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
+    "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
     "check-config": _Command("check_config", "check a configuration", _check_config),
     "safe-outputs": _Command(

@@ -179,7 +179,12 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
     if origin is list and isinstance(value, list):
         for position, item in enumerate(value):
             yield from _value_problems(item, arguments[0], (*path, position))
-    elif origin is tuple and isinstance(value, list) and len(value) == len(arguments):
+    elif (
+        origin is tuple
+        and ... not in arguments
+        and isinstance(value, list)
+        and len(value) == len(arguments)
+    ):
         for position, (item, item_kind) in enumerate(zip(value, arguments, strict=True)):
             yield from _value_problems(item, item_kind, (*path, position))
     elif origin is dict and isinstance(value, Mapping):

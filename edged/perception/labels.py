@@ -6,12 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from unicodedata import normalize
 
 from edged.config.nearest import did_you_mean
 from edged.config.toml import shown
 from edged.errors import ConfigError
 
 CANDIDATES_SHOWN = 8
+
+_ACCENT = "[\u0300-\u036f]"
+"""Characters that belong to the letter before them."""
 
 
 class LabelIndex:
@@ -75,7 +79,7 @@ class LabelIndex:
 
     def _found(self, wanted: str) -> list[int]:
         key = wanted.strip()
-        folded = key.casefold()
+        folded = _folded(key)
         return self._exact.get(key) or self._folded.get(folded) or self._named.get(folded) or []
 
     @cached_property
@@ -84,7 +88,7 @@ class LabelIndex:
 
     @cached_property
     def _folded(self) -> dict[str, list[int]]:
-        return _index(self.labels, lambda label: [label.strip().casefold()])
+        return _index(self.labels, lambda label: [_folded(label)])
 
     @cached_property
     def _named(self) -> dict[str, list[int]]:
@@ -94,14 +98,26 @@ class LabelIndex:
 def word(wanted: str) -> re.Pattern[str]:
     """Finds `wanted` as a whole word, or a row of them, in any case: "cat" is not in "crate".
 
-    Spaces, ``_`` and ``-`` all part words.
+    Spaces, ``_`` and ``-`` all part words, and are none. A letter and its accent may be one
+    character or two.
     """
-    words = r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", wanted.strip())))
-    return re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
+    parts = [part for part in re.split(r"[\s_-]+", wanted) if part]
+    if not parts:
+        return re.compile(r"(?!)")
+    forms = {
+        r"[\s_-]+".join(re.escape(normalize(form, part)) for part in parts)
+        for form in ("NFC", "NFD")
+    }
+    words = "|".join(sorted(forms))
+    return re.compile(rf"(?<![^\W_])(?:{words})(?![^\W_]|{_ACCENT})", re.IGNORECASE)
+
+
+def _folded(label: str) -> str:
+    return normalize("NFC", label).strip().casefold()
 
 
 def _names(label: str) -> list[str]:
-    return [name for name in map(str.strip, label.casefold().split(",")) if name]
+    return [name for name in map(str.strip, _folded(label).split(",")) if name]
 
 
 def _index(labels: Sequence[str], keys: Callable[[str], list[str]]) -> dict[str, list[int]]:

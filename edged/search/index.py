@@ -9,7 +9,8 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -24,9 +25,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NAME = "pictures.sqlite"
-
-VERSION = 1
-"""In the database as its ``user_version``; a database of another version is created again."""
 
 MODELS = 8
 """Models whose answers are kept; those of the one that was not asked for longest go first."""
@@ -45,21 +43,31 @@ _WAIT_S = 5.0
 _TABLES = (
     "CREATE TABLE model (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, asked_s REAL)",
     "CREATE TABLE picture (model INTEGER, device INTEGER, inode INTEGER, bytes INTEGER, "
-    "written_ns INTEGER, path BLOB, classes BLOB, features BLOB, error TEXT, "
-    "PRIMARY KEY (model, device, inode)) WITHOUT ROWID",
+    "written_ns INTEGER, changed_ns INTEGER, path BLOB, classes BLOB, features BLOB, error BLOB, "
+    "checksum INTEGER, PRIMARY KEY (model, device, inode)) WITHOUT ROWID",
     "CREATE INDEX place ON picture (model, path)",
 )
+
+_ROW = "device, inode, bytes, written_ns, changed_ns, classes, features, error, checksum"
+
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""The second where damaged bytes are part of what SQLite has to say."""
 
 _CLASS = np.dtype([("index", "<u4"), ("score", "<f4")])
 
 
 class Identity(NamedTuple):
-    """Which file, and which content of it as far as its size and time tell."""
+    """Which file, and which content of it as far as its size and times tell.
+
+    ``changed_ns`` is that of the inode, which nobody can set: it tells another content under an
+    old modification time, and another file that was given the inode of a deleted one.
+    """
 
     device: int
     inode: int
     bytes: int
     written_ns: int
+    changed_ns: int
 
     @classmethod
     def of(cls, path: Path) -> Identity | None:
@@ -68,9 +76,8 @@ class Identity(NamedTuple):
             status = path.stat()
         except OSError:
             return None
-        # SQLite's integers have a sign.
-        inode = status.st_ino if status.st_ino < 1 << 63 else status.st_ino - (1 << 64)
-        return cls(status.st_dev, inode, status.st_size, status.st_mtime_ns)
+        times_ns = status.st_mtime_ns, status.st_ctime_ns
+        return cls(*map(_signed, (status.st_dev, status.st_ino, status.st_size, *times_ns)))
 
     def settled(self, wall_s: float) -> bool:
         """Whether another content would have another time."""
@@ -79,6 +86,8 @@ class Identity(NamedTuple):
 
 class Known(NamedTuple):
     """What was said of a picture: scores of classes, and features; or why it cannot be read.
+
+    The ``error`` does not name the picture, which may have other names.
 
     ``classes`` has the fields ``index`` and ``score``, best first. ``features`` are uint8, to
     within their length; empty where the model has none.
@@ -89,10 +98,16 @@ class Known(NamedTuple):
     error: str | None = None
 
 
+def _signed(number: int) -> int:
+    """As SQLite can store it: inodes have 64 bits, and the time of a file may be the year 2300."""
+    return number if number < 1 << 63 else number - (1 << 64)
+
+
 def said(prediction: Prediction | None, error: PictureError | None) -> Known:
     """What is kept of a prediction, or of the error in its place."""
     if prediction is None:
-        return Known(np.empty(0, _CLASS), np.empty(0, np.uint8), str(error))
+        reason = None if error is None else error.reason
+        return Known(np.empty(0, _CLASS), np.empty(0, np.uint8), reason)
     kept = np.flatnonzero(prediction.scores >= LEAST_SCORE)
     kept = kept[np.argsort(-prediction.scores[kept], kind="stable")]
     classes = np.empty(len(kept), _CLASS)
@@ -116,8 +131,9 @@ def small(features: Features) -> npt.NDArray[np.uint8]:
 class Index:
     """What the model of `digest` has said of the files that were searched. Not for several threads.
 
-    Several processes may use one file. Where it cannot be used that is told once, and all goes on
-    without it: nothing is known then, and nothing is kept.
+    Several processes may use one file: each holds it for as long as it takes to write what it has
+    collected. A damaged one is created again. Where it cannot be used that is told once, and all
+    goes on without it: nothing is known then, and nothing is kept.
     """
 
     def __init__(self, path: Path | None, digest: bytes) -> None:
@@ -126,43 +142,40 @@ class Index:
         self._digest = digest
         self._model = 0
         self._database: sqlite3.Connection | None = None
-        self._committed_s = time.monotonic()
+        self._unwritten: list[tuple[object, ...]] = []
+        self._written_s = time.monotonic()
 
     def __enter__(self) -> Index:
-        if self._path is not None:
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._database, self._model = _opened(self._path, self._digest)
-            except (OSError, sqlite3.Error) as error:
-                self._give_up(error)
+        self._attempt(lambda _: None)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._attempt(sqlite3.Connection.commit)
-        if self._database is not None:
-            self._database.close()
+        self._write()
+        self._close()
 
     def known(self, found: Iterable[Identity]) -> dict[Identity, Known]:
         """What is known of these files."""
+        self._write()
         wanted = set(found)
 
         def look_up(database: sqlite3.Connection) -> dict[Identity, Known]:
+            database.execute("BEGIN")
             database.execute("CREATE TEMP TABLE found (device INTEGER, inode INTEGER)")
             database.executemany(
                 "INSERT INTO found VALUES (?, ?)", ((one.device, one.inode) for one in wanted)
             )
             rows = database.execute(
-                "SELECT device, inode, bytes, written_ns, classes, features, error "
-                "FROM found JOIN picture USING (device, inode) WHERE model = ?",
+                f"SELECT {_ROW} FROM found JOIN picture USING (device, inode) WHERE model = ?",  # noqa: S608
                 (self._model,),
             )
             known = {}
-            for *identity, classes, features, error in rows:
+            for *identity, classes, features, error, checksum in rows:
                 one = Identity(*identity)
-                # Whatever a damaged disk may have made of it.
-                if one in wanted and len(classes) % _CLASS.itemsize == 0:
+                if one in wanted and checksum == self._checksum(one, classes, features, error):
                     known[one] = Known(
-                        np.frombuffer(classes, _CLASS), np.frombuffer(features, np.uint8), error
+                        np.frombuffer(classes, _CLASS),
+                        np.frombuffer(features, np.uint8),
+                        error.decode() or None,
                     )
             database.execute("DROP TABLE found")
             return known
@@ -171,19 +184,16 @@ class Index:
 
     def keep(self, path: Path, identity: Identity, known: Known) -> None:
         """Keep what the model said of a file, whatever was known of it before."""
-        told = known.classes.tobytes(), known.features.tobytes(), known.error
-        row = (self._model, *identity, os.fsencode(path), *told)
-
-        def put(database: sqlite3.Connection) -> None:
-            database.execute(f"INSERT OR REPLACE INTO picture VALUES ({_marks(row)})", row)  # noqa: S608
-            if time.monotonic() - self._committed_s > COMMIT_S:
-                database.commit()
-                self._committed_s = time.monotonic()
-
-        self._attempt(put)
+        error = known.error or ""
+        said = known.classes.tobytes(), known.features.tobytes(), error.encode()
+        checksum = self._checksum(identity, *said)
+        self._unwritten.append((*identity, *said, checksum, os.fsencode(path)))
+        if time.monotonic() - self._written_s > COMMIT_S:
+            self._write()
 
     def forget(self, folder: Path, there: Iterable[Identity]) -> None:
         """Forget the pictures in `folder`, an absolute path, that are not `there` any more."""
+        self._write()
         inside = os.fsencode(folder / "_")[:-1]
         beyond = inside[:-1] + bytes([inside[-1] + 1])
         files = {(identity.device, identity.inode) for identity in there}
@@ -193,75 +203,99 @@ class Index:
                 "SELECT device, inode FROM picture WHERE model = ? AND path >= ? AND path < ?",
                 (self._model, inside, beyond),
             ).fetchall()
-            database.executemany(
-                "DELETE FROM picture WHERE model = ? AND device = ? AND inode = ?",
-                [(self._model, *row) for row in rows if row not in files],
-            )
+            gone = [(self._model, *row) for row in rows if row not in files]
+            if gone:
+                database.execute("BEGIN IMMEDIATE")
+                database.executemany(
+                    "DELETE FROM picture WHERE model = ? AND device = ? AND inode = ?", gone
+                )
 
         self._attempt(clear)
 
+    def _write(self) -> None:
+        if self._unwritten:
+            self._attempt(self._put)
+        self._unwritten.clear()
+        self._written_s = time.monotonic()
+
+    def _put(self, database: sqlite3.Connection) -> None:
+        marks = ", ".join("?" * len(self._unwritten[0]))
+        # Another search may hold it for as long.
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany(
+            f"INSERT OR REPLACE INTO picture (model, {_ROW}, path) "  # noqa: S608
+            f"VALUES ({self._model}, {marks})",
+            self._unwritten,
+        )
+
+    def _checksum(self, identity: Identity, *said: object) -> int | None:
+        """Of a row: SQLite itself takes what a damaged disk makes of a value for a value."""
+        checksum = zlib.crc32(repr(tuple(identity)).encode(), zlib.crc32(self._digest))
+        for part in said:
+            # Whatever the database says it is.
+            if not isinstance(part, bytes):
+                return None
+            checksum = zlib.crc32(part, checksum)
+        return checksum
+
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        if self._database is None:
+        """`work` as one transaction, in a new database where the old one is damaged."""
+        if self._path is None:
             return None
         try:
-            return work(self._database)
-        except sqlite3.Error as error:
-            self._give_up(error)
+            try:
+                with self._opened(self._path) as database:
+                    return work(database)
+            except _ERRORS as error:
+                # It may be well, and locked or out of reach.
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                log.warning("%s: %s; it is created again", self._path, error)
+            self._close()
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            with self._opened(self._path) as database:
+                return work(database)
+        except (OSError, *_ERRORS) as error:
+            log.warning("nothing is kept for the next search: %s: %s", self._path, error)
+            self._close()
+            self._path = None
             return None
 
-    def _give_up(self, error: Exception) -> None:
-        log.warning("nothing is kept for the next search: %s: %s", self._path, error)
+    def _opened(self, path: Path) -> sqlite3.Connection:
+        if self._database is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+            with self._database:
+                self._model = _prepared(self._database, self._digest)
+        return self._database
+
+    def _close(self) -> None:
         if self._database is not None:
             self._database.close()
         self._database = None
 
 
-def _marks(row: Sequence[object]) -> str:
-    return ", ".join("?" * len(row))
-
-
-def _opened(path: Path, digest: bytes) -> tuple[sqlite3.Connection, int]:
-    """The database, created again where it is damaged or of another version; the model's number."""
-    try:
-        return _prepared(path, digest)
-    except sqlite3.OperationalError:
-        # It may be well, and locked or out of reach.
-        raise
-    except sqlite3.DatabaseError as error:
-        log.warning("%s: %s; it is created again", path, error)
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return _prepared(path, digest)
-
-
-def _prepared(path: Path, digest: bytes) -> tuple[sqlite3.Connection, int]:
-    database = sqlite3.connect(path, timeout=_WAIT_S)
-    try:
-        # It may be lost with the power, but not damaged.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version != VERSION:
-            if database.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-                raise sqlite3.DatabaseError("of another version of edged")
-            for statement in _TABLES:
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {VERSION}")
-        database.execute(
-            "INSERT INTO model (digest, asked_s) VALUES (?, ?) "
-            "ON CONFLICT (digest) DO UPDATE SET asked_s = excluded.asked_s",
-            (digest, time.time()),
-        )
-        gone = database.execute(
-            "DELETE FROM model WHERE id NOT IN "
-            "(SELECT id FROM model ORDER BY asked_s DESC LIMIT ?)",
-            (MODELS,),
-        )
-        if gone.rowcount:
-            database.execute("DELETE FROM picture WHERE model NOT IN (SELECT id FROM model)")
-        (model,) = database.execute("SELECT id FROM model WHERE digest = ?", (digest,)).fetchone()
-        database.commit()
-    except BaseException:
-        database.close()
-        raise
-    return database, model
+def _prepared(database: sqlite3.Connection, digest: bytes) -> int:
+    """The model's number in the database, whose tables are made where it is new."""
+    database.execute("BEGIN IMMEDIATE")
+    there = database.execute("SELECT CAST(sql AS BLOB) FROM sqlite_master WHERE sql > ''")
+    tables = {sql for (sql,) in there}
+    if not tables:
+        for statement in _TABLES:
+            database.execute(statement)
+    elif tables != {statement.encode() for statement in _TABLES}:
+        raise sqlite3.DatabaseError("of another version of edged")
+    database.execute(
+        "INSERT INTO model (digest, asked_s) VALUES (?, ?) "
+        "ON CONFLICT (digest) DO UPDATE SET asked_s = excluded.asked_s",
+        (digest, time.time()),
+    )
+    gone = database.execute(
+        "DELETE FROM model WHERE id NOT IN (SELECT id FROM model ORDER BY asked_s DESC LIMIT ?)",
+        (MODELS,),
+    )
+    if gone.rowcount:
+        database.execute("DELETE FROM picture WHERE model NOT IN (SELECT id FROM model)")
+    (model,) = database.execute("SELECT id FROM model WHERE digest = ?", (digest,)).fetchone()
+    return int(model)

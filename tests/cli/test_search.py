@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edged.batch import Batch
 from edged.cli import main
-from edged.cli import search as search_module
-from edged.cli.batch import Batch
+from edged.search import search as search_module
 from tests.inference import builder
 from tests.inference.test_expose import headed
 
@@ -137,16 +139,17 @@ def test_a_picture_that_was_written_just_now_is_looked_at_again(
     assert looked.count == 3 + 1
 
 
-def test_a_picture_that_is_gone_is_not_found_and_one_that_moved_is_known(
+def test_a_picture_that_is_gone_is_not_found_and_a_folder_that_moved_is_known(
     pictures: Path, looked: Looked, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["search", "cat", str(pictures)])
-    (pictures / "a.jpg").rename(pictures / "deep" / "moved.jpg")
-    (pictures / "deep" / "b.jpg").unlink()
+    (pictures / "deep").rename(pictures / "moved")
+    (pictures / "a.jpg").unlink()
     capsys.readouterr()
     looked.count = 0
     assert main(["search", "cat", "ship", str(pictures)]) == 0
-    assert names(capsys) == ["moved.jpg"]
+    [found] = printed(capsys)
+    assert str(pictures / "moved" / "b.jpg") in found
     assert looked.count == 0
 
 
@@ -188,12 +191,45 @@ def test_a_damaged_picture_is_told_each_time_and_looked_at_once(
     assert looked.count == 3
 
 
+def test_a_damaged_picture_is_told_by_the_name_by_which_it_is_found(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "bad.jpg").write_bytes(b"no picture")
+    settle(pictures / "bad.jpg")
+    main(["search", "cat", str(pictures)])
+    monkeypatch.chdir(pictures)
+    (pictures / "hard.jpg").hardlink_to(pictures / "bad.jpg")
+    capsys.readouterr()
+    assert main(["search", "cat"]) == 1
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "bad.jpg",
+        "hard.jpg",
+    ]
+
+
+def test_standard_input_is_no_file_of_this_name(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(pictures)
+    shutil.copy(PICTURES / "rocket.jpg", "-")
+    settle(Path("-"))
+    for name, found in (("rocket", []), ("cat", ["-"])):
+        content = io.BytesIO((PICTURES / f"{name}.jpg").read_bytes())
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(content))
+        assert main(["search", "cat", "-"]) == 0
+        assert names(capsys) == found
+
+
 def test_like_finds_similar_pictures_and_not_the_picture_itself(
     pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(PICTURES / "cat.jpg", pictures / "twin.jpg")
     assert main(["search", "--like", str(pictures / "a.jpg"), str(pictures)]) == 0
     assert names(capsys) == ["twin.jpg", "b.jpg"]
+    (pictures / "link.jpg").symlink_to("a.jpg")
+    assert main(["search", "--like", str(pictures / "link.jpg"), str(pictures)]) == 0
+    assert names(capsys) == ["twin.jpg", "b.jpg"]
+    (pictures / "link.jpg").unlink()
     assert main(["search", "--like", str(PICTURES / "cat.jpg"), "--limit", "2", str(pictures)]) == 0
     assert sorted(names(capsys)) == ["a.jpg", "twin.jpg"]
     assert main(["search", "--like", str(PICTURES / "cat.jpg"), "--least", "1", str(pictures)]) == 0

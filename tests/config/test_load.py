@@ -79,7 +79,8 @@ port = 70000
         "(64 at most, a letter or digit first)",
         'edged.toml:3: camera.fps = "fast": expected a number above 0, at most 1000',
         "edged.toml:4: camera.fsp: unknown key; did you mean fps?; allowed here: kind, source, "
-        "width_px, height_px, fps, rotate_deg, flip, region, fit, loop, first_frame_s, timeout_s, "
+        "width_px, height_px, fps, rotate_deg, flip, region, privacy, fit, loop, first_frame_s, "
+        "timeout_s, "
         "lost_after_s, frozen_s, retry_min_s, retry_max_s",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
         '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
@@ -107,7 +108,7 @@ port = 70000
         ('[mqtt]\nhost = "a\\u0000b"', "expected text in UTF-8 without NUL characters"),
         ("[mqtt]\nprefix = 'a/+'", "expected a topic without + and #"),
         ("[mqtt]\nhots = 'x'", 'mqtt.hots: unknown key; did you mean host?'),
-        ("[camera]\nport = 1", "camera.port: unknown key; port belongs to [mqtt]; allowed"),
+        ("[camera]\nport = 1", "camera.port: unknown key; port belongs to [mqtt] or [web]; "),
         ("enter = 0.5", "enter: unknown key; enter belongs to [decide] or [[rule]]"),
         ("cert_file = 'x'", "unknown key; cert_file belongs to [mqtt.tls]"),
         ("[mqt]\nhost = 'x'", 'mqt: unknown key; did you mean mqtt?'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -59,6 +60,22 @@ def test_a_word_means_every_label_that_has_it_whole() -> None:
     index = LabelIndex(["tabby, tabby cat", "crate", "Tiger Cat", "polecat", "c++ cat"])
     assert index.classes([], ["cat"]) == ({0, 2, 4}, [])
     assert index.classes(["crate"], ["c++", "tiger cat"]) == ({1, 2, 4}, [])
+
+
+@pytest.mark.parametrize(("label", "wanted"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_letter_and_its_accent_may_be_one_character_or_two(label: str, wanted: str) -> None:
+    index = LabelIndex([normalize(label, "crème brûlée, dessert"), normalize(label, "caféine")])
+    assert index.classes([], [normalize(wanted, "Crème_Brûlée")]) == ({0}, [])
+    assert index.find(normalize(wanted, "CRÈME BRÛLÉE")) == 0
+    assert index.classes([], ["caf"])[0] == set()
+    assert index.classes([], ["cafe"])[0] == set()
+
+
+@pytest.mark.parametrize("wanted", ["", " ", "-", "_ -"])
+def test_what_parts_words_is_in_no_label(wanted: str) -> None:
+    found, [wrong] = LabelIndex(["tabby, tabby cat", "ping - pong", " - "]).classes([], [wanted])
+    assert found == set()
+    assert wrong.startswith("no label of the model has the word ")
 
 
 def test_each_label_and_word_that_means_nothing_is_told() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,10 +126,12 @@ def test_nothing_has_the_identity_of_a_file_that_is_not_there(tmp_path: Path) ->
     assert Identity.of(tmp_path / "absent") is None
 
 
-def test_an_inode_beyond_a_signed_number_can_be_kept(
-    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("far", ["st_ino", "st_mtime_ns"])
+def test_an_inode_and_a_time_beyond_a_signed_number_can_be_kept(
+    far: str, tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status = os.stat_result((0, (1 << 64) - 2, 7, 0, 0, 0, 5, 0, 9, 0))
+    numbers = {"st_dev": 7, "st_ino": 1, "st_size": 5, "st_mtime_ns": 8, "st_ctime_ns": 9}
+    status = SimpleNamespace(**(numbers | {far: (1 << 64) - 2}))
     monkeypatch.setattr(Path, "stat", lambda _: status)
     one = Identity.of(tmp_path / "a.jpg")
     monkeypatch.undo()
@@ -192,14 +196,87 @@ def test_without_a_place_for_it_nothing_is_kept(
     assert not caplog.records
 
 
-def test_a_row_that_is_damaged_is_not_known(tmp_path: Path, path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "classes = x'00'",
+        "classes = zeroblob(length(classes))",
+        "classes = NULL",
+        "features = 'text'",
+        "features = 3",
+        "error = x'ff'",
+        "bytes = 'x'",
+    ],
+)
+def test_a_row_that_is_damaged_is_not_known(damage: str, tmp_path: Path, path: Path) -> None:
     one = identity(tmp_path / "a.jpg")
     with Index(path, b"m") as index:
         index.keep(tmp_path / "a.jpg", one, known())
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE picture SET classes = x'00'")
+        database.execute(f"UPDATE picture SET {damage}")  # noqa: S608
     with Index(path, b"m") as index:
         assert index.known([one]) == {}
+
+
+def test_an_index_whose_pages_are_damaged_is_made_anew(
+    tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+    content = path.read_bytes()
+    path.write_bytes(content[:12288] + b"\xff" * (len(content) - 12288))
+    for _ in range(2):
+        with Index(path, b"m") as index:
+            index.known([one])
+            index.keep(tmp_path / "a.jpg", one, known())
+    with Index(path, b"m") as index:
+        assert list(index.known([one])) == [one]
+    [record] = caplog.records
+    assert record.getMessage().endswith("; it is created again")
+
+
+def test_damage_that_stands_in_what_the_database_says_of_it_is_damage(
+    tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Index(path, b"m"):
+        pass
+    path.write_bytes(path.read_bytes().replace(b"inode))", b"\xc1node))"))
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+        assert list(index.known([one])) == [one]
+    assert len(caplog.records) == 1
+
+
+def test_two_searches_at_once_keep_what_each_has_seen(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(index_module, "_WAIT_S", 0.0)
+    first, second = identity(tmp_path / "a.jpg"), identity(tmp_path / "b.jpg")
+    with Index(path, b"m") as one, Index(path, b"m") as other:
+        one.known([first])
+        other.known([second])
+        one.keep(tmp_path / "a.jpg", first, known())
+        other.keep(tmp_path / "b.jpg", second, known())
+        assert set(one.known([first, second])) == {first}
+        assert set(other.known([first, second])) == {first, second}
+    assert not caplog.records
+
+
+def test_another_content_under_the_old_size_and_time_is_not_known(
+    tmp_path: Path, path: Path
+) -> None:
+    before = identity(tmp_path / "a.jpg", b"x")
+    time.sleep(0.02)  # The clock of the file system has steps of some milliseconds.
+    (tmp_path / "a.jpg").write_bytes(b"y")
+    os.utime(tmp_path / "a.jpg", ns=(before.written_ns, before.written_ns))
+    after = Identity.of(tmp_path / "a.jpg")
+    assert after is not None
+    assert after[:4] == before[:4]
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", before, known())
+        assert index.known([after]) == {}
 
 
 def test_the_models_that_were_asked_last_are_kept(

@@ -21,6 +21,7 @@ from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
 from edged.messages import results
 from edged.messages.message import Message, Moment
+from edged.messages.replies import MqttMetrics
 from edged.ports.mqtt import discovery
 from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
@@ -131,6 +132,7 @@ class MqttPort:
         self._reports: deque[Report] = deque()
         self._images: deque[Result] = deque()
         self._skipped = 0
+        self._connections = 0
 
     def __enter__(self) -> MqttPort:
         # Not what an earlier run left with the broker: nothing is known before the first frame.
@@ -163,6 +165,16 @@ class MqttPort:
         """The broker and whether it is reached, for people."""
         return (
             f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
+        )
+
+    def metrics(self) -> MqttMetrics:
+        """What was counted since the start."""
+        return MqttMetrics(
+            connected=self._connection.up,
+            connections=self._connections,
+            events_dropped=self._delivery.dropped,
+            events_refused=self._delivery.refused_events,
+            messages_dropped=self._skipped,
         )
 
     def problems(self) -> list[str]:
@@ -300,6 +312,7 @@ class MqttPort:
         self._retain(topic, lambda: message(self._now()._replace(now_s=made_s)).json())
 
     def _connected(self, window: int) -> None:
+        self._connections += 1
         self._send_again()
         self._delivery.connected(window)
 
