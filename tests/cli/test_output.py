@@ -166,7 +166,7 @@ def test_a_camera_that_stays_silent_is_told_with_what_to_do(
         def read(self, timeout_s: float, wanted_px: object) -> None:
             del timeout_s, wanted_px
 
-    monkeypatch.setattr(build, "camera", lambda *given: nullcontext(Silent()))
+    monkeypatch.setattr(build, "camera", lambda *_given: nullcontext(Silent()))
     short = ("--set", "camera.first_frame_s=0.01", "--set", "camera.timeout_s=0.01")
     socket = f"control.socket={tmp_path / 'edged.sock'}"
     assert main(["snapshot", *short, "--set", "camera.fps=200", "--set", socket]) == 69
