@@ -42,7 +42,7 @@ _REASONS = {
     "InvalidDataError": "its data cannot be understood; check that it is video, and its port",
     "IsADirectoryError": "it is a folder; set camera.source to a file",
     "PermissionError": "access is denied; let the user of edged read it",
-    "ProtocolNotFoundError": "this kind of address is not known; expected rtsp://, http:// or the like",
+    "ProtocolNotFoundError": "its scheme is not known; correct camera.source (rtsp://, http://)",
 }
 """What went wrong and what to do, by the name of PyAV's exception."""
 
