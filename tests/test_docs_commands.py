@@ -38,7 +38,10 @@ ELSEWHERE = {
     r"pip install ": "installs packages",
     r"openssl rand ": "makes a secret",
     r"edged run ": "runs until it is stopped: tests/test_daemon.py",
-    r"(sudo )?edged (--camera garden )?status$": "asks a running daemon: tests/test_daemon.py",
+    r"(sudo )?edged (--camera garden )?status( --config my.toml)?$": "asks a running daemon: "
+    "tests/test_daemon.py",
+    r"edged (watch|set-output lamp 1) --config my.toml$": "asks a running daemon: "
+    "tests/test_daemon.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",

@@ -23,6 +23,8 @@ from edged.cli.arguments import (
     size,
 )
 from edged.commands import Asker, does, fields_of, open_to, optional_fields
+from edged.config.nearest import did_you_mean
+from edged.printable import printable
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -34,15 +36,25 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         words = [*words[2:3], *words[:2], *words[3:]]
     name, *rest = words or [""]
     if name not in COMMANDS:
-        return make_parser().parse_args(words)
+        parser = make_parser()
+        if name and not name.startswith("-"):
+            meant = did_you_mean(name, COMMANDS)
+            parser.error(f"no command is called {printable(name)}{meant}; see edged --help")
+        return parser.parse_args(words)
     # The grammar of the other commands would take six milliseconds of each start.
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    if name == WITH_COMMANDS:
-        return parser.parse_args(rest)
-    # An option may stand between two paths.
-    return parser.parse_intermixed_args(rest)
+    # Options may stand between paths. It formats the usage, which costs milliseconds.
+    known = parser.parse_known_intermixed_args if name in OF_PATHS else parser.parse_known_args
+    arguments, unknown = known(rest)
+    if unknown:
+        file = next((word for word in unknown if word.endswith(".toml")), None)
+        meant = (
+            f"; did you mean --config {printable(file)}?" if file and "config" in arguments else ""
+        )
+        parser.error(f"unrecognized arguments: {printable(' '.join(unknown))}{meant}")
+    return arguments
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -231,8 +243,8 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
-WITH_COMMANDS = "models"
-"""What has commands of its own."""
+OF_PATHS = {"classify", "search"}
+"""What takes any number of paths."""
 
 _NOT_ASKED = {"snapshot", "watch", "save"}
 """What a module of its own prints; and what people do with an editor."""
@@ -253,7 +265,7 @@ COMMANDS = {
     ),
     "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
-    WITH_COMMANDS: _Command("models", "list, fetch, check and compare models", _models),
+    "models": _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),
     "version": _Command("version", "print the version and what it runs on", _version),
 }

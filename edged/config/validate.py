@@ -23,6 +23,22 @@ _REFUSED = (msgspec.ValidationError, UnicodeEncodeError)
 _TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 
 
+_SYNONYMS = {
+    "csi": "picamera2",
+    "file": "video",
+    "folder": "directory",
+    "http": "video",
+    "lamp": "led",
+    "libcamera": "picamera2",
+    "pir": "motion",
+    "relay": "output",
+    "rtsp": "video",
+    "usb": "v4l2",
+    "webcam": "v4l2",
+}
+"""What people call a choice that has another name here."""
+
+
 class Problem(NamedTuple):
     """What is wrong with the value at a path.
 
@@ -217,7 +233,7 @@ def _meant(value: object, kind: Any) -> str:
     candidates: list[object] = [[value]]
     if isinstance(value, str):
         literals = [a for a in _literals(kind) if isinstance(a, str)]
-        candidates += [value.lower(), nearest(value, literals)]
+        candidates += [value.lower(), _SYNONYMS.get(value.lower()), nearest(value, literals)]
         with contextlib.suppress(TomlSyntaxError):
             candidates += parse(f"v = {value.strip().replace(',', '.', 1)}").values()
         if _bare(kind) is bool:

@@ -154,7 +154,7 @@ class GpioPort:
             guard.end()
 
     def write(self, report: Report) -> None:
-        """Drive the outputs by a result's rules and events, or for want of pictures."""
+        """Drive the outputs by a result's rules and events, or because no pictures come."""
         if not isinstance(report, Result | Ended) or self._guard is None:
             return
         now_s = self._clock()

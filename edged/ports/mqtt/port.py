@@ -223,7 +223,7 @@ class MqttPort:
                 self._nothing_known(None)
 
     def _describe(self) -> list[str]:
-        """Retain what there is, before its states: who hears of it finds them. The topics."""
+        """Retain what there is, before its states: who learns about it finds them. The topics."""
         said = list(discovery.described(self._config, self._topics, self._memory, self._now()))
         for topic, payload in said:
             self._retain(topic, payload)
@@ -232,7 +232,7 @@ class MqttPort:
     def _heard(self, message: MQTTMessage) -> None:
         if self._is_birth(message):
             if bytes(message.payload) == b"online" and not message.retain:
-                # Home Assistant has begun anew, and asks who is there.
+                # Home Assistant has restarted, and asks who is there.
                 self._send_again()
                 if self._health is not None:
                     self._hand_over(self._health)
@@ -389,7 +389,7 @@ class MqttPort:
             self._newest.publish(self._topics.classification, classified.json())
 
     def _look_at_clock(self) -> None:
-        """What is retained is dated anew once the clock was set."""
+        """What is retained is republished with the right time once the clock was set."""
         before, self._reading = self._reading, read_clock(self._wall_clock)
         if before.correction_s(self._reading):
             self._retained.send_again()
