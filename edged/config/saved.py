@@ -46,10 +46,8 @@ def file(configuration: Path | None) -> Path:
     name = f"changes-{stem}-{zlib.crc32(real):08x}.toml"
     own = paths.state_directory() / name
     others = (SERVICE / name, SERVICE / stem / name)
-    if paths.may_exist(own):
-        return own
-    # Who may not look into the folder asks of a configuration of his own.
-    return next((other for other in others if os.path.lexists(other)), own)
+    # Who may not look into the service's folder asks of a configuration of his own.
+    return next((place for place in (own, *others) if os.path.lexists(place)), own)
 
 
 def before(changes: Path) -> Path:
@@ -64,6 +62,9 @@ def read(changes: Path) -> Tree:
             content = stream.read(LIMIT_BYTES + 1)
         return _of_form(content)
     except PermissionError:
+        if not os.path.lexists(changes.parent):
+            # Another user's home, where this one has written nothing.
+            return {}
         reason = f"not permitted; {access.advice(changes, os.R_OK)}, or"
     except (FileNotFoundError, NotADirectoryError) as error:
         if not os.path.lexists(changes):

@@ -56,7 +56,7 @@ class History:
     def add_thumbnail(self, frame: int, jpeg: bytes) -> None:
         """The picture of the frame whose events were added last."""
         with self._lock:
-            # A daemon that was started again counts its frames anew: those before are not meant.
+            # A daemon that was started again counts its frames from 1: those before are not meant.
             of_frame = takewhile(
                 lambda event: event["frame"] == frame and not event["thumbnail"],
                 reversed(self._events),

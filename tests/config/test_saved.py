@@ -139,6 +139,20 @@ def test_changes_that_this_user_may_not_read_are_refused(
     monkeypatch.setattr(saved, "open_regular", refuse)
     with pytest.raises(ConfigError, match=r"not permitted; .*, or repair this"):
         load(path)
+    # Its folder may not be looked into: a mask may be there.
+    saved.file(path).unlink()
+    with pytest.raises(ConfigError, match=r"not permitted; .*, or repair this"):
+        load(path)
+
+
+def test_in_the_home_of_another_user_there_are_none(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(place: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(saved, "open_regular", refuse)
+    assert saved.kept(path) == {}
 
 
 @pytest.mark.parametrize("service", [False, True])
