@@ -19,7 +19,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run test lint check format arm board home-assistant node-red esphome fuzz-models mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -44,17 +44,22 @@ EDITABLE = --config-settings editable_mode=compat --editable
 
 # A stamp for each set of extras: installed again when what it depends on changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) $(ENVIRONMENT)
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video]'
+	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web]'
 	@# As pip does with what it installs for good: else the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,completion,test]'
+	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web,completion,test]'
 	@touch $@
 
-run: $(VENV)/run.stamp ## start the demo: camera, model, broker and outputs, with nothing configured
-	$(BIN)/edged run --config config/demo.toml
+run: $(VENV)/run.stamp ## start the demo: camera, model, broker, outputs and page, with nothing configured
+	@# The page ends with the daemon, and not the other way round.
+	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; trap exit INT TERM; \
+		$(BIN)/edged run --config config/demo.toml
+
+screenshots: $(VENV)/test.stamp ## pictures of the page for docs/web.md; needs Debian's chromium
+	$(BIN)/python -m tests.web.screenshots --out docs/pictures
 
 lint: $(VENV)/test.stamp ## style, types and words
 	$(BIN)/ruff check .
@@ -87,6 +92,7 @@ $(NEEDS): need-%:
 	@tests/need $*
 
 bench: need-bench $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
+	$(BIN)/python -m pip install -qq 'flask>=3'
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-arm: need-bench-arm ## instructions on the boards' own cores into docs/benchmarks.md; needs root; ARGS=--check compares
@@ -107,6 +113,9 @@ model: need-model $(TRAIN)/stamp ## train the bundled model, an afternoon on a C
 
 fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
+
+fuzz-web: $(VENV)/test.stamp ## the model APIs against their own OpenAPI document; ARGS="--examples 1000 --seed 7"
+	$(BIN)/python -m tests.fuzz_web $(ARGS)
 
 mutants: $(VENV)/test.stamp ## small faults in the code: do the tests notice? ARGS="--only edged/reload.py"
 	$(BIN)/python -m tests.mutants --out docs/reports/mutants.md $(ARGS)
@@ -167,7 +176,7 @@ include docs/reports/reports.mk
 lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
-		--extra demo --extra v4l2 --extra video --extra lgpio --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
+		--extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
 
 # Where things go; DESTDIR stands before each path but is written into none of them.
 prefix ?= /usr/local
@@ -178,7 +187,7 @@ unitdir ?= $(sysconfdir)/systemd/system
 sysusersdir ?= $(sysconfdir)/sysusers.d
 tmpfilesdir ?= $(sysconfdir)/tmpfiles.d
 completiondir ?= $(prefix)/share/bash-completion/completions
-UNITS = edged.service edged@.service
+UNITS = edged.service edged@.service edged-web.service
 
 install: ## install the service; DESTDIR= and prefix= as usual
 	$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(DESTDIR)$(libdir)
@@ -187,7 +196,7 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,completion,report]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,web,completion,report]'
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)

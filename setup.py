@@ -7,7 +7,13 @@ setup(
     packages=[*find_packages(include=["edged", "edged.*"]), "edged.bundled"],
     package_dir={"edged.bundled": "models"},
     package_data={
-        "edged": ["py.typed", "messages/schemas/*.json", "evaluation/*.jinja"],
+        "edged": [
+            "py.typed",
+            "messages/schemas/*.json",
+            "evaluation/*.jinja",
+            "web/static/*",
+            "web/templates/*",
+        ],
         "edged.bundled": ["*.tflite", "*.md", "*.txt", "*.toml", "pins.json"],
     },
     include_package_data=False,

@@ -24,6 +24,7 @@ from benchmarks import (
     runtimes,
     scheduling,
     search,
+    web,
 )
 from benchmarks.broker import mosquitto
 from benchmarks.results import Part
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "sizes": lambda folder, _port: frame.sizes(folder),
     "rates": lambda folder, _port: latency.rates(folder),
     "journal": growth.journal,
+    "web": web.measure,
     "search": lambda folder, _port: search.measure(folder),
     "scheduling": lambda folder, _port: scheduling.measure(folder),
 }

@@ -75,7 +75,7 @@ class Child:
 
     def memory(self) -> tuple[float, float]:
         """Resident and proportional set size in MB (10^6 bytes)."""
-        return _memory(self.process.pid)
+        return memory(self.process.pid)
 
     def cpu_s(self) -> float:
         """Processor seconds used so far, of all threads."""
@@ -180,7 +180,7 @@ def bare(
         took_s = time.perf_counter() - began_s
         if not line:
             raise RuntimeError(f"{command[0]}: {name} does not run here")
-        memory_mb = _memory(process.pid)[0]
+        memory_mb = memory(process.pid)[0]
         process.communicate()
     return took_s, memory_mb, json.loads(line)
 
@@ -316,7 +316,7 @@ def _wake_lag(path: Path) -> int:
     return max(0, int(lag_s * IDLE_FPS))
 
 
-def _memory(pid: int) -> tuple[float, float]:
+def memory(pid: int) -> tuple[float, float]:
     kilobytes = {"Rss:": 0, "Pss:": 0}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         words = line.split()

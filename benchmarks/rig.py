@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import configuration
 from edged import build
 from edged.attention import Attention
+from edged.config.schema import CameraConfig
 from edged.core import Camera, Frame, Pixels, Report, Result
 from edged.health import Vitals
 from edged.inference.tflite import TfliteClassifier
@@ -26,6 +27,7 @@ from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
 from edged.ports.mqtt import MqttPort
+from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
 CONNECTING_LIMIT_S = 10.0
@@ -60,6 +62,9 @@ class OnDemandCamera:
         captured_s = time.monotonic()
         pixels = self.decode(wanted_px)
         return Frame(pixels, self._number, captured_s, time.monotonic() - captured_s)
+
+    def aim(self, camera: CameraConfig) -> None:
+        """There is nothing to aim."""
 
     def skip(self, timeout_s: float) -> bool:
         """As `read`, undecoded."""
@@ -173,6 +178,7 @@ def rig(
             vitals=Vitals(time.monotonic()),
             watchdog=Watchdog(Notifier({}), ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
+            snapshots=Snapshots(mailbox),
         )
         ports.await_pins()
         made = Rig(pipeline, classifier, results)

@@ -27,6 +27,7 @@ from typing import (
 import msgspec
 from msgspec import Meta, Struct
 
+from edged.config.schema import Polygons, RuleConfig, Seconds
 from edged.config.toml import shown
 from edged.core import Result
 from edged.errors import CommandError, EdgedError
@@ -35,10 +36,12 @@ from edged.messages.replies import (
     Answer,
     AnyAnswer,
     AttentionAnswer,
+    MetricsAnswer,
     OutputAnswer,
     ReloadAnswer,
     ReplyMessage,
     RequestId,
+    SetupAnswer,
     StatusAnswer,
     ThresholdAnswer,
 )
@@ -85,11 +88,22 @@ class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
     """Show the state of the daemon."""
 
 
+class TellMetrics(Command, frozen=True, kw_only=True, tag="metrics"):
+    """Say what has been counted since the start."""
+
+
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
-    """Set an output by hand, until its rule changes."""
+    """Set an output by hand, until its rule changes or a time is over."""
 
     name: Annotated[str, Meta(description="the output's name")]
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
+    for_s: Annotated[
+        Seconds, Meta(description="then back to what its rule asks for; 0: when that changes")
+    ] = 0.0
+
+
+class TellSetup(Command, frozen=True, kw_only=True, tag="setup"):
+    """Say what is looked for, with which model, and what is switched."""
 
 
 class SetThreshold(Command, frozen=True, kw_only=True, tag="set-threshold"):
@@ -104,8 +118,41 @@ class Reload(Command, frozen=True, kw_only=True, tag="reload"):
     """Read the configuration again and apply what needs no restart."""
 
 
+class Save(Command, frozen=True, kw_only=True, tag="save"):
+    """Change what is looked at or looked for, and keep that. What is refused changes nothing."""
+
+    region: Annotated[
+        tuple[Score, Score, Score, Score] | None, Meta(description="as camera.region")
+    ] = None
+    privacy: Polygons | None = None
+    rule: Annotated[
+        RuleConfig | None, Meta(description="a new one, or another for that of its name")
+    ] = None
+    remove_rule: Annotated[str | None, Meta(description="the name of one that was saved")] = None
+
+
+class Undo(Command, frozen=True, kw_only=True, tag="undo"):
+    """Take back the last change that was saved; a second time, make it again."""
+
+
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out, and no request reaches the loop."""
+
+    rate_hz: Annotated[
+        float,
+        Meta(
+            ge=0.0, le=1000.0, description="frames a second at most; 0: all, and each with events"
+        ),
+    ] = 0.0
+    top: Annotated[int, Meta(ge=1, le=1000, description="classes of each frame")] = 3
+    rules: Annotated[bool, Meta(description="the state of all rules with each frame")] = False
+    pictures: Annotated[
+        Literal["none", "events", "all"],
+        Meta(description="frames whose picture is written to shared memory"),
+    ] = "none"
+    side_px: Annotated[
+        int, Meta(ge=16, le=1920, description="a picture's longer side, at most")
+    ] = 640
 
 
 class Entry(NamedTuple):
@@ -126,10 +173,14 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Resume: Entry(_ANYBODY, AttentionAnswer),
     Wake: Entry(_ANYBODY, AttentionAnswer),
     TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
+    TellMetrics: Entry(frozenset({Asker.SOCKET}), MetricsAnswer),
     # Over MQTT an output has a topic of its own.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
+    TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
     SetThreshold: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ThresholdAnswer),
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
+    Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
+    Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""
@@ -216,13 +267,27 @@ def level(text: str) -> float:
     raise CommandError("expected ON, OFF or a number from 0 to 1")
 
 
+def seconds(text: str) -> float:
+    """A time as people write it. CommandError."""
+    with suppress(ValueError):
+        value = float(text)
+        if 0.0 <= value <= 86400.0:
+            return value
+    raise CommandError("a time is a number of seconds from 0 to 86400")
+
+
 def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
-    """What it needs to be told, and what reads each from text. CommandError."""
+    """What it can be told, and what reads each from text. CommandError."""
     return {
-        field.name: _reader(field.type)
+        field.name: seconds if field.name == "for_s" else _reader(field.type)
         for field in msgspec.structs.fields(command)
         if field.name not in Command.__struct_fields__
     }
+
+
+def optional_fields(command: type[Command]) -> set[str]:
+    """What of `fields_of` need not be told."""
+    return {field.name for field in msgspec.structs.fields(command) if not field.required}
 
 
 def does(command: type[Command]) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from edged.config.schema import CameraConfig
+
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """RGB picture, shape (height, width, 3), uint8; may be a strided view (rotated, cropped)."""
 
@@ -276,6 +278,10 @@ class Camera(Protocol):
         only. Decoding of compressed frames happens here, so a frame that nobody reads costs
         nothing.
         """
+        ...
+
+    def aim(self, camera: CameraConfig) -> None:
+        """Look at another region, and hide other parts, from the next `read` on."""
         ...
 
     def skip(self, timeout_s: float) -> bool:

@@ -16,6 +16,7 @@ from types import FrameType
 from edged import __version__, build, commands, logs
 from edged.attention import Attention
 from edged.commands import Command, Request
+from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
@@ -24,12 +25,20 @@ from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.messages.message import Moment
-from edged.messages.replies import OutputAnswer, ReloadAnswer, StatusAnswer
+from edged.messages.replies import (
+    MetricsAnswer,
+    OutputAnswer,
+    ReloadAnswer,
+    SetupAnswer,
+    StatusAnswer,
+)
+from edged.messages.setup import setup
 from edged.notify import Notifier
 from edged.opening import Opening
 from edged.outage import Outage
 from edged.pipeline import Pipeline
 from edged.reload import InForce, Reloader, TakeOver
+from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -114,6 +123,7 @@ class Daemon:
             self._mailbox,
             self._notifier,
             self._thresholds,
+            self._opening.path,
         )
         ports, pins = self._traced(stack)
         self._pipeline = Pipeline(
@@ -128,9 +138,13 @@ class Daemon:
                 commands.Resume: attention.resume,
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
+                commands.TellMetrics: self._metrics,
                 commands.SetOutput: self._set_output,
+                commands.TellSetup: self._setup,
                 commands.SetThreshold: self._reloader.begin,
                 commands.Reload: self._reload,
+                commands.Save: self._save,
+                commands.Undo: self._save,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
             },
@@ -138,11 +152,14 @@ class Daemon:
             vitals=Vitals(time.monotonic(), config.mqtt.health_s, lambda: self._ports.gpio.error),
             watchdog=Watchdog(self._notifier, self._ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
+            snapshots=Snapshots(self._mailbox),
         )
 
-    def _read_again(self) -> Config:
+    def _read_again(self, changes: saved.Tree | None) -> Config:
         opening = self._opening
-        return load(opening.path, opening.overrides, os.environ, may_be_empty=False)
+        return load(
+            opening.path, opening.overrides, os.environ, may_be_empty=False, changes=changes
+        )
 
     def _traced(self, stack: ExitStack) -> tuple[Sequence[Port], Port]:
         """The ports, and the pins."""
@@ -207,11 +224,26 @@ class Daemon:
             self._ports.broker_state(),
             self._journal.last,
             self._ports.webhook_problems(),
+            self._ports.gpio.by_hand(),
+        )
+
+    def _setup(self, request: Request[commands.TellSetup]) -> SetupAnswer:
+        del request
+        return setup(self._config, self._pipeline.perception.labels, self._reloader.kept)
+
+    def _metrics(self, request: Request[commands.TellMetrics]) -> MetricsAnswer:
+        del request
+        return self._pipeline.vitals.metrics(
+            time.monotonic(),
+            self._status(Request(commands.TellStatus())),
+            self._journal.events,
+            self._journal.metrics(),
+            self._ports.mqtt.metrics() if self._ports.mqtt is not None else None,
         )
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
-        value = self._ports.gpio.set(command.name, command.value)
+        value = self._ports.gpio.set(command.name, command.value, command.for_s)
         return OutputAnswer(name=command.name, value=value)
 
     def _post_left_open(self, rules: Sequence[str]) -> None:
@@ -233,10 +265,15 @@ class Daemon:
         self._hung_up = False
         self._reloader.begin(request)
 
+    def _save(self, request: Request[commands.Save | commands.Undo]) -> None:
+        self._reloader.begin(request)
+
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
         """Between two frames, what a reload has made ready comes into force."""
         pipeline = self._pipeline
         taken, restart_for, why = request.command.prepared
+        if taken.config.camera != self._config.camera:
+            pipeline.camera.aim(taken.config.camera)
         taken.perception.succeed(pipeline.perception)
         pipeline.perception = taken.perception
         self._in_force, self._config = taken, taken.config

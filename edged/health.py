@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from bisect import bisect_left
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from edged import __version__
 from edged.attention import Attention
 from edged.core import Camera, Health, Result
 from edged.messages.message import Moment
-from edged.messages.replies import StatusAnswer
+from edged.messages.replies import (
+    Histogram,
+    JournalMetrics,
+    MetricsAnswer,
+    MqttMetrics,
+    StatusAnswer,
+)
 from edged.messages.results import ranked, rules
 from edged.perception.perception import Perception
 
@@ -61,6 +68,27 @@ class StageTimes:
         return {stage: _summary_ms(times) for stage, times in times_s.items()}
 
 
+BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper bounds of the histograms: from a stage that copies to a frame on the slowest board."""
+
+
+class Durations:
+    """A histogram since the start."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    def add(self, duration_s: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
+        self._sum_s += duration_s
+
+    def told(self) -> Histogram:
+        """As it is answered."""
+        return Histogram(list(self._counts), self._sum_s)
+
+
 class Vitals:
     """Collects what each frame cost and answers how things are. The loop's thread only.
 
@@ -80,6 +108,8 @@ class Vitals:
         self._sampled_s = started_s
         self._frames_sampled = 0
         self._stages = StageTimes()
+        self._durations: defaultdict[str, Durations] = defaultdict(Durations)
+        self._latency = Durations()
         self._decided_s: deque[float] = deque(maxlen=RATE_FRAMES)
         self._newest: Result | None = None
 
@@ -90,6 +120,9 @@ class Vitals:
         self._newest = result
         latency_s = result.decided_s - result.frame.captured_s
         self._stages.add({**result.stages_s, "latency": latency_s})
+        for stage, duration_s in result.stages_s.items():
+            self._durations[stage].add(duration_s)
+        self._latency.add(latency_s)
 
     def due(self, now_s: float) -> bool:
         """Whether it is time for a `sample`."""
@@ -135,6 +168,7 @@ class Vitals:
         broker: str | None = None,
         last_event: int = 0,
         webhook_problems: Sequence[str] = (),
+        by_hand: Mapping[str, float | None] | None = None,
     ) -> StatusAnswer:
         """The present state, for who asks."""
         seen = self._newest if camera.error is None else None
@@ -159,6 +193,34 @@ class Vitals:
             broker_problems=tuple(broker_problems),
             webhook_problems=tuple(webhook_problems),
             last_event=last_event,
+            by_hand={
+                name: None if left_s is None else round(left_s, 1)
+                for name, left_s in (by_hand or {}).items()
+            },
+        )
+
+    def metrics(
+        self,
+        now_s: float,
+        status: StatusAnswer,
+        events: Mapping[str, int],
+        journal: JournalMetrics,
+        mqtt: MqttMetrics | None,
+    ) -> MetricsAnswer:
+        """What has been counted since the start, for who asks; `events` are by rule."""
+        return MetricsAnswer(
+            version=__version__,
+            uptime_s=now_s - self._started_s,
+            memory_mb=memory_mb(),
+            temperature_c=temperature_c(),
+            throttled=throttled(),
+            events=dict(events),
+            bounds_s=list(BOUNDS_S),
+            stages={stage: durations.told() for stage, durations in self._durations.items()},
+            latency=self._latency.told(),
+            journal=journal,
+            mqtt=mqtt,
+            status=status,
         )
 
     def _fps(self, now_s: float) -> float:

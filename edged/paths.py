@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
 import os
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def opened_outputs(configuration: Path | None) -> Path:
     Found without reading the configuration, which may be wrong by then.
     """
     name = os.fsencode(os.path.realpath(configuration)) if configuration else b""
-    return runtime_directory() / f"outputs-{zlib.crc32(name):08x}.json"
+    return runtime_directory() / f"outputs-{binascii.crc32(name):08x}.json"
 
 
 def state_directory() -> Path:

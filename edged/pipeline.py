@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -23,8 +22,7 @@ TICK_S = 0.05
 """The longest that a request waits while no frame comes."""
 
 
-@dataclass
-class Pipeline:
+class Pipeline(msgspec.Struct):
     """Carries each frame from the camera to every port, and does what waits in the mailbox.
 
     ``handlers`` carry out the requests; one may replace ``perception``, between two frames.
@@ -41,10 +39,8 @@ class Pipeline:
     vitals: Vitals
     watchdog: Watchdog
     outage: Outage
+    snapshots: Snapshots
     clock: Callable[[], float] = time.monotonic
-
-    def __post_init__(self) -> None:
-        self.snapshots = Snapshots(self.mailbox)
 
     def run(self) -> None:
         """Until the mailbox says stop."""

@@ -7,10 +7,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
 
 from edged import build
-from edged.commands import Command, Reload, Reply, Request, SetThreshold, name_of
+from edged.commands import Command, Reload, Reply, Request, Save, SetThreshold, Undo, name_of
+from edged.config import saved
 from edged.config.reload import reloadable
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds, thresholds
@@ -64,27 +68,32 @@ class Reloader:
 
     def __init__(
         self,
-        read: Callable[[], Config],
+        read: Callable[[saved.Tree | None], Config],
         in_force: Callable[[], InForce],
         mailbox: Mailbox,
         notifier: Notifier,
         thresholds: Thresholds,
+        path: Path | None,
     ) -> None:
-        """`read` gives the wanted configuration, `in_force` what it is to succeed.
+        """`read` gives the wanted configuration, with other changes than those that are saved.
 
-        `thresholds` are used by this object's thread alone.
+        `in_force` is what it is to succeed, `path` the configuration file. `thresholds` are used by
+        this object's thread alone.
         """
         self._thresholds = thresholds
         self._read = read
+        self._path = path
+        self.kept = saved.look(path)
+        """What is kept of the changes made from the page."""
         self._in_force = in_force
         self._mailbox = mailbox
         self._notifier = notifier
         self._lock = threading.Lock()
-        self._asked: list[Request[Reload] | Request[SetThreshold]] = []
+        self._asked: list[Request[Any]] = []
         self._thread: threading.Thread | None = None
         self._told = False
 
-    def begin(self, request: Request[Reload] | Request[SetThreshold]) -> None:
+    def begin(self, request: Request[Any]) -> None:
         """Start, or start again when the present one is done. CommandError while too many wait."""
         with self._lock:
             if len(self._asked) >= REQUESTS:
@@ -101,16 +110,19 @@ class Reloader:
         while asked := self._next():
             reloads = []
             for request in asked:
-                if isinstance(request.command, SetThreshold):
-                    request.reply(self._set_threshold(request.command, request.asked_by))
-                else:
-                    reloads.append(request)
+                match request.command:
+                    case SetThreshold():
+                        request.reply(self._set_threshold(request.command, request.asked_by))
+                    case Save() | Undo():
+                        request.reply(self._reload(request.asked_by, request.command))
+                    case _:
+                        reloads.append(request)
             if reloads:
                 reply = self._reload(reloads[0].asked_by)
                 for request in reloads:
                     request.reply(reply)
 
-    def _next(self) -> list[Request[Reload] | Request[SetThreshold]]:
+    def _next(self) -> list[Request[Any]]:
         with self._lock:
             asked, self._asked = self._asked, []
             if not asked:
@@ -120,19 +132,39 @@ class Reloader:
                     self._notifier.ready()
         return asked
 
-    def _settled(self) -> Config:
+    def _settled(self, changes: saved.Tree | None) -> Config:
         """The configuration when nobody writes it any more. ConfigError."""
-        wanted = self._read()
+        wanted = self._read(changes)
         for _ in range(SETTLING):
             time.sleep(SETTLED_S)
-            before, wanted = wanted, self._read()
+            before, wanted = wanted, self._read(changes)
             if wanted == before:
                 return wanted
         raise ConfigError("the configuration changes all the time; reload when it is written")
 
-    def _reload(self, asked_by: str) -> Reply:
+    def _wanted(self, change: Save | Undo) -> saved.Tree:
+        """What is saved with one more change, or one less. CommandError, ConfigError."""
+        place = saved.file(self._path)
+        if isinstance(change, Undo):
+            return saved.undone(place)
+        told = {"region": change.region, "privacy": change.privacy}
+        camera = {
+            key: value for key, value in msgspec.to_builtins(told).items() if value is not None
+        }
+        rule = None
+        if change.rule is not None:
+            fields = msgspec.to_builtins(change.rule)
+            rule = {key: value for key, value in fields.items() if value is not None}
+        return saved.changed(saved.read(place), camera, rule, change.remove_rule)
+
+    def _reload(self, asked_by: str, change: Save | Undo | None = None) -> Reply:
         try:
-            prepared = prepare(self._in_force(), self._thresholds.applied(self._settled()))
+            changes = None if change is None else self._wanted(change)
+            wanted = self._thresholds.applied(self._settled(changes))
+            prepared = prepare(self._in_force(), wanted)
+            if changes is not None:
+                saved.write(saved.file(self._path), changes)
+            self.kept = saved.look(self._path)
         except (EdgedError, OSError) as error:
             # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
             for line in str(error).splitlines():

@@ -26,6 +26,7 @@ from edged.commands import (
     level,
     name_of,
     open_to,
+    seconds,
 )
 from edged.config.schema import InputConfig
 from edged.errors import CommandError, EdgedError
@@ -48,20 +49,21 @@ def test_who_may_ask_for_what() -> None:
     assert asked[Asker.INPUT] == everybody
     assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    owner = {"status", "set-output", "set-threshold", "reload", "watch"}
-    assert asked[Asker.SOCKET] == everybody | owner
+    answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
+    assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo"}
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     (choices,) = (action.choices for action in make_parser()._actions if action.choices)
     assert choices is not None
-    assert set(open_to(Asker.SOCKET)) <= set(choices)
+    # What is saved from the page is written by people with an editor.
+    assert set(open_to(Asker.SOCKET)) - {"save"} <= set(choices)
 
 
 def test_what_a_command_needs_is_asked_for_on_the_command_line() -> None:
     arguments = make_parser().parse_args(["set-output", "lamp", "0.5"])
     assert (arguments.name, arguments.value) == ("lamp", 0.5)
-    assert fields_of(SetOutput) == {"name": str, "value": level}
+    assert fields_of(SetOutput) == {"name": str, "value": level, "for_s": seconds}
     assert fields_of(Pause) == {}
 
 

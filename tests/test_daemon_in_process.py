@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import threading
@@ -15,7 +17,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
@@ -285,6 +289,78 @@ def test_a_reload_changes_what_the_rules_are(living: Living) -> None:
     answer = living.ask("reload")
     assert (answer["model"], answer["restart_for"]) == ("edged-cifar10-int8", [])
     wait_until(lambda: living.status()["scene"] == "pet")
+
+
+@pytest.fixture
+def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the daemon keeps what is changed from the page."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def brightness(living: Living) -> float:
+    _, jpeg = living.client.ask("snapshot")
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        # The lower part says what is seen.
+        grey = np.asarray(picture.convert("L"))
+    return float(grey[: len(grey) // 3].mean())
+
+
+def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living: Living) -> None:
+    living.start()
+    seen = brightness(living)
+    assert seen > 30
+    living.ask("save", privacy=[[[0.0, 0.0], [1.0, 1.0]]], rule={"name": "owl", "labels": ["bird"]})
+    wait_until(lambda: brightness(living) < 2)
+    setup = living.ask("setup")
+    assert setup["privacy"] == [[[0.0, 0.0], [1.0, 1.0]]]
+    assert setup["rules"]["owl"]["saved"]
+    assert not setup["rules"]["cat"]["saved"]
+    wait_until(lambda: "owl" in living.status()["rules"])
+    living.ask("undo")
+    wait_until(lambda: brightness(living) > 30)
+    assert "owl" not in living.ask("setup")["rules"]
+
+
+def test_what_is_saved_holds_after_a_restart(changes: Path, living: Living) -> None:
+    living.start()
+    living.ask("save", region=[0.25, 0.25, 0.5, 0.5])
+    living.stop()
+    living.told = Told()
+    living.start()
+    assert living.ask("setup")["region"] == [0.25, 0.25, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"region": [0.5, 0.5, 0.9, 0.9]}, "the region leaves the picture"),
+        ({"rule": {"name": "x", "labels": ["dragon"]}}, 'no label "dragon"'),
+        ({"rule": {"name": "x", "labels": ["cat"], "enter": 0.1, "exit": 0.5}}, "at most enter"),
+        ({"rule": {"name": "nothing", "labels": ["cat"]}}, "name of a scene"),
+        ({"rule": {"name": "a b", "labels": ["cat"]}}, "not a command"),
+        ({"privacy": [[[0.0, 0.0]]]}, "not a command"),
+        ({"privacy": [[[0.0, 2.0], [1.0, 1.0]]]}, "not a command"),
+        ({"remove_rule": "cat"}, "the others are in the configuration file"),
+    ],
+)
+def test_what_is_wrong_is_not_saved(
+    changes: Path, living: Living, wrong: dict[str, Any], reason: str
+) -> None:
+    living.start()
+    before = living.ask("setup")
+    with pytest.raises(CommandError, match=re.escape(reason)):
+        living.ask("save", **wrong)
+    assert living.ask("setup") == before
+    assert not changes.exists() or not list(changes.glob("changes-*"))
+
+
+def test_a_place_that_cannot_be_written_refuses_the_change(changes: Path, living: Living) -> None:
+    changes.write_text("no folder")
+    living.start()
+    with pytest.raises(CommandError, match="exists"):
+        living.ask("save", privacy=[[[0.0, 0.0], [1.0, 1.0]]])
+    assert living.ask("setup")["privacy"] == []
 
 
 def test_a_reload_reaches_the_ports(living: Living, broker: Broker) -> None:

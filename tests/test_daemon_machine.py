@@ -25,6 +25,7 @@ from PIL import Image
 from edged import build, commands
 from edged.attention import Attention
 from edged.commands import Reply, Request
+from edged.config.thresholds import Thresholds
 from edged.core import Event, Frame
 from edged.daemon import Daemon
 from edged.opening import Opening
@@ -117,6 +118,7 @@ class DaemonMachine(RuleBasedStateMachine):
         self.write(wanted)
         opening = self.stack.enter_context(Opening(self.folder / "edged.toml"))
         self.daemon = daemon = Daemon(opening)
+        daemon._thresholds = Thresholds(None)
         daemon._ports = build.Ports(self.stack, opening.pins)
         daemon._build(daemon._config, self.journal, self.stack)  # type: ignore[arg-type]
         daemon._ports.await_pins()

@@ -248,3 +248,15 @@ def test_the_counts_of_the_readme_are_those_of_the_boards_cores() -> None:
         ratio = cores[core][f"{frame}/whole"] / cores[core][f"{frame}/invoke alone"]
         added = f"{(ratio - 1) * 100:.1f} %"
         assert re.search(rf"{added}( to the instructions of MobileNetV2)? on a {board}", readme)
+
+
+def test_each_threat_names_tests_that_there_are() -> None:
+    table = (ROOT / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", table))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named
+    assert named <= defined

@@ -12,9 +12,9 @@ import pytest
 from edged.attention import Attention
 from edged.core import UNDECIDED, Health, Result
 from edged.errors import CameraError
-from edged.health import SAMPLES, StageTimes, Vitals, memory_mb, temperature_c, throttled
+from edged.health import BOUNDS_S, SAMPLES, StageTimes, Vitals, memory_mb, temperature_c, throttled
 from edged.messages.message import Moment
-from edged.messages.replies import StatusAnswer
+from edged.messages.replies import JournalMetrics, StatusAnswer
 from tests.ports.mqtt.reports import result
 from tests.test_pipeline import perception
 
@@ -50,6 +50,30 @@ def test_stage_times_are_those_since_the_last_sample() -> None:
     assert sample(vitals, 1.0).stages_ms["invoke"] == (500, 500)
     vitals.record(taking({"resize": 0.25}))
     assert set(sample(vitals, 2.0).stages_ms) == {"resize", "latency"}
+
+
+def test_durations_are_counted_by_bound_and_never_begin_anew() -> None:
+    vitals = Vitals(started_s=2.0)
+    bounded = [*BOUNDS_S, 60.0]
+    for duration_s in bounded:
+        vitals.record(taking({"invoke": duration_s}, captured_s=1.0, decided_s=1.0 + duration_s))
+        sample(vitals, 10.0)
+    status = vitals.status(
+        Moment("porch", 10.0, 1.7e9), StillCamera(), perception(), Attention(), {}
+    )  # type: ignore[arg-type]
+    journal = JournalMetrics(last=3, waiting=1)
+    told = vitals.metrics(12.0, status, {"cat": 3}, journal, None)
+    assert (told.uptime_s, told.events, told.journal, told.mqtt) == (
+        10.0,
+        {"cat": 3},
+        journal,
+        None,
+    )
+    assert told.bounds_s == list(BOUNDS_S)
+    assert told.stages["invoke"].counts == [1] * len(bounded)
+    assert told.stages["invoke"].sum_s == pytest.approx(sum(bounded))
+    assert sum(told.latency.counts) == told.status.frames == len(bounded)
+    assert told.latency.sum_s == pytest.approx(sum(bounded))
 
 
 @pytest.mark.parametrize("frames", [SAMPLES, SAMPLES + 1, 10 * SAMPLES + 3])

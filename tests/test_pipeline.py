@@ -37,6 +37,7 @@ from edged.outage import Outage
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.pipeline import Pipeline
+from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
 LABELS = ("dark", "bright")
@@ -223,6 +224,7 @@ class Run:
             vitals=Vitals(0.0, health_s),
             watchdog=Watchdog(self.notifier),
             outage=Outage(LOST_AFTER_S, lambda: self.camera.now_s),
+            snapshots=Snapshots(self.mailbox),
             clock=lambda: self.camera.now_s,
         )
         self.successor = perception(("night", "day"), "day", (4, 6))

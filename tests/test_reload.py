@@ -64,7 +64,7 @@ class Desk:
         self.replies: queue.Queue[Reply] = queue.Queue()
         self.thresholds = Thresholds(None)
         self.reloader = Reloader(
-            read, lambda: in_force, self.mailbox, self.notifier, self.thresholds
+            lambda _: read(), lambda: in_force, self.mailbox, self.notifier, self.thresholds, None
         )
 
     def ask(self, command: Command = RELOAD) -> None:
@@ -272,7 +272,7 @@ def test_a_configuration_is_read_again_only_after_who_writes_it_had_time(
     monkeypatch.setattr(reload, "SETTLED_S", 0.125)
     monkeypatch.setattr(reload.time, "sleep", waits.append)
     config = load(None, [CAT, "model.threads=1"])
-    assert Desk(in_force, lambda: config).reloader._settled() == config
+    assert Desk(in_force, lambda: config).reloader._settled(None) == config
     assert waits == [0.125]
 
 

@@ -103,6 +103,10 @@ class NewestFrame:
             log.debug("camera %s: still waiting for its device; left behind", self.name)
         self._newest = None
 
+    def aim(self, camera: CameraConfig) -> None:
+        """Take over another region and privacy mask; the next frame has them."""
+        self._camera = camera
+
     @property
     def due_s(self) -> float:
         """See `edged.core.Camera.due_s`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from edged.cameras.privacy import hidden
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.imaging.resample import REDUCING_GAP
@@ -13,7 +14,7 @@ def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:
     """A view of `pixels`: rotated clockwise by ``rotate_deg``, then flipped, then cut.
 
     ``region`` is (x, y, width, height) in fractions of the upright picture, its edges rounded to
-    pixels; at least one pixel remains.
+    pixels; at least one pixel remains. With ``privacy`` it is a copy that is black there.
     """
     # Transposing and negative strides only: whoever copies the pixels anyway pays nothing more.
     if camera.rotate_deg == 90:
@@ -27,9 +28,11 @@ def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:
     if camera.flip in ("vertical", "both"):
         pixels = pixels[::-1]
     x, y, width, height = camera.region
-    left, right = _edges_px(x, width, pixels.shape[1])
-    top, bottom = _edges_px(y, height, pixels.shape[0])
-    return pixels[top:bottom, left:right]
+    size_px = pixels.shape[0], pixels.shape[1]
+    left, right = _edges_px(x, width, size_px[1])
+    top, bottom = _edges_px(y, height, size_px[0])
+    pixels = pixels[top:bottom, left:right]
+    return hidden(pixels, camera.privacy, size_px, (top, left)) if camera.privacy else pixels
 
 
 def needed_px(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> tuple[int, int] | None:

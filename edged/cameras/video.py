@@ -39,10 +39,10 @@ _REASONS = {
     "HTTPNotFoundError": "it has no such stream; check the path in camera.source",
     "HTTPServerError": "it reports a fault of its own (HTTP 5xx); restart the camera",
     "HTTPUnauthorizedError": "user or password is missing or wrong; check camera.source",
-    "InvalidDataError": "its data cannot be understood; check that it is video",
+    "InvalidDataError": "its data cannot be understood; check that it is video, and its port",
     "IsADirectoryError": "it is a folder; set camera.source to a file",
     "PermissionError": "access is denied; let the user of edged read it",
-    "ProtocolNotFoundError": "this kind of address is not known; check camera.source",
+    "ProtocolNotFoundError": "its scheme is not known; correct camera.source (rtsp://, http://)",
 }
 """What went wrong and what to do, by the name of PyAV's exception."""
 

@@ -17,7 +17,8 @@ from edged.ports.control.client import RefusedError
 def run(arguments: argparse.Namespace) -> int:
     """Ask the running daemon for the command, and print what it answers."""
     kind: type[Command] = arguments.kind
-    fields = {field: getattr(arguments, field) for field in fields_of(kind)}
+    told = {field: getattr(arguments, field) for field in fields_of(kind)}
+    fields = {field: value for field, value in told.items() if value is not None}
     try:
         reply, _ = running_daemon(arguments).ask(name_of(kind), **fields)
     except RefusedError as error:

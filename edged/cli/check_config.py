@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edged import build, logs
+from edged.config import saved
 from edged.config.effective import effective
 from edged.config.load import WrongConfigError, load
-from edged.config.schema import Config
+from edged.config.nearest import nearest
+from edged.config.schema import Config, ModelConfig
 from edged.config.toml import KeyPath
+from edged.config.validate import fields
 from edged.errors import ConfigError, EdgedError, ModelError
 from edged.paths import control_socket
 from edged.ports.control import address
@@ -22,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Loads the file as the daemon would, the model and the rules' labels with it."""
     logs.start("warning", "command")
     config = check(arguments.config, arguments.overrides)
+    for part, _ in saved.parts(saved.kept(arguments.config)):
+        print(f"# {printable(saved.file(arguments.config))}: {printable(part)}")
     if arguments.show:
         print(effective(config))
     else:
@@ -44,7 +49,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> Config:
             raise
         problems, config, wrong = [error], error.rest, error.wrong
     for look, tables in ((_find_socket, ("device", "control")), (_read_model, ("model",))):
-        if not any(key[0] in tables for key in wrong):
+        if not any(_concerns(path, tables) for path in wrong):
             try:
                 look(config)
             except (ConfigError, ModelError) as error:
@@ -52,6 +57,15 @@ def check(path: Path | None, overrides: Sequence[str]) -> Config:
     if problems:
         raise problems[0] if len(problems) == 1 else ConfigError("\n".join(map(str, problems)))
     return config
+
+
+def _concerns(path: KeyPath, tables: Sequence[str]) -> bool:
+    """Whether what is wrong at `path` is in one of the `tables`, or probably meant to be."""
+    first = str(path[0])
+    if first in tables:
+        return True
+    is_unknown = len(path) == 1 and first not in fields(Config)
+    return is_unknown and (nearest(first, tables) is not None or first in fields(ModelConfig))
 
 
 def _find_socket(config: Config) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from edged.cli.batch import Batch, pictures
+from edged.batch import Batch, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
-from edged.cli.standard_input import STANDARD_INPUT
 from edged.errors import PictureError
+from edged.imaging.standard_input import STANDARD_INPUT
 from edged.messages.results import PictureMessage, milliseconds, ranked
 from edged.perception.labels import word
 from edged.printable import printable

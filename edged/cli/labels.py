@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from edged.cli.model import configured, labelled
-from edged.cli.standard_input import STANDARD_INPUT, standard_input
 from edged.core import Ranked
 from edged.errors import ModelError
 from edged.imaging.picture import read_picture
+from edged.imaging.standard_input import STANDARD_INPUT, standard_input
 from edged.inference.tflite import TfliteClassifier, load_alike
 from edged.messages.message import bounded
 from edged.messages.models import LabelMessage

@@ -22,7 +22,9 @@ from edged.cli.arguments import (
     share,
     size,
 )
-from edged.commands import Asker, does, fields_of, open_to
+from edged.commands import Asker, does, fields_of, open_to, optional_fields
+from edged.config.nearest import did_you_mean
+from edged.printable import printable
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -34,15 +36,25 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         words = [*words[2:3], *words[:2], *words[3:]]
     name, *rest = words or [""]
     if name not in COMMANDS:
-        return make_parser().parse_args(words)
+        parser = make_parser()
+        if name and not name.startswith("-"):
+            meant = did_you_mean(name, COMMANDS)
+            parser.error(f"no command is called {printable(name)}{meant}; see edged --help")
+        return parser.parse_args(words)
     # The grammar of the other commands would take six milliseconds of each start.
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    if name == WITH_COMMANDS:
-        return parser.parse_args(rest)
-    # An option may stand between two paths.
-    return parser.parse_intermixed_args(rest)
+    # Options may stand between paths. It formats the usage, which costs milliseconds.
+    known = parser.parse_known_intermixed_args if name in OF_PATHS else parser.parse_known_args
+    arguments, unknown = known(rest)
+    if unknown:
+        file = next((word for word in unknown if word.endswith(".toml")), None)
+        meant = (
+            f"; did you mean --config {printable(file)}?" if file and "config" in arguments else ""
+        )
+        parser.error(f"unrecognized arguments: {printable(' '.join(unknown))}{meant}")
+    return arguments
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -143,8 +155,13 @@ def _command_of(name: str) -> _Command:
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(kind=kind)
+        optional = optional_fields(kind)
         for field, read in fields_of(kind).items():
-            parser.add_argument(field, type=argument(read), metavar=field.upper())
+            if field in optional:
+                option = "--" + field.removesuffix("_s")
+                parser.add_argument(option, dest=field, type=argument(read), metavar="SECONDS")
+            else:
+                parser.add_argument(field, type=argument(read), metavar=field.upper())
         _asking(parser)
 
     said = does(kind)
@@ -193,6 +210,19 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, configuration())
 
 
+def _action(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
+    )
+    parser.add_argument(
+        "--listen", default="127.0.0.1", metavar="ADDRESS", help="address to serve at (127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=positive, default=8080, metavar="N", help="port to serve at (8080)"
+    )
+    add_model_options(parser)
+
+
 def _models(parser: argparse.ArgumentParser) -> None:
     from edged.cli.models_parser import add_models
 
@@ -213,19 +243,21 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
-WITH_COMMANDS = "models"
-"""What has commands of its own."""
+OF_PATHS = {"classify", "search"}
+"""What takes any number of paths."""
 
-_OWN_OUTPUT = {"snapshot", "watch"}
-"""What the daemon carries out and a module of its own prints."""
+_NOT_ASKED = {"snapshot", "watch", "save"}
+"""What a module of its own prints; and what people do with an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
     "search": _Command("search", "find one's own pictures by what is on them", _search),
-    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _OWN_OUTPUT},
+    **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
+    "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
+    "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
     "check-config": _Command("check_config", "check a configuration", _check_config),
     "safe-outputs": _Command(
@@ -233,7 +265,7 @@ COMMANDS = {
     ),
     "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
-    WITH_COMMANDS: _Command("models", "list, fetch, check and compare models", _models),
+    "models": _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),
     "version": _Command("version", "print the version and what it runs on", _version),
 }

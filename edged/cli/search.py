@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-from msgspec.structs import replace
-
-from edged import __version__, paths
-from edged.build import Admitted
-from edged.cli.batch import Batch, Found, path_of, pictures
+from edged import paths
+from edged.batch import Answer, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
-from edged.cli.standard_input import STANDARD_INPUT
-from edged.config.schema import Config
-from edged.errors import CommandError, ModelError
-from edged.imaging.folder import is_folder
-from edged.inference import modelfile
-from edged.inference.labels import Labels
+from edged.errors import CommandError
+from edged.imaging.standard_input import STANDARD_INPUT
 from edged.messages.message import bounded
 from edged.messages.results import FoundMessage
-from edged.perception.labels import LabelIndex
 from edged.printable import printable
-from edged.search import ranking
-from edged.search.index import NAME, Identity, Index, Known, said
-
-LEAST = 0.2
-"""What the scores of the labels that are meant sum up to, at least, on a picture that is listed."""
-
-ALIKE = 20
-"""How many pictures are listed as like another one."""
-
-NO_FEATURES = (
-    "has no features to compare pictures by: give a classifier whose last layer is fully connected"
-)
+from edged.search.index import NAME, Identity, Known
+from edged.search.search import ALIKE, LEAST, Search
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,37 +27,35 @@ def run(arguments: argparse.Namespace) -> int:
     like = arguments.like
     words, places = _terms(arguments.terms, like)
     config = configured(arguments, arguments.model)
-    model, labels = labelled(config)
-    classes = _classes(words, labels)
-    searched = list(pictures(places))
-    every = searched if like is None else [like, *searched]
     directory = None if arguments.no_index else paths.cache_directory()
-    with Index(directory and directory / NAME, _digest(model, labels, config)) as index:
-        identities = _identities(every)
-        known = _looked_at(
-            every, identities, index, partial(Batch, model, labels, config.camera.fit)
-        )
-        for folder in filter(is_folder, places):
-            index.forget(folder.absolute(), identities.values())
-    name = printable(model.file.path.stem)
-    failed = _report_failures(known, like, name, as_json=arguments.json)
-    itself = {like, *_names(like, identities)}
+    search = Search(config, *labelled(config), directory and directory / NAME)
+    classes = search.classes(words)
+    searched = list(pictures(places))
+    known = dict(search.look(searched if like is None else [like, *searched], places, _follow))
+    if like is not None and known[like].error is not None:
+        raise CommandError(f"--like {_error(like, known[like])}")
+    failed = _report_failures(known, search.model, as_json=arguments.json)
+    itself = set() if like is None else {like, *_same_file(like, known)}
     others = {path: one for path, one in known.items() if one.error is None and path not in itself}
     if like is None:
-        found = _with_labels(others, classes, labels, name)
-        least, limit = LEAST, None
-    elif known[like].features.size:
-        found = _alike(others, known[like], name)
-        least, limit = 0.0, ALIKE
+        found, least, limit = search.with_labels(others, classes), LEAST, None
     else:
-        raise ModelError(f"{model.file.path} {NO_FEATURES}")
+        found, least, limit = search.alike(others, known[like]), 0.0, ALIKE
     least = least if arguments.least is None else arguments.least
-    best = (message for message in found if message.score >= least)
-    for message in islice(best, arguments.limit or limit):
-        label = "" if message.label is None else f": {message.label}"
-        told = f"{message.score:6.1%} {message.path}{label}"
+    # Compared as they are written.
+    best = (hit for hit in found if bounded(hit.score) >= least)
+    for path, score, label in islice(best, arguments.limit or limit):
+        message = FoundMessage(
+            path=printable(path), model=search.model, score=bounded(score), label=label
+        )
+        shown = "" if label is None else f": {label}"
+        told = f"{message.score:6.1%} {message.path}{shown}"
         print(message.json().decode() if arguments.json else told)
     return 1 if failed else 0
+
+
+def _follow(answers: Iterable[Answer], count: int) -> Iterable[Answer]:
+    return followed(answers, "search", count)
 
 
 def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Path]]:
@@ -98,105 +74,24 @@ def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Pat
     return words, places or [Path()]
 
 
-def _classes(words: Sequence[str], labels: Labels) -> set[int]:
-    classes, wrong = LabelIndex(labels.names).classes([], words)
-    if wrong:
-        raise CommandError(f"{labels.source}: {'; '.join(wrong)}")
-    return classes
+def _same_file(picture: Path, others: Iterable[Path]) -> set[Path]:
+    """Which of `others` are further names of it, through links."""
+    file = None if picture == STANDARD_INPUT else Identity.of(picture)
+    return {path for path in others if file is not None and Identity.of(path) == file}
 
 
-def _digest(model: Admitted, labels: Labels, config: Config) -> bytes:
-    """Of all that makes what is said of a picture."""
-    settings = replace(model.settings, path="", labels="", threads=0)
-    parts = [
-        modelfile.content(model.file.path),
-        "\n".join(labels.names).encode(),
-        msgspec.json.encode([__version__, settings, config.camera.fit]),
-    ]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
-
-
-def _identities(found: Sequence[Found]) -> dict[Path, Identity]:
-    """Of the files that are there."""
-    return {
-        path: identity
-        for path in map(path_of, found)
-        if path != STANDARD_INPUT and (identity := Identity.of(path)) is not None
-    }
-
-
-def _names(picture: Path | None, identities: Mapping[Path, Identity]) -> set[Path | None]:
-    """What the same file was found as; links are further names."""
-    file = None if picture is None else identities.get(picture)
-    return {picture, *(path for path, identity in identities.items() if identity == file)}
-
-
-def _looked_at(
-    found: Sequence[Found],
-    identities: Mapping[Path, Identity],
-    index: Index,
-    make_batch: Callable[..., Batch],
-) -> dict[Path, Known]:
-    """What the model says of each picture: from the index, or after a look at it. ModelError."""
-    indexed = index.known(identities.values())
-    known = {
-        path: indexed[identity] for path, identity in identities.items() if identity in indexed
-    }
-    unknown = [one for one in found if path_of(one) not in known]
-    if unknown:
-        batch = make_batch(len(unknown), features=True)
-        for answer in followed(batch.answers(unknown), "search", len(unknown)):
-            known[answer.path] = one = said(answer.prediction, answer.error)
-            identity = identities.get(answer.path)
-            # What cannot be opened may be opened another time without a change of the file.
-            lasting = answer.error is None or not isinstance(answer.error.__cause__, OSError)
-            if identity is not None and lasting and identity.settled(time.time()):
-                index.keep(answer.path.absolute(), identity, one)
-    return {path: known[path] for path in map(path_of, found)}
-
-
-def _report_failures(
-    known: Mapping[Path, Known], like: Path | None, model: str, *, as_json: bool
-) -> bool:
-    """Whether there were any. CommandError where it is the picture that others should be like."""
-    failed = False
-    for path, one in known.items():
-        if one.error is None:
-            continue
-        name = "standard input" if path == STANDARD_INPUT else printable(path)
-        error = f"{name}: {one.error}"
-        if path == like:
-            raise CommandError(f"--like {error}")
-        failed = True
+def _report_failures(known: Mapping[Path, Known], model: str, *, as_json: bool) -> bool:
+    """Whether there were any."""
+    failed = [path for path, one in sorted(known.items()) if one.error is not None]
+    for path in failed:
+        error = _error(path, known[path])
         if as_json:
             message = FoundMessage(path=printable(path), model=model, score=0.0, error=error)
             print(message.json().decode())
         else:
             print(f"edged: {error}", file=sys.stderr)
-    return failed
+    return bool(failed)
 
 
-def _with_labels(
-    known: Mapping[Path, Known], classes: set[int], labels: Labels, model: str
-) -> Iterator[FoundMessage]:
-    """Those with a label that is meant, best first."""
-    scores, best = ranking.by_classes(list(known.values()), classes)
-    every = list(known)
-    for place in ranking.order(scores):
-        if best[place] >= 0:
-            yield FoundMessage(
-                path=printable(every[place]),
-                model=model,
-                score=bounded(scores[place]),
-                label=labels.names[best[place]],
-            )
-
-
-def _alike(known: Mapping[Path, Known], wanted: Known, model: str) -> Iterator[FoundMessage]:
-    """All, the most alike first."""
-    likeness = ranking.by_likeness(list(known.values()), wanted)
-    every = list(known)
-    for place in ranking.order(likeness):
-        yield FoundMessage(
-            path=printable(every[place]), model=model, score=bounded(likeness[place])
-        )
+def _error(path: Path, one: Known) -> str:
+    return f"{'standard input' if path == STANDARD_INPUT else printable(path)}: {one.error}"

@@ -47,7 +47,10 @@ class _Lines:
                     return ""
                 self._scene = message["scene"]
                 best = message["results"][0]
-                return f"{self._scene or 'undecided'} ({best['label']} {best['score']:.0%})"
+                seen = f"{best['label']} {best['score']:.0%}"
+                if self._scene == best["label"]:
+                    return seen
+                return f"{self._scene or 'undecided'} ({seen})"
             case "event":
                 state = "on" if message["active"] else "off"
                 return f"{message['rule']} {state} ({message['score']:.0%})"

@@ -14,6 +14,7 @@ from edged.config.schema import (
     InputConfig,
     MqttConfig,
     OutputConfig,
+    WebConfig,
 )
 from edged.config.toml import KeyPath, shown
 from edged.config.validate import Problem
@@ -39,6 +40,7 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _pins(config)
     yield from _idle(config)
     yield from _mqtt(config.mqtt)
+    yield from _web(config.web)
     yield from _webhooks(config)
 
 
@@ -354,6 +356,40 @@ def _tls(mqtt: MqttConfig) -> Iterator[Problem]:
     if files and not tls.enabled:
         message = f"nothing would be encrypted although {files[0]} is set; expected true"
         yield Problem((*path, "enabled"), tls.enabled, message)
+
+
+def _web(web: WebConfig) -> Iterator[Problem]:
+    tls = web.tls
+    for given, needed in (
+        ("cert_file", "key_file"),
+        ("key_file", "cert_file"),
+        ("client_ca_file", "cert_file"),
+    ):
+        if getattr(tls, given) and not getattr(tls, needed):
+            message = f"web.tls.{given} is set and needs it"
+            yield Problem(("web", "tls", needed), "", message)
+    if not _is_loopback(web.listen):
+        if not (tls.cert_file or web.insecure):
+            message = "others could read along here; set web.tls.cert_file, or web.insecure = true"
+            yield Problem(("web", "listen"), web.listen, message)
+        if not (web.token_file or tls.client_ca_file):
+            message = f"web.listen = {shown(web.listen)} lets others ask; set this one, or "
+            yield Problem(("web", "token_file"), "", message + "web.tls.client_ca_file")
+    for position, origin in enumerate(web.cors):
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or not host or not _is_host(host.partition(":")[0]):
+            message = 'expected an origin such as "https://example.org", without a path'
+            yield Problem(("web", "cors", position), origin, message)
+    for position, name in enumerate(web.hosts):
+        if not _is_host(name) or ":" in name or "*" in name:
+            message = "expected a host name alone, such as porch.example.org"
+            yield Problem(("web", "hosts", position), name, message)
+
+
+def _is_loopback(address: str) -> bool:
+    return address in ("localhost", "::1") or (
+        address.startswith("127.") and address.replace(".", "").isdecimal()
+    )
 
 
 def _is_host(host: str) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict, replace
+
 from edged import access
-from edged.config import check, validate
+from edged.config import check, saved, validate
 from edged.config.overrides import Origin, apply
 from edged.config.paths import rooted, with_camera_kind
-from edged.config.schema import Config
+from edged.config.schema import Config, SavedRule
 from edged.config.toml import (
     KeyPath,
     TomlSyntaxError,
@@ -43,6 +47,8 @@ class WrongConfigError(ConfigError):
         self.wrong = wrong
 
 
+log = logging.getLogger(__name__)
+
 FILE_LIMIT_BYTES = 1 << 20
 PROBLEMS_LIMIT = 50
 """Lines that a message has at most; a person mends the first ones and asks again."""
@@ -54,6 +60,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     *,
     may_be_empty: bool = True,
+    changes: saved.Tree | None = None,
 ) -> Config:
     """The configuration of `path` (None: all defaults), under the environment, under ``--set``.
 
@@ -61,6 +68,9 @@ def load(
     as ``EDGED_CAMERA__FPS`` count. Relative file names become absolute: those written in the file
     start at the file's folder, the others at the working directory. A file that sets nothing is
     wrong unless it `may_be_empty`: while edged runs it is more likely one that is being written.
+
+    What was changed from the page is laid over the file; a part of it that does not fit is left out
+    and logged. `changes` stand in for it, all of which must fit.
 
     ConfigError for a file that cannot be read. WrongConfigError with a line for each problem, such
     as ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
@@ -77,21 +87,13 @@ def load(
             f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
             "the defaults"
         )
-    origins, lines = apply(raw, overrides, environment or {})
+    environment = environment or {}
     folder = path and path.absolute().parent
-    config = validate.converted(raw, Config)
-    if config is not None:
-        config = with_camera_kind(config, folder, origins)
-    problems: list[Problem] = []
-    if config is None:
-        problems += islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1)
-        salvaged: Config = validate.salvaged(raw, Config)
-        config = with_camera_kind(salvaged, folder, origins)
-    wrong = list(problems)
-    misfits = (misfit for misfit in check.problems(config) if check.holds_without(misfit, wrong))
-    problems += islice(misfits, PROBLEMS_LIMIT + 1 - len(problems))
+    raw, rules = _changed(raw, path, changes, overrides, environment)
+    origins, lines = apply(raw, overrides, environment)
+    config, problems = _checked(raw, folder, origins)
     if not problems and not lines:
-        return rooted(config, folder, origins)
+        return rooted(_marked(config, rules), folder, origins)
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]
@@ -113,6 +115,69 @@ def _before(
     apply(raw, overrides, environment)
     rest: Config = validate.salvaged(raw, Config)
     return rest
+
+
+def _changed(
+    raw: dict[str, Any],
+    path: Path | None,
+    changes: saved.Tree | None,
+    overrides: Sequence[str],
+    environment: Mapping[str, str],
+) -> tuple[dict[str, Any], set[str]]:
+    """`raw` with what was changed from the page, and the names of the rules that are so."""
+    rules = set()
+    for name, part in saved.parts(saved.kept(path) if changes is None else changes):
+        laid = saved.laid(raw, part)
+        before, found = (_problems(tree, path, overrides, environment) for tree in (raw, laid))
+        if len(found) > len(before):
+            if changes is not None:
+                raise ConfigError(f"{name}: {found[-1].message}")
+            log.error(
+                "%s, as it was changed from the page, does not fit any more and is left out: %s",
+                name,
+                found[-1].message,
+            )
+            continue
+        raw = laid
+        if changes is None and "rule" in part:
+            rules.add(str(part["rule"][0].get("name")))
+    return raw, rules
+
+
+def _problems(
+    raw: dict[str, Any],
+    path: Path | None,
+    overrides: Sequence[str],
+    environment: Mapping[str, str],
+) -> list[Problem]:
+    raw = deepcopy(raw)
+    origins, _ = apply(raw, overrides, environment)
+    return _checked(raw, path and path.absolute().parent, origins)[1]
+
+
+def _checked(
+    raw: dict[str, Any], folder: Path | None, origins: Mapping[KeyPath, Origin]
+) -> tuple[Config, list[Problem]]:
+    """The configuration, and what is wrong with it; defaults stand in for what is."""
+    config = validate.converted(raw, Config)
+    problems: list[Problem] = []
+    if config is None:
+        problems += islice(validate.problems(raw, Config), PROBLEMS_LIMIT + 1)
+        salvaged: Config = validate.salvaged(raw, Config)
+        config = salvaged
+    config = with_camera_kind(config, folder, origins)
+    wrong = list(problems)
+    misfits = (misfit for misfit in check.problems(config) if check.holds_without(misfit, wrong))
+    problems += islice(misfits, PROBLEMS_LIMIT + 1 - len(problems))
+    return config, problems
+
+
+def _marked(config: Config, rules: Container[str]) -> Config:
+    """`config` whose `rules`, by name, are those that may be left out."""
+    if not rules:
+        return config
+    marked = [SavedRule(**asdict(rule)) if rule.name in rules else rule for rule in config.rule]
+    return replace(config, rule=marked)
 
 
 def _read(path: Path) -> str:

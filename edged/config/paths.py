@@ -30,6 +30,11 @@ PATHS = (
     ("mqtt", "tls", "key_file"),
     ("journal", "path"),
     ("control", "socket"),
+    ("web", "search_folder"),
+    ("web", "token_file"),
+    ("web", "tls", "cert_file"),
+    ("web", "tls", "key_file"),
+    ("web", "tls", "client_ca_file"),
 )
 """The options that name a file or a folder."""
 

@@ -11,6 +11,8 @@ from edged.config import check
 from edged.config.schema import Config
 
 RELOADABLE = (
+    "camera.privacy",
+    "camera.region",
     "decide.*",
     "idle.*",
     "log.level",

@@ -12,6 +12,11 @@ from msgspec import Meta, Struct, field
 from edged.cameras.kinds import CameraKind
 
 Fraction: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
+Polygon: TypeAlias = Annotated[tuple[tuple[Fraction, Fraction], ...], Meta(min_length=2)]
+Polygons: TypeAlias = Annotated[
+    tuple[Polygon, ...],
+    Meta(description="a list of polygons, each of at least 2 points [x, y] from 0 to 1"),
+]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
 BlinkSeconds: TypeAlias = Annotated[float, Meta(ge=0.02, le=86400.0)]
@@ -41,6 +46,7 @@ class CameraConfig(Section, frozen=True):
     rotate_deg: Literal[0, 90, 180, 270] = 0
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     region: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.0, 1.0, 1.0)
+    privacy: Polygons = ()
     fit: Literal["stretch", "crop"] = "stretch"
     loop: bool = True
     first_frame_s: PositiveSeconds = 30.0
@@ -110,6 +116,10 @@ class RuleConfig(Section, frozen=True):
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
     device_class: DeviceClass = ""
+
+
+class SavedRule(RuleConfig, frozen=True):
+    """A rule that was made from the page: a model without its labels leaves it out."""
 
 
 class GpioConfig(Section, frozen=True):
@@ -242,6 +252,28 @@ class ControlConfig(Section, frozen=True):
     socket: str = ""
 
 
+class WebTlsConfig(Section, frozen=True):
+    """``[web.tls]``: encryption to browsers, and certificates asked of them."""
+
+    cert_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
+
+
+class WebConfig(Section, frozen=True):
+    """``[web]``: what `edged web` serves, where, and to whom."""
+
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    hosts: list[str] = []
+    token_file: str = ""
+    insecure: bool = False
+    tls: WebTlsConfig = WebTlsConfig()
+    cors: list[str] = []
+    pictures: bool = True
+    search_folder: str = ""
+
+
 class LogConfig(Section, frozen=True):
     """``[log]``: what is written to standard error."""
 
@@ -265,4 +297,5 @@ class Config(Section, frozen=True):
     webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()
     control: ControlConfig = ControlConfig()
+    web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()

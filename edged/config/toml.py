@@ -39,6 +39,7 @@ _TOKEN = re.compile(
 )
 
 _DECIMAL_COMMA = re.compile(r"=\s*([+-]?\d+),(\d+)\s*(?:#.*)?$")
+_UNIT = re.compile(r"=\s*[+-]?[\d.]+\s*[A-Za-z%°]+\s*(?:#.*)?$")
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -59,19 +60,29 @@ def parse(text: str) -> dict[str, Any]:
         message = str(error)[-MESSAGE_LIMIT:]
         position = _POSITION.search(message)
         if position is None:
-            raise TomlSyntaxError(message, text.count("\n") + 1) from error
-        line, column = int(position[1]), int(position[2])
-        hint = "; text stands in quotes" if message.startswith("Invalid value") else ""
-        if comma := _DECIMAL_COMMA.search(text.splitlines()[line - 1]):
-            hint = f"; write {comma[1]}.{comma[2]} with a decimal point"
-        raise TomlSyntaxError(
-            f"column {column}: {message[: position.start()]}{hint}", line
-        ) from error
+            line = text.count("\n") + 1
+        else:
+            line, column = int(position[1]), int(position[2])
+            message = f"column {column}: {message[: position.start()]}"
+        raise TomlSyntaxError(message + _hint(message, text.split("\n")[line - 1]), line) from error
     except RecursionError as error:
         raise TomlSyntaxError("arrays or tables are nested too deeply") from error
     except ValueError as error:
         # A number of more digits than Python converts, or a date that does not exist.
         raise TomlSyntaxError(str(error).partition(";")[0]) from error
+
+
+def _hint(message: str, line: str) -> str:
+    """What to do about the usual mistakes, to add to the parser's `message`."""
+    if comma := _DECIMAL_COMMA.search(line):
+        return f"; write {comma[1]}.{comma[2]} with a decimal point"
+    if _UNIT.search(line):
+        return "; write the number alone, without a unit"
+    if "Invalid value" in message:
+        return "; text stands in quotes"
+    if "Cannot overwrite a value" in message:
+        return "; this key is set above already, remove one"
+    return ""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

@@ -23,6 +23,22 @@ _REFUSED = (msgspec.ValidationError, UnicodeEncodeError)
 _TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 
 
+_SYNONYMS = {
+    "csi": "picamera2",
+    "file": "video",
+    "folder": "directory",
+    "http": "video",
+    "lamp": "led",
+    "libcamera": "picamera2",
+    "pir": "motion",
+    "relay": "output",
+    "rtsp": "video",
+    "usb": "v4l2",
+    "webcam": "v4l2",
+}
+"""What people call a choice that has another name here."""
+
+
 class Problem(NamedTuple):
     """What is wrong with the value at a path.
 
@@ -163,7 +179,12 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
     if origin is list and isinstance(value, list):
         for position, item in enumerate(value):
             yield from _value_problems(item, arguments[0], (*path, position))
-    elif origin is tuple and isinstance(value, list) and len(value) == len(arguments):
+    elif (
+        origin is tuple
+        and ... not in arguments
+        and isinstance(value, list)
+        and len(value) == len(arguments)
+    ):
         for position, (item, item_kind) in enumerate(zip(value, arguments, strict=True)):
             yield from _value_problems(item, item_kind, (*path, position))
     elif origin is dict and isinstance(value, Mapping):
@@ -212,7 +233,7 @@ def _meant(value: object, kind: Any) -> str:
     candidates: list[object] = [[value]]
     if isinstance(value, str):
         literals = [a for a in _literals(kind) if isinstance(a, str)]
-        candidates += [value.lower(), nearest(value, literals)]
+        candidates += [value.lower(), _SYNONYMS.get(value.lower()), nearest(value, literals)]
         with contextlib.suppress(TomlSyntaxError):
             candidates += parse(f"v = {value.strip().replace(',', '.', 1)}").values()
         if _bare(kind) is bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from edged.journal.store import Store
 from edged.messages import events as messages
 from edged.messages.events import GapReason
 from edged.messages.message import Moment
+from edged.messages.replies import JournalMetrics
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Journal:
 
     While the disk fails, events wait in memory, and numbers that cannot be reserved are taken from
     where no run has come near. What consumers could not read of the disk they read when it works.
+    ``events`` counts what was recorded since the start, by rule.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Journal:
         self._numbers = Numbers()
         self._last = 0
         self._newest: dict[int, bytes] = {}
+        self.events: Counter[str] = Counter()
         self._waiting: deque[Entry] = deque()
         self._waiting_since_s = 0.0
         # Up to here the disk has, or had, everything; what is newer is, or was, in memory.
@@ -131,6 +134,7 @@ class Journal:
         """The same events with their numbers; from now on they are kept."""
         if not events:
             return ()
+        self.events.update(event.rule for event in events)
         with self._changed:
             first = self._take_numbers(len(events))
         moment = Moment.now(self._device, self._clock, self._wall_clock)
@@ -157,6 +161,11 @@ class Journal:
             if self._sync_s == 0:
                 self._wait_for_disk()
         return numbered
+
+    def metrics(self) -> JournalMetrics:
+        """How events are kept."""
+        with self._lock:
+            return JournalMetrics(last=self._last, waiting=len(self._waiting), error=self._error)
 
     def consumer(self, name: str, wake: Callable[[], None]) -> Consumer:
         """The consumer of this name, made once; one that is not known begins with what is new."""

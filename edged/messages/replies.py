@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
-from edged.messages.message import Count, Document, Message
+from edged.messages.message import Count, Document, Message, Score
 from edged.messages.results import ClassificationMessage, RankedClass, RuleState
 
 RequestId: TypeAlias = (
@@ -78,13 +78,99 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
+    by_hand: Annotated[
+        dict[str, float | None],
+        Meta(description="outputs set by hand, and the seconds until that ends; null: with a rule"),
+    ] = field(default_factory=dict)
     webhook_problems: Annotated[
         tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
     ] = ()
 
 
+class RuleSetup(Struct, frozen=True, kw_only=True):
+    """What a rule looks for, and when it changes; defaults filled in."""
+
+    labels: list[str]
+    combine: str
+    enter: Score
+    exit: Score
+    saved: Annotated[bool, Meta(description="made from the page")] = False
+
+
+class OutputSetup(Struct, frozen=True, kw_only=True):
+    """What an output is, and what drives it."""
+
+    device: str
+    rule: Annotated[str, Meta(description="empty: none")]
+    action: str
+
+
+class SetupAnswer(Answer, frozen=True, kw_only=True):
+    """What the daemon runs with: rules, outputs and the labels that rules can name."""
+
+    rules: dict[str, RuleSetup]
+    outputs: dict[str, OutputSetup]
+    labels: Annotated[list[str], Meta(description="of the model, in the order of its classes")]
+    region: Annotated[list[Score], Meta(description="x, y, width, height of the upright picture")]
+    privacy: Annotated[
+        list[list[tuple[Score, Score]]],
+        Meta(description="polygons that are hidden; two points are a rectangle's corners"),
+    ]
+    undo: Annotated[bool, Meta(description="whether a change can be taken back")]
+
+
+class Histogram(Struct, frozen=True):
+    """Durations since the start."""
+
+    counts: Annotated[
+        list[Count], Meta(description="by bound, those up to it and above the one before; the rest")
+    ]
+    sum_s: float
+
+
+class JournalMetrics(Struct, frozen=True, kw_only=True):
+    """How events are kept."""
+
+    last: Annotated[Count, Meta(description="the newest number")]
+    waiting: Annotated[Count, Meta(description="events that are not on disk yet")]
+    error: Annotated[str | None, Meta(description="why the disk takes none")] = None
+
+
+class MqttMetrics(Struct, frozen=True, kw_only=True):
+    """How messages reach the broker, counted since the start."""
+
+    connected: bool
+    connections: Count
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_refused: Annotated[Count, Meta(description="events that the broker refused")]
+    messages_dropped: Annotated[Count, Meta(description="messages skipped")]
+
+
+class MetricsAnswer(Answer, frozen=True, kw_only=True):
+    """What the daemon has counted since its start, and its state."""
+
+    version: str
+    uptime_s: float
+    memory_mb: float
+    temperature_c: float | None
+    throttled: bool | None
+    events: Annotated[dict[str, Count], Meta(description="by rule")]
+    bounds_s: Annotated[list[float], Meta(description="upper bounds of the histograms")]
+    stages: Annotated[dict[str, Histogram], Meta(description="of each stage of a frame")]
+    latency: Annotated[Histogram, Meta(description="from the capture of a frame to its decision")]
+    journal: JournalMetrics
+    mqtt: Annotated[MqttMetrics | None, Meta(description="null: MQTT is off")]
+    status: StatusAnswer
+
+
 AnyAnswer: TypeAlias = (
-    AttentionAnswer | OutputAnswer | ReloadAnswer | StatusAnswer | ThresholdAnswer
+    AttentionAnswer
+    | OutputAnswer
+    | ReloadAnswer
+    | SetupAnswer
+    | StatusAnswer
+    | ThresholdAnswer
+    | MetricsAnswer
 )
 
 

@@ -54,6 +54,16 @@ class ClassificationMessage(Message, frozen=True, kw_only=True):
     stages_ms: Milliseconds
 
 
+class SharedMessage(Message, frozen=True, kw_only=True):
+    """A picture in the memory that came with the reply to `watch`."""
+
+    captured: Annotated[datetime, Meta(description="capture time of the frame, UTC", tz=True)]
+    frame: Count
+    sequence: Annotated[Count, Meta(description="of the picture; its slot is this modulo 4")]
+    height_px: Count
+    width_px: Count
+
+
 class PictureMessage(Document, frozen=True, kw_only=True):
     """What the model said of a picture in a file, or why it could not be read."""
 
@@ -121,6 +131,20 @@ def undecided(reason: str | None, at: Moment) -> StateMessage:
         frame=0,
         rules={},
         reason=reason,
+    )
+
+
+def shared(result: Result, sequence: int, size_px: tuple[int, int], at: Moment) -> SharedMessage:
+    """Where the picture of a frame lies; its size is (height, width)."""
+    return SharedMessage(
+        device=at.device,
+        time=at.time,
+        time_synced=at.synced,
+        captured=at.utc(result.frame.captured_s),
+        frame=result.frame.number,
+        sequence=sequence,
+        height_px=size_px[0],
+        width_px=size_px[1],
     )
 
 

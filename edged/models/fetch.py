@@ -50,7 +50,7 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
             _bring_model(model, target, origin, progress)
     except TransferError as error:
         raise TransferError(
-            f"{error}; {_by_hand(model, known.labels[model.labels], target)}"
+            f"{error}; {_by_hand(model, known.labels[model.labels], target, origin)}"
         ) from error
     except OSError as error:
         raise TransferError(
@@ -60,7 +60,7 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
     return target
 
 
-def _by_hand(model: Model, labels: Labels, target: Path) -> str:
+def _by_hand(model: Model, labels: Labels, target: Path, origin: str) -> str:
     """How a person without a connection gets the two files here."""
     what = f"{model.member} from {model.url}" if model.member else model.url
     sha256 = f" (SHA-256 {model.sha256})" if model.sha256 else ""
@@ -69,7 +69,7 @@ def _by_hand(model: Model, labels: Labels, target: Path) -> str:
     if labels.url is not None and not target.with_suffix(".txt").exists():
         rest = " without its first line" if labels.skip_first else ""
         text += f" and {labels.url}{rest} to {target.with_suffix('.txt')}"
-    return f"{text}, or name a mirror or a directory with --from"
+    return f"{text}, or name {'another' if origin else 'a'} mirror or directory with --from"
 
 
 @contextmanager

@@ -24,6 +24,7 @@ times that compete are that close to each other.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import overload
@@ -31,12 +32,14 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from edged.config.schema import DecideConfig, RuleConfig
+from edged.config.schema import DecideConfig, RuleConfig, SavedRule
 from edged.config.toml import shown
 from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
 from edged.perception.filter import Filter, Floats, Groups
 from edged.perception.labels import LabelIndex
+
+log = logging.getLogger(__name__)
 
 HOLD_S = 1.0
 """The longest time that one frame's score counts for."""
@@ -59,6 +62,7 @@ class Decider:
     ) -> None:
         """`labels` are the model's. ConfigError, a line for each label that cannot be resolved."""
         index = LabelIndex(labels)
+        rules = [rule for rule in rules if _fits(rule, index)]
         self._labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
@@ -308,6 +312,18 @@ class RuleStates(Sequence[RuleState]):
     def __iter__(self) -> Iterator[RuleState]:
         columns = (self._active.tolist(), self._score.tolist(), self._since_s.tolist())
         return map(RuleState, self._names, *columns)
+
+
+def _fits(rule: RuleConfig, index: LabelIndex) -> bool:
+    """Whether a rule is kept: one that was made from the page may be of another model."""
+    if not isinstance(rule, SavedRule):
+        return True
+    try:
+        _members([rule], index)
+    except ConfigError as error:
+        log.error("%s; the rule was made from the page, and is left out", error)
+        return False
+    return True
 
 
 def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, tuple[int, ...]]]:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from edged.core import Ended, OutputState, Report, Result
 
 REFRESH_HZ = 8
 FPS_WINDOW = 60
+
+MEASURES_COLUMNS = 30
+"""What stands behind the label takes this much of a line at most."""
 
 
 class LivePort:
@@ -68,28 +70,33 @@ class LivePort:
             return 0.0
         return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 
-    def _render(self) -> Table:
-        table = Table.grid(padding=(0, 2))
+    def _render(self) -> Text:
+        """Two lines that never wrap, so that the block keeps its height."""
         result = self._result
         if result is None:
-            table.add_row(Text("waiting for the first frame", style="dim"))
-            return table
+            return Text("waiting for the first frame", style="dim")
         best = result.prediction.top(1)[0]
-        table.add_row(
-            Text(f"{best.label}", style="bold green" if result.scene.active else "bold"),
+        label = Text(best.label, style="bold green" if result.scene.active else "bold")
+        label.truncate(
+            max(MEASURES_COLUMNS, self._console.width - MEASURES_COLUMNS), overflow="ellipsis"
+        )
+        seen = (
+            label,
             Text(f"{best.score:.0%}"),
             Text(f"{self._fps():.1f} fps"),
             Text(f"{sum(result.stages_s.values()) * 1e3:.1f} ms", style="dim"),
-            Text(
-                "  ".join(
-                    f"{name} {'on' if value >= 1 else 'off' if value <= 0 else f'{value:.0%}'}"
-                    for name, value in self._outputs.items()
-                ),
-                style="yellow",
-            ),
-            Text(self._broker(), style="cyan"),
         )
-        return table
+        outputs = (
+            Text(
+                f"{name} {'on' if value >= 1 else 'off' if value <= 0 else f'{value:.0%}'}",
+                style="yellow",
+            )
+            for name, value in self._outputs.items()
+        )
+        switched = (Text(self._broker(), style="cyan"), *outputs)
+        block = Text("\n").join(Text("  ").join(line) for line in (seen, switched))
+        block.no_wrap, block.overflow = True, "ellipsis"
+        return block
 
 
 class LiveLogHandler(logging.Handler):

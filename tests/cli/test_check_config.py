@@ -78,6 +78,8 @@ def test_a_start_that_fails_tells_all_of_it_too(
         "[mqtt]\nusrname = 'u'\npassword_file = 'x'",
         "[camera]\nfps = 'x'\nkind = 'v4l2'\ntimeout_s = 0.01",
         "[model]\npath = 3\n" + RULE.format("dragon"),
+        "[models]\npath = 'person'\n" + RULE.format("dragon"),
+        "path = 'person'\n" + RULE.format("dragon"),
         "[[rule]]\nname = 'a'\nlabels = 'dragon'",
     ],
 )
@@ -99,6 +101,13 @@ def test_a_decimal_comma_is_recognised(told: Told, capsys: pytest.CaptureFixture
     assert line.endswith("; write 0.4 with a decimal point")
     assert main(["check-config", "--set", "decide.exit=0,4"]) == 78
     assert capsys.readouterr().err.endswith("; did you mean 0.4?\n")
+
+
+@pytest.mark.parametrize("value", ["2s", "40 %", "2 s  # at least"])
+def test_a_unit_behind_a_number_is_recognised(told: Told, value: str) -> None:
+    (line,) = told(f"[decide]\nmin_on_s = {value}\n")
+    assert line.startswith("edged.toml:2: ")
+    assert line.endswith("; write the number alone, without a unit")
 
 
 def test_an_option_of_the_top_level_below_a_section_is_recognised(told: Told) -> None:

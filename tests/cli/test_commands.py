@@ -70,6 +70,23 @@ def test_every_command_is_documented() -> None:
         assert f"`edged {command}" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["chekc-config"], "no command is called chekc-config; did you mean check-config?"),
+        (["check-config", "my.toml"], "arguments: my.toml; did you mean --config my.toml?"),
+        (["run", "\x1b"], "unrecognized arguments: \\x1b\n"),
+        (["version", "my.toml"], "unrecognized arguments: my.toml\n"),
+    ],
+)
+def test_a_wrong_command_line_says_what_was_meant(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert hint in capsys.readouterr().err
+
+
 def test_completion_knows_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("shtab", reason="the completion extra is not installed")
     assert main(["completion", "bash"]) == 0

@@ -6,10 +6,12 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from edged import build
 from edged.cli import main
 from edged.cli.output import OutputError, write_file
 
@@ -153,3 +155,21 @@ def test_a_snapshot_of_an_absent_camera_is_one_line_and_silences_no_other(
     assert main(["snapshot", "--set", "camera.source=/nowhere/film.mp4"]) == 69
     assert capsys.readouterr().err.startswith("edged: /nowhere/film.mp4: there is no such file")
     assert logging.getLogger("edged.cameras").level == logging.NOTSET
+
+
+def test_a_camera_that_stays_silent_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Silent:
+        name, error = "gate", None
+
+        def read(self, timeout_s: float, wanted_px: object) -> None:
+            del timeout_s, wanted_px
+
+    monkeypatch.setattr(build, "camera", lambda *_given: nullcontext(Silent()))
+    short = ("--set", "camera.first_frame_s=0.01", "--set", "camera.timeout_s=0.01")
+    socket = f"control.socket={tmp_path / 'edged.sock'}"
+    assert main(["snapshot", *short, "--set", "camera.fps=200", "--set", socket]) == 69
+    said = capsys.readouterr().err
+    assert "gate: no frame came for 0.01 s" in said
+    assert "raise camera.first_frame_s" in said

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from edged.batch import Batch
 from edged.cli import main
-from edged.cli import search as search_module
-from edged.cli.batch import Batch
+from edged.search import search as search_module
 from tests.inference import builder
 from tests.inference.test_expose import headed
 

@@ -125,14 +125,16 @@ def test_watch_tells_each_thing_once_with_its_time() -> None:
     messages = [
         seen("cat"),
         seen("cat", 1.0),
+        seen("pets", 1.0),
         said("event", 1.0, rule="visitor", active=True, score=0.7),
         said("output", 1.0, output="lamp", value=1.0),
         seen(None, 2.0),
         said("health", 3.0),
     ]
     assert [told.line(message) for message in messages] == [
-        "00:00:01  scene   cat (cat 91%)",
+        "00:00:01  scene   cat 91%",
         "",
+        "00:00:02  scene   pets (cat 91%)",
         "00:00:02  event   visitor on (70%)",
         "00:00:02  output  lamp on",
         "00:00:03  scene   undecided (cat 91%)",

@@ -225,6 +225,51 @@ def test_an_input_asks_for_what_an_input_may(tmp_path: Path) -> None:
     ]
 
 
+OPEN = "[web]\nlisten = '192.168.1.5'\n"
+TLS = "[web.tls]\ncert_file = 'c'\nkey_file = 'k'\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[web]\nlisten = '127.0.0.5'",
+        "[web]\nlisten = '::1'",
+        "[web]\nlisten = 'localhost'",
+        f"{OPEN}token_file = 't'\n{TLS}",
+        f"{OPEN}{TLS}client_ca_file = 'a'",
+        f"{OPEN}token_file = 't'\ninsecure = true",
+        "[web]\ncors = ['https://example.org', 'http://localhost:3000']\nhosts = ['porch.lan']",
+    ],
+)
+def test_the_web_may_be_opened_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "edged.toml"
+    path.write_text(text)
+    assert load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"{OPEN}token_file = 't'", 'web.listen = "192.168.1.5": others could read along here'),
+        (f"{OPEN}{TLS}", 'web.token_file = "": web.listen = "192.168.1.5" lets others ask'),
+        ("[web]\nlisten = '0.0.0.0'", 'web.listen = "0.0.0.0": others could read along'),
+        ("[web]\nlisten = '::'", 'web.listen = "::": others could read along'),
+        ("[web]\nlisten = '127.0.0.1.evil'", "others could read along"),
+        ("[web]\nlisten = ''", 'web.listen = "": others could read along'),
+        ("[web.tls]\ncert_file = 'c'", "web.tls.cert_file is set and needs it"),
+        ("[web.tls]\nclient_ca_file = 'c'", "web.tls.client_ca_file is set and needs it"),
+        ("[web]\ncors = ['*']", 'web.cors[0] = "*": expected an origin such as'),
+        ("[web]\ncors = ['https://a/b']", "expected an origin such as"),
+        ("[web]\nhosts = ['a:80']", 'web.hosts[0] = "a:80": expected a host name alone'),
+        ("[web]\nhosts = ['*']", "expected a host name alone"),
+    ],
+)
+def test_the_web_is_closed_to_others_unless_it_is_opened(
+    tmp_path: Path, text: str, line: str
+) -> None:
+    assert any(line in told for told in said(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     "url",
     [

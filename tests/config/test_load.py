@@ -79,7 +79,8 @@ port = 70000
         "(64 at most, a letter or digit first)",
         'edged.toml:3: camera.fps = "fast": expected a number above 0, at most 1000',
         "edged.toml:4: camera.fsp: unknown key; did you mean fps?; allowed here: kind, source, "
-        "width_px, height_px, fps, rotate_deg, flip, region, fit, loop, first_frame_s, timeout_s, "
+        "width_px, height_px, fps, rotate_deg, flip, region, privacy, fit, loop, first_frame_s, "
+        "timeout_s, "
         "lost_after_s, frozen_s, retry_min_s, retry_max_s",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
         '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
@@ -107,7 +108,7 @@ port = 70000
         ('[mqtt]\nhost = "a\\u0000b"', "expected text in UTF-8 without NUL characters"),
         ("[mqtt]\nprefix = 'a/+'", "expected a topic without + and #"),
         ("[mqtt]\nhots = 'x'", 'mqtt.hots: unknown key; did you mean host?'),
-        ("[camera]\nport = 1", "camera.port: unknown key; port belongs to [mqtt]; allowed"),
+        ("[camera]\nport = 1", "camera.port: unknown key; port belongs to [mqtt] or [web]; "),
         ("enter = 0.5", "enter: unknown key; enter belongs to [decide] or [[rule]]"),
         ("cert_file = 'x'", "unknown key; cert_file belongs to [mqtt.tls]"),
         ("[mqt]\nhost = 'x'", 'mqt: unknown key; did you mean mqtt?'),
@@ -121,6 +122,10 @@ port = 70000
         ("[[rule]]\nname = 'x'\nlabels = ['a', 1]", 'rule[0].labels[1] = 1 (rule "x"): expected'),
         ("[[output]]\nname = 'x'\npin = true", 'output[0].pin = true (output "x"): expected a'),
         ("[[output]]\nname = 'x'\npin = 1\non_exit = 'of'", 'from 0 to 1; did you mean "off"'),
+        ("[camera]\nkind = 'USB'", '; did you mean "v4l2"?'),
+        ("[camera]\nkind = 'rtsp'", '; did you mean "video"?'),
+        ("[[output]]\nname = 'x'\npin = 1\ndevice = 'relay'", '; did you mean "output"?'),
+        ("[[input]]\nname = 'x'\npin = 1\ndevice = 'pir'", '; did you mean "motion"?'),
         ("[model]\ndelegate_options = {a = 1}", "model.delegate_options.a = 1: expected text"),
     ],
 )  # fmt: skip
@@ -140,7 +145,8 @@ def test_a_name_must_fit_a_topic(refused: Refused, name: str) -> None:
     [
         ("[camera]\nfps = fast", "edged.toml:2: column 7: Invalid value; text stands in quotes"),
         ("[camera\n", "edged.toml:1: column 8: Expected ']' at the end of a table"),
-        ("a = 1\na = 2", "edged.toml:2: Cannot overwrite a value"),
+        ("a = 1\na = 2", "a value (at end of document); this key is set above already, remove one"),
+        ("a = 1\na = 2\n", "edged.toml:2: column 6: Cannot overwrite a value; this key is set"),
         (b"\n[camera]\nsource = '\xff'", "edged.toml:3: not UTF-8 text (byte 0xff); save the file"),
         ("x = " + "[" * 100_000, "edged.toml: arrays or tables are nested too deeply"),
         ("\n" + "a." * 400_000 + "a = 1", "edged.toml:2: a key of more than 32 parts"),

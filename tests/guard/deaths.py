@@ -59,10 +59,14 @@ blink_off_s = 0.05
 
 
 class Safe(NamedTuple):
-    """Seconds to the last output's safe level: after the death, and after the last beat."""
+    """Seconds to the last output's safe level: after the signal, the process's end, the last beat.
 
-    after_death_s: float
+    The end is when the kernel has freed what the process had; 0 where all was safe before.
+    """
+
+    after_signal_s: float
     after_beat_s: float
+    after_end_s: float = 0.0
 
 
 class Daemon:
@@ -109,9 +113,14 @@ class Daemon:
         """Let it die so while its lamp is on, and wait until all is safe."""
         began_s = time.monotonic()
         way(self.process)
+        ended_s = float("inf")
+        if way in GONE.values():
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+            ended_s = time.monotonic()
         wait_until(lambda: self.is_safe)
-        changed_s = [self.levels.changed_s(name) for name in ("LAMP", "RELAY", "BELL")]
-        return Safe(max(changed_s) - began_s, max(changed_s) - self.levels.beat_s())
+        safe_s = max(self.levels.changed_s(name) for name in ("LAMP", "RELAY", "BELL"))
+        beat_s = self.levels.beat_s()
+        return Safe(safe_s - began_s, safe_s - beat_s, max(0.0, safe_s - ended_s))
 
     def end(self) -> None:
         self.process.kill()
@@ -165,7 +174,8 @@ def dies(folder: Path, way: str, import_fails_after_s: float = 0.0) -> Safe:
         running.process.wait()
         ended_s = time.monotonic()
         wait_until(lambda: running.is_safe)
-        return Safe(max(map(levels.changed_s, ("LAMP", "RELAY", "BELL"))) - ended_s, 0.0)
+        safe_s = max(map(levels.changed_s, ("LAMP", "RELAY", "BELL")))
+        return Safe(safe_s - ended_s, 0.0, max(0.0, safe_s - ended_s))
     with daemon(folder) as running:
         if way == "want of memory":
             before_kb = _rss_kb(running.process.pid)

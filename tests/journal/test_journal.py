@@ -64,6 +64,26 @@ def test_events_get_numbers_one_after_the_other_and_keep_the_rest(path: Path) ->
     journal.close()
 
 
+def test_events_are_counted_by_rule_and_as_long_as_they_wait(path: Path) -> None:
+    journal = threadless(path)
+    journal.sync()
+    record(journal, 3)
+    told = journal.metrics()
+    assert (told.last, told.waiting, told.error) == (3, 3, None)
+    assert sum(journal.events.values()) == 3
+    journal.sync()
+    assert journal.metrics().waiting == 0
+    journal.close()
+
+
+def test_why_the_disk_takes_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    journal = threadless(tmp_path / "file" / "events.db")
+    journal.sync()
+    assert "events.db" in str(journal.metrics().error)
+    journal.close()
+
+
 def test_the_json_tells_number_and_identity(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "trust", lambda _: clock.SYNCHRONIZED)
     journal = threadless(path)

@@ -112,6 +112,7 @@ def reported() -> dict[str, Document | Raw]:
         ),
         "health": device.health(health(), AT, messages_dropped=2),
         "output": device.output(OutputState("lamp", 1.0, AT.now_s), AT),
+        "shared": results.shared(seen, 5, (480, 640), AT),
         "thresholds": device.thresholds({"cat": {"enter": 0.6, "exit": 0.4}}, AT),
         "reply": Reply(result=seen).message(AT, "snapshot", 3),
     }

@@ -18,9 +18,9 @@ from rich.console import Console
 from edged.ports.live import LivePort
 
 
-def screen() -> tuple[Console, io.StringIO]:
+def screen(width: int = 160) -> tuple[Console, io.StringIO]:
     text = io.StringIO()
-    return Console(file=text, force_terminal=True, width=160, color_system=None), text
+    return Console(file=text, force_terminal=True, width=width, color_system=None), text
 
 
 def test_it_shows_label_score_rate_time_outputs_and_broker() -> None:
@@ -37,6 +37,22 @@ def test_it_shows_label_score_rate_time_outputs_and_broker() -> None:
     for part in (best.label, f"{best.score:.0%}", "10.0 fps", "lamp on", "meter 25%", "connected"):
         assert part in shown
     assert f"{sum(seen.stages_s.values()) * 1e3:.1f} ms" in shown
+
+
+def test_it_takes_two_lines_whatever_is_seen_and_switched() -> None:
+    console, _ = screen(80)
+    seen = result()
+    labels = ["a dragonfly, a darning needle" * 5] * len(seen.prediction.labels)
+    with LivePort(lambda: "broker:1883 connected", console) as live:
+        live.write(replace(seen, prediction=replace(seen.prediction, labels=labels)))
+        for number in range(20):
+            live.write(OutputState(f"lamp-{number}", 1.0, 0.0))
+        lines = [
+            "".join(part.text for part in line) for line in console.render_lines(live._render())
+        ]
+    assert len(lines) == 2
+    assert " fps  " in lines[0]
+    assert lines[1].startswith("broker:1883 connected  lamp-0 on")
 
 
 def test_before_the_first_frame_it_says_that_it_waits() -> None:

@@ -13,10 +13,10 @@ import pytest
 from edged.errors import ConfigError
 
 SYSTEMD = Path(__file__).parent.parent.parent / "systemd"
-UNITS = ["edged.service", "edged@.service"]
+MOST_EXPOSURE = {"edged.service": 20, "edged@.service": 20, "edged-web.service": 12}
+"""The limits of ``systemd-analyze security --threshold``, in tenths."""
 
-MOST_EXPOSURE = 20
-"""The limit of ``systemd-analyze security --threshold``, in tenths."""
+UNITS = list(MOST_EXPOSURE)
 
 
 def text(unit: str) -> str:
@@ -59,7 +59,11 @@ def test_the_services_are_little_exposed(units: Path, unit: str) -> None:
     if "--offline" not in analyze("--help").stdout:
         pytest.skip("this systemd-analyze cannot judge a file (before version 250)")
     verdict = analyze(
-        "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", "--no-pager", units / unit
+        "security",
+        "--offline=true",
+        f"--threshold={MOST_EXPOSURE[unit]}",
+        "--no-pager",
+        units / unit,
     )
     assert verdict.returncode == 0, verdict.stdout
     assert "Overall exposure level" in verdict.stdout
@@ -86,16 +90,29 @@ def test_a_wrong_configuration_is_not_started_again(unit: str) -> None:
     assert str(ConfigError.exit_status) in settings(unit, "RestartPreventExitStatus")[0].split()
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", ["edged.service", "edged@.service"])
 def test_no_directory_of_one_instance_goes_with_another(unit: str) -> None:
     assert settings(unit, "RuntimeDirectory") == ["edged"]
     assert settings(unit, "RuntimeDirectoryPreserve") == ["yes"]
 
 
+def test_the_web_has_no_device_and_yields_to_the_frames() -> None:
+    assert settings("edged-web.service", "DevicePolicy") == ["closed"]
+    assert not settings("edged-web.service", "DeviceAllow")
+    assert settings("edged-web.service", "User") != settings("edged.service", "User")
+    assert int(settings("edged-web.service", "Nice")[0]) > 0
+    assert int(settings("edged-web.service", "CPUWeight")[0]) < 100
+
+
+def test_the_web_and_the_daemon_may_end_without_each_other() -> None:
+    for unit in UNITS:
+        assert not re.search(r"^(Requires|BindsTo|PartOf|Requisite|Upholds)=", text(unit), re.M)
+
+
 def test_installing_can_replace_the_program_in_each_command() -> None:
     for unit in UNITS:
         commands = settings(unit, "ExecStart") + settings(unit, "ExecStopPost")
-        assert [command.lstrip("-").split()[0] for command in commands] == ["/usr/bin/edged"] * 2
+        assert {command.lstrip("-").split()[0] for command in commands} == {"/usr/bin/edged"}
 
 
 @pytest.mark.parametrize("unit", UNITS)

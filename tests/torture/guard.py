@@ -14,7 +14,7 @@ from tests.mosquitto import wait_until
 from tests.torture.part import Part, Row, progress
 
 OFF_MS = 20.0
-"""From the end of the daemon to the last output's safe level."""
+"""From the daemon's end to the last output's safe level; from the signal, where it is small."""
 
 LATE_MS = 50.0
 """Beyond the dead-man's time, after the last beat."""
@@ -23,12 +23,17 @@ AGAIN_MS = 1000.0
 """From the death of a guard to the levels by a new one."""
 
 GUARD = "SIGKILL of the guard"
+WANT = "want of memory"
+FREED = "freed"
 
 
 def run(seconds: float, seed: int) -> Part:
     """As many deaths as the time allows, of each way as many, in an order by chance."""
     chance = random.Random(seed)  # noqa: S311 (no secret)
-    rows = {way: Row(f"{way}, after the death", [], OFF_MS) for way in (*GONE, IMPORT_ERROR)}
+    rows = {way: Row(f"{way}, after the signal", [], OFF_MS) for way in GONE}
+    rows[WANT] = Row(f"{WANT}, after the end of a process of 400 MB", [], OFF_MS)
+    rows[FREED] = Row(f"{WANT}, after SIGKILL: the kernel frees its memory first", [], None)
+    rows[IMPORT_ERROR] = Row(f"{IMPORT_ERROR}, after the end", [], OFF_MS)
     late_ms = DEADMAN_S * 1e3 + LATE_MS
     rows |= {way: Row(f"{way}, after the last beat", [], late_ms) for way in STALLED}
     rows[GUARD] = Row(f"{GUARD}, until the levels are set by a new one", [], AGAIN_MS)
@@ -49,18 +54,24 @@ def run(seconds: float, seed: int) -> Part:
             progress(spent_s, seconds, f"{deaths} deaths, {len(part.failures)} failures")
             try:
                 with tempfile.TemporaryDirectory() as folder:
-                    rows[way].took_ms.append(1e3 * _once(Path(folder), way, chance))
+                    for row, took_s in _once(Path(folder), way, chance).items():
+                        rows[row].took_ms.append(1e3 * took_s)
             except AssertionError as failure:
                 part.failures.append(f"{way}: {failure}")
             deaths += 1
     return part
 
 
-def _once(folder: Path, way: str, chance: random.Random) -> float:
+def _once(folder: Path, way: str, chance: random.Random) -> dict[str, float]:
+    """Seconds, by row."""
     if way == GUARD:
-        return _guard_dies(folder)
+        return {GUARD: _guard_dies(folder)}
     safe = dies(folder, way, chance.uniform(0.0, 0.4))
-    return safe.after_beat_s if way in STALLED else max(0.0, safe.after_death_s)
+    if way in STALLED:
+        return {way: safe.after_beat_s}
+    if way == WANT:
+        return {WANT: safe.after_end_s, FREED: safe.after_signal_s}
+    return {way: safe.after_end_s if way == IMPORT_ERROR else safe.after_signal_s}
 
 
 def _guard_dies(folder: Path) -> float:

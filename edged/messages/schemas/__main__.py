@@ -27,7 +27,13 @@ from edged.messages.models import (
     VerifiedMessage,
 )
 from edged.messages.replies import ReplyMessage
-from edged.messages.results import ClassificationMessage, FoundMessage, PictureMessage, StateMessage
+from edged.messages.results import (
+    ClassificationMessage,
+    FoundMessage,
+    PictureMessage,
+    SharedMessage,
+    StateMessage,
+)
 from edged.messages.schemas import path
 
 SAID: Mapping[str, type[msgspec.Struct]] = {
@@ -37,6 +43,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "cloudevent": CloudEvent,
     "frigate": FrigateMessage,
     "classification": ClassificationMessage,
+    "shared": SharedMessage,
     "picture": PictureMessage,
     "found": FoundMessage,
     "health": HealthMessage,

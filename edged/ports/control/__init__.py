@@ -4,7 +4,9 @@ A Unix stream socket that speaks JSON lines. A client sends one request, one of 
 as over MQTT (``{"command": "pause", "id": 7}``), and gets one ``reply`` message; one client too
 many gets it without having asked. After the reply to ``snapshot`` follow ``jpeg_bytes`` bytes of
 JPEG. A client may also ask to follow, ``{"command": "watch"}``: after the reply come the messages
-that MQTT has too, one JSON object a line, until the client leaves or the daemon ends.
+that MQTT has too, one JSON object a line, until the client leaves or the daemon ends. Pictures
+that a watcher looks at are in shared memory, whose descriptor comes with the reply's first byte
+(`edged.ports.control.shared`).
 """
 
 from __future__ import annotations

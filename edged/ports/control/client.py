@@ -44,26 +44,38 @@ class ControlClient:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def ask(self, command: str, **fields: object) -> tuple[dict[str, Any], bytes]:
+    def ask(self, command: str, /, **fields: object) -> tuple[dict[str, Any], bytes]:
         """The reply, and the JPEG that follows that to a snapshot."""
-        with self._asked(command, fields) as (_, stream, reply):
+        with self._asked(command, fields) as (_, stream, reply, _):
             picture = stream.read(reply["jpeg_bytes"])
             if len(picture) < reply["jpeg_bytes"]:
                 raise ConnectionError("it left within the picture")
             return reply, picture
 
-    def watch(self) -> Iterator[dict[str, Any]]:
-        """Each message as it comes, until the daemon ends, which is a DaemonError."""
-        with self._asked("watch", {}) as (connection, stream, _):
+    def watch(self, **wanted: object) -> Iterator[dict[str, Any]]:
+        """Each message as it comes, until the daemon ends, which is a DaemonError.
+
+        `wanted` are the fields of `edged.commands.Watch`.
+        """
+        with self.following(**wanted) as (messages, _):
+            yield from messages
+
+    @contextlib.contextmanager
+    def following(self, **wanted: object) -> Iterator[tuple[Iterator[dict[str, Any]], list[int]]]:
+        """As `watch`, with the descriptors that came, which are the caller's."""
+        with self._asked("watch", wanted) as (connection, stream, _, descriptors):
             connection.settimeout(None)
-            while (line := stream.readline()).endswith(b"\n"):
-                yield json.loads(line)
+            yield self._followed(stream), descriptors
+
+    def _followed(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
+        while (line := stream.readline()).endswith(b"\n"):
+            yield json.loads(line)
         raise DaemonError(f"{self.path}: the daemon has ended; nothing more comes")
 
     @contextlib.contextmanager
     def _asked(
         self, command: str, fields: dict[str, object]
-    ) -> Iterator[tuple[socket.socket, BinaryIO, dict[str, Any]]]:
+    ) -> Iterator[tuple[socket.socket, BinaryIO, dict[str, Any], list[int]]]:
         request = json.dumps({"command": command, **fields}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -72,8 +84,13 @@ class ControlClient:
                 # Who is turned away before asking still gets the reason.
                 with contextlib.suppress(BrokenPipeError):
                     connection.sendall(request)
+                # Descriptors come with the first byte.
+                first, descriptors, _, _ = socket.recv_fds(
+                    connection, 1, 1, socket.MSG_CMSG_CLOEXEC
+                )
                 with connection.makefile("rb") as stream:
-                    yield connection, stream, _accepted(stream.readline())
+                    reply = _accepted(first + stream.readline() if first else b"")
+                    yield connection, stream, reply, descriptors
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise DaemonAbsentError(
                 f"{self.path}: no daemon answers here; start it with `edged run`, "

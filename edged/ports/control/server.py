@@ -11,7 +11,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from edged.commands import (
@@ -24,14 +23,13 @@ from edged.commands import (
     Watch,
     name_of,
 )
-from edged.core import Ended, Health, OutputState, Report, Result
+from edged.core import Report
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
-from edged.messages import device as device_messages
-from edged.messages import events, results
 from edged.messages.message import Message, Moment
 from edged.messages.replies import RequestId
 from edged.ports.control import address
+from edged.ports.control.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +39,6 @@ ANSWER_TIMEOUT_S = 10.0
 ACCEPT_RETRY_S = 1.0
 LEFT_S = 1.0
 """How often is looked whether a watcher that there is nothing to tell has left."""
-WATCH_BACKLOG = 64
-"""Reports that may wait for a slow watcher; older ones are dropped."""
 
 
 class ControlSocket:
@@ -55,7 +51,7 @@ class ControlSocket:
         self._parser = Parser(Asker.SOCKET)
         self._listener: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
-        self._watchers: set[queue.Queue[Report | None]] = set()
+        self._watchers: set[Watcher] = set()
         self._clients = threading.Semaphore(CLIENTS_LIMIT)
 
     def __enter__(self) -> ControlSocket:
@@ -99,12 +95,12 @@ class ControlSocket:
             if _inode(self.path) == self._inode:
                 self.path.unlink()
         for watcher in list(self._watchers):
-            _offer(watcher, None)
+            watcher.offer(None)
 
     def write(self, report: Report) -> None:
         """Hand a report to each watcher; one that reads slowly loses the oldest."""
         for watcher in list(self._watchers):
-            _offer(watcher, report)
+            watcher.offer(report)
 
     def _somebody_answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -168,7 +164,7 @@ class ControlSocket:
             command = self._parser.parse(_received(client))
             request, request_id = name_of(type(command)), command.id
             if isinstance(command, Watch):
-                self._watch(client, request_id)
+                self._watch(client, command)
                 return
             reply = self._asked(command)
             if reply.result is not None:
@@ -189,50 +185,26 @@ class ControlSocket:
         except queue.Empty:
             raise CommandError(f"the daemon did not answer within {ANSWER_TIMEOUT_S:g} s") from None
 
-    def _watch(self, client: socket.socket, request_id: RequestId) -> None:
-        watcher: queue.Queue[Report | None] = queue.Queue(WATCH_BACKLOG)
-        self._watchers.add(watcher)
-        try:
-            # One that does not read is waited for: what comes meanwhile is dropped, not the client.
-            client.settimeout(None)
-            _send(client, Reply().message(self._now(), name_of(Watch), request_id))
-            while not _left(client):
-                with contextlib.suppress(queue.Empty):
-                    if (report := watcher.get(timeout=LEFT_S)) is None:
-                        return
-                    for message in described(report, self._now()):
-                        _send(client, message)
-        finally:
-            self._watchers.discard(watcher)
+    def _watch(self, client: socket.socket, command: Watch) -> None:
+        with contextlib.closing(Watcher(command)) as watcher:
+            self._watchers.add(watcher)
+            try:
+                # One that does not read is waited for: what comes meanwhile is dropped, not the
+                # client.
+                client.settimeout(None)
+                reply = Reply().message(self._now(), name_of(Watch), command.id)
+                socket.send_fds(client, [reply.json() + b"\n"], watcher.descriptors)
+                while not _left(client):
+                    with contextlib.suppress(queue.Empty):
+                        if (report := watcher.wait(LEFT_S)) is None:
+                            return
+                        for message in watcher.described(report, self._now()):
+                            _send(client, message)
+            finally:
+                self._watchers.discard(watcher)
 
     def _now(self) -> Moment:
         return Moment.now(self._device, time.monotonic, time.time)
-
-
-def described(report: Report, at: Moment, top: int = 3) -> Iterator[Message]:
-    """The messages that a report makes, as over MQTT. Of a picture there is none."""
-    match report:
-        case Result():
-            for event in report.events:
-                yield events.event(event, at)
-            yield results.classification(report, top, at)
-        case Ended():
-            for event in report.events:
-                yield events.event(event, at)
-        case Health():
-            yield device_messages.health(report, at)
-        case OutputState():
-            yield device_messages.output(report, at)
-
-
-def _offer(watcher: queue.Queue[Report | None], report: Report | None) -> None:
-    try:
-        watcher.put_nowait(report)
-    except queue.Full:
-        with contextlib.suppress(queue.Empty):
-            watcher.get_nowait()
-        with contextlib.suppress(queue.Full):
-            watcher.put_nowait(report)
 
 
 def _received(client: socket.socket) -> bytes:

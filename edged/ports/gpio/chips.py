@@ -13,7 +13,7 @@ DEVICES = Path("/dev")
 
 NO_CHIP = (
     "this machine has no GPIO chip (/dev/gpiochip*) at present: outputs are off, inputs are not "
-    'watched; load its driver, or pretend pins with [gpio] factory = "mock"'
+    'watched; load its driver, or simulate pins with [gpio] factory = "mock"'
 )
 
 HEADER_LABELS = ("pinctrl-bcm2", "pinctrl-rp1")

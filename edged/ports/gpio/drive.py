@@ -51,6 +51,8 @@ class Drive(Course):
         super().__init__(output, shown(output, output.initial))
         self._active: bool | None = None
         self._held = False
+        self._until_s: float | None = None
+        self._before = self.value
         self._no_pictures = False
 
     def follow(self, active: bool, score: float, events: Sequence[Event], now_s: float) -> None:
@@ -67,7 +69,7 @@ class Drive(Course):
         changed = active != self._active or (self._no_pictures and not self._held)
         self._no_pictures, self._active = False, active
         if changed:
-            self._held = False
+            self._held, self._until_s = False, None
         if self._held or output.action == "manual":
             return
         if output.action == "score":
@@ -84,19 +86,52 @@ class Drive(Course):
         What was set by hand while the rule did not hold stays.
         """
         wanted = self._output.on_lost
-        by_hand = self._output.action == "manual" or (self._held and not self._active)
-        if wanted == "keep" or by_hand:
+        if wanted == "keep" or self._output.action == "manual":
+            return
+        if self._held and not self._active:
+            self._no_pictures = True
             return
         self.value = 0.0 if wanted == "off" else wanted
         self.due_s = None
         self._active = self._held = False
+        self._until_s = None
         self._no_pictures = True
 
-    def hold(self, value: float) -> None:
-        """A value set by hand: it stays until the rule changes, and ends a pulse or a blink."""
+    def hold(self, value: float, until_s: float | None = None) -> None:
+        """A value set by hand: it ends a pulse or a blink, and stays until the rule changes.
+
+        Or until `until_s`: then the output is what its rule asks for, or what it was before where
+        it has none.
+        """
+        if self._until_s is None:
+            self._before = self.value
         self.value = value
         self.due_s = None
-        self._held = True
+        self._held, self._until_s = True, until_s
+
+    def held_for_s(self, now_s: float) -> float | None:
+        """How much longer a value set by hand stays; None where it was set for no time."""
+        return None if self._until_s is None else self._until_s - now_s
+
+    @property
+    def held(self) -> bool:
+        """Whether its value was set by hand."""
+        return self._held
+
+    def let_go(self, now_s: float) -> None:
+        """End a value that was set by hand, if its time is over."""
+        if self._until_s is None or now_s < self._until_s:
+            return
+        self._held, self._until_s = False, None
+        if self._output.action == "manual":
+            self.value = self._before
+        elif self._no_pictures:
+            self.lose()
+        else:
+            follows = self._output.action != "pulse" and self._active
+            self.value = 1.0 if follows else 0.0
+            # The next frame begins a blink, or sets a score.
+            self._active = None
 
     def _starts_pulse(self, event: Event) -> bool:
         output = self._output

@@ -25,7 +25,7 @@ def choose(gpio: GpioConfig) -> Kind:
     """The configured factory; for "auto" the one that reaches this machine's pins.
 
     lgpio on a Raspberry Pi that has it (its PWM runs outside of Python) unless a chip is named,
-    else gpiod. Never mock: who wants pins to be pretended says so.
+    else gpiod. Never mock: who wants simulated pins says so.
     """
     if gpio.factory != "auto":
         return gpio.factory

@@ -6,7 +6,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 
 class MockPin(MockPWMPin):
-    """A pretended pin, digital or PWM; its ``states`` tell every level that it had."""
+    """A simulated pin, digital or PWM; its ``states`` tell every level that it had."""
 
     _frequency: float | None
     _function: str

@@ -128,6 +128,8 @@ class GpioPort:
             self._beat_s = now_s
             self._guard.send("beat")
             with self._changed:
+                for output in self._outputs:
+                    output.drive.let_go(now_s)
                 self._send_levels()
 
     @property
@@ -152,7 +154,7 @@ class GpioPort:
             guard.end()
 
     def write(self, report: Report) -> None:
-        """Drive the outputs by a result's rules and events, or for want of pictures."""
+        """Drive the outputs by a result's rules and events, or because no pictures come."""
         if not isinstance(report, Result | Ended) or self._guard is None:
             return
         now_s = self._clock()
@@ -177,23 +179,34 @@ class GpioPort:
         with self._changed:
             return {output.config.name: output.state.value for output in self._outputs}
 
-    def set(self, name: str, value: float) -> float:
+    def by_hand(self) -> dict[str, float | None]:
+        """Of each output that was set by hand the seconds until that ends; None: with its rule."""
+        now_s = self._clock()
+        with self._changed:
+            return {
+                output.config.name: output.drive.held_for_s(now_s)
+                for output in self._outputs
+                if output.drive.held
+            }
+
+    def set(self, name: str, value: float, for_s: float = 0.0) -> float:
         """Set an output by hand to a value in 0..1, until its rule changes. CommandError.
 
+        It stays for `for_s` at most, if that is not 0; the end may be a beat late.
         The value that it has then: a lamp knows only on and off.
         """
         if not 0.0 <= value <= 1.0:
             raise CommandError(f"{name}: the value must be in 0..1, not {value:g}")
         for place, output in enumerate(self._outputs):
             if output.config.name == name:
-                return self._set(place, output, shown(output.config, value))
+                return self._set(place, output, shown(output.config, value), for_s)
         if self._undriven:
             raise CommandError(f'output "{name}" is not driven: [gpio] factory = "none"')
         known = [output.config.name for output in self._outputs]
         advice = did_you_mean(name, known) or f"; there are: {', '.join(known) or 'none'}"
         raise CommandError(f'no output is named "{name}"{advice}')
 
-    def _set(self, place: int, output: _Output, value: float) -> float:
+    def _set(self, place: int, output: _Output, value: float, for_s: float) -> float:
         self._question += 1
         self._answered.clear()
         asked = self._guard is not None and self._guard.send("set", self._question, place, value)
@@ -204,7 +217,7 @@ class GpioPort:
         if self._answer is not None:
             raise CommandError(self._answer)
         with self._changed:
-            output.drive.hold(value)
+            output.drive.hold(value, self._clock() + for_s if for_s else None)
             output.sent = (value, None)
         return value
 

@@ -53,7 +53,7 @@ class Connection:
     """Keeps a connection to the broker, from a daemon thread of its own, until stopped.
 
     Each attempt uses a new client of the network library and reads the credentials and
-    certificates anew, so that a rotation takes effect and nothing is sent again behind the back of
+    certificates again, so that a rotation takes effect and nothing is sent again behind the back of
     `Delivery`. `availability` is the topic that says ``online`` or ``offline``, retained; the
     broker itself says ``offline`` there when the connection dies.
 

@@ -69,7 +69,7 @@ class Limits(msgspec.Struct, frozen=True):
         )
         yield (
             "retain",
-            "it retains nothing: who subscribes later hears of availability, state and outputs "
+            "it retains nothing: later subscribers learn about availability, state and outputs "
             "when they change"
             if not self.retain
             else None,

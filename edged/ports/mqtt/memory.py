@@ -133,7 +133,7 @@ def _read(path: Path) -> _Kept | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.warning("%s cannot be read (%s); begun anew", path, error)
+        log.warning("%s cannot be read (%s); starting from the beginning", path, error)
         return None
 
 

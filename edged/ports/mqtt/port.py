@@ -21,6 +21,7 @@ from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
 from edged.messages import results
 from edged.messages.message import Message, Moment
+from edged.messages.replies import MqttMetrics
 from edged.ports.mqtt import discovery
 from edged.ports.mqtt.callbacks import Callbacks
 from edged.ports.mqtt.commands import Commands, Return
@@ -131,6 +132,7 @@ class MqttPort:
         self._reports: deque[Report] = deque()
         self._images: deque[Result] = deque()
         self._skipped = 0
+        self._connections = 0
 
     def __enter__(self) -> MqttPort:
         # Not what an earlier run left with the broker: nothing is known before the first frame.
@@ -163,6 +165,16 @@ class MqttPort:
         """The broker and whether it is reached, for people."""
         return (
             f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
+        )
+
+    def metrics(self) -> MqttMetrics:
+        """What was counted since the start."""
+        return MqttMetrics(
+            connected=self._connection.up,
+            connections=self._connections,
+            events_dropped=self._delivery.dropped,
+            events_refused=self._delivery.refused_events,
+            messages_dropped=self._skipped,
         )
 
     def problems(self) -> list[str]:
@@ -211,7 +223,7 @@ class MqttPort:
                 self._nothing_known(None)
 
     def _describe(self) -> list[str]:
-        """Retain what there is, before its states: who hears of it finds them. The topics."""
+        """Retain what there is, before its states: who learns about it finds them. The topics."""
         said = list(discovery.described(self._config, self._topics, self._memory, self._now()))
         for topic, payload in said:
             self._retain(topic, payload)
@@ -220,7 +232,7 @@ class MqttPort:
     def _heard(self, message: MQTTMessage) -> None:
         if self._is_birth(message):
             if bytes(message.payload) == b"online" and not message.retain:
-                # Home Assistant has begun anew, and asks who is there.
+                # Home Assistant has restarted, and asks who is there.
                 self._send_again()
                 if self._health is not None:
                     self._hand_over(self._health)
@@ -300,6 +312,7 @@ class MqttPort:
         self._retain(topic, lambda: message(self._now()._replace(now_s=made_s)).json())
 
     def _connected(self, window: int) -> None:
+        self._connections += 1
         self._send_again()
         self._delivery.connected(window)
 
@@ -376,7 +389,7 @@ class MqttPort:
             self._newest.publish(self._topics.classification, classified.json())
 
     def _look_at_clock(self) -> None:
-        """What is retained is dated anew once the clock was set."""
+        """What is retained is republished with the right time once the clock was set."""
         before, self._reading = self._reading, read_clock(self._wall_clock)
         if before.correction_s(self._reading):
             self._retained.send_again()

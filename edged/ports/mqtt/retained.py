@@ -47,7 +47,7 @@ class Retained:
             self._due[topic] = None
 
     def send_again(self) -> None:
-        """Everything: the broker may have been born anew, without what it was to retain."""
+        """Everything: the broker may have restarted without what it was to retain."""
         with self._lock:
             self._emptied.clear()
             self._due.update(dict.fromkeys(self._payloads))

@@ -171,7 +171,7 @@ class Session:
         client.disconnect()
         client.loop_stop()
         with self._lock:
-            # Numbers of packets begin anew with the next client.
+            # Numbers of packets start again with the next client.
             self._answers.clear()
         # The library closes the sockets by which it wakes itself when nobody holds its client any
         # more: while that holds this session, only when garbage is collected, or not in time.

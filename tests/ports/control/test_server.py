@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import queue
 import resource
 import socket
 import stat
@@ -19,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
 from PIL import Image
 
 from edged import access
@@ -27,13 +25,12 @@ from edged.commands import REQUEST_BYTES, Reply, Request, name_of
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
-from edged.messages.message import Moment
 from edged.messages.replies import StatusAnswer
 from edged.ports.control import PATH_BYTES, client, server
 from edged.ports.control.client import ControlClient, DaemonError
-from edged.ports.control.server import CLIENTS_LIMIT, WATCH_BACKLOG, ControlSocket
+from edged.ports.control.server import CLIENTS_LIMIT, ControlSocket
+from edged.ports.control.watcher import WATCH_BACKLOG
 from tests.mosquitto import LIMIT_S, wait_until
-from tests.ports.mqtt.reports import health
 
 
 def seen(number: int = 1, full: bool = False) -> Result:
@@ -317,26 +314,6 @@ def test_an_answer_has_a_limit_and_what_is_watched_has_none(
     with pytest.raises(DaemonError, match="the daemon has ended"):
         list(ControlClient(path).watch())
     assert limits == [client.TIMEOUT_S, client.TIMEOUT_S, None]
-
-
-def test_the_oldest_report_makes_room_for_the_newest() -> None:
-    waiting: queue.Queue[Any] = queue.Queue(2)
-    for number in (1, 2, 3):
-        server._offer(waiting, seen(number))
-    assert [waiting.get_nowait().frame.number for _ in range(2)] == [2, 3]
-
-
-def test_three_classes_of_a_frame_are_told() -> None:
-    result = seen()
-    scores = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
-    prediction = Prediction(scores, ("a", "b", "c", "d"), {}, "m")
-    _, told = server.described(replace(result, prediction=prediction), Moment("porch", 0.0, 0.0))
-    assert [ranked.label for ranked in told.results] == ["a", "b", "c"]  # type: ignore[attr-defined]
-
-
-def test_the_health_of_the_daemon_is_told() -> None:
-    (told,) = server.described(health(), Moment("porch", 0.0, 0.0))
-    assert json.loads(told.json())["type"] == "health"
 
 
 def test_a_request_ends_where_the_client_ends_it(control: ControlSocket, path: Path) -> None:

@@ -111,6 +111,65 @@ def test_a_value_set_by_hand_holds_until_the_rule_changes(action) -> None:
     assert lamp.value == 1
 
 
+@pytest.mark.parametrize(
+    ("action", "active", "after"),
+    [
+        ("while", True, 1.0),
+        ("while", False, 0.0),
+        ("blink", True, 1.0),
+        ("score", True, 0.9),
+        ("pulse", True, 0.0),
+        ("manual", False, 0.0),
+    ],
+)
+def test_a_value_set_by_hand_for_a_time_ends_with_it(action, active, after) -> None:
+    lamp = drive(action=action, device="pwm")
+    lamp.follow(active, 0.9, [], 0.0)
+    lamp.hold(0.25, until_s=10.0)
+    lamp.follow(active, 0.9, [], 5.0)
+    lamp.let_go(9.9)
+    assert (lamp.value, lamp.held) == (0.25, True)
+    lamp.let_go(10.0)
+    lamp.follow(active, 0.9, [], 10.1)
+    assert (lamp.value, lamp.held) == (after, False)
+
+
+def test_without_frames_an_output_follows_its_rule_again_when_its_time_by_hand_is_over() -> None:
+    lamp = drive()
+    lamp.follow(True, 0.9, [], 0.0)
+    lamp.hold(0.0, until_s=10.0)
+    lamp.let_go(10.0)
+    assert (lamp.value, lamp.due_s) == (1.0, None)
+
+
+def test_without_pictures_an_output_does_as_it_is_told_when_its_time_by_hand_is_over() -> None:
+    lamp = drive(on_lost=1.0)
+    lamp.follow(False, 0.1, [], 0.0)
+    lamp.hold(0.0, until_s=10.0)
+    lamp.lose()
+    assert lamp.value == 0.0
+    lamp.let_go(10.0)
+    assert lamp.value == 1.0
+
+
+def test_a_manual_output_goes_back_to_what_it_was_before_its_time_by_hand() -> None:
+    lamp = drive(action="manual", device="pwm")
+    lamp.hold(0.5)
+    lamp.hold(1.0, until_s=10.0)
+    lamp.hold(0.75, until_s=20.0)
+    lamp.let_go(20.0)
+    assert (lamp.value, lamp.due_s) == (0.5, None)
+
+
+def test_a_rule_that_changes_ends_the_time_by_hand() -> None:
+    lamp = drive(action="score", device="pwm")
+    lamp.follow(True, 0.9, [], 0.0)
+    lamp.hold(0.25, until_s=10.0)
+    lamp.follow(False, 0.1, [], 5.0)
+    lamp.let_go(10.0)
+    assert (lamp.value, lamp.due_s) == (0.0, None)
+
+
 def test_a_value_set_by_hand_ends_a_pulse_and_the_next_event_starts_one() -> None:
     lamp = drive(action="pulse", pulse_s=2.0)
     lamp.follow(True, 0.9, [event()], 0.0)

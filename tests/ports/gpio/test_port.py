@@ -239,6 +239,22 @@ def test_an_output_set_by_hand_stays_until_its_rule_changes(mock_pins, told, clo
         assert states(told) == [("lamp", 0.0), ("lamp", 1.0), ("lamp", 0.0)]
 
 
+def test_an_output_set_by_hand_for_a_time_goes_back_without_a_frame(mock_pins, told, clock):
+    with opened(mock_pins, [lamp()], told, clock) as port:
+        port.write(result(False))
+        assert port.by_hand() == {}
+        port.set("lamp", 1.0, for_s=60.0)
+        assert port.by_hand() == {"lamp": 60.0}
+        clock.now_s += 59.0
+        port.beat()
+        assert (mock_pins.pin(17).state, port.by_hand()) == (1, {"lamp": 1.0})
+        clock.now_s += 1.0
+        port.beat()
+        assert (mock_pins.pin(17).state, port.by_hand()) == (0, {})
+        port.set("lamp", 1.0)
+        assert port.by_hand() == {"lamp": None}
+
+
 def test_a_wrong_set_is_refused_with_what_would_be_right(mock_pins, told, clock):
     with opened(mock_pins, [lamp()], told, clock) as port:
         with pytest.raises(CommandError, match=r'no output is named "lmap"; did you mean lamp'):

@@ -61,5 +61,5 @@ def test_an_unknown_chip_is_one_line(board: FakeChip) -> None:
 
 
 @pytest.mark.parametrize("factory", ["mock", "none"])
-def test_pretended_pins_have_nothing_to_make_safe(factory) -> None:
+def test_simulated_pins_have_nothing_to_make_safe(factory) -> None:
     assert put_outputs_safe(GpioConfig(factory=factory), [relay(pin="nowhere")]) == []

@@ -208,6 +208,15 @@ def test_a_broker_that_lost_its_memory_is_told_the_state_again(
     }
 
 
+def test_each_connection_is_counted(broker: Broker, make_port: MakePort) -> None:
+    port = make_port()
+    assert (port.metrics().connected, port.metrics().connections) == (True, 1)
+    broker.stop()
+    wait_until(lambda: not port.metrics().connected)
+    broker.start()
+    wait_until(lambda: port.metrics().connections == 2)
+
+
 def test_classifications_come_at_their_rate_and_best_first(
     broker: Broker, make_port: MakePort
 ) -> None:

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edged import batch as batch_module
 from edged import build
-from edged.cli import batch as batch_module
-from edged.cli.batch import Batch, pictures
+from edged.batch import Batch, pictures
 from edged.config.schema import Config, ModelConfig
 from edged.core import Pixels
 from edged.imaging.picture import MAX_DECODED_BYTES, TooLargeError
 from edged.inference import labels
 
-PICTURES = Path(__file__).parents[1] / "pictures"
+PICTURES = Path(__file__).parent / "pictures"
 
 
 def batch_of(count: int, threads: int = 0) -> Batch:

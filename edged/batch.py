@@ -14,12 +14,12 @@ from typing import Literal, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from edged.build import Admitted
-from edged.cli.standard_input import STANDARD_INPUT, standard_input
 from edged.core import Pixels, Prediction
 from edged.errors import PictureError
 from edged.imaging import folder
 from edged.imaging.folder import UnreadableError
 from edged.imaging.picture import MAX_DECODED_BYTES, TooLargeError, read_picture
+from edged.imaging.standard_input import STANDARD_INPUT, standard_input
 from edged.inference import tflite
 from edged.inference.labels import Labels
 from edged.inference.tflite import TfliteClassifier

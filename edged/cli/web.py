@@ -1,0 +1,30 @@
+"""``edged web``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+
+from edged import logs
+from edged.cli.daemon_socket import configured
+from edged.errors import ConfigError
+
+NEEDS = ("starlette", "uvicorn", "jinja2", "multipart", "prometheus_client")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    config = configured(arguments)
+    logs.start(config.log.level, "command")
+    check_installed("edged web")
+    from edged.web import server
+
+    server.serve(config)
+    return 0
+
+
+def check_installed(command: str) -> None:
+    """ConfigError where what `command` serves with is not there."""
+    for needed in NEEDS:
+        if importlib.util.find_spec(needed) is None:
+            raise ConfigError(f"{command} needs {needed}: pip install 'edged[web]'")

@@ -1,0 +1,34 @@
+"""What the daemon runs with, for who is to show or change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edged.config.saved import Kept
+from edged.config.schema import Config
+from edged.messages.replies import OutputSetup, RuleSetup, SetupAnswer
+
+
+def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
+    """Of the configuration in force; `labels` are the model's, `kept` is what the page changed."""
+    decide = config.decide
+    return SetupAnswer(
+        rules={
+            rule.name: RuleSetup(
+                labels=rule.labels,
+                combine=rule.combine,
+                enter=decide.enter if rule.enter is None else rule.enter,
+                exit=decide.exit if rule.exit is None else rule.exit,
+                saved=rule.name in kept.rules,
+            )
+            for rule in config.rule
+        },
+        outputs={
+            output.name: OutputSetup(device=output.device, rule=output.rule, action=output.action)
+            for output in config.output
+        },
+        labels=list(labels),
+        region=list(config.camera.region),
+        privacy=[list(polygon) for polygon in config.camera.privacy],
+        undo=kept.undo,
+    )

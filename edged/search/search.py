@@ -1,0 +1,145 @@
+"""What a model sees on one's pictures, and which of them are what is searched for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from edged import __version__
+from edged.batch import Answer, Batch, Found, path_of
+from edged.build import Admitted
+from edged.config.schema import Config
+from edged.errors import CommandError, ModelError
+from edged.imaging.folder import is_folder
+from edged.imaging.standard_input import STANDARD_INPUT
+from edged.inference import modelfile
+from edged.inference.labels import Labels
+from edged.perception.labels import LabelIndex
+from edged.printable import printable
+from edged.search import ranking
+from edged.search.index import Identity, Index, Known, said
+
+LEAST = 0.2
+"""What the scores of the labels that are meant sum up to, at least, on a picture that is found."""
+
+ALIKE = 20
+"""How many pictures are shown as like another one."""
+
+NO_FEATURES = (
+    "has no features to compare pictures by: give a classifier whose last layer is fully connected"
+)
+
+Follow = Callable[[Iterable[Answer], int], Iterable[Answer]]
+
+
+class Hit(NamedTuple):
+    """A picture, how well it fits, 0..1, and the best label of those that were meant."""
+
+    path: Path
+    score: float
+    label: str | None
+
+
+class Search:
+    """One model over any pictures; ``model`` is its name."""
+
+    def __init__(
+        self, config: Config, model: Admitted, labels: Labels, index: Path | None = None
+    ) -> None:
+        """What is seen is kept in the file `index` for the next time."""
+        self.model = printable(model.file.path.stem)
+        self._admitted = model
+        self._labels = labels
+        self._fit = config.camera.fit
+        self._index = index
+
+    def classes(self, words: Sequence[str]) -> set[int]:
+        """Those whose label has one of `words`. CommandError for a word that none has."""
+        classes, wrong = LabelIndex(self._labels.names).classes([], words)
+        if wrong:
+            raise CommandError(f"{self._labels.source}: {'; '.join(wrong)}")
+        return classes
+
+    def look(
+        self,
+        found: Sequence[Found],
+        places: Iterable[Path] = (),
+        follow: Follow | None = None,
+    ) -> Iterator[tuple[Path, Known]]:
+        """What the model says of each picture, those first that the index knows. ModelError.
+
+        Pictures that are gone from the folders in `places` are forgotten. `follow` sees the answers
+        of the others pass, and how many they will be.
+        """
+        identities = identities_of(found)
+        with Index(self._index, self._digest()) as index:
+            indexed = index.known(identities.values())
+            known = {
+                path: indexed[identity]
+                for path, identity in identities.items()
+                if identity in indexed
+            }
+            yield from known.items()
+            unknown = [one for one in found if path_of(one) not in known]
+            if unknown:
+                batch = Batch(self._admitted, self._labels, self._fit, len(unknown), features=True)
+                answers: Iterable[Answer] = batch.answers(unknown)
+                if follow is not None:
+                    answers = follow(answers, len(unknown))
+                for answer in answers:
+                    one = said(answer.prediction, answer.error)
+                    identity = identities.get(answer.path)
+                    # What cannot be opened may be opened another time, the file being the same.
+                    lasting = answer.error is None or not isinstance(
+                        answer.error.__cause__, OSError
+                    )
+                    if identity is not None and lasting and identity.settled(time.time()):
+                        index.keep(answer.path.absolute(), identity, one)
+                    yield answer.path, one
+            for folder in filter(is_folder, places):
+                index.forget(folder.absolute(), identities.values())
+
+    def _digest(self) -> bytes:
+        """Of all that makes what is said of a picture."""
+        settings = replace(self._admitted.settings, path="", labels="", threads=0)
+        parts = [
+            modelfile.content(self._admitted.file.path),
+            "\n".join(self._labels.names).encode(),
+            msgspec.json.encode([__version__, settings, self._fit]),
+        ]
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+    def with_labels(self, known: Mapping[Path, Known], classes: set[int]) -> list[Hit]:
+        """The pictures with one of `classes`, best first."""
+        scores, best = ranking.by_classes(list(known.values()), classes)
+        every = list(known)
+        return [
+            Hit(every[place], float(scores[place]), self._labels.names[best[place]])
+            for place in ranking.order(scores)
+            if best[place] >= 0
+        ]
+
+    def alike(self, known: Mapping[Path, Known], wanted: Known) -> list[Hit]:
+        """All, the most alike first. ModelError where there is nothing to compare by."""
+        if not wanted.features.size:
+            raise ModelError(f"{self._admitted.file.path} {NO_FEATURES}")
+        likeness = ranking.by_likeness(list(known.values()), wanted)
+        every = list(known)
+        return [
+            Hit(every[place], float(likeness[place]), None) for place in ranking.order(likeness)
+        ]
+
+
+def identities_of(found: Sequence[Found]) -> dict[Path, Identity]:
+    """Of the files that are there."""
+    return {
+        path: identity
+        for path in map(path_of, found)
+        if path != STANDARD_INPUT and (identity := Identity.of(path)) is not None
+    }

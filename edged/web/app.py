@@ -1,0 +1,50 @@
+"""The web application: every route, inside the checks of who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from edged.config.schema import Config
+from edged.web import api, metrics, page, search, share
+from edged.web.access import Access
+from edged.web.daemon import Daemon
+from edged.web.live import Live
+
+
+def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
+    """What `edged web` serves with `config`; `routes` stand in for all of them in tests.
+
+    ConfigError where the token cannot be read.
+    """
+    daemon = Daemon(config)
+    live = Live(daemon.client, pictures=config.web.pictures)
+
+    @asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[None]:
+        del app
+        live.start()
+        yield
+
+    made = Starlette(
+        routes=all_routes(config, daemon, live) if routes is None else routes,
+        middleware=[Middleware(Access, web=config.web)],
+        lifespan=running if routes is None else None,
+    )
+    made.state.live = live
+    return made
+
+
+def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
+    """Each module's own, in the order in which they are tried."""
+    return [
+        *page.routes(config, daemon, live),
+        *share.routes(),
+        *search.routes(config),
+        *api.routes(config),
+        *metrics.routes(daemon),
+    ]

@@ -1,0 +1,30 @@
+"""The daemon as the web process sees it: asked over the control socket, from a thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyio import to_thread
+
+from edged.config.schema import Config
+from edged.paths import running_socket
+from edged.ports.control.client import ControlClient
+
+
+class Daemon:
+    """Asks the running daemon. Its methods are awaited in the event loop and never block it.
+
+    DaemonError where it cannot be asked, RefusedError where it refuses.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    async def ask(self, command: str, /, **fields: object) -> dict[str, Any]:
+        """The reply message to `command`, one of `edged.commands`."""
+        reply, _ = await to_thread.run_sync(lambda: self.client().ask(command, **fields))
+        return reply
+
+    def client(self) -> ControlClient:
+        """For one connection; the daemon's socket is looked up each time."""
+        return ControlClient(running_socket(self._config))
