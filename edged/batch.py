@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -121,6 +122,7 @@ class Batch:
         try:
             pixels = self._read(path, classifier.input_px)
         except PictureError as error:
+            _let_go(error)
             return Answer(path_of(path), None, error, time.perf_counter() - began_s)
         decode_s = time.perf_counter() - began_s
         prediction = classifier.classify(pixels)
@@ -136,12 +138,19 @@ class Batch:
             raise path
         if path == STANDARD_INPUT:
             return standard_input(wanted_px)
-        try:
+        with suppress(TooLargeError):
             return read_picture(path, wanted_px, self._most_bytes)
-        except TooLargeError:
-            # All cores together hold no more than the largest picture and as much again.
-            with self._large:
-                return read_picture(path, wanted_px)
+        # All cores together hold no more than the largest picture and as much again.
+        with self._large:
+            return read_picture(path, wanted_px)
+
+
+def _let_go(error: BaseException) -> None:
+    """Of the frames that an error came through: they hold all that was read of the picture."""
+    reason: BaseException | None = error
+    while reason is not None:
+        reason.__traceback__ = None
+        reason = reason.__context__
 
 
 def path_of(found: Found) -> Path:

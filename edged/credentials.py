@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from edged import paths
 from edged.errors import ConfigError, PortError
+from edged.files import open_regular
 from edged.redact import public_path
 
 SECRET_BYTES = 65535
@@ -24,6 +25,8 @@ def must_be_there(files: Mapping[str, str]) -> None:
             raise ConfigError(f"{option}: {public_path(path)} is not there; check the path")
         if file and os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
             raise ConfigError(f"{option}: {path} is a folder; name the file in it")
+        if file and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+            raise ConfigError(f"{option}: {path} is no regular file; name one")
 
 
 def secret(option: str, file: str) -> str | None:
@@ -32,11 +35,16 @@ def secret(option: str, file: str) -> str | None:
         return None
     path = paths.credential(file)
     try:
-        with path.open(encoding="utf-8") as opened:
-            text = opened.read(SECRET_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        with open_regular(path) as opened:
+            content = opened.read(SECRET_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or error
         raise PortError(f"{option}: {public_path(path)} cannot be read: {reason}") from error
-    if len(text.encode()) > SECRET_BYTES:
+    if len(content) > SECRET_BYTES:
         raise PortError(f"{option}: {path} is too long for a secret")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        reason = "it is not UTF-8 text"
+        raise PortError(f"{option}: {public_path(path)} cannot be read: {reason}") from error
     return text.rstrip("\r\n")

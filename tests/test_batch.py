@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,26 @@ def test_large_pictures_are_decoded_one_at_a_time(
     found = list(pictures([folder]))
     assert all(answer.error is None for answer in batch_of(len(found)).answers(found))
     assert budgets == {MAX_DECODED_BYTES // 4, MAX_DECODED_BYTES}
+
+
+@pytest.mark.parametrize("cores", [{0}, {0, 1, 2, 3}])
+def test_of_a_picture_that_cannot_be_read_nothing_is_held(
+    cores: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
+    megabytes = 8
+    for number in range(12):
+        (tmp_path / f"{number}.png").write_bytes(bytes(megabytes << 20))
+    found = list(pictures([tmp_path]))
+    batch = batch_of(len(found))
+    tracemalloc.start()
+    try:
+        answers = list(batch.answers(found))
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(answer.error is not None for answer in answers)
+    assert held_bytes < megabytes << 20
 
 
 @pytest.mark.usefixtures("four_cores")

@@ -45,8 +45,9 @@ class Thresholds:
         self._configured: dict[tuple[str, str], float] = {}
 
     def applied(self, config: Config) -> Config:
-        """`config`, as it was read, with the changes that still hold."""
+        """`config`, as it was read, with the changes that still hold; those that end are saved."""
         rules = []
+        before = dict(self._changed)
         for rule in config.rule:
             configured = thresholds(rule, config.decide)
             changed = dict(self._holding(rule.name, configured))
@@ -63,6 +64,9 @@ class Thresholds:
                     del self._changed[rule.name, threshold]
                 changed = {}
             rules.append(msgspec.structs.replace(rule, **changed) if changed else rule)
+        if self._changed != before:
+            # Else the next run, with the configuration as it once was, would revive them.
+            self.save()
         return msgspec.structs.replace(config, rule=rules)
 
     def change(self, config: Config, name: str, threshold: Threshold, value: float) -> Config:

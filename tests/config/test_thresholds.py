@@ -45,7 +45,8 @@ def test_it_ends_when_the_configuration_says_another_and_never_comes_back(
     assert "enter is 0.7, as the configuration says since; the 0.9 by command is over" in (
         caplog.text
     )
-    assert of_cat(run.applied(configured()))["enter"] == 0.6
+    for later in (run, Thresholds(tmp_path / "kept")):
+        assert of_cat(later.applied(configured()))["enter"] == 0.6
 
 
 def test_the_newest_of_two_changes_holds_and_ends_with_the_same_configuration(

@@ -108,8 +108,9 @@ class Receiver:
         opened = self._socket
         if opened is not None:
             with suppress(OSError):
-                # Wakes who waits for it, as closing would not.
-                opened.shutdown(socket.SHUT_RDWR)
+                # Wakes who waits for it, as closing would not. That of a TLS socket would first
+                # make it a plain one, to which the other thread may write what is to be encrypted.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._url.hostname or "", self._url.port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,24 @@ def test_a_file_of_tls_must_be_there_and_be_no_folder(tmp_path: Path, name: str)
         credentials.check(MqttConfig(tls=TlsConfig(**{name: str(tmp_path / "none")})))
     with pytest.raises(ConfigError, match=f"mqtt.tls.{name}: .* is a folder; name the file in it"):
         credentials.check(MqttConfig(tls=TlsConfig(**{name: str(tmp_path)})))
+
+
+@pytest.mark.parametrize("name", ["password_file", "ca_file"])
+def test_a_file_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "fifo"
+    os.mkfifo(file)
+    tls = TlsConfig(**({name: str(file)} if name == "ca_file" else {}))
+    mqtt = MqttConfig(tls=tls, **({} if name == "ca_file" else {name: str(file)}))
+    with pytest.raises(ConfigError, match=rf"mqtt.*{name}: .* is no regular file; name one"):
+        credentials.check(mqtt)
+
+
+def test_a_secret_that_becomes_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "user")
+    mqtt = MqttConfig(username_file=str(tmp_path / "user"))
+    # Without a writer, opening it would last for ever.
+    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: no regular file"):
+        credentials.user(mqtt)
 
 
 def test_without_any_there_is_neither_a_user_nor_a_password() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import socket
@@ -22,6 +23,7 @@ from edged.core import Ended
 from edged.errors import ConfigError
 from edged.journal.journal import Journal
 from edged.ports.webhook import WebhookPort
+from edged.ports.webhook.receiver import Receiver
 from tests.mosquitto import free_port, wait_until
 from tests.ports.mqtt.reports import event, result
 from tests.ports.webhook.strict_receiver import SECRET, StrictReceiver, is_signed
@@ -276,6 +278,19 @@ def test_only_a_certificate_that_is_right_gets_events(
                 wait_until(port.problems)
                 assert told in port.problems()[0]
         assert len(receiver.got) == (told is None)
+
+
+def test_a_connection_that_is_cut_off_stays_encrypted(tmp_path: Path, certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with StrictReceiver(tls=context) as strict:
+        receiver = Receiver(f"https://localhost:{strict.port}/", 5.0, str(tmp_path / "ca.pem"))
+        receiver.post(json.dumps({"number": 1}).encode(), {})
+        secured = receiver._socket
+        assert isinstance(secured, ssl.SSLSocket)
+        receiver.abort()
+        assert secured.version() is not None
+        receiver.close()
 
 
 def test_how_long_a_receiver_wants_to_be_left_alone_counts(
