@@ -22,7 +22,10 @@ def by_classes(
     best = np.full(len(known), -1, np.int64)
     if not owners.size:
         return np.zeros(len(known)), best
-    every = np.concatenate([one.classes for one in known])
+    # As bytes: numpy would compare the fields of each array with those of all others.
+    every = np.frombuffer(
+        b"".join([one.classes.tobytes() for one in known]), known[0].classes.dtype
+    )
     indices, scores = every["index"], every["score"]
     fits = np.isin(indices, list(classes))
     owners, indices, scores = owners[fits], indices[fits], scores[fits]
