@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     search = Search(config, *labelled(config), directory and directory / NAME)
     classes = search.classes(words)
     searched = list(pictures(places))
-    known = dict(search.look(searched if like is None else [like, *searched], places, _follow))
+    every = searched if like is None else [like, *searched]
+    known = dict(search.look(every, places, _follow, features=like is not None))
     if like is not None and known[like].error is not None:
         raise CommandError(f"--like {_error(like, known[like])}")
     failed = _report_failures(known, search.model, as_json=arguments.json)

@@ -43,12 +43,17 @@ _WAIT_S = 5.0
 _TABLES = (
     "CREATE TABLE model (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, asked_s REAL)",
     "CREATE TABLE picture (model INTEGER, device INTEGER, inode INTEGER, bytes INTEGER, "
-    "written_ns INTEGER, changed_ns INTEGER, path BLOB, classes BLOB, features BLOB, error BLOB, "
+    "written_ns INTEGER, changed_ns INTEGER, path BLOB, classes BLOB, error BLOB, "
     "checksum INTEGER, PRIMARY KEY (model, device, inode)) WITHOUT ROWID",
     "CREATE INDEX place ON picture (model, path)",
+    # Ten times as large as all else, and read by few searches.
+    "CREATE TABLE likeness (model INTEGER, device INTEGER, inode INTEGER, features BLOB, "
+    "checksum INTEGER, PRIMARY KEY (model, device, inode)) WITHOUT ROWID",
+    "CREATE TRIGGER gone AFTER DELETE ON picture BEGIN DELETE FROM likeness WHERE "
+    "model = old.model AND device = old.device AND inode = old.inode; END",
 )
 
-_ROW = "device, inode, bytes, written_ns, changed_ns, classes, features, error, checksum"
+_ROW = "device, inode, bytes, written_ns, changed_ns, classes, error, checksum"
 
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """The second where damaged bytes are part of what SQLite has to say."""
@@ -90,7 +95,7 @@ class Known(NamedTuple):
     The ``error`` does not name the picture, which may have other names.
 
     ``classes`` has the fields ``index`` and ``score``, best first. ``features`` are uint8, to
-    within their length; empty where the model has none.
+    within their length; empty where the model has none, or nobody asked for them.
     """
 
     classes: npt.NDArray[np.void]
@@ -143,6 +148,7 @@ class Index:
         self._model = 0
         self._database: sqlite3.Connection | None = None
         self._unwritten: list[tuple[object, ...]] = []
+        self._likeness: list[tuple[object, ...]] = []
         self._written_s = time.monotonic()
 
     def __enter__(self) -> Index:
@@ -153,8 +159,8 @@ class Index:
         self._write()
         self._close()
 
-    def known(self, found: Iterable[Identity]) -> dict[Identity, Known]:
-        """What is known of these files."""
+    def known(self, found: Iterable[Identity], *, features: bool = False) -> dict[Identity, Known]:
+        """What is known of these files; its features only where they are asked for."""
         self._write()
         wanted = set(found)
 
@@ -169,25 +175,45 @@ class Index:
                 (self._model,),
             )
             known = {}
-            for *identity, classes, features, error, checksum in rows:
+            none = np.empty(0, np.uint8)
+            for *identity, classes, error, checksum in rows:
                 one = Identity(*identity)
-                if one in wanted and checksum == self._checksum(one, classes, features, error):
-                    known[one] = Known(
-                        np.frombuffer(classes, _CLASS),
-                        np.frombuffer(features, np.uint8),
-                        error.decode() or None,
-                    )
+                if one in wanted and checksum == self._checksum(one, classes, error):
+                    classes = np.frombuffer(classes, _CLASS)
+                    known[one] = Known(classes, none, error.decode() or None)
+            if features:
+                known = self._with_features(database, known)
             database.execute("DROP TABLE found")
             return known
 
         return self._attempt(look_up) or {}
 
+    def _with_features(
+        self, database: sqlite3.Connection, known: dict[Identity, Known]
+    ) -> dict[Identity, Known]:
+        """Those of `known` whose features are sound."""
+        files = {(one.device, one.inode): one for one in known}
+        rows = database.execute(
+            "SELECT device, inode, features, checksum FROM found JOIN likeness "
+            "USING (device, inode) WHERE model = ?",
+            (self._model,),
+        )
+        return {
+            one: known[one]._replace(features=np.frombuffer(features, np.uint8))
+            for *file, features, checksum in rows
+            if (one := files.get((file[0], file[1]))) is not None
+            and checksum == self._checksum(one, features)
+        }
+
     def keep(self, path: Path, identity: Identity, known: Known) -> None:
         """Keep what the model said of a file, whatever was known of it before."""
         error = known.error or ""
-        said = known.classes.tobytes(), known.features.tobytes(), error.encode()
+        said = known.classes.tobytes(), error.encode()
         checksum = self._checksum(identity, *said)
         self._unwritten.append((*identity, *said, checksum, os.fsencode(path)))
+        features = known.features.tobytes()
+        row = (*identity[:2], features, self._checksum(identity, features))
+        self._likeness.append(row)
         if time.monotonic() - self._written_s > COMMIT_S:
             self._write()
 
@@ -216,6 +242,7 @@ class Index:
         if self._unwritten:
             self._attempt(self._put)
         self._unwritten.clear()
+        self._likeness.clear()
         self._written_s = time.monotonic()
 
     def _put(self, database: sqlite3.Connection) -> None:
@@ -226,6 +253,10 @@ class Index:
             f"INSERT OR REPLACE INTO picture (model, {_ROW}, path) "  # noqa: S608
             f"VALUES ({self._model}, {marks})",
             self._unwritten,
+        )
+        database.executemany(
+            "INSERT OR REPLACE INTO likeness VALUES (?, ?, ?, ?, ?)",
+            [(self._model, *row) for row in self._likeness],
         )
 
     def _checksum(self, identity: Identity, *said: object) -> int | None:

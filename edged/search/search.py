@@ -71,15 +71,18 @@ class Search:
         found: Sequence[Found],
         places: Iterable[Path] = (),
         follow: Follow | None = None,
+        *,
+        features: bool = True,
     ) -> Iterator[tuple[Path, Known]]:
         """What the model says of each picture, those first that the index knows. ModelError.
 
-        Pictures that are gone from the folders in `places` are forgotten. `follow` sees the answers
-        of the others pass, and how many they will be.
+        Without `features` these are not read from the index, which takes its time. Pictures that
+        are gone from the folders in `places` are forgotten. `follow` sees the answers of the others
+        pass, and how many they will be.
         """
         identities = identities_of(found)
         with Index(self._index, self._digest()) as index:
-            indexed = index.known(identities.values())
+            indexed = index.known(identities.values(), features=features)
             known = {
                 path: indexed[identity]
                 for path, identity in identities.items()

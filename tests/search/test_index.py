@@ -67,7 +67,7 @@ def test_what_was_said_is_known_the_next_time(error: str, tmp_path: Path, path: 
     with Index(path, b"m") as index:
         index.keep(tmp_path / "a.jpg", one, known(error))
     with Index(path, b"m") as index:
-        found = index.known([one])
+        found = index.known([one], features=True)
     assert alike(found[one], known(error))
 
 
@@ -95,7 +95,7 @@ def test_what_is_kept_again_replaces_what_was_there(tmp_path: Path, path: Path) 
         index.keep(picture, identity(picture), known("damaged picture"))
         longer = identity(picture, b"xy")
         index.keep(picture, longer, known())
-        assert alike(index.known([longer])[longer], known())
+        assert alike(index.known([longer], features=True)[longer], known())
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT count(*) FROM picture").fetchone() == (1,)
 
@@ -213,9 +213,23 @@ def test_a_row_that_is_damaged_is_not_known(damage: str, tmp_path: Path, path: P
     with Index(path, b"m") as index:
         index.keep(tmp_path / "a.jpg", one, known())
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute(f"UPDATE picture SET {damage}")  # noqa: S608
+        table = "likeness" if damage.startswith("features") else "picture"
+        database.execute(f"UPDATE {table} SET {damage}")  # noqa: S608
     with Index(path, b"m") as index:
-        assert index.known([one]) == {}
+        assert index.known([one], features=True) == {}
+
+
+def test_features_are_told_to_who_asks_for_them_and_go_with_their_picture(
+    tmp_path: Path, path: Path
+) -> None:
+    one = identity(tmp_path / "a.jpg")
+    with Index(path, b"m") as index:
+        index.keep(tmp_path / "a.jpg", one, known())
+        assert index.known([one])[one].features.size == 0
+        assert index.known([one], features=True)[one].features.size == len(FEATURES)
+        index.forget(tmp_path, [])
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM likeness").fetchone() == (0,)
 
 
 def test_an_index_whose_pages_are_damaged_is_made_anew(
