@@ -390,3 +390,43 @@ def test_a_chip_that_goes_while_the_loop_stands_still_is_opened_after_a_beat(
     beating.beat()
     wait_until(lambda: guard_of(beating).advance() is not None and board["LAMP"].used)
     assert board["LAMP"].level == 1
+
+
+def test_a_dimmed_lamp_that_is_to_stay_as_it_is_stays_dimmed_while_the_loop_stands_still(
+    board: FakeChip, clock: StandingClock, told: list[OutputState]
+) -> None:
+    # Pulses go on while the guard lives; at its end nobody would make them.
+    dimmed = lamp(device="pwm", initial=0.25, on_exit="keep")
+    with opened_port(open_factory, [dimmed], (), Mailbox(), told.append, clock) as port:
+        port.beat()
+        clock.now_s += DEADMAN_S
+        guard_of(port).advance()
+        assert told[-1].value == 0.25
+        assert "stood still" in str(told[-1].error)
+
+
+def test_a_guard_whose_daemon_has_gone_knows_that_nobody_hears_it(ends: Ends) -> None:
+    ends.open(lamp(pin=17))
+    ends.hear("ready")
+    assert not ends.guard.alone
+    ends.ours.close()
+    ends.guard.tell("log", 20, "anything")
+    wait_until(lambda: ends.guard.alone)
+
+
+def test_that_the_loop_turns_again_is_logged(
+    beating: GpioPort, clock: StandingClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    clock.now_s += DEADMAN_S
+    guard_of(beating).advance()
+    beating.beat()
+    assert "edged's loop turns again: outputs are at their levels" in caplog.messages
+
+
+def test_before_a_guard_has_said_anything_outputs_count_as_off(board: FakeChip) -> None:
+    def no_guard(*_: Any) -> Any:
+        raise AssertionError("it is not entered")
+
+    port = GpioPort(GpioConfig(), [lamp()], (), Mailbox(), no_guard)
+    assert port.values() == {"lamp": 0.0}

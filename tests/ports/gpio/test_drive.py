@@ -263,3 +263,12 @@ def test_what_is_set_by_hand_while_the_camera_is_lost_stays_with_the_first_pictu
     lamp.follow(True, 0.9, [], 21.0)
     lamp.follow(False, 0.1, [], 22.0)
     assert lamp.value == 0.0
+
+
+def test_a_lost_camera_ends_the_time_by_hand_of_an_output_whose_rule_held() -> None:
+    lamp = drive(on_lost="off")
+    lamp.follow(True, 0.9, (), 0.0)
+    lamp.hold(1.0, until_s=10.0)
+    lamp.lose()
+    assert lamp.held_for_s(1.0) is None
+    assert not lamp.held
