@@ -18,9 +18,9 @@ from edged.imaging.picture import jpeg, read_picture
 
 PICTURES = 10_000
 IN_A_FOLDER = 500
-TIMED = 2_000
+TIMED = 5_000
 """Pictures that are classified on one core and on all."""
-ROUNDS = 3
+ROUNDS = 2
 SEARCHES = 5
 
 
