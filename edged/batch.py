@@ -30,7 +30,7 @@ Found: TypeAlias = "Path | UnreadableError"
 WORTH_A_CORE = 4
 """For fewer pictures a further interpreter takes longer to start than it saves."""
 
-AHEAD = 8
+AHEAD = 16
 """Pictures for each core that may be under way or done before the one whose turn it is."""
 
 
@@ -106,13 +106,17 @@ class Batch:
             finally:
                 idle.put(classifier)
 
+        ahead = AHEAD * len(self.classifiers)
         waiting: deque[Future[Answer]] = deque()
         with ThreadPoolExecutor(len(self.classifiers)) as pool:
             try:
                 for path in found:
                     waiting.append(pool.submit(answer, path))
-                    if len(waiting) >= AHEAD * len(self.classifiers):
-                        yield waiting.popleft().result()
+                    if len(waiting) >= ahead:
+                        # Half of them at once: to wake up for each would hold up the workers.
+                        waiting[ahead // 2].exception()
+                        while len(waiting) > ahead // 2:
+                            yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
             finally:
