@@ -36,8 +36,13 @@ def opened_outputs(configuration: Path | None) -> Path:
 
     Found without reading the configuration, which may be wrong by then.
     """
+    return runtime_directory() / f"outputs-{mark_of(configuration)}.json"
+
+
+def mark_of(configuration: Path | None) -> str:
+    """What tells the files that belong to one configuration file from those of another."""
     name = os.fsencode(os.path.realpath(configuration)) if configuration else b""
-    return runtime_directory() / f"outputs-{binascii.crc32(name):08x}.json"
+    return f"{binascii.crc32(name):08x}"
 
 
 def state_directory() -> Path:

@@ -19,7 +19,7 @@ from edged.messages.message import bounded
 from edged.messages.results import FoundMessage
 from edged.printable import printable
 from edged.search.index import NAME, Identity, Known
-from edged.search.search import ALIKE, LEAST, Search
+from edged.search.search import ALIKE, LEAST, Search, identities_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,11 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     classes = search.classes(words)
     searched = list(pictures(places))
     every = searched if like is None else [like, *searched]
-    known = dict(search.look(every, places, _follow, features=like is not None))
+    identities = identities_of(every)
+    known = dict(search.look(every, identities, places, _follow, features=like is not None))
     if like is not None and known[like].error is not None:
         raise CommandError(f"--like {_error(like, known[like])}")
     failed = _report_failures(known, search.model, as_json=arguments.json)
-    itself = set() if like is None else {like, *_same_file(like, known)}
+    itself = set() if like is None else {like, *_same_file(like, identities)}
     others = {path: one for path, one in known.items() if one.error is None and path not in itself}
     if like is None:
         found, least, limit = search.with_labels(others, classes), LEAST, None
@@ -75,10 +76,10 @@ def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Pat
     return words, places or [Path()]
 
 
-def _same_file(picture: Path, others: Iterable[Path]) -> set[Path]:
-    """Which of `others` are further names of it, through links."""
-    file = None if picture == STANDARD_INPUT else Identity.of(picture)
-    return {path for path in others if file is not None and Identity.of(path) == file}
+def _same_file(picture: Path, identities: Mapping[Path, Identity]) -> set[Path]:
+    """The names of this file, of which links are further ones."""
+    file = identities.get(picture)
+    return {path for path, identity in identities.items() if identity == file}
 
 
 def _report_failures(known: Mapping[Path, Known], model: str, *, as_json: bool) -> bool:

@@ -9,7 +9,6 @@ hidden from the camera would be seen without a word.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -41,9 +40,8 @@ def file(configuration: Path | None) -> Path:
 
     ConfigError where there is no state directory.
     """
-    real = os.fsencode(os.path.realpath(configuration)) if configuration else b""
     stem = configuration.stem if configuration else "defaults"
-    name = f"changes-{stem}-{zlib.crc32(real):08x}.toml"
+    name = f"changes-{stem}-{paths.mark_of(configuration)}.toml"
     own = paths.state_directory() / name
     others = (SERVICE / name, SERVICE / stem / name)
     # Who may not look into the service's folder asks of a configuration of his own.

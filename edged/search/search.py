@@ -69,6 +69,7 @@ class Search:
     def look(
         self,
         found: Sequence[Found],
+        identities: Mapping[Path, Identity],
         places: Iterable[Path] = (),
         follow: Follow | None = None,
         *,
@@ -76,11 +77,10 @@ class Search:
     ) -> Iterator[tuple[Path, Known]]:
         """What the model says of each picture, those first that the index knows. ModelError.
 
-        Without `features` these are not read from the index, which takes its time. Pictures that
-        are gone from the folders in `places` are forgotten. `follow` sees the answers of the others
-        pass, and how many they will be.
+        `identities` are those of `found`. Without `features` these are not read from the index,
+        which takes its time. Pictures that are gone from the folders in `places` are forgotten.
+        `follow` sees the answers of the others pass, and how many they will be.
         """
-        identities = identities_of(found)
         with Index(self._index, self._digest()) as index:
             indexed = index.known(identities.values(), features=features)
             known = {

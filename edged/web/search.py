@@ -102,7 +102,7 @@ class Pictures:
         from edged.batch import pictures
         from edged.inference import labels
         from edged.search.index import NAME
-        from edged.search.search import Search
+        from edged.search.search import Search, identities_of
 
         if self._search is None:
             model = build.admitted(self._config)
@@ -112,7 +112,9 @@ class Pictures:
             self._search = Search(self._config, model, found_labels, cache and cache / NAME)
         found = list(pictures([self._folder]))
         known = {}
-        for path, one in self._search.look(found, [self._folder], self._follow):
+        for path, one in self._search.look(
+            found, identities_of(found), [self._folder], self._follow
+        ):
             known[path] = one
             with self._lock:
                 self._known[path] = one

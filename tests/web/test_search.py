@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 
 from edged.config.schema import Config, ControlConfig, WebConfig
 from edged.web import search as search_module
-from edged.web.app import app
+from edged.web.app import all_routes, app
+from edged.web.daemon import Daemon
+from edged.web.live import Live
 from tests.mosquitto import wait_until
 
 PICTURES = Path(__file__).parents[1] / "pictures"
@@ -44,9 +46,16 @@ def config(folder: Path, tmp_path: Path) -> Config:
     return Config(device="porch", control=ControlConfig(socket=str(tmp_path / "s")), web=web)
 
 
+def visiting(config: Config) -> TestClient:
+    """The application without what follows a daemon, which none of these pages needs."""
+    daemon = Daemon(config)
+    routes = all_routes(config, daemon, Live(daemon.client, pictures=config.web.pictures))
+    return TestClient(app(config, routes), base_url="http://localhost:8080")
+
+
 @pytest.fixture
 def client(config: Config) -> Iterator[TestClient]:
-    with TestClient(app(config), base_url="http://localhost:8080") as client:
+    with visiting(config) as client:
         yield client
 
 
@@ -114,7 +123,7 @@ def test_while_pictures_are_looked_at_the_page_says_so_and_comes_again(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search_module, "WAIT_S", 0.0)
-    with TestClient(app(config), base_url="http://localhost:8080") as client:
+    with visiting(config) as client:
 
         def seen() -> bool:
             text = client.get("/search", params={"words": "cat"}).text
@@ -126,7 +135,7 @@ def test_while_pictures_are_looked_at_the_page_says_so_and_comes_again(
 def test_a_model_that_cannot_be_used_is_told(config: Config, tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(b"no model")
     config = replace(config, model=replace(config.model, path=str(tmp_path / "m.tflite")))
-    with TestClient(app(config), base_url="http://localhost:8080") as client:
+    with visiting(config) as client:
         assert "not a TensorFlow Lite model" in client.get("/search?words=cat").text
 
 
@@ -134,7 +143,7 @@ def test_a_model_that_cannot_be_used_is_told(config: Config, tmp_path: Path) -> 
 def test_without_a_folder_or_where_pictures_stay_there_is_no_search(
     web: WebConfig, config: Config
 ) -> None:
-    with TestClient(app(replace(config, web=web)), base_url="http://localhost:8080") as client:
+    with visiting(replace(config, web=web)) as client:
         assert client.get("/search").status_code == 404
 
 
