@@ -10,7 +10,7 @@ wall clock changes nothing. Wall-clock time appears only where a message leaves 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -28,6 +28,28 @@ Scores: TypeAlias = "npt.NDArray[np.float32]"
 
 Features: TypeAlias = "npt.NDArray[np.float32]"
 """The feature vector of a picture, shape (features,), float32."""
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """An inner tensor of a model for one picture, as the model has it.
+
+    ``values`` has the shape (height, width, channels) or (features,), in the tensor's type; a real
+    value is (q - ``zero_point``) * ``scale``, or q itself where ``scale`` is 0.
+    """
+
+    values: npt.NDArray[Any]
+    scale: float
+    zero_point: int
+
+    def real(self) -> npt.NDArray[np.float32]:
+        """The values as real numbers, in the same shape."""
+        import numpy as np
+
+        values = self.values.astype(np.float32)
+        if self.scale:
+            values -= np.float32(self.zero_point)
+            values *= np.float32(self.scale)
+        return values
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -59,7 +81,8 @@ class Prediction(msgspec.Struct, frozen=True):
 
     ``stages_s`` maps a stage's name to its duration. ``features`` are what the model's classes
     are made from, where it tells them. ``finite`` is false where an output held a number that is
-    not: the scores, which are bounded, no longer show it.
+    not: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
+    the classifier was asked for, by their index in the model's graph.
     """
 
     scores: Scores
@@ -68,6 +91,7 @@ class Prediction(msgspec.Struct, frozen=True):
     model: str
     features: Features | None = None
     finite: bool = True
+    layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""

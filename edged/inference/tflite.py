@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 from edged import paths
 from edged.config.schema import ModelConfig
-from edged.core import Pixels, Prediction, Scores
+from edged.core import Layer, Pixels, Prediction, Scores
 from edged.errors import ModelError
 from edged.imaging.resample import Resampler
-from edged.inference import expose, interface, kinds, modelfile, runtimes, tensors
+from edged.inference import interface, kinds, modelfile, runtimes, tensors
 from edged.inference import labels as label_files
+from edged.inference import layers as inner
 from edged.inference.interface import ImageInput, ScoresOutput
 from edged.inference.labels import Labels
 from edged.inference.modelfile import ModelFile
@@ -72,22 +73,28 @@ def load_alike(
     labels: Labels | None = None,
     count: int = 1,
     features: bool = False,
+    layers: Collection[int] = (),
 ) -> list[TfliteClassifier]:
     """As `load`, `count` of them, for as many threads; with `labels`, if those have been found.
 
-    With `features` their predictions have these also where the model keeps them to itself.
+    With `features` their predictions have these also where the model keeps them to itself, and
+    in any case the inner tensors `layers`, which `layers.find` names.
     """
     file = file or read(model)
     path = file.path
     runtime = runtimes.choose(model.runtime)
     threads = model.threads or runtimes.default_threads()
     data = modelfile.content(path)
-    if features:
-        data = expose.with_features(data)
+    told = len(file.outputs)
+    wanted = [*layers]
+    if features and told == 1 and (found := inner.find(data).features) is not None:
+        wanted.insert(0, found)
+    data = inner.expose(data, wanted)
     interpreter = runtimes.open_interpreter(runtime, path, model, threads, data)
     inputs = interface.tensors_of(path, interpreter.get_input_details())
     outputs = interface.tensors_of(path, interpreter.get_output_details())
-    exposed = outputs.pop() if len(outputs) > len(file.outputs) else None
+    by_index = {output.index: output for output in outputs}
+    outputs = outputs[:told]
     if len(inputs) != 1:
         raise ModelError(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: "
@@ -97,8 +104,8 @@ def load_alike(
     candidates = interface.score_lists(path, outputs)
     labels = labels or label_files.find(file, model.labels, model.locale)
     scores = interface.scores_output(path, outputs, candidates, file, len(labels.names), model)
-    if exposed is not None:
-        scores = msgspec.structs.replace(scores, features=exposed)
+    if len(wanted) > len(layers):
+        scores = msgspec.structs.replace(scores, features=by_index[wanted[0]])
     label_files.check_count(path, scores.values, labels)
     if image.doubt:
         logger.warning("model %s: %s", path, image.doubt)
@@ -112,6 +119,7 @@ def load_alike(
         runtime=runtime.title,
         threads=threads,
         keeps_state=file.keeps_state,
+        layers=[by_index[layer] for layer in layers],
     )
     if not scores.known:
         classifier.find_out_what_scores_are()
@@ -168,6 +176,7 @@ class TfliteClassifier:
         runtime: str,
         threads: int,
         keeps_state: bool = False,
+        layers: Sequence[Tensor] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
@@ -187,6 +196,7 @@ class TfliteClassifier:
         self._rest_first = scores.values == 1 and len(labels.names) == 2
         told = scores.features
         self._features = None if told is None else (interpreter.tensor(told.index), told)
+        self._layers = [(interpreter.tensor(layer.index), layer) for layer in layers]
         outputs = interpreter.get_output_details()
         self._scales_are_finite = all(
             np.isfinite(output["quantization_parameters"]["scales"]).all() for output in outputs
@@ -219,6 +229,7 @@ class TfliteClassifier:
             runtime=self.runtime,
             threads=self.threads,
             keeps_state=self._keeps_state,
+            layers=[layer for _, layer in self._layers],
             clock=self._clock,
         )
 
@@ -250,6 +261,7 @@ class TfliteClassifier:
         invoked_s = self._clock()
         scores = self._read_scores()
         features = None if self._features is None else _read(*self._features)
+        layers = {layer.index: _copy(view, layer) for view, layer in self._layers}
         stages_s = {
             "resize": resized_s - began_s,
             "tensor": filled_s - resized_s,
@@ -257,7 +269,7 @@ class TfliteClassifier:
             "scores": self._clock() - invoked_s,
         }
         finite = self._scales_are_finite and all(np.isfinite(view()).all() for view in self._floats)
-        return Prediction(scores, self.labels, stages_s, self.name, features, finite)
+        return Prediction(scores, self.labels, stages_s, self.name, features, finite, layers)
 
     def find_out_what_scores_are(self) -> None:
         """Decide by the outputs on a few pictures where nothing else says what they are.
@@ -360,3 +372,7 @@ def trial_pictures(height_px: int, width_px: int) -> list[Pixels]:
 
 def _read(view: Callable[[], npt.NDArray[Any]], tensor: Tensor) -> Scores:
     return tensors.dequantise(view().reshape(-1), tensor.scale, tensor.zero_point)
+
+
+def _copy(view: Callable[[], npt.NDArray[Any]], tensor: Tensor) -> Layer:
+    return Layer(view()[0].copy(), tensor.scale, tensor.zero_point)

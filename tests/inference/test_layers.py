@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edged import paths
 from edged.config.schema import ModelConfig
-from edged.inference import expose, tflite
+from edged.inference import layers, tflite
+from edged.inference.flatbuffer import root
 from tests.inference import builder
 
 LABELS = "warm\ncold\n"
@@ -68,12 +70,15 @@ def test_a_content_of_odd_length_is_padded(tmp_path: Path) -> None:
 
 def test_a_model_without_a_last_layer_of_weights_stays_as_it_is(tmp_path: Path) -> None:
     data = builder.colours(tmp_path / "colours.tflite").read_bytes()
-    assert expose.with_features(data) == data
+    assert layers.find(data).features is None
+    assert layers.expose(data, []) == data
 
 
 def test_a_model_that_tells_its_features_stays_as_it_is(tmp_path: Path) -> None:
-    data = builder.echo(tmp_path / "echo.tflite", "float32", (1, 2, 2, 3)).read_bytes()
-    assert expose.with_features(data) == data
+    data = paths.bundled_model().read_bytes()
+    told = layers.find(data).features
+    assert told is not None
+    assert layers.expose(data, [told]) == data
 
 
 def test_a_layer_whose_input_is_no_list_has_no_features(tmp_path: Path) -> None:
@@ -83,7 +88,7 @@ def test_a_layer_whose_input_is_no_list_has_no_features(tmp_path: Path) -> None:
     bias = model.tensor([2], data=bytes(8))
     model.operator("FULLY_CONNECTED", [image, weights, bias], [scores])
     data = model.content([image], [scores])
-    assert expose.with_features(data) == data
+    assert layers.find(data).features is None
 
 
 def test_several_alike_answer_alike(tmp_path: Path) -> None:
@@ -93,3 +98,39 @@ def test_several_alike_answer_alike(tmp_path: Path) -> None:
     answers = [one.classify(picture).scores.tolist() for one in several]
     assert len(several) == 3
     assert answers == [answers[0]] * 3
+
+
+def test_the_last_layer_names_its_weights_and_bias(tmp_path: Path) -> None:
+    data = headed(tmp_path / "model.tflite").read_bytes()
+    found = layers.find(data)
+    graph = next(root(data, b"TFL3").tables(2))
+    tensors = list(graph.tables(0))
+    assert tensors[found.weights].integers(0) == (2, 3)
+    assert tensors[found.bias].integers(0) == (2,)
+
+
+def test_an_activation_map_is_told_as_the_model_has_it_and_the_scores_stay() -> None:
+    data = paths.bundled_model().read_bytes()
+    [*_, last] = layers.find(data).maps
+    picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    plain = tflite.load(ModelConfig()).classify(picture)
+    [opened] = tflite.load_alike(ModelConfig(), layers=[last.tensor])
+    told = opened.classify(picture)
+    assert plain.layers == {}
+    assert told.scores.tolist() == plain.scores.tolist()
+    layer = told.layers[last.tensor]
+    assert layer.values.shape == last.shape
+    assert layer.values.dtype == np.int8
+    # The bundled model's features are the mean of its last map.
+    assert plain.features is not None
+    mean = layer.real().mean((0, 1))
+    assert np.corrcoef(mean, plain.features)[0, 1] > 0.99
+
+
+def test_a_layer_stays_as_it_was_when_the_next_picture_comes() -> None:
+    [*_, last] = layers.find(paths.bundled_model().read_bytes()).maps
+    [opened] = tflite.load_alike(ModelConfig(), layers=[last.tensor])
+    first = opened.classify(np.zeros((32, 32, 3), np.uint8)).layers[last.tensor].values
+    before = first.copy()
+    opened.classify(np.full((32, 32, 3), 255, np.uint8))
+    assert np.array_equal(first, before)
