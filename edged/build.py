@@ -6,7 +6,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
@@ -28,6 +28,7 @@ from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
 from edged.ports.mqtt.topics import Topics
+from edged.teaching import place
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.teaching.classifier import TaughtClassifier
+    from edged.teaching.lessons import Lessons
 
 
 FIRST_PICTURE_S = 1.0
@@ -44,7 +47,7 @@ FIRST_PICTURE_S = 1.0
 class Admitted(NamedTuple):
     """A model that may be loaded: how it is set, the facts that its file holds, which file it is.
 
-    ``stamp`` changes when the file is replaced or written again.
+    ``stamp`` changes when the file is replaced or written again, and when something is taught.
     """
 
     settings: ModelConfig
@@ -61,7 +64,7 @@ def admitted(config: Config) -> Admitted:
     model = admit(config.model)
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
-    return Admitted(model, file, stamp(file.path, *labels))
+    return Admitted(model, file, stamp(file.path, *labels, *place.files(config)))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -75,15 +78,18 @@ def stamp(*paths: Path) -> tuple[int, ...]:
     return tuple(stamps)
 
 
-def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
+def classifier(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier:
     """The model, loaded, and blessed where that is asked for; ModelError.
 
-    `model` is what `admitted` has found, where that was asked before.
+    `model` is what `admitted` has found, where that was asked before. Its predictions have the
+    inner tensors `layers`.
     """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    loaded = tflite.load(model.settings, config.camera.fit, model.file)
+    [loaded] = tflite.load_alike(model.settings, config.camera.fit, model.file, layers=layers)
     if model.settings.require_blessing:
         from edged.evaluation import blessing
 
@@ -92,6 +98,30 @@ def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifie
             blessing.check(loaded.path, loaded.preprocessing)
             unless_blessed.pop_all()
     return loaded
+
+
+def lessons(config: Config, model: Admitted) -> Lessons | None:
+    """What was taught to the model, where that is used. ConfigError where it cannot be."""
+    # A model is read whole for its SHA-256, which is not worth it where nothing was taught.
+    if not place.files(config):
+        return None
+    from edged.teaching.lessons import fitting
+    from edged.teaching.teacher import backbone
+
+    bound = backbone(config, model)
+    found = fitting(place.place(config, bound.sha256), bound)
+    return found if found is not None and found.examples else None
+
+
+def taught(config: Config, model: Admitted | None = None) -> TfliteClassifier | TaughtClassifier:
+    """As `classifier`, with the labels that its owner taught. ModelError, ConfigError."""
+    model = model or admitted(config)
+    known = lessons(config, model)
+    if known is None:
+        return classifier(config, model)
+    from edged.teaching.classifier import TaughtClassifier
+
+    return TaughtClassifier(classifier(config, model, known.reading.tensors), known)
 
 
 def perception(
@@ -103,7 +133,7 @@ def perception(
     """
     if keep is not None:
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
-    loaded = classifier(config, model)
+    loaded = taught(config, model)
     with ExitStack() as unless_made:
         unless_made.push(loaded)
         made = Perception(loaded, Decider(config.rule, config.decide, loaded.labels))

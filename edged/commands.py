@@ -43,6 +43,7 @@ from edged.messages.replies import (
     RequestId,
     SetupAnswer,
     StatusAnswer,
+    TaughtAnswer,
     ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
@@ -66,6 +67,11 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unk
     """Base of all commands."""
 
     id: Annotated[RequestId, Meta(description="given back in the reply")] = None
+
+    @property
+    def takes_s(self) -> float:
+        """How long it takes by itself, beside the time that all commands have."""
+        return 0.0
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
@@ -135,6 +141,29 @@ class Undo(Command, frozen=True, kw_only=True, tag="undo"):
     """Take back the last change that was saved; a second time, make it again."""
 
 
+class Teach(Command, frozen=True, kw_only=True, tag="teach"):
+    """Teach the model a label with frames of the camera."""
+
+    label: Annotated[str, Meta(description="what the camera shows now")]
+    shots: Annotated[int, Meta(ge=1, le=100, description="frames that are taken")] = 10
+    every_s: Annotated[float, Meta(ge=0.0, le=60.0, description="between two of them")] = 0.5
+
+    @property
+    def takes_s(self) -> float:
+        """Half a second for a frame, where each comes late."""
+        return self.shots * (self.every_s + 0.5)
+
+
+class Forget(Command, frozen=True, kw_only=True, tag="forget"):
+    """Forget a label that was taught."""
+
+    label: Annotated[str, Meta(description="one that was taught")]
+
+
+class UndoTeaching(Command, frozen=True, kw_only=True, tag="undo-teaching"):
+    """Take back what was taught or forgotten last; a second time, do it again."""
+
+
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out, and no request reaches the loop."""
 
@@ -181,6 +210,9 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
     Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
+    Teach: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
+    Forget: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
+    UndoTeaching: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""

@@ -19,6 +19,7 @@ from edged.cli.arguments import (
     describe,
     path,
     positive,
+    seconds,
     share,
     size,
 )
@@ -140,6 +141,36 @@ def _search(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
+def _teach(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="LABEL PICTURE",
+        help="a label, then pictures of it or folders of pictures",
+    )
+    add_config(parser, bare_camera=True)
+    parser.add_argument(
+        "--shots", type=positive, default=10, metavar="N", help="frames of the camera (10)"
+    )
+    parser.add_argument(
+        "--every", type=seconds, default=0.5, metavar="S", help="seconds between two frames (0.5)"
+    )
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument("--list", action="store_true", help="list what was taught")
+    others.add_argument("--forget", metavar="LABEL", help="forget a label")
+    others.add_argument(
+        "--undo", action="store_true", help="take back the last change; again: make it again"
+    )
+    others.add_argument("--export", type=path, metavar="FILE", help="write all into a file")
+    others.add_argument(
+        "--import", dest="imported", type=path, metavar="FILE", help="take over such a file"
+    )
+    others.add_argument(
+        "--thumbnails", type=path, metavar="FOLDER", help="write the taught pictures, small"
+    )
+    add_json(parser)
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     del parser
 
@@ -243,16 +274,17 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
-OF_PATHS = {"classify", "search"}
+OF_PATHS = {"classify", "search", "teach"}
 """What takes any number of paths."""
 
-_NOT_ASKED = {"snapshot", "watch", "save"}
+_NOT_ASKED = {"snapshot", "watch", "save", "teach", "forget", "undo-teaching"}
 """What a module of its own prints; and what people do with an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
+    "teach": _Command("teach", "teach the model labels of one's own", _teach),
     "search": _Command("search", "find one's own pictures by what is on them", _search),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),

@@ -80,6 +80,13 @@ class ModelConfig(Section, frozen=True):
     require_blessing: bool = False
 
 
+class TeachConfig(Section, frozen=True):
+    """``[teach]``: labels that the owner taught to the model."""
+
+    enabled: bool = True
+    path: str = ""
+
+
 class DecideConfig(Section, frozen=True):
     """``[decide]``: what holds for all rules that do not say otherwise, and for the scene."""
 
@@ -287,6 +294,7 @@ class Config(Section, frozen=True):
     device: Name = "edged"
     camera: CameraConfig = CameraConfig()
     model: ModelConfig = ModelConfig()
+    teach: TeachConfig = TeachConfig()
     decide: DecideConfig = DecideConfig()
     rule: list[RuleConfig] = []
     gpio: GpioConfig = GpioConfig()

@@ -41,8 +41,9 @@ class ControlClient:
     kind DaemonAbsentError where no daemon runs; RefusedError where the daemon refuses.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
         self.path = path
+        self._timeout_s = timeout_s
 
     def ask(self, command: str, /, **fields: object) -> tuple[dict[str, Any], bytes]:
         """The reply, and the JPEG that follows that to a snapshot."""
@@ -79,7 +80,7 @@ class ControlClient:
         request = json.dumps({"command": command, **fields}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(TIMEOUT_S)
+                connection.settimeout(self._timeout_s)
                 connection.connect(address(self.path))
                 # Who is turned away before asking still gets the reason.
                 with contextlib.suppress(BrokenPipeError):

@@ -179,11 +179,12 @@ class ControlSocket:
 
     def _asked(self, command: Command) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
+        patience_s = ANSWER_TIMEOUT_S + command.takes_s
         self._mailbox.post(Request(command, Asker.SOCKET.value, replies.put_nowait))
         try:
-            return replies.get(timeout=ANSWER_TIMEOUT_S)
+            return replies.get(timeout=patience_s)
         except queue.Empty:
-            raise CommandError(f"the daemon did not answer within {ANSWER_TIMEOUT_S:g} s") from None
+            raise CommandError(f"the daemon did not answer within {patience_s:g} s") from None
 
     def _watch(self, client: socket.socket, command: Watch) -> None:
         with contextlib.closing(Watcher(command)) as watcher:
