@@ -37,6 +37,8 @@ from tests.ports.mqtt.reports import result
 AT = Moment("porch", 10.0, 1e9)
 
 
+TEACHING = {"teach", "forget", "undo-teaching"}
+
 def test_every_command_has_a_name_of_its_own_and_says_what_it_does() -> None:
     names = [name_of(kind) for kind in COMMANDS]
     assert len(set(names)) == len(names)
@@ -50,14 +52,16 @@ def test_who_may_ask_for_what() -> None:
     assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
-    assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo"}
+    assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo", *TEACHING}
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     (choices,) = (action.choices for action in make_parser()._actions if action.choices)
     assert choices is not None
-    # What is saved from the page is written by people with an editor.
-    assert set(open_to(Asker.SOCKET)) - {"save"} <= set(choices)
+    # What is saved from the page is written by people with an editor, and `edged teach` has options
+    # for all that concerns taught labels.
+    others = {"save", "forget", "undo-teaching"}
+    assert set(open_to(Asker.SOCKET)) - others <= set(choices)
 
 
 def test_what_a_command_needs_is_asked_for_on_the_command_line() -> None:
