@@ -39,6 +39,7 @@ AT = Moment("porch", 10.0, 1e9)
 
 TEACHING = {"teach", "forget", "undo-teaching"}
 
+
 def test_every_command_has_a_name_of_its_own_and_says_what_it_does() -> None:
     names = [name_of(kind) for kind in COMMANDS]
     assert len(set(names)) == len(names)

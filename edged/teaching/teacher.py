@@ -64,7 +64,7 @@ class Teacher:
         """
         self.backbone = backbone(config, model)
         self.place = place(config, self.backbone.sha256, within)
-        self.reading = _readable(model)
+        self.reading = readable(model.file.path)
         [self._classifier] = tflite.load_alike(
             model.settings, config.camera.fit, model.file, layers=self.reading.tensors
         )
@@ -162,9 +162,9 @@ class Teacher:
         return other
 
 
-def _readable(model: Admitted) -> reading.Reading:
-    """What a head reads of the model. ModelError where that is nothing."""
-    data = modelfile.content(model.file.path)
+def readable(path: Path) -> reading.Reading:
+    """What a head reads of the model in a file. ModelError where that is nothing."""
+    data = modelfile.content(path)
     found = layers.find(data)
     if found.features is not None:
         tensors = list(next(root(data, b"TFL3").tables(2)).tables(0))
@@ -172,6 +172,6 @@ def _readable(model: Admitted) -> reading.Reading:
         if (chosen := reading.choose(found, count)) is not None:
             return chosen
     raise ModelError(
-        f"{model.file.path} has no features to teach on: give a classifier whose last layer is "
+        f"{path} has no features to teach on: give a classifier whose last layer is "
         "fully connected, such as the bundled one"
     )

@@ -92,9 +92,7 @@ def test_a_file_that_is_no_struct_of_ours_is_refused(place: Path) -> None:
     import hashlib
 
     body = msgspec.msgpack.encode([1, 2])
-    place.write_bytes(
-        b"edged-taught 1 " + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-    )
+    place.write_bytes(b"edged-taught 1 " + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     with pytest.raises(ConfigError, match="cannot be used"):
         lessons.read(place)
 
@@ -208,7 +206,7 @@ def test_two_who_teach_at_once_wait_for_each_other(place: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(ConfigError, match="set teach.path to a place that can be written"),
+        pytest.raises(ConfigError, match=r"set teach\.path to a place that can be written"),
         lessons.locked(tmp_path / "file" / "net.taught"),
     ):
         pass
