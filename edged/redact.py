@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 MASK = "***"
@@ -24,44 +26,70 @@ _WORDS = (
 _NAMED = rf"(?:{'|'.join(_WORDS)})(?:[-_](?!file\b)\w+)?"
 """A name that says that its value is a secret; that of a file in which one stands does not."""
 
+_SIGNS = ("=", "://", "@")
+_PARTS = (
+    *("pass", "pw", "secret", "token", "psk", "credential", "key", "auth", "sig", "cookie", "jwt"),
+    "bearer",
+)
+"""In small letters; a text with none of these and none of `_SIGNS` holds no secret."""
+
 _QUOTED = r"""\\*"(?:\\.|[^"\\])*\\*"?|\\*'(?:\\.|[^'\\])*\\*'?"""
 _BARE = r"""[^\s"']*[^\s"':;,.)\]}]"""
 _VALUE = rf"(?:\(\w+\))?(?:{_QUOTED}|{_BARE})"
 _SCHEMED = rf"(?:\(\w+\))?(?:{_QUOTED}|(?:(?:Basic|Bearer|Digest|Token|Negotiate)\s+)?{_BARE})"
 
-_HEADER = re.compile(r"\b((?:authorization|cookie)\s*:\s*)(?!\*\*\*)([^\s][^\r\n]*)", re.IGNORECASE)
-# KEY=VALUE is how an override is written.
-_ASSIGNED = re.compile(
-    rf"(?<![\w-])({_NAMED}\s*=\s*)(?!\*\*\*|(?-i:VALUE)\b)({_SCHEMED})", re.IGNORECASE
-)
-# A dotted name before a colon is an option, of which something is said.
-_TOLD = re.compile(
-    rf"(?<![\w.-])({_NAMED}\s*:\s*)(?!\*\*\*|unknown key\b)({_SCHEMED})", re.IGNORECASE
-)
-_IN_JSON = re.compile(rf"""(\\*["']{_NAMED}\\*["']\s*:\s*)(?!\*\*\*)({_VALUE})""", re.IGNORECASE)
-_BEARER = re.compile(r"\b(Bearer\s+)(?=\S*\d)([\w+/.~=-]{8,})", re.IGNORECASE)
-_USER_ALONE = re.compile(r"""((?:^|[\s/"'=(\[{,]))([^\s/"'=(\[{,:]+:(?!//)\S+)(?=@)""")
-"""Of an address whose scheme somebody forgot: ``user:password@host``."""
 
-_QUERY_ALONE = re.compile(rf"([?&][\w.-]+=)(?!\*\*\*)({_BARE})")
+class _Patterns(NamedTuple):
+    """What finds secrets: ``address`` in addresses, ``secrets`` behind their names.
 
-_PATTERNS = (_HEADER, _USER_ALONE, _IN_JSON, _ASSIGNED, _TOLD, _QUERY_ALONE, _BEARER)
+    ``property`` finds the properties of elements, ``plain`` those of their values that are no
+    secret.
+    """
 
-_ADDRESS = re.compile(
-    rf"""://(\S*(?=@))?(@?[^\s/?#"']*(?:/[^\s/?#"'=]*(?=[\s/?#"']|\Z))*)"""
-    rf"""((?:/[^\s/?#"'=]*=|[?#]){_BARE})?"""
-)
-"""Its user, what may be told of it, and its query; a match is as long as the address.
+    address: re.Pattern[str]
+    secrets: tuple[re.Pattern[str], ...]
+    user_alone: re.Pattern[str]
+    property: re.Pattern[str]
+    plain: re.Pattern[str]
 
-The user goes to the last ``@``, wherever it is: a password may hold one, or a slash, unquoted. Some
-cameras want ``/user=admin&password=secret&channel=1`` as the path, which is like a query.
-"""
 
-_PROPERTY = re.compile(rf"(?<!\S)([\w.:-]+)(\s*=\s*)({_VALUE}\S*)")
-_PLAIN = re.compile(
-    r"(?:\(\w+\))?(?:[-+]?\d+(?:[./]\d+)?|true|false|/dev/[\w./:-]+)", re.IGNORECASE
-)
-"""What a property of an element may have that is no secret."""
+@cache
+def _patterns() -> _Patterns:
+    """Compiled when the first is needed: that takes milliseconds, which a start shall not pay."""
+    header = r"\b((?:authorization|cookie)\s*:\s*)(?!\*\*\*)([^\s][^\r\n]*)"
+    # Of an address whose scheme somebody forgot: user:password@host.
+    user_alone = re.compile(r"""((?:^|[\s/"'=(\[{,]))([^\s/"'=(\[{,:]+:(?!//)\S+)(?=@)""")
+    in_json = rf"""(\\*["']{_NAMED}\\*["']\s*:\s*)(?!\*\*\*)({_VALUE})"""
+    # KEY=VALUE is how an override is written.
+    assigned = rf"(?<![\w-])({_NAMED}\s*=\s*)(?!\*\*\*|(?-i:VALUE)\b)({_SCHEMED})"
+    # A dotted name before a colon is an option, of which something is said.
+    told = rf"(?<![\w.-])({_NAMED}\s*:\s*)(?!\*\*\*|unknown key\b)({_SCHEMED})"
+    bearer = r"\b(Bearer\s+)(?=\S*\d)([\w+/.~=-]{8,})"
+    return _Patterns(
+        # Its user, what may be told of it, and its query; a match is as long as the address. The
+        # user goes to the last "@", wherever it is: a password may hold one, or a slash, unquoted.
+        # Some cameras want /user=admin&password=secret&channel=1 as the path, which is like a
+        # query.
+        address=re.compile(
+            rf"""://(\S*(?=@))?(@?[^\s/?#"']*(?:/[^\s/?#"'=]*(?=[\s/?#"']|\Z))*)"""
+            rf"""((?:/[^\s/?#"'=]*=|[?#]){_BARE})?"""
+        ),
+        secrets=(
+            re.compile(header, re.IGNORECASE),
+            user_alone,
+            re.compile(in_json, re.IGNORECASE),
+            re.compile(assigned, re.IGNORECASE),
+            re.compile(told, re.IGNORECASE),
+            re.compile(rf"([?&][\w.-]+=)(?!\*\*\*)({_BARE})"),
+            re.compile(bearer, re.IGNORECASE),
+        ),
+        user_alone=user_alone,
+        property=re.compile(rf"(?<!\S)([\w.:-]+)(\s*=\s*)({_VALUE}\S*)"),
+        plain=re.compile(
+            r"(?:\(\w+\))?(?:[-+]?\d+(?:[./]\d+)?|true|false|/dev/[\w./:-]+)", re.IGNORECASE
+        ),
+    )
+
 
 _TELLING = 4
 """A text of fewer characters that is not named a secret is an everyday word: tcp."""
@@ -82,12 +110,14 @@ def names_file(name: str) -> bool:
 
 def redacted(text: str) -> str:
     """`text` with ``***`` for each value of a secret's name and for the user of each address."""
-    # Most texts hold none of these.
-    if "=" not in text and ":" not in text and "bearer" not in text.lower():
-        return text
-    text = _ADDRESS.sub(_public_address, text)
-    for pattern in _PATTERNS:
-        if pattern is not _USER_ALONE or "@" in text:
+    if not any(sign in text for sign in _SIGNS):
+        small = text.casefold()
+        if not any(part in small for part in _PARTS):
+            return text
+    patterns = _patterns()
+    text = patterns.address.sub(_public_address, text)
+    for pattern in patterns.secrets:
+        if pattern is not patterns.user_alone or "@" in text:
             text = pattern.sub(rf"\1{MASK}", text)
     return text
 
@@ -136,19 +166,22 @@ def public_path(path: str | Path) -> str:
 
 def public_pipeline(pipeline: str) -> str:
     """A GStreamer `pipeline` with ``***`` for the texts in it that no element is known by."""
-    return redacted(_PROPERTY.sub(lambda found: f"{found[1]}{found[2]}{_public(found)}", pipeline))
+    public = _patterns().property.sub(
+        lambda found: f"{found[1]}{found[2]}{_public(found)}", pipeline
+    )
+    return redacted(public)
 
 
 def public_option(value: str) -> str:
     """The `value` of an option that only a library knows: numbers and truths are no secrets."""
-    return value if not value or _PLAIN.fullmatch(value) else MASK
+    return value if not value or _patterns().plain.fullmatch(value) else MASK
 
 
 def secrets_in(pipeline: str) -> list[str]:
     """What `public_pipeline` hides in `pipeline`, the longest first, however it is written."""
     found = {
         secret
-        for match in _PROPERTY.finditer(pipeline)
+        for match in _patterns().property.finditer(pipeline)
         if _public(match) != match[3]
         for secret in ([*_hidden(match[3])] if match[1] in _PLACES else [_bare(match[3])])
         if len(secret) >= _TELLING
@@ -165,16 +198,16 @@ def _public_address(found: re.Match[str]) -> str:
 
 
 def _hidden(text: str) -> Iterator[str]:
-    for address in _ADDRESS.finditer(text):
+    for address in _patterns().address.finditer(text):
         user, _, query = address.groups("")
         yield from (user, query[1:])
-    for pattern in _PATTERNS:
+    for pattern in _patterns().secrets:
         yield from (_bare(match[2]) for match in pattern.finditer(text))
 
 
 def _public(found: re.Match[str]) -> str:
     name, value = found[1], found[3]
-    if name in _CAPABILITIES or _PLAIN.fullmatch(value):
+    if name in _CAPABILITIES or _patterns().plain.fullmatch(value):
         return value
     return redacted(value) if name in _PLACES else MASK
 
