@@ -239,6 +239,11 @@ class Checks:
         sizes = f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB"
         return f"{sizes}; oom_score_adj {guard_adj} beside {daemon_adj}"
 
+    def the_guard_runs_before_other_processes(self) -> str:
+        policy = self.machine.tell("chrt -p $(pgrep -f '[m] edged.guard')")
+        assert "SCHED_RR" in policy, policy
+        return " ".join(policy.split())
+
     def a_guard_that_is_killed_comes_again(self) -> str:
         on, before = self._level(1, "1"), self._pid()
         self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from edged.guard import process
+from edged.guard.guard import SPIN_S
 from edged.guard.process import GuardProcess
 from tests.mosquitto import wait_until
 
@@ -119,3 +122,19 @@ def test_a_guard_that_does_not_end_keeps_nobody(
     assert guard._thread.is_alive()
     assert caplog.messages == ["the guard of the pins does not end: a pin's driver may hang"]
     wait_until(lambda: not guard._thread.is_alive())
+
+
+def test_where_it_is_permitted_the_guard_runs_before_all_others() -> None:
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pytest.skip("real-time scheduling is not permitted here")
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    heard: list[Any] = []
+    with started(heard) as guard:
+        wait_until(lambda: ("ready",) in heard)
+        wait_until(
+            lambda: os.sched_getscheduler(guard._pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
+        )
+        soft_us, hard_us = resource.prlimit(guard._pid, resource.RLIMIT_RTTIME)
+    assert soft_us == hard_us == SPIN_S * 1e6
