@@ -192,6 +192,18 @@ def _check_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--all", action="store_true", help="also print what is in order")
+    parser.add_argument(
+        "--bundle",
+        type=path,
+        metavar="FILE.tar.gz",
+        help="write a report without secrets and pictures, to attach to an issue",
+    )
+    add_json(parser)
+
+
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="", metavar="M", help="model (that of the configuration)"
@@ -260,6 +272,7 @@ COMMANDS = {
     "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
     "check-config": _Command("check_config", "check a configuration", _check_config),
+    "doctor": _Command("doctor", "find out what is wrong on this board, and what to do", _doctor),
     "safe-outputs": _Command(
         "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),

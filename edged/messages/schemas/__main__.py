@@ -16,6 +16,7 @@ from edged.evaluation.document import Evaluation
 from edged.evaluation.quantization import Quantization
 from edged.messages.cloudevents import CloudEvent
 from edged.messages.device import HealthMessage, OutputMessage, ThresholdsMessage
+from edged.messages.doctor import DoctorMessage
 from edged.messages.events import EventMessage, GapMessage
 from edged.messages.frigate import FrigateMessage
 from edged.messages.machine import BenchMessage, VersionMessage
@@ -60,6 +61,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "quantization": Quantization,
     "calibration": Calibration,
     "bench": BenchMessage,
+    "doctor": DoctorMessage,
     "version": VersionMessage,
 }
 """What leaves, by the name in the schemas' file names."""

@@ -194,7 +194,7 @@ class Connection:
         try:
             session.connect(self._mqtt.host, self._port, CONNECT_TIMEOUT_S)
         except (OSError, ValueError) as error:
-            raise PortError(f"MQTT broker {self.broker}: {_reason(error)}") from error
+            raise PortError(f"MQTT broker {self.broker}: {reason(error)}") from error
         session.start()
         try:
             self._greet(session)
@@ -283,14 +283,9 @@ class Connection:
         if name == "Unsupported protocol version" and self._v5:
             self._v5 = False
             return "it does not speak MQTT 5; MQTT 3.1.1 is used"
-        if name in ("Bad user name or password", "Not authorized"):
-            user = "mqtt.username" if self._mqtt.username else "mqtt.username_file"
-            return (
-                f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
-            )
         if name == "Client identifier not valid":
             return f"it refuses the name {self._client_id} ({words}); set mqtt.client_id"
-        return f"it refuses the connection: {words or name}"
+        return refused(self._mqtt, name, words)
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -302,7 +297,15 @@ class Connection:
         log.info("MQTT broker %s: connected as %s", self.broker, self._client_id)
 
 
-def _reason(error: Exception) -> str:
+def refused(mqtt: MqttConfig, name: str, words: str = "") -> str:
+    """What to look at where the broker refuses the connection for this reason, in its `words`."""
+    if name in ("Bad user name or password", "Not authorized"):
+        user = "mqtt.username" if mqtt.username else "mqtt.username_file"
+        return f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
+    return f"it refuses the connection: {words or name}"
+
+
+def reason(error: Exception) -> str:
     """Why connecting failed, and what to look at."""
     import ssl
 
