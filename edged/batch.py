@@ -47,7 +47,7 @@ def pictures(paths: Sequence[Path]) -> Iterator[Found]:
     """The pictures at `paths`, those of folders sorted by name, and what cannot be looked into."""
     for position, path in enumerate(paths):
         if path == STANDARD_INPUT and path in paths[:position]:
-            yield UnreadableError(path, "there twice; standard input can be read once")
+            yield UnreadableError(path, "given twice; standard input can be read only once")
         elif path == STANDARD_INPUT or not folder.is_folder(path):
             yield path
         else:
@@ -132,7 +132,7 @@ class Batch:
         decode_s = time.perf_counter() - began_s
         prediction = classifier.classify(pixels)
         if not prediction.finite:
-            reason = "the model answers with numbers that are not finite"
+            reason = "the model's scores are not finite numbers"
             return Answer(
                 path_of(path), None, PictureError(printable(path_of(path)), reason), decode_s
             )

@@ -37,7 +37,7 @@ def ensure_broker(host: str, port: int) -> Iterator[None]:
     if host not in LOCAL_HOSTS:
         raise ConfigError(f"mqtt.embedded needs mqtt.host = 'localhost', not {host!r}")
     if _listens(port):
-        log.info("something listens on %s:%d already; no broker is started", LOOPBACK, port)
+        log.info("another program already listens on %s:%d; no broker is started", LOOPBACK, port)
         yield
         return
     if find_spec("amqtt") is None:
@@ -51,7 +51,7 @@ def ensure_broker(host: str, port: int) -> Iterator[None]:
     ) as process:
         try:
             _await(process, port)
-            log.info("a broker for demonstrations listens on %s:%d", LOOPBACK, port)
+            log.info("the demonstration broker listens on %s:%d", LOOPBACK, port)
             yield
         finally:
             process.kill()
@@ -61,7 +61,7 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while not _listens(port):
         if process.poll() is not None or time.monotonic() > give_up_s:
-            raise PortError(f"the embedded broker does not come up on {LOOPBACK}:{port}")
+            raise PortError(f"the embedded broker did not start on {LOOPBACK}:{port}")
         time.sleep(0.02)
 
 

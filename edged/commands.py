@@ -65,7 +65,7 @@ class Asker(Enum):
 class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unknown_fields=False):
     """Base of all commands."""
 
-    id: Annotated[RequestId, Meta(description="given back in the reply")] = None
+    id: Annotated[RequestId, Meta(description="returned in the reply")] = None
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
@@ -98,7 +98,7 @@ class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
     name: Annotated[str, Meta(description="the output's name")]
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
     for_s: Annotated[
-        Seconds, Meta(description="then back to what its rule asks for; 0: when that changes")
+        Seconds, Meta(description="then back to the level of its rule; 0: when that changes")
     ] = 0.0
 
 
@@ -126,9 +126,9 @@ class Save(Command, frozen=True, kw_only=True, tag="save"):
     ] = None
     privacy: Polygons | None = None
     rule: Annotated[
-        RuleConfig | None, Meta(description="a new one, or another for that of its name")
+        RuleConfig | None, Meta(description="a new rule; it replaces a saved one with its name")
     ] = None
-    remove_rule: Annotated[str | None, Meta(description="the name of one that was saved")] = None
+    remove_rule: Annotated[str | None, Meta(description="the name of a saved rule")] = None
 
 
 class Undo(Command, frozen=True, kw_only=True, tag="undo"):
@@ -322,7 +322,7 @@ class Parser:
         try:
             if not word.startswith(("{", "[", '"')):
                 if word not in self._allowed:
-                    raise CommandError(f"{shown(word)} is no command; {known}")
+                    raise CommandError(f"{shown(word)} is not a command; {known}")
                 return msgspec.convert({}, self._allowed[word])
             command: Command = self._decoder.decode(payload)
         except msgspec.ValidationError as error:
@@ -338,7 +338,7 @@ def carry_out(request: Request[Any], handlers: Handlers) -> None:
     try:
         answer = handlers[kind](request)
     except EdgedError as error:
-        log.warning("%s, asked by %s: %s", name_of(kind), request.asked_by, error)
+        log.warning("%s, requested by %s: %s", name_of(kind), request.asked_by, error)
         request.reply(Reply(error=str(error)))
         return
     if answer is not None:

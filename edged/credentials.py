@@ -22,11 +22,11 @@ def must_be_there(files: Mapping[str, str]) -> None:
     for option, file in files.items():
         path = paths.credential(file)
         if file and not paths.may_exist(path):
-            raise ConfigError(f"{option}: {public_path(path)} is not there; check the path")
+            raise ConfigError(f"{option}: {public_path(path)} does not exist; check the path")
         if file and os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
             raise ConfigError(f"{option}: {path} is a folder; name the file in it")
         if file and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
-            raise ConfigError(f"{option}: {path} is no regular file; name one")
+            raise ConfigError(f"{option}: {path} is not a regular file; name one")
 
 
 def secret(option: str, file: str) -> str | None:

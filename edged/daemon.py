@@ -259,7 +259,7 @@ class Daemon:
         ]
         if events:
             numbered = pipeline.journal.record(events)
-            pipeline.tell(Ended("restart", "edged ended without a word before", numbered))
+            pipeline.tell(Ended("restart", "edged had ended unexpectedly", numbered))
 
     def _reload(self, request: Request[commands.Reload]) -> None:
         self._hung_up = False
@@ -285,5 +285,5 @@ class Daemon:
             pipeline.tell(Undecided())
         log.info("%s", why)
         if restart_for:
-            log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
+            log.warning("changed, but in effect only after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)

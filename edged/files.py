@@ -9,14 +9,14 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to be read, at once; OSError, also for what is no regular file.
+    """Open a file to be read, at once; OSError, also for what is not a regular file.
 
     A FIFO that nobody writes to would be waited for, a device never end, a terminal become ours.
     """
     file = open(path, "rb", opener=_opened_at_once)  # noqa: SIM115 (the caller closes it)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(None, "no regular file")
+        raise OSError(None, "not a regular file")
     return file
 
 

@@ -75,7 +75,7 @@ class Notifier:
                 sender.sendto(message.encode(), self._address)
         except OSError as error:
             if not self._failing:
-                log.warning("systemd cannot be told %s: %s", message.split("\n")[0], error)
+                log.warning("systemd cannot be sent %s: %s", message.split("\n")[0], error)
             self._failing = True
         else:
             self._failing = False

@@ -97,7 +97,7 @@ class Reloader:
         """Start, or start again when the present one is done. CommandError while too many wait."""
         with self._lock:
             if len(self._asked) >= REQUESTS:
-                raise CommandError("a reload is under way and does not end; is its file there?")
+                raise CommandError("an earlier reload hangs; check that its file can be read")
             self._asked.append(request)
             if isinstance(request.command, Reload) and not self._told:
                 self._told = True
@@ -140,7 +140,7 @@ class Reloader:
             before, wanted = wanted, self._read(changes)
             if wanted == before:
                 return wanted
-        raise ConfigError("the configuration changes all the time; reload when it is written")
+        raise ConfigError("the configuration keeps changing; reload when it is complete")
 
     def _wanted(self, change: Save | Undo) -> saved.Tree:
         """What is saved with one more change, or one less. CommandError, ConfigError."""
@@ -169,7 +169,7 @@ class Reloader:
             # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
             for line in str(error).splitlines():
                 log.error("reload: %s", line)
-            log.error("reload, asked by %s: refused; everything stays as it was", asked_by)
+            log.error("reload, requested by %s: refused; nothing has changed", asked_by)
             return Reply(error=str(error))
         return self._taken_over(prepared, asked_by)
 
@@ -180,7 +180,7 @@ class Reloader:
                 old.config, command.rule, command.threshold, command.value
             )
         except CommandError as error:
-            log.warning("%s, asked by %s: %s", name_of(SetThreshold), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(SetThreshold), asked_by, error)
             return Reply(error=str(error))
         perception = build.perception(config, keep=old.perception)
         why = f"rule {command.rule}: {command.threshold} is {command.value:g}, set by {asked_by}"

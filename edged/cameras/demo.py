@@ -94,8 +94,8 @@ def photographs() -> list[Path]:
     ]
     if not found:
         raise CameraError(
-            "demo: its photographs are not installed; connect a camera, "
-            f"or get them with: {install.command('scikit-image')}"
+            "demo: the photographs are not installed; connect a camera, "
+            f"or install them with: {install.command('scikit-image')}"
         )
     return found
 

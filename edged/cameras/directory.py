@@ -99,7 +99,7 @@ class DirectorySource:
 
     def _tell_problems(self) -> None:
         for problem in sorted(self._problems - self._told):
-            log.warning("camera: left out: %s", problem)
+            log.warning("camera: skipped: %s", problem)
         self._told = self._problems
 
     def _picture(self, path: Path, least_px: tuple[int, int] | None) -> Pixels:

@@ -41,7 +41,7 @@ def rgb(
         )
         pixels: Pixels = picture.to_ndarray()
     except (av.FFmpegError, ValueError) as error:
-        raise CameraError(f"{name}: a frame cannot be turned into RGB; check the codec") from error
+        raise CameraError(f"{name}: a frame cannot be converted to RGB; check the codec") from error
     return upright(pixels, turned)
 
 

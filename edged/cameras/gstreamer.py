@@ -95,7 +95,7 @@ class GStreamerSource:
         except OSError as error:
             self._close_pipes()
             raise CameraError(
-                f"{self.name}: no process can be started ({error.strerror}); free some memory"
+                f"{self.name}: cannot start a process ({error.strerror}); free some memory"
             ) from error
         finally:
             os.close(pipeline_fd)
@@ -143,7 +143,7 @@ class GStreamerSource:
             words = shlex.split(self._camera.source)
         except ValueError as error:
             raise CameraError(
-                f"{self.name}: camera.source has an open quotation: close it"
+                f"{self.name}: camera.source has an unclosed quotation mark; close it"
             ) from error
         ends = [at for at, word in enumerate(words) if word == "!"]
         if ends and words[ends[-1] + 1 : ends[-1] + 2] == ["appsink"]:
@@ -202,7 +202,7 @@ class GStreamerSource:
                 status = self._child.wait(STOP_LIMIT_S)
         self._listen()
         if status == 0 and not self._camera.loop:
-            return SourceEnded(f"{self.name}: the pipeline is over")
+            return SourceEnded(f"{self.name}: the pipeline has ended")
         if status is not None and status < 0:
             return CameraError(f"{self.name}: killed by signal {-status}{self._last_words('; ')}")
         words = self._last_words("") or "the pipeline ended; check the camera"

@@ -60,7 +60,7 @@ def main() -> int:
     try:
         gst = CDLL("libgstreamer-1.0.so.0")
     except OSError:
-        return _fail("GStreamer is not installed; get it with: apt install gstreamer1.0-tools")
+        return _fail("GStreamer is not installed; install it with: apt install gstreamer1.0-tools")
     for name, result in (
         ("gst_parse_launchv", c_void_p),
         ("gst_element_get_bus", c_void_p),

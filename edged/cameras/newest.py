@@ -100,7 +100,7 @@ class NewestFrame:
         self._closing.set()
         self._thread.join(CLOSE_LIMIT_S)
         if self._thread.is_alive():
-            log.debug("camera %s: still waiting for its device; left behind", self.name)
+            log.debug("camera %s: still waiting for its device; its thread is abandoned", self.name)
         self._newest = None
 
     def aim(self, camera: CameraConfig) -> None:
@@ -245,7 +245,7 @@ class NewestFrame:
         if self._spoilt:
             self._damaged_since_s, self._spoilt = None, False
             raise CameraError(
-                f"{self.name}: nothing but damaged frames for {self._camera.timeout_s:g} s; "
+                f"{self.name}: only damaged frames for {self._camera.timeout_s:g} s; "
                 "check its cable or network"
             )
 
@@ -298,12 +298,12 @@ class NewestFrame:
                 line: at_s for line, at_s in self._told_s.items() if now_s < at_s + REPEATED_S
             } | {reason: now_s}
             # The first word is the source's name, as in every CameraError.
-            left_out = "frame left out: " if trouble == "damaged" else ""
+            left_out = "frame skipped: " if trouble == "damaged" else ""
             log.warning("camera: %s%s%s", left_out, reason, then)
         self._told[trouble] = reason
 
 
-_RECOVERED = {"lost": "frames", "frozen": "other pictures again"}
+_RECOVERED = {"lost": "frames", "frozen": "changing pictures again"}
 
 
 def _same(pixels: Pixels, seen: Pixels) -> bool:

@@ -111,7 +111,7 @@ class Picamera2Source:
             if source in ("", str(number), model):
                 return number, model
         if not models:
-            raise CameraError("picamera2: no camera found; check its cable, then start again")
+            raise CameraError("picamera2: no camera found; check its cable, then restart edged")
         raise CameraError(
             f"picamera2: no camera {public_name(source)!r}; "
             "set camera.source to its number or model: "
@@ -195,7 +195,7 @@ def _picamera2() -> Any:
     # Binary packages of the system beside another numpy in the virtual environment.
     except ValueError as error:
         raise CameraError(
-            f"picamera2: it does not fit the installed numpy ({error}); "
+            f"picamera2: not compatible with the installed numpy ({error}); "
             + install.command("'numpy<2'")
         ) from error
     # It tells of every opening.

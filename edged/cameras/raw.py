@@ -83,5 +83,5 @@ def to_rgb(
     layout = FORMATS[fourcc]
     stride_bytes = max(stride_bytes, width_px * layout.pixel_bytes)
     if len(data) < stride_bytes * height_px * layout.planes:
-        raise CameraError(f"a part of the {fourcc} frame is missing")
+        raise CameraError(f"part of the {fourcc} frame is missing")
     return layout.convert(data, width_px, height_px, stride_bytes, size_px)

@@ -105,7 +105,7 @@ class V4l2Source:
 
     def grab(self) -> Capture:
         deadline_s = self._clock() + self._limit_s
-        damaged = ""
+        what = "no frame"
         while (left_s := deadline_s - self._clock()) > 0:
             try:
                 frame = self._newest(min(LOOK_S, left_s))
@@ -118,18 +118,16 @@ class V4l2Source:
             if frame.nbytes and not frame.buff.flags & FLAG_ERROR:
                 self._limit_s = self._camera.timeout_s
                 return self._capture(frame)
-            damaged = " but damaged ones"
+            what = "only damaged frames"
             deadline_s = min(deadline_s, self._clock() + self._camera.timeout_s)
-        raise CameraError(
-            f"{self.name}: no frame{damaged} for {self._limit_s:g} s; check its cable and power"
-        )
+        raise CameraError(f"{self.name}: {what} for {self._limit_s:g} s; check its cable and power")
 
     def _start(self, linuxpy: Any) -> None:
         camera, info = self._camera, self._device.info
         self.name = f"{self.name} ({printable(info.card)})"
         capture = linuxpy.BufferType.VIDEO_CAPTURE
         if linuxpy.Capability.VIDEO_CAPTURE not in info.device_capabilities:
-            raise CameraError(f"{self.name}: it captures no video; {_others()}")
+            raise CameraError(f"{self.name}: it does not capture video; {_others()}")
         # Of this type alone: linuxpy stumbles over the formats of overlays.
         offered = {_fourcc(f.pixel_format): f for f in info.buffer_formats(capture)}
 
@@ -158,7 +156,7 @@ class V4l2Source:
         self._fourcc = _fourcc(self._format.pixel_format)
         if self._fourcc not in FORMATS and self._fourcc not in JPEG_FORMATS:
             raise CameraError(
-                f"{self.name}: it insists on {self._fourcc}, which edged cannot read; "
+                f"{self.name}: the driver chose {self._fourcc}, which edged cannot read; "
                 "set another camera.width_px and height_px"
             )
         self._stream.open()
@@ -207,15 +205,15 @@ class V4l2Source:
     def _failure(self, error: OSError) -> CameraError:
         match error.errno:
             case errno.EACCES | errno.EPERM:
-                reason = "no permission; add the user of edged to the group video"
+                reason = "no permission; add edged's user to the group video"
             case errno.ENOENT | errno.ENXIO:
                 reason = f"no such device; {_others()}"
             case errno.ENODEV:
-                reason = "it is gone; plug it in again"
+                reason = "it was unplugged; plug it in again"
             case errno.EBUSY:
-                reason = "another program uses it; end that one or choose another camera.source"
+                reason = "another program uses it; stop that one or choose another camera.source"
             case errno.ENOTTY:
-                reason = f"it is no video device; {_others()}"
+                reason = f"it is not a video device; {_others()}"
             case errno.ENOSPC:
                 reason = "the USB bus is full; lower camera.width_px or fps, or use another port"
             case _:
@@ -258,7 +256,7 @@ def first_camera() -> Path:
     """The first ``/dev/video*`` that delivers pictures; CameraError if there is none."""
     paths = nodes()
     if not paths:
-        raise CameraError("v4l2: no camera, there is no /dev/video*; plug one in")
+        raise CameraError("v4l2: no camera: there is no /dev/video*; plug one in")
     linuxpy = _linuxpy()
     forbidden: Path | None = None
     for path in paths:
@@ -272,14 +270,14 @@ def first_camera() -> Path:
         except (OSError, ValueError):
             continue
     if forbidden is not None:
-        raise CameraError(f"{forbidden}: no permission; add the user of edged to the group video")
-    raise CameraError("v4l2: no camera, no /dev/video* captures video; plug one in")
+        raise CameraError(f"{forbidden}: no permission; add edged's user to the group video")
+    raise CameraError("v4l2: no camera: no /dev/video* captures video; plug one in")
 
 
 def _others() -> str:
     paths = nodes()
     if not paths:
-        return "there is no /dev/video* at all; plug a camera in"
+        return "there is no /dev/video*; plug a camera in"
     return f"set camera.source to one of {', '.join(map(str, paths))}"
 
 

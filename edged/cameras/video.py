@@ -31,18 +31,18 @@ FILE_OPTIONS = {"protocol_whitelist": "file"}
 
 _REASONS = {
     "ArgumentError": "no such address, or its pictures are too large; check camera.source",
-    "ConnectionRefusedError": "the connection is refused; check that it is on, and the port",
-    "DemuxerNotFoundError": "this PyAV has no reader for it; use another address or format",
+    "ConnectionRefusedError": "the connection is refused; check the port and that the camera is on",
+    "DemuxerNotFoundError": "this PyAV cannot read it; use another address or format",
     "EOFError": "it ends before its first frame; check that it is video",
-    "FileNotFoundError": "there is no such file; set camera.source, an address with its scheme (rtsp://)",
-    "HTTPForbiddenError": "it forbids access; check the user's rights there",
+    "FileNotFoundError": "there is no such file; an address needs its scheme (rtsp://)",
+    "HTTPForbiddenError": "it forbids access; check the user's permissions there",
     "HTTPNotFoundError": "it has no such stream; check the path in camera.source",
-    "HTTPServerError": "it reports a fault of its own (HTTP 5xx); restart the camera",
+    "HTTPServerError": "it reports an internal error (HTTP 5xx); restart the camera",
     "HTTPUnauthorizedError": "user or password is missing or wrong; check camera.source",
-    "InvalidDataError": "its data cannot be understood; check that it is video, and its port",
+    "InvalidDataError": "its data cannot be decoded; check that it is video, and the port",
     "IsADirectoryError": "it is a folder; set camera.source to a file",
-    "PermissionError": "access is denied; let the user of edged read it",
-    "ProtocolNotFoundError": "its scheme is not known; correct camera.source (rtsp://, http://)",
+    "PermissionError": "access is denied; give edged's user permission to read it",
+    "ProtocolNotFoundError": "its scheme is unknown; correct camera.source (rtsp://, http://)",
 }
 """What went wrong and what to do, by the name of PyAV's exception."""
 
@@ -53,7 +53,7 @@ KEY_FRAME_PATIENCE = 4
 Cameras that save bits send a key frame once a minute, and opening them again would not help.
 """
 
-SHORTEN = "shorten the camera's interval of key frames (I-frames, GOP)"
+SHORTEN = "shorten the camera's key frame interval (I-frames, GOP)"
 
 LONGEST_GAP_S = 3600.0
 """The longest gap of a recording of unknown length; what is more is a damaged time stamp."""
@@ -137,12 +137,12 @@ class VideoSource:
     def _open(self, limit_s: float | None = None) -> None:
         """Open it, within `limit_s`, else ``first_frame_s``, the first frame included."""
         if not self._camera.source:
-            raise CameraError("video: nothing to play; set camera.source to a file or an address")
+            raise CameraError("video: no source given; set camera.source to a file or an address")
         try:
             import av.video.reformatter
         except ImportError as error:
             raise CameraError(
-                f"{self.name}: PyAV is not installed; get it with: {install.command('av')}"
+                f"{self.name}: PyAV is not installed; install it with: {install.command('av')}"
             ) from error
         self._delivered = self._answers = False
         self._came = ""
@@ -158,7 +158,7 @@ class VideoSource:
         streams = container.streams.video
         if not streams or streams[0].codec_context is None:
             self._close()
-            raise CameraError(f"{self.name}: it has no video that can be decoded; check the codec")
+            raise CameraError(f"{self.name}: no video stream can be decoded; check the codec")
         length = container.duration
         if self._network:
             self._recorded = self._camera.source.startswith("http") and length is not None
@@ -219,7 +219,7 @@ class VideoSource:
             found += jpegs.feed(bytes(packet))
         if jpegs.is_page:
             raise CameraError(
-                f"{self.name}: it answers with a web page (text/html) and no video; check user, "
+                f"{self.name}: it answers with a web page (text/html), not video; check user, "
                 "password and path in camera.source"
             )
         if not jpegs.plausible:
@@ -245,9 +245,9 @@ class VideoSource:
         if not self._recorded:
             raise CameraError(f"{self.name}: the stream ended; check the camera and the network")
         if not self._delivered:
-            raise CameraError(f"{self.name}: no frame of it can be decoded; replace the file")
+            raise CameraError(f"{self.name}: none of its frames can be decoded; replace the file")
         if not self._camera.loop:
-            raise SourceEnded(f"{self.name}: the video is over")
+            raise SourceEnded(f"{self.name}: the video has ended")
         # Reopened and not rewound, because raw streams cannot seek.
         self._close()
         self._open()
@@ -362,7 +362,7 @@ class VideoSource:
                 reason = "the connection ended; check the camera and the network"
                 return CameraError(f"{self.name}: {reason}")
             if kind == "OSError":
-                return CameraError(f"{self.name}: no connection; check the name and the network")
+                return CameraError(f"{self.name}: no connection; check host name and network")
         reason = getattr(error, "strerror", None) or "cannot be opened"
         return CameraError(f"{self.name}: {_REASONS.get(kind, f'{reason}; check camera.source')}")
 
@@ -372,7 +372,7 @@ class VideoSource:
                 f"no key frame within {self._limit_s:g} s; shorten the camera's key frame interval"
             )
         elif self._came == "key" and not self._delivered:
-            reason = "nothing but damaged frames; check the camera and the network"
+            reason = "only damaged frames; check the camera and the network"
         else:
             reason = f"no good frame within {self._limit_s:g} s; check the camera and the network"
         return CameraError(f"{self.name}: {reason}")

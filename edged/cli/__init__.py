@@ -60,7 +60,7 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except OSError as error:
-        raise ConfigError(f"the working directory: {error.strerror}; go to another") from error
+        raise ConfigError(f"the working directory: {error.strerror}; change to another") from error
 
 
 def _told(error: EdgedError, text: str) -> int:

@@ -14,7 +14,7 @@ from edged.errors import CommandError
 EXIT_STATUSES = """\
 exit status:
   0    done
-  1    done in part: some files could not be read or written, or a command was refused
+  1    partly done: some files could not be read or written, or a command was refused
   2    the command line is wrong
   65   a model, label file or picture cannot be used
   69   the camera, the daemon or the broker cannot be reached
@@ -113,7 +113,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
 
     `default` is the configuration where none is given.
     """
-    group = parser.add_argument_group("how the model is run")
+    group = parser.add_argument_group("how to run the model")
     group.add_argument(
         "--config",
         type=path,
@@ -130,7 +130,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
         "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="runtime (auto)"
     )
     group.add_argument(
-        "--threads", type=positive, metavar="N", help="threads (chosen for the board)"
+        "--threads", type=positive, metavar="N", help="threads (depends on the board)"
     )
     group.add_argument(
         "--delegate", metavar="LIBRARY", help="delegate library, such as libedgetpu.so.1"
@@ -140,7 +140,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
             f"--{name}",
             type=numbers,
             metavar="X[,Y,Z]",
-            help=f"{name} of the pixels, 0..255, in training; one, or red, green and blue",
+            help=f"{name} of the training pixels, 0..255; one value, or red, green and blue",
         )
     group.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
     group.add_argument(
@@ -149,7 +149,9 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
         help="what the model outputs (auto)",
     )
     group.add_argument(
-        "--fit", choices=["stretch", "crop"], help="how to fit pictures of another aspect (stretch)"
+        "--fit",
+        choices=["stretch", "crop"],
+        help="how to fit pictures of another aspect ratio (stretch)",
     )
 
 
@@ -201,7 +203,7 @@ def share(text: str) -> float:
     """A number of 0 to 1."""
     number = float(text)
     if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
 
 

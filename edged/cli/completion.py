@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> int:
         import shtab
     except ImportError as error:
         raise ConfigError(
-            "completion scripts are made by shtab, which is not installed; "
+            "completion scripts need shtab, which is not installed; "
             "install edged with its `completion` extra"
         ) from error
     print(shtab.complete(make_parser(), arguments.shell))

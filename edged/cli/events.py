@@ -23,7 +23,7 @@ FOLLOW_S = 0.25
 REASONS = {
     "camera": "no picture came",
     "stop": "edged stopped",
-    "restart": "edged had ended without a word",
+    "restart": "edged had ended unexpectedly",
 }
 """Why a rule ended though no frame said so."""
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
                 entry.payload.decode() if arguments.json else _line(message), flush=arguments.follow
             )
     if reader.damaged:
-        print(f"edged: {reader.damaged} events are damaged and left out", file=sys.stderr)
+        print(f"edged: {reader.damaged} events are damaged and skipped", file=sys.stderr)
         return 1
     return 0
 
@@ -62,7 +62,7 @@ def since(text: str) -> datetime:
         return datetime.fromisoformat(re.sub("[Zz]$", "+00:00", text)).astimezone()
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; say 10m, 2h, 1d, 12:30, 2026-05-01 or 2026-05-01T12:30"
+            f"{text!r} is not a time; write 10m, 2h, 1d, 12:30, 2026-05-01 or 2026-05-01T12:30"
         ) from error
 
 

@@ -91,7 +91,7 @@ def _info(arguments: argparse.Namespace) -> int:
             document["catalog"]["top1"] = _UNPUBLISHED
         _print_lines(document)
         if found.path is None:
-            _say(f"not here: edged models fetch {name}")
+            _say(f"not installed: edged models fetch {name}")
     return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
 
 

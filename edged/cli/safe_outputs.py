@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         outputs = opened.read(paths.opened_outputs(arguments.config))
     except ConfigError as error:
-        problems.append(f"{error}; the outputs of the configuration go safe instead")
+        problems.append(f"{error}; using the outputs of the configuration instead")
         outputs = None
     if outputs is None:
         config = _configured(arguments)

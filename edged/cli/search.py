@@ -68,7 +68,7 @@ def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Pat
         if Path(term) == STANDARD_INPUT or os.sep in term or os.path.lexists(term):
             places.append(Path(term))
         elif like is not None:
-            raise CommandError(f"{term}: nothing of this name is here, and --like takes no words")
+            raise CommandError(f"{term}: no such file or folder; --like takes no words")
         else:
             words.append(term)
     if not words and like is None:

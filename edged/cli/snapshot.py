@@ -72,8 +72,8 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
         with build.camera(config.camera, wanted_px) as camera:
             while (frame := camera.read(0.1, wanted_px)) is None:
                 if camera.error is not None or time.monotonic() > give_up_s:
-                    silent = f"{camera.name}: no frame came for {config.camera.start_s:g} s; check "
-                    silent += "that it is on and sends, or raise camera.first_frame_s"
+                    silent = f"{camera.name}: no frame within {config.camera.start_s:g} s; check "
+                    silent += "that it is on and sends frames, or raise camera.first_frame_s"
                     raise CameraError(camera.error or silent)
         result = perception.decide(frame)
     at = Moment.now(config.device, time.monotonic, time.time)

@@ -107,7 +107,7 @@ def _camera(config: Config) -> Iterator[Problem]:
     is_timed = camera.kind != "auto" and KINDS[camera.kind].is_timed
     if is_timed and camera.timeout_s <= interval_s:
         message = (
-            f"at camera.fps = {camera.fps:g} a frame comes every {interval_s:g} s; expected more"
+            f"at camera.fps = {camera.fps:g}, a frame arrives every {interval_s:g} s; expected more"
         )
         yield Problem(("camera", "timeout_s"), camera.timeout_s, f"{message} than that")
     for number, polygon in enumerate(camera.privacy):
@@ -115,14 +115,14 @@ def _camera(config: Config) -> Iterator[Problem]:
         across = next(((x - x0, y - y0) for x, y in others if (x, y) != (x0, y0)), (0.0, 0.0))
         crosses = (across[0] * (y - y0) - across[1] * (x - x0) for x, y in others)
         if across[0] * across[1] == 0 if len(polygon) == 2 else not any(crosses):
-            message = "this hides nothing: its points are on a line; expected those of an area"
+            message = "this hides nothing: its points are on a line; expected an area"
             yield Problem(("camera", "privacy", number), polygon, message)
     x, y, width, height = camera.region
     if not (width > 0 and height > 0):
         message = "the region is empty; expected x, y, width, height with width and height above 0"
         yield Problem(("camera", "region"), camera.region, message)
     elif x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
-        message = "the region leaves the picture; expected x + width and y + height of at most 1"
+        message = "the region exceeds the picture; expected x + width and y + height of at most 1"
         yield Problem(("camera", "region"), camera.region, message)
 
 
@@ -169,7 +169,7 @@ def _rules(config: Config) -> Iterator[Problem]:
     for position, rule in enumerate(config.rule):
         path: KeyPath = ("rule", position)
         if rule.name in (NOTHING, UNKNOWN):
-            message = "this is the name of a scene without rules; choose another"
+            message = "this name is reserved for a scene without rules; choose another"
             yield Problem((*path, "name"), rule.name, message)
         if not (rule.labels or rule.match):
             message = "expected at least one label here, or a word of labels in match"
@@ -277,7 +277,7 @@ def _idle(config: Config) -> Iterator[Problem]:
     )
     if config.idle.after_s > 0 and not woken:
         message = (
-            'nothing could end the idling; add an [[input]] with action = "wake", or enable '
+            'nothing could wake edged; add an [[input]] with action = "wake", or enable '
             "mqtt.commands or control"
         )
         yield Problem(("idle", "after_s"), config.idle.after_s, message)
@@ -292,14 +292,14 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
     yield from _topic(("mqtt", "frigate_topic"), mqtt.frigate_topic)
     yield from _topic(("mqtt", "home_assistant", "prefix"), mqtt.home_assistant.prefix)
     if f"{mqtt.frigate_topic}/".startswith(f"{mqtt.prefix}/"):
-        message = f"the topics under mqtt.prefix are others; expected none under {mqtt.prefix}/"
+        message = f"mqtt.prefix has other topics; expected one outside {mqtt.prefix}/"
         yield Problem(("mqtt", "frigate_topic"), mqtt.frigate_topic, message)
     if mqtt.username and mqtt.username_file:
-        message = "mqtt.username is set too; expected one of both"
+        message = "mqtt.username is set too; expected only one of the two"
         yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
     if ":" in mqtt.username and not mqtt.password_file:
         # With a password it may be one of RabbitMQ's, "vhost:user".
-        message = "user and password in one? set the user alone, and mqtt.password_file to a file"
+        message = "user and password together; set the user alone, and mqtt.password_file"
         yield Problem(("mqtt", "username"), mqtt.username, message, has_value=False)
     if mqtt.password_file and not (mqtt.username or mqtt.username_file):
         message = "a password needs a user; set mqtt.username or mqtt.username_file"
@@ -377,10 +377,10 @@ def _web(web: WebConfig) -> Iterator[Problem]:
             yield Problem(("web", "tls", needed), "", message)
     if not _is_loopback(web.listen):
         if not (tls.cert_file or web.insecure):
-            message = "others could read along here; set web.tls.cert_file, or web.insecure = true"
+            message = "others could read the traffic; set web.tls.cert_file, or web.insecure = true"
             yield Problem(("web", "listen"), web.listen, message)
         if not (web.token_file or tls.client_ca_file):
-            message = f"web.listen = {shown(web.listen)} lets others ask; set this one, or "
+            message = f"web.listen = {shown(web.listen)} lets others connect; set this one, or "
             yield Problem(("web", "token_file"), "", message + "web.tls.client_ca_file")
     for position, origin in enumerate(web.cors):
         scheme, _, host = origin.partition("://")

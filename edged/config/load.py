@@ -84,8 +84,8 @@ def load(
         raise WrongConfigError([f"{_place(name, error.line)}{error}"], rest) from error
     if path is not None and not raw and not may_be_empty:
         raise ConfigError(
-            f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
-            "the defaults"
+            f"{path}: nothing is set in it; write the complete file, or restart edged to use the "
+            "defaults"
         )
     environment = environment or {}
     folder = path and path.absolute().parent
@@ -98,7 +98,7 @@ def load(
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]
     if len(lines) > PROBLEMS_LIMIT:
-        lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}more is wrong; mend these first"]
+        lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}there are more errors; correct these first"]
     paths = [problem.path for problem in problems]
     raise WrongConfigError(lines, rooted(config, folder, origins), paths)
 
@@ -135,7 +135,7 @@ def _changed(
                 raise ConfigError(reason)
             if "rule" not in part:
                 raise ConfigError(saved.unusable(saved.file(path), f"{reason};"))
-            log.error("%s; the rule was made from the page, and is left out", reason)
+            log.error("%s; the rule was created on the web page, and is ignored", reason)
             continue
         raw = laid
         if changes is None and "rule" in part:
@@ -193,7 +193,7 @@ def _read(path: Path) -> str:
     if len(content) > FILE_LIMIT_BYTES:
         raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; not a configuration")
     if (len(content), before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise ConfigError(f"{path}: changed while it was read; try again when it is written")
+        raise ConfigError(f"{path}: changed while it was read; try again when it is complete")
     try:
         # Some editors put a byte order mark in front; TOML has none.
         return content.decode("utf-8-sig")

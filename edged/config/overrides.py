@@ -51,9 +51,7 @@ def apply(
         try:
             parts = _parts(key)
         except TomlSyntaxError:
-            wrong.append(
-                f"--set {_begin(key)}: the key is not one; expected one such as camera.fps"
-            )
+            wrong.append(f"--set {_begin(key)}: this is not a key; expected one such as camera.fps")
             continue
         _lay(raw, parts, origin.text, origin, origins, wrong)
     return origins, wrong
@@ -85,7 +83,7 @@ def _parts(key: str) -> list[str]:
         part, node = next(iter(node.items()))
         parts.append(part)
     if node != 0:
-        raise TomlSyntaxError("the key is not one dotted key")
+        raise TomlSyntaxError("not a dotted key")
     return parts
 
 

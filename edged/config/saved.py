@@ -78,8 +78,8 @@ def read(changes: Path) -> Tree:
 def unusable(changes: Path, reason: str) -> str:
     """Says why the changes in a file cannot be used, and what to do."""
     return (
-        f"{changes}: what was changed from the page cannot be used: {reason} repair this file, or "
-        "remove it and with it all that was changed, privacy masks included"
+        f"{changes}: the changes made on the web page cannot be used: {reason} repair this file, "
+        "or remove it, which undoes all these changes, privacy masks included"
     )
 
 
@@ -98,7 +98,7 @@ def _of_form(content: bytes) -> Tree:
         raise ValueError("expected tables [[rule]]")
     strange = [*(tree.keys() - {"camera", "rule"}), *(camera.keys() - set(CAMERA))]
     if strange:
-        raise ValueError(f"{shown(min(strange))} is no part of it")
+        raise ValueError(f"{shown(min(strange))} is not part of it")
     return tree
 
 
@@ -154,8 +154,8 @@ def changed(
         made["rule"] = [other for other in rules if other.get("name") != remove_rule]
         if len(made["rule"]) == len(rules):
             raise CommandError(
-                f"{remove_rule}: no rule of this name was made from the page; the others are in "
-                "the configuration file"
+                f"{remove_rule}: no rule of this name was created on the web page; the others are "
+                "in the configuration file"
             )
     return {key: value for key, value in made.items() if value}
 
@@ -188,7 +188,7 @@ def write(changes: Path, tree: Tree) -> None:
     content = _HEADER + tomli_w.dumps(tree).encode()
     if len(content) > LIMIT_BYTES:
         raise CommandError(
-            f"more than {LIMIT_BYTES >> 10} KiB would be changed from the page; put the rules into "
+            f"more than {LIMIT_BYTES >> 10} KiB of changes from the web page; put the rules into "
             "the configuration file"
         )
     changes.parent.mkdir(parents=True, exist_ok=True)
@@ -203,5 +203,5 @@ def undone(changes: Path) -> Tree:
     """What held before the last change. CommandError where there was none."""
     former = before(changes)
     if not paths.may_exist(former):
-        raise CommandError("nothing was changed from the page that could be taken back")
+        raise CommandError("no change from the web page is left to undo")
     return read(former)

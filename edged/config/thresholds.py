@@ -54,8 +54,8 @@ class Thresholds:
             wanted = configured | changed
             if wanted["exit"] > wanted["enter"]:
                 log.warning(
-                    "rule %s: its thresholds are those of the configuration: with what was changed "
-                    "by command they would be enter %g, exit %g",
+                    "rule %s: the thresholds of the configuration apply: with those changed "
+                    "by command, enter would be %g and exit %g",
                     rule.name,
                     wanted["enter"],
                     wanted["exit"],
@@ -119,7 +119,7 @@ class Thresholds:
             else:
                 del self._changed[rule, threshold]
                 log.info(
-                    "rule %s: %s is %g, as the configuration says since; the %g by command is over",
+                    "rule %s: %s is %g from the configuration; it replaces the %g set by command",
                     rule,
                     threshold,
                     value,
@@ -142,5 +142,5 @@ def _read(path: Path) -> list[Changed]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.error("%s cannot be read (%s); thresholds are those of the configuration", path, error)
+        log.error("%s cannot be read (%s); the thresholds of the configuration apply", path, error)
         return []

@@ -79,9 +79,9 @@ def _hint(message: str, line: str) -> str:
     if _UNIT.search(line):
         return "; write the number alone, without a unit"
     if "Invalid value" in message:
-        return "; text stands in quotes"
+        return "; text needs quotes"
     if "Cannot overwrite a value" in message:
-        return "; this key is set above already, remove one"
+        return "; this key is already set above, remove one"
     return ""
 
 

@@ -25,7 +25,7 @@ def main(paths: Sequence[str]) -> int:
             documents.append(_read(Path(path)))
         except (OSError, msgspec.DecodeError) as error:
             print(
-                f"edged: {printable(path)}: no document of an evaluation ({error})", file=sys.stderr
+                f"edged: {printable(path)}: not an evaluation document ({error})", file=sys.stderr
             )
             return 65
     evaluations = [document for document in documents if isinstance(document, Evaluation)]

@@ -77,9 +77,9 @@ def check(model: Path, preprocessing: Preprocessing) -> Blessing:
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): {advice}") from error
     except msgspec.DecodeError as error:
-        raise ModelError(f"{path} is no blessing ({error}): {advice}") from error
+        raise ModelError(f"{path} is not a blessing ({error}): {advice}") from error
     if blessing.sha256 != digest:
-        raise ModelError(f"{path} is the blessing of another file than {model.name}: {advice}")
+        raise ModelError(f"{path} blesses a file other than {model.name}: {advice}")
     if different := "; ".join(blessing.preprocessing.differences(preprocessing)):
         raise ModelError(f"{path} is for other preprocessing ({different}): {advice}")
     if not blessing.results or not all(result.holds for result in blessing.results):

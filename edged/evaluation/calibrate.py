@@ -178,7 +178,7 @@ def calibrate(
 def _ways(present: TfliteClassifier, config: Config) -> list[_Way]:
     """The present one first, so that it wins where others are as good; then the usual ones."""
     model, image = config.model, present.image
-    own = Normalization("as it is set", model.mean, model.std)
+    own = Normalization("as configured", model.mean, model.std)
     if not (model.mean or model.std):
         own = Normalization("as the file says", [], [])
     file_s = [Normalization("as the file says", [], [])] if own.mean or own.std else []
@@ -205,7 +205,9 @@ def _truth(dataset: Dataset, present: TfliteClassifier) -> npt.NDArray[np.int64]
     try:
         return classes_of(dataset, present.labels)
     except DataError as error:
-        raise DataError(f"{error}; or give pictures in no folders, as of unknown class") from error
+        raise DataError(
+            f"{error}; or give pictures without folders, as of unknown class"
+        ) from error
 
 
 def _pictures(

@@ -77,7 +77,7 @@ def bless(model: Path, gate_path: Path, comparison: Comparison) -> Path:
     """
     new = comparison.new
     if new.model.preprocessing is None:
-        raise ValueError("the comparison does not tell the preprocessing")
+        raise ValueError("the comparison does not state the preprocessing")
     now = datetime.datetime.now(datetime.timezone.utc)
     return blessing.write(
         model,

@@ -136,7 +136,7 @@ def classes_of(dataset: Dataset, labels: Sequence[str]) -> npt.NDArray[np.int64]
         more = len(problems) - PROBLEMS_SHOWN
         raise DataError(
             f"{dataset.source}: {'; '.join(problems[:PROBLEMS_SHOWN])}"
-            + (f"; and {more} labels more" if more > 0 else "")
+            + (f"; and {more} more labels" if more > 0 else "")
         )
     return np.array([found[example.label] for example in dataset.examples], np.int64)
 
@@ -181,7 +181,7 @@ def _archive(path: Path, labelled: bool) -> Dataset:
         # Not closed before the process ends: the dataset reads from it as long as it is used.
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no ZIP archive, or damaged"
+        reason = error.strerror if isinstance(error, OSError) else "not a ZIP archive, or damaged"
         raise DataError(f"{source}: {reason}; give a ZIP of class folders") from error
 
     def read(example: Example) -> bytes:
@@ -237,7 +237,7 @@ def _table(path: Path) -> Dataset:
             header = [cell.strip() for cell in next(rows, [])]
             examples = list(islice(_rows(source, rows, header), MAX_EXAMPLES + 1))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"no CSV in UTF-8 ({error})"
+        reason = error.strerror if isinstance(error, OSError) else f"not CSV in UTF-8 ({error})"
         raise DataError(f"{source}: {reason}; give a table with a header") from error
     _check_count(source, len(examples))
     taken = (_column(source, header, _PATH_COLUMNS),)
@@ -246,7 +246,7 @@ def _table(path: Path) -> Dataset:
 
 def _rows(source: str, rows: Iterable[list[str]], header: list[str]) -> Iterable[Example]:
     if repeated := [cell for cell in header if header.count(cell) > 1]:
-        raise DataError(f"{source}: column {shown(repeated[0])} is there twice; rename one")
+        raise DataError(f"{source}: column {shown(repeated[0])} occurs twice; rename one")
     picture = _column(source, header, _PATH_COLUMNS)
     indexed = [cell for cell in header if _INDEX_COLUMN.fullmatch(cell.lower())]
     named = [cell for cell in header if cell.lower() in _LABEL_COLUMNS]

@@ -105,7 +105,7 @@ def load(path: Path) -> Gate:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give a gate file in TOML") from error
     if len(content) > FILE_LIMIT_BYTES:
-        raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; no gate file")
+        raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; not a gate file")
     try:
         text = content.decode("utf-8-sig")
         raw = parse(text)
@@ -125,11 +125,11 @@ def load(path: Path) -> Gate:
         raise ConfigError("\n".join(lines))
     gate = msgspec.convert(raw, Gate)
     if not _demands(gate):
-        raise ConfigError(f"{path}: no gate in it, so it would bless anything; set one")
+        raise ConfigError(f"{path}: it sets no condition, so it would bless anything; set one")
     for position, given in enumerate(gate.slice, 1):
         if given.top1_min is None and given.top1_drop_max is None:
             raise ConfigError(
-                f"{path}: slice {position} of {shown(given.column)} demands nothing; "
+                f"{path}: slice {position} of {shown(given.column)} sets no condition; "
                 "set top1_min or top1_drop_max"
             )
     return gate
@@ -218,5 +218,5 @@ def _at_most(name: str, found: float | None, limit: float | None) -> Iterator[Ch
 
 def _text(found: float | None) -> str:
     if found is None:
-        return "not known"
+        return "unknown"
     return str(found) if isinstance(found, int) else f"{found:.4g}"

@@ -79,14 +79,14 @@ def read(path: Path) -> Golden:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB; no golden outputs")
+            raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB; not golden outputs")
         return msgspec.json.decode(content, type=Golden)
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}: make it with edged models evaluate --write-golden"
         ) from error
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: no golden outputs ({error}): make it again") from error
+        raise ConfigError(f"{path}: not golden outputs ({error}): make it again") from error
 
 
 def worst_quanta(golden: Golden, classifier: TfliteClassifier, dataset: Dataset) -> float:
@@ -103,7 +103,7 @@ def worst_quanta(golden: Golden, classifier: TfliteClassifier, dataset: Dataset)
         data = dataset.read(example)
         if hashlib.sha256(data).hexdigest() != picture.sha256:
             raise DataError(
-                f"{dataset.source}: {picture.name} is not what the golden outputs were made of"
+                f"{dataset.source}: {picture.name} is not the picture of the golden outputs"
             )
         scores = classifier.classify(decode_picture(data, example.name, classifier.input_px)).scores
         if len(scores) != len(picture.scores):

@@ -51,14 +51,15 @@ def measure(model: ModelConfig) -> Footprint:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{model.path}: no answer within {TIMEOUT_S:g} s; give another") from error
+        reason = f"no answer within {TIMEOUT_S:g} s"
+        raise ModelError(f"{model.path}: {reason}; give another model") from error
     try:
         return msgspec.json.decode(child.stdout, type=Footprint)
     except msgspec.DecodeError as error:
         said = " ".join(child.stderr.decode(errors="replace").split("\n")[-2:]).strip()
         raise ModelError(
             f"{model.path}: measuring it ended with status {child.returncode} "
-            f"({said[-200:] or 'without a word'}); try another model.runtime"
+            f"({said[-200:] or 'no message'}); try another model.runtime"
         ) from error
 
 

@@ -69,7 +69,7 @@ def _heat_map(document: Evaluation) -> str:
             if sum(counts) or any(row[position] for row in document.confusion_matrix)
         ]
         matrix = [[document.confusion_matrix[i][j] for j in shown] for i in shown]
-        return plots.heat_map("True class (rows) and answer (columns)", labels, matrix)
+        return plots.heat_map("True class (rows) and predicted class (columns)", labels, matrix)
     labels = list(
         dict.fromkeys(name for c in document.confusions for name in (c.label, c.taken_for))
     )[:BARS]
@@ -79,7 +79,9 @@ def _heat_map(document: Evaluation) -> str:
         if c.label in place and c.taken_for in place:
             matrix[place[c.label]][place[c.taken_for]] = c.pictures
     return plots.heat_map(
-        "The most frequent confusions: true class (rows) and answer (columns)", labels, matrix
+        "The most frequent confusions: true class (rows) and predicted class (columns)",
+        labels,
+        matrix,
     )
 
 

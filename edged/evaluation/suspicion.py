@@ -31,7 +31,7 @@ def suspicions(outcomes: Outcomes) -> Iterator[str]:
     share = counts[most] / len(truth)
     if classes > 1 and share >= ONE_CLASS_SHARE and share > 2 * float((truth == label).mean()):
         yield (
-            f"{counts[most]} of {len(truth)} pictures of {classes} classes were taken for "
+            f"{counts[most]} of {len(truth)} pictures of {classes} classes were classified as "
             f"{outcomes.labels[label]}: {_TRY}"
         )
     elif not outcomes.correct.any():

@@ -99,7 +99,7 @@ def calibration(document: Calibration) -> str:
 
 def _calibration(document: Calibration) -> Iterator[str]:
     known = "with labels" if document.labelled else "without labels"
-    yield f"# {_line(document.model)}: how it wants its pictures"
+    yield f"# {_line(document.model)}: which preprocessing it expects"
     yield ""
     yield f"{document.pictures} pictures of {_line(document.data)}, {known}."
     yield from _told("unreadable", document.unreadable)
@@ -116,7 +116,7 @@ def _calibration(document: Calibration) -> Iterator[str]:
         (
             [
                 "*" if place == document.chosen else "fits" if way.fits else "",
-                f"{way.normalization} (as it is)" if way.present else way.normalization,
+                f"{way.normalization} (current)" if way.present else way.normalization,
                 way.channels,
                 way.fit,
                 percent(way.top1 if document.labelled else way.steadiness),
@@ -128,15 +128,15 @@ def _calibration(document: Calibration) -> Iterator[str]:
     yield ""
     if document.guessing:
         yield (
-            "No way is better than guessing: give pictures of what the model knows, and look at "
-            "the order of its labels."
+            "Nothing is better than guessing: give pictures of classes that the model knows, and "
+            "check the order of its labels."
         )
     elif not document.lines:
-        yield "The model is fed as it should be: nothing else is surely better."
+        yield "The current preprocessing is right: no other is clearly better."
     else:
         if not document.labelled:
-            yield "How steady the answers are is all that is known here: look at some of them."
-        yield "This fits. Put into the configuration:"
+            yield "Without labels, only the stability of the answers is known: check some of them."
+        yield "Add this to the configuration:"
         yield ""
         yield from document.lines
 
@@ -150,13 +150,13 @@ def quantization(document: Quantization) -> str:
             f"# {_line(document.source)}, quantised, on {_line(first.data.name)}",
             "",
             f"{first.data.pictures} pictures, {first.model.classes} classes, "
-            f"{document.calibration_pictures} other pictures for the ranges of int8, "
+            f"{document.calibration_pictures} other pictures to calibrate int8, "
             f"{first.model.runtime}, {first.model.footprint.threads} thread(s)."
             f"{preprocessing(first.model)}",
             "",
             footprints(evaluations, [variant.name for variant in document.variants]),
             *_told("unreadable", first.inspection.unreadable),
-            *_told("unreadable, for the ranges of int8", document.unreadable),
+            *_told("unreadable, to calibrate int8", document.unreadable),
         ]
     )
 
@@ -245,14 +245,14 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
     )
     if len(document.classes) > len(shown):
         yield ""
-        yield f"And {len(document.classes) - len(shown)} classes more: see the JSON document."
+        yield f"And {len(document.classes) - len(shown)} more classes: see the JSON document."
     if document.confusions:
         yield from _title("Most frequent confusions")
         yield from table(
             ["class", "taken for", "pictures"],
             ([_short(c.label), _short(c.taken_for), str(c.pictures)] for c in document.confusions),
         )
-    yield from _title("Time of a picture")
+    yield from _title("Time per picture")
     yield from table(
         ["stage", "p50 ms", "p99 ms"],
         ([stage, f"{t.p50:.3f}", f"{t.p99:.3f}"] for stage, t in document.time_ms.items()),

@@ -130,8 +130,8 @@ class Guard:
         silence_s = self._silence_s()
         if silence_s is not None and silence_s <= 0:
             self.pins.stall(
-                f"edged's loop stood still for {self._deadman_s:g} s: outputs are at their safe "
-                "level; where a frame takes that long, raise gpio.deadman_s"
+                f"edged's loop has stalled for {self._deadman_s:g} s: outputs are at their safe "
+                "levels; if a frame takes that long, raise gpio.deadman_s"
             )
         waits_s = [self.pins.advance(), self._silence_s()]
         # Never less than nothing, which would be for ever to poll.

@@ -130,7 +130,7 @@ class Pins:
     def resume(self) -> None:
         """The levels that the outputs should have by now."""
         self.stalled = None
-        logger.info("edged's loop turns again: outputs are at their levels")
+        logger.info("edged's loop runs again: outputs are back at their levels")
         now_s = self._clock()
         for output in self._outputs:
             output.course.tick(now_s)
@@ -217,7 +217,7 @@ class Pins:
         self._open_s = self._clock() + wait_s
         for text in errors:
             if text not in self._errors:
-                logger.error("%s; it is tried again", text)
+                logger.error("%s; retrying", text)
         self._tell_errors(errors)
 
     def _open_on(self, factory: Any, *, at_start: bool) -> tuple[bool, list[str]]:
@@ -265,7 +265,7 @@ class Pins:
 
     def _lose(self, place: int, error: str) -> None:
         if one := self._inputs.pop(place, None):
-            logger.error("%s; it is tried again", error)
+            logger.error("%s; retrying", error)
             one.close()
             self._missing[place] = one.config
             self._tell("input", place, False, False)

@@ -89,7 +89,7 @@ class GuardProcess:
                 with suppress(OSError):
                     self._connection.shutdown(socket.SHUT_WR)
         if not self._ended.wait(END_S):
-            logger.error("the guard of the pins does not end: a pin's driver may hang")
+            logger.error("the pin guard does not exit: a pin's driver may hang")
 
     def _start(self) -> str | None:
         """Why there is none, else None."""
@@ -130,7 +130,7 @@ class GuardProcess:
                     break
                 self._fault = f"has ended: {_how_ended(self._pid)}"
             failures = 1 if time.monotonic() - started_s > LIVED_S else failures + 1
-            self._hear("gone", f"the guard of the pins {self._fault}; it is started again")
+            self._hear("gone", f"the pin guard {self._fault}; restarting it")
             self._ending.wait(backoff_s(failures, START_MIN_S, START_MAX_S))
             if not self._ending.is_set():
                 self._fault = self._start()
@@ -166,7 +166,7 @@ class GuardProcess:
         # Only where nothing has come: a daemon that was stopped has an answer to read.
         unanswered_s = self._unanswered_s
         if unanswered_s is not None and time.monotonic() - unanswered_s > ANSWER_S:
-            logger.error("the guard of the pins hangs; it is ended")
+            logger.error("the pin guard hangs; killing it")
             os.kill(self._pid, signal.SIGKILL)
 
     def _close(self) -> None:
@@ -180,7 +180,7 @@ def _how_ended(pid: int) -> str:
     try:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except ChildProcessError:
-        return "nobody knows how"
+        return "cause unknown"
     return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
 

@@ -87,7 +87,7 @@ def listing(folder: Path) -> Listing:
                 if stat.S_ISREG(mode):
                     found.pictures.append(path)
                 else:
-                    reason = "no regular file; give a picture file that can be read"
+                    reason = "not a regular file; give a picture file that can be read"
                     found.unreadable.append(UnreadableError(path, reason))
     return found
 
@@ -122,8 +122,8 @@ def search(root: Path) -> Iterator[Path | UnreadableError]:
 
 def no_pictures(folder: Path) -> UnreadableError:
     """That there are none in `folder`."""
-    return UnreadableError(folder, f"no pictures in this folder; put in {KINDS} files")
+    return UnreadableError(folder, f"no pictures in this folder; add {KINDS} files")
 
 
 def _closed(error: OSError) -> str:
-    return f"{(error.strerror or str(error)).lower()}; make it readable, or take it out"
+    return f"{(error.strerror or str(error)).lower()}; make it readable, or remove it"

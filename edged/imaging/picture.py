@@ -171,7 +171,7 @@ def _decode(
         if not file.seek(0, io.SEEK_END):
             found = "empty"
         elif "PNG" in formats:
-            found = "no picture of a kind that is read"
+            found = "not a picture in a supported format"
         else:
             found = "no JPEG"
         raise PictureError(where, f"{found}; give a {KINDS} file") from error

@@ -78,9 +78,9 @@ def decode(
         if picture.width * picture.height * _pixel_bytes(picture) + held_bytes > most_bytes:
             why = ""
             if held_bytes:
-                why = " in a progressive JPEG, which is held whole,"
+                why = " in a progressive JPEG, held whole,"
             elif is_jpeg:
-                why = ", all of them needed," if least_px is None else " at the size that is needed"
+                why = ", all of them required," if least_px is None else " at the required size"
             raise TooLargeError(f"{width}x{height} pixels{why}")
         bits = _bits(picture)
         picture.load()
@@ -115,14 +115,14 @@ def _tag(picture: Image.Image, tag: int, default: int) -> tuple[int, ...]:
 def _bits(picture: Image.Image) -> int:
     """How many bits a grey level of 16-bit pixels has, 8 for all other modes. NoScaleError."""
     if picture.mode == "F":
-        raise NoScaleError("floating-point pixels, which have no white")
+        raise NoScaleError("floating-point pixels, which have no white level")
     if not picture.mode.startswith("I"):
         return 8
     # Pillow before 11 has 16 bits of a PNG in 32.
     if picture.format == "PNG":
         return 16
     if _tag(picture, _SAMPLE_FORMAT, _UNSIGNED) != (_UNSIGNED,) or picture.mode == "I":
-        raise NoScaleError("pixels of signed or 32-bit numbers, which have no white")
+        raise NoScaleError("signed or 32-bit pixels, which have no white level")
     return _tag(picture, _BITS_PER_SAMPLE, 16)[0]
 
 

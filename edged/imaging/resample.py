@@ -159,7 +159,7 @@ def _plan(
         box = (0.0, 0.0, float(width), float(height))
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-        raise ValueError(f"box {box} is empty or outside of {width}x{height}")
+        raise ValueError(f"box {box} is empty or outside {width}x{height}")
     reduction = max((right - left) / out_width, (bottom - top) / out_height)
     if kernels is None or reduction > MOST_REDUCTION:
         return _Plan(box, False, False, False, False, None)

@@ -83,7 +83,7 @@ def _planes(
         )
     if flat.size < expected_bytes:
         raise CameraError(
-            f"{layout} frame: {flat.size} of {expected_bytes} bytes came; check the cable"
+            f"{layout} frame: {flat.size} of {expected_bytes} bytes received; check the cable"
         )
     planes = []
     for rows, stride, _ in shapes:

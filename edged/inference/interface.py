@@ -33,7 +33,7 @@ _SMALL_STD = (
 )
 _SMALL_STD_INSIDE = (
     "the metadata's std is below 1, as for pixels of 0..1, but pixels are 0..255: if the answers "
-    "are wrong, set model.mean and model.std to 255 times what the metadata say"
+    "are wrong, set model.mean and model.std to 255 times those of the metadata"
 )
 
 
@@ -100,7 +100,7 @@ def image_input(path: Path, tensor: Tensor, file: ModelFile, model: ModelConfig)
             channels = 1
         case _:
             raise ModelError(
-                f"{path}: input {tensor.name} of shape {_shape(tensor)} is no image: "
+                f"{path}: input {tensor.name} of shape {_shape(tensor)} is not an image: "
                 "give a model that takes 1 x height x width x 3 (RGB) or 1 (grey)"
             )
     if height < 1 or width < 1:
@@ -249,7 +249,7 @@ def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig)
         raise ModelError(
             f"{path} has one output value and does not say what it means: if it answers yes or "
             'no, set model.scores = "logits" (any number, above 0 for yes) or "probabilities" '
-            "(0..1); a measure of something else is no class score"
+            "(0..1); a measure of something else is not a class score"
         )
     return None
 

@@ -79,7 +79,7 @@ def _by_input(file: ModelFile) -> str:
     if len(file.inputs) > 1:
         return f"a model with {len(file.inputs)} inputs"
     if 0 < len(file.inputs[0].shape) < 3:
-        return "a model of sound or other rows of values"
+        return "a model for sound or other rows of values"
     return ""
 
 
@@ -145,7 +145,7 @@ def _by_maps(shapes: Sequence[Shape], image: Shape, file: ModelFile) -> str:
         enlarged = all(before > 0 and after % before == 0 for after, before in sizes)
         of_classes = file.maker(file.outputs[0].index) == modelfile.SOFTMAX
         if maps[0][3] == 3 and enlarged and not of_classes:
-            return "a model that makes pictures"
+            return "a model that generates pictures"
         return _SEGMENTER
     if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][1:] == image[1:3]:
         return _SEGMENTER

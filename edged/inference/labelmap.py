@@ -125,7 +125,7 @@ def _indexed(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | Non
     if indices == sorted(indices):
         return None
     raise ModelError(
-        f"labels {source}: it stays open whether its numbers, such as in {lines[0][1][:40]!r}, are "
+        f"labels {source}: it is unclear whether its numbers, such as in {lines[0][1][:40]!r}, are "
         f"indices: {labeltable.WRITE_INDEX}"
     )
 
@@ -160,7 +160,7 @@ def _refuse_gaps(lines: Sequence[tuple[int, str]], source: str) -> None:
     if len(indexed) > 1 and others and (own or headed):
         raise ModelError(
             f"labels {source}: line {others[0]} is not an index and a label, as others are: "
-            "give each line both, or none an index"
+            "give every line both, or no line an index"
         )
 
 
@@ -221,7 +221,5 @@ def _unquoted(label: str) -> str:
 def _ordered(entries: list[Entry], source: str) -> tuple[str, ...]:
     labels, base = by_index(entries, source)
     if base:
-        logger.warning(
-            "labels %s: its indices count from 1: 1 is taken for the first class", source
-        )
+        logger.warning("labels %s: its indices start at 1: 1 is the first class", source)
     return labels

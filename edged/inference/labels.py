@@ -59,8 +59,8 @@ def find(file: ModelFile, given: str = "", locale: str = "") -> Labels:
     if given:
         if locale:
             raise ModelError(
-                "model.labels and model.locale are both set, and the locale is that of labels in "
-                "the model: remove one of them"
+                "model.labels and model.locale are both set, and the locale chooses among labels "
+                "in the model: remove one of them"
             )
         return Labels(load(Path(given)), given, Path(given))
     found = _named_inside(file, locale)
@@ -154,7 +154,7 @@ def _of_locale(path: Path, named: Sequence[LabelFile], locale: str) -> list[Labe
         wanted = tags[0]
         if len(tags) > 1:
             logger.warning(
-                "%s has labels in locales %s: %s is taken; model.locale chooses",
+                "%s has labels in locales %s: %s is used; model.locale chooses",
                 path,
                 there,
                 named[0].name,
@@ -300,7 +300,7 @@ def _tell_doubt(file: ModelFile, found: Labels) -> None:
             continue
         if not other.label_files and _fits_outputs(other, found.names):
             logger.warning(
-                "labels %s fit %s and %s alike: set model.labels to be sure",
+                "labels %s match %s and %s alike: set model.labels to be sure",
                 found.source,
                 file.path.name,
                 path.name,

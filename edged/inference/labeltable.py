@@ -140,7 +140,7 @@ def choose(names: Sequence[str], rows: Sequence[Row], source: str) -> list[Entry
     indices = _index_column(plain, columns, chosen, rows, source)
     if indices is None and width > 1 and len(set(columns[chosen])) < len(rows):
         raise ModelError(
-            f"labels {source}: a label stands there twice, and no column has indices: add one"
+            f"labels {source}: a label occurs twice, and no column has indices: add one"
         )
     for (where, _), label in zip(rows, columns[chosen], strict=True):
         if not label:

@@ -58,7 +58,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ModelError(f"{name[:40]!r} stands there twice: correct it")
+            raise ModelError(f"{name[:40]!r} occurs twice: correct it")
         found[name] = value
     return found
 
@@ -125,7 +125,7 @@ def _of_mapping(tree: Mapping[Any, Any], source: str) -> list[Entry]:
             entries.append((where, int(value), name))
         else:
             raise ModelError(
-                f"labels {source}: {where} ({name[:40]!r}) is no label with its index: "
+                f"labels {source}: {where} ({name[:40]!r}) is not a label with its index: "
                 'give a list of labels, or {"0": "cat"}'
             )
     # {"0": "1", "1": "0"} is read by its keys, {"cat": 0, "7": "dog"} both ways.

@@ -142,7 +142,7 @@ def _refused(path: Path, runtime: Runtime, reason: str) -> ModelError:
         if operator == "edgetpu-custom-op":
             advice = 'it is compiled for the Edge TPU: set model.delegate = "libedgetpu.so.1"'
         else:
-            advice = "export it with standard operators, or set model.delegate to what has this one"
+            advice = "export it with standard operators, or set a model.delegate that has this one"
         return ModelError(f"{path}: {runtime.title} has no operator {operator}: {advice}")
     advice = "copy or export it again, or try another model.runtime"
     if "xnnpack" in reason.lower():

@@ -107,7 +107,7 @@ class Journal:
 
     def __enter__(self) -> Journal:
         if self._store is None:
-            log.warning("journal.max_events is 0: %d events at most wait in memory", MEMORY_EVENTS)
+            log.warning("journal.max_events is 0: memory holds at most %d events", MEMORY_EVENTS)
         else:
             self._writer.start()
         return self
@@ -123,7 +123,7 @@ class Journal:
             waiting = [entry.number for entry in self._waiting]
             lost = sum(not readers or not all(r.has(one) for r in readers) for one in waiting)
         if lost:
-            log.error("%d events are lost: nobody took them, and no disk", lost)
+            log.error("%d events are lost: not stored, and not all read", lost)
 
     @property
     def last(self) -> int:
@@ -294,7 +294,7 @@ class Journal:
                 told, self._error = self._error, str(error)
                 self._changed.notify_all()
             if told is None:
-                log.error("%s; %d events at most wait in memory", error, MEMORY_EVENTS)
+                log.error("%s; memory holds at most %d events", error, MEMORY_EVENTS)
             return None
 
     def _open(self, store: Store) -> None:
@@ -344,7 +344,7 @@ class Journal:
         if read is not None:
             events, damaged, end = list(read.events), read.damaged, read.up_to
             if damaged and not self._damaged:
-                log.error("journal: event %d, perhaps more, cannot be read any more", damaged[0])
+                log.error("journal: event %d, perhaps more, can no longer be read", damaged[0])
             for number in damaged:
                 self._lose(number)
             self._damaged.update(damaged)
@@ -390,4 +390,6 @@ class Journal:
                 reader.dropped += 1
                 if not reader.loss_told:
                     reader.loss_told = True
-                    log.warning("events are lost before %s had them; a gap says why", reader.name)
+                    log.warning(
+                        "events were lost before %s read them; its gap says why", reader.name
+                    )

@@ -88,11 +88,11 @@ class Reader:
         import sqlite3
 
         if not may_exist(self._path):
-            raise PortError(f"{self._path}: no journal yet; `edged run` begins it")
+            raise PortError(f"{self._path}: no journal yet; `edged run` creates it")
         if not os.access(self._path, os.R_OK):
             raise PortError(f"{self._path}: not permitted; {access.advice(self._path, os.R_OK)}")
         if not self._path.is_file():
-            raise PortError(f"{self._path}: no regular file; remove it")
+            raise PortError(f"{self._path}: not a regular file; remove it")
         address = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
             return self._looked_into(address)

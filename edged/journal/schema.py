@@ -81,7 +81,7 @@ def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
             return database, False
         found = _form(database)
         if found not in (_EMPTY, _FIRST):
-            raise sqlite3.DatabaseError("it is no journal of this version of edged")
+            raise sqlite3.DatabaseError("it is not a journal of this version of edged")
         with database:
             # Explicitly: statements that make tables do not begin a transaction by themselves.
             database.execute("BEGIN IMMEDIATE")

@@ -140,7 +140,7 @@ class Store:
             elif self._last > self._reserved:
                 raise OSError("its numbers are higher than those of this run; restart edged")
             for number in schema.strange(self._database):
-                log.error("%s: event %d is left out: no event has this number", self.path, number)
+                log.error("%s: event %d is ignored: its number is not valid", self.path, number)
             if made:
                 # What was on disk before is there no longer.
                 self.replaced_up_to = before
@@ -183,7 +183,7 @@ class Store:
         mark = numbers.read_mark(self._mark_path)
         if mark is not None:
             return max(mark, self._last)
-        log.warning("%s says no number; numbers go on far above", self._mark_path)
+        log.warning("%s holds no number; event numbers skip far ahead", self._mark_path)
         return numbers.somewhere_above(self._last, self._wall_clock())
 
     def _append(

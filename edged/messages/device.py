@@ -18,11 +18,11 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     uptime_s: float
     fps: float
     frames: Count
-    dropped: Annotated[Count, Meta(description="frames that came and were not used")]
+    dropped: Annotated[Count, Meta(description="frames received but not used")]
     camera: str
     camera_error: str | None
     pins_error: Annotated[
-        str | None, Meta(description="why an output or input is not there: the first one's reason")
+        str | None, Meta(description="why an output or input is unavailable; the first reason")
     ] = None
     paused: bool
     idle: bool
@@ -33,7 +33,7 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     stages_ms: Annotated[
         dict[str, Percentiles], Meta(description="by stage, over the time since the last message")
     ]
-    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's limits")]
     messages_dropped: Annotated[
         Count,
         Meta(description="messages skipped: the network is too slow, or they are too large"),

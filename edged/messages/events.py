@@ -37,11 +37,11 @@ class EventMessage(Message, frozen=True, kw_only=True):
     reason: Annotated[
         Reason | None,
         Meta(
-            description="why the rule ended though no frame said so: the camera delivers no "
-            "picture, edged stopped, or it had ended without a word and started again"
+            description="why the rule ended without a frame: the camera delivers no "
+            "picture, edged stopped, or edged restarted after an unexpected end"
         ),
     ] = None
-    replayed: Annotated[bool, Meta(description="sent later than made: the broker was away")] = False
+    replayed: Annotated[bool, Meta(description="sent late: the broker was unreachable")] = False
 
 
 class GapMessage(Message, frozen=True, kw_only=True):

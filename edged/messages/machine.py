@@ -38,10 +38,10 @@ class BenchMessage(Document, frozen=True, kw_only=True):
     runtime: str
     machine: str
     threads: Count
-    delegated: Annotated[Score | None, Meta(description="share of the operators; null: not told")]
+    delegated: Annotated[Score | None, Meta(description="share of the operators; null: unknown")]
     frame: Annotated[str, Meta(description="width x height, pixels")]
     runs: Count
     floor_ms: Annotated[Percentiles, Meta(description="the bare invoke")]
     frame_ms: Percentiles
     stages_ms: dict[str, Percentiles]
-    ratio_p50: Annotated[float, Meta(description="median of a frame to that of the bare invoke")]
+    ratio_p50: Annotated[float, Meta(description="median of a frame / that of the bare invoke")]

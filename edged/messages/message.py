@@ -66,7 +66,7 @@ class Message(Document, frozen=True, kw_only=True):
     device: Annotated[str, Meta(description="the device's name in its configuration")]
     time: Annotated[datetime, Meta(description="when the message was made, UTC", tz=True)]
     time_synced: Annotated[
-        bool, Meta(description="whether the clock is known to be right: it follows a time server")
+        bool, Meta(description="whether the clock is synchronised with a time server")
     ] = False
 
 

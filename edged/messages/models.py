@@ -12,7 +12,7 @@ from edged.models.pins import HashSource
 from edged.models.quarantine import Outcome
 
 Checked: TypeAlias = Annotated[
-    HashSource | Literal["unverified"], Meta(description="whose hash there is for it")
+    HashSource | Literal["unverified"], Meta(description="the source of its hash")
 ]
 Hash: TypeAlias = Literal["right", "wrong", "unknown"]
 Top1On: TypeAlias = Annotated[str | None, Meta(description="the pictures of `top1`")]
@@ -23,13 +23,13 @@ class ListedMessage(Document, frozen=True, kw_only=True):
 
     name: str
     aliases: Annotated[list[str], Meta(description="other names of it")]
-    path: Annotated[str | None, Meta(description="null: it is not here")]
+    path: Annotated[str | None, Meta(description="null: it is not installed")]
     bytes: Count | None
     checked: Checked
-    hash: Annotated[Hash | None, Meta(description="of the file that is here")]
+    hash: Annotated[Hash | None, Meta(description="of the installed file")]
     about: str | None
     licence: str | None
-    top1: Annotated[Score | None, Meta(description="null: nobody has published it")]
+    top1: Annotated[Score | None, Meta(description="null: not published")]
     top1_on: Top1On
 
 
@@ -73,7 +73,7 @@ class Published(Struct, frozen=True, kw_only=True):
     source: str | None
     input: str
     classes: Count | None
-    top1: Annotated[Score | None, Meta(description="null: nobody has published it")]
+    top1: Annotated[Score | None, Meta(description="null: not published")]
     top1_on: Top1On
     top1_source: str | None
     times_ms: list[Time]
@@ -138,8 +138,8 @@ class ModelMessage(Document, frozen=True, kw_only=True):
     labels: str | None = None
     metadata: Metadata | None = None
     hint: Annotated[
-        str | None, Meta(description="how the tool that made it means it, where that is known")
+        str | None, Meta(description="settings that the tool that made it expects, where known")
     ] = None
-    blessing: Annotated[
-        Blessed | str | None, Meta(description="a text says why it does not hold")
-    ] = None
+    blessing: Annotated[Blessed | str | None, Meta(description="a text: why it is not valid")] = (
+        None
+    )

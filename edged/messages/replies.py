@@ -58,14 +58,14 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     scene: str | None
     results: Annotated[
         tuple[RankedClass, ...],
-        Meta(description="best classes of the newest frame, if there is one"),
+        Meta(description="best classes of the newest frame, if any"),
     ] = ()
     rules: dict[str, RuleState]
     outputs: Annotated[dict[str, float], Meta(description="the value that each output has")]
     camera: str
     camera_error: str | None
     pins_error: Annotated[
-        str | None, Meta(description="why an output or input is not there: the first one's reason")
+        str | None, Meta(description="why an output or input is unavailable; the first reason")
     ] = None
     model: str
     frames: Count
@@ -73,17 +73,17 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     fps: Annotated[float, Meta(description="frames classified a second, in the last seconds")] = 0.0
     paused: bool
     idle: bool
-    broker: Annotated[str | None, Meta(description="which one and whether it is reached")] = None
+    broker: Annotated[str | None, Meta(description="its address, and whether connected")] = None
     last_event: Annotated[Count, Meta(description="number of the newest event")] = 0
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
     by_hand: Annotated[
         dict[str, float | None],
-        Meta(description="outputs set by hand, and the seconds until that ends; null: with a rule"),
+        Meta(description="outputs set by hand, and the seconds until that ends; null: no limit"),
     ] = field(default_factory=dict)
     webhook_problems: Annotated[
-        tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
+        tuple[str, ...], Meta(description="webhooks that accept no events, or refused some")
     ] = ()
 
 
@@ -94,7 +94,7 @@ class RuleSetup(Struct, frozen=True, kw_only=True):
     combine: str
     enter: Score
     exit: Score
-    saved: Annotated[bool, Meta(description="made from the page")] = False
+    saved: Annotated[bool, Meta(description="created on the web page")] = False
 
 
 class OutputSetup(Struct, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
         list[list[tuple[Score, Score]]],
         Meta(description="polygons that are hidden; two points are a rectangle's corners"),
     ]
-    undo: Annotated[bool, Meta(description="whether a change can be taken back")]
+    undo: Annotated[bool, Meta(description="whether a change can be undone")]
 
 
 class Histogram(Struct, frozen=True):
@@ -133,7 +133,7 @@ class JournalMetrics(Struct, frozen=True, kw_only=True):
 
     last: Annotated[Count, Meta(description="the newest number")]
     waiting: Annotated[Count, Meta(description="events that are not on disk yet")]
-    error: Annotated[str | None, Meta(description="why the disk takes none")] = None
+    error: Annotated[str | None, Meta(description="why the disk stores none")] = None
 
 
 class MqttMetrics(Struct, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ class MqttMetrics(Struct, frozen=True, kw_only=True):
 
     connected: bool
     connections: Count
-    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's limits")]
     events_refused: Annotated[Count, Meta(description="events that the broker refused")]
     messages_dropped: Annotated[Count, Meta(description="messages skipped")]
 
@@ -186,7 +186,7 @@ class ReplyMessage(Message, frozen=True, kw_only=True):
     error: str | None = None
     data: AnyAnswer | None = None
     classification: Annotated[
-        ClassificationMessage | None, Meta(description="of a snapshot: what is on it")
+        ClassificationMessage | None, Meta(description="of a snapshot: its classification")
     ] = None
     jpeg_bytes: Annotated[
         Count, Meta(description="bytes of JPEG that follow, on the control socket alone")

@@ -80,9 +80,9 @@ class FoundMessage(Document, frozen=True, kw_only=True):
     path: str
     model: str
     score: Annotated[
-        Score, Meta(description="sum over the labels that were meant, or likeness of the features")
+        Score, Meta(description="sum over the matching labels, or similarity of the features")
     ]
-    label: Annotated[str | None, Meta(description="the best of these labels")] = None
+    label: Annotated[str | None, Meta(description="the best of the matching labels")] = None
     error: str | None = None
 
 

@@ -86,7 +86,7 @@ def _try_unless_noted(
     if verdict.outcome != "ok":
         raise ModelError(_refusal(path, verdict))
     if _identity(path, model) != seen:
-        raise ModelError(f"{path} changed while it was tried: wait until it is written, try again")
+        raise ModelError(f"{path} changed while it was tried: try again when it is complete")
     log.info("model %s passed quarantine%s", path, "" if verdict.landlock else " (no Landlock)")
     passed.pop(key, None)
     passed[key] = seen
@@ -148,4 +148,4 @@ def _write(notes: Path, passed: dict[str, list[Any]]) -> None:
         notes.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(notes, msgspec.json.encode(passed))
     except OSError as error:
-        log.debug("%s cannot be written, models are tried at each start: %s", notes, error)
+        log.debug("%s cannot be written, models are tried again at each start: %s", notes, error)

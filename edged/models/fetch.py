@@ -37,11 +37,11 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
     model = known.meant(name)
     if model is None:
         library.resolve(name)
-        raise ModelError(f"{name} is not in the catalog: there is nowhere to fetch it from")
+        raise ModelError(f"{name} is not in the catalog: it cannot be fetched")
     target = directory / f"{model.name}{SUFFIX}"
     own = library.find(name, [directory])
     if own is not None and own.stem != model.name:
-        raise ModelError(f"{name} is {own} here: to fetch the catalog's, say {model.name}")
+        raise ModelError(f"{name} is {own} here: to fetch the catalog's, use {model.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _alone(directory):
@@ -160,7 +160,7 @@ def _pour(
     while piece := source.read(_PIECE_BYTES):
         have += len(piece)
         if have > limit_bytes:
-            raise ModelError(f"{name} has over {limit_bytes} bytes: it is not what it should be")
+            raise ModelError(f"{name} has over {limit_bytes} bytes: it is not the expected file")
         target.write(piece)
         progress(have, 0)
 
@@ -170,8 +170,8 @@ def _check(part: Path, wanted: str, source: str | Path) -> None:
     if wanted and (found := pins.sha256(part)) != wanted:
         forget(part)
         raise ModelError(
-            f"{source}: SHA-256 is {found} and not {wanted}: what came is damaged or another file; "
-            "fetch it again or from elsewhere (--from)"
+            f"{source}: SHA-256 is {found}, not {wanted}: the file is damaged or a different one; "
+            "fetch it again, or from another source (--from)"
         )
 
 

@@ -97,7 +97,7 @@ def resolve(text: str, given: Sequence[Path] = ()) -> Path:
     if (path := find(text, given)) is not None:
         return path
     if catalog.load().meant(text) is not None:
-        raise ModelError(f"model {text} is not here yet: `edged models fetch {text}`")
+        raise ModelError(f"model {text} is not installed yet: `edged models fetch {text}`")
     known = [*catalog.load().names(), bundled().stem]
     known += [path.stem for path in files(given)]
     unread = "".join(f"; {line}" for line in closed(given))

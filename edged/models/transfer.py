@@ -39,7 +39,7 @@ def download(url: str, part: Path, limit_bytes: int, progress: Progress) -> None
     Goes on by itself while each try brings something. TransferError, also beyond `limit_bytes`.
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        raise TransferError(f"{url} is no web address: give one that begins with https://")
+        raise TransferError(f"{url} is not a web address: give one that begins with https://")
     while True:
         before = _size(part)
         try:
@@ -95,7 +95,7 @@ def _get(url: str, part: Path, limit_bytes: int, progress: Progress) -> bool:
     with opener.open(request, timeout=TIMEOUT_S) as response:
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise TransferError(f"{url}: the server sent another part than was asked for")
+            raise TransferError(f"{url}: the server sent a different part than requested")
         if not resumed:
             have = 0
             _take_notes(part, url, response.headers)
@@ -107,8 +107,7 @@ def _get(url: str, part: Path, limit_bytes: int, progress: Progress) -> bool:
                 have += len(piece)
                 if max(have, total) > limit_bytes:
                     raise TransferError(
-                        f"{url} has over {limit_bytes} bytes, which the file is not to have: "
-                        "look what is there"
+                        f"{url} has over {limit_bytes} bytes, more than expected: check the address"
                     )
                 file.write(piece)
                 progress(have, total)
@@ -134,5 +133,5 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         allowed = ("https",) if urlsplit(req.full_url).scheme == "https" else ("http", "https")
         if urlsplit(newurl).scheme not in allowed:
-            raise TransferError(f"{req.full_url} leads to {newurl}, which is not encrypted")
+            raise TransferError(f"{req.full_url} redirects to {newurl}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -39,8 +39,8 @@ class LabelIndex:
         if not found:
             raise ConfigError(f"the model has no label {shown(wanted)}{self._meant(wanted)}")
         raise ConfigError(
-            f"label {shown(wanted)} means several classes: {self._listed(found)}; "
-            "write one in full, or tell equal ones apart in model.labels"
+            f"label {shown(wanted)} matches several classes: {self._listed(found)}; "
+            "write one in full, or rename equal ones in model.labels"
         )
 
     def classes(self, labels: Sequence[str], words: Sequence[str]) -> tuple[set[int], list[str]]:

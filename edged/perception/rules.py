@@ -321,7 +321,7 @@ def _fits(rule: RuleConfig, index: LabelIndex) -> bool:
     try:
         _members([rule], index)
     except ConfigError as error:
-        log.error("%s; the rule was made from the page, and is left out", error)
+        log.error("%s; the rule was created on the web page, and is ignored", error)
         return False
     return True
 
@@ -333,7 +333,7 @@ def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, 
         classes, wrong = index.classes(rule.labels, rule.match)
         problems += [f"rule {shown(rule.name)}: {error}" for error in wrong]
         if len(problems) > PROBLEMS_LIMIT:
-            problems[-1] = "more labels are wrong; mend these first"
+            problems[-1] = "there are more wrong labels; correct these first"
             break
         members.append((rule.combine, tuple(sorted(classes))))
     if problems:

@@ -288,7 +288,7 @@ class Index:
             with self._opened(self._path) as database:
                 return work(database)
         except (OSError, *_ERRORS) as error:
-            log.warning("nothing is kept for the next search: %s: %s", self._path, error)
+            log.warning("nothing is stored for the next search: %s: %s", self._path, error)
             self._close()
             self._path = None
             return None

@@ -149,7 +149,7 @@ class Access:
             return _later(429, "too many requests from this address")
         if not self._is_own(request.headers.get("host", "")):
             return refusal(
-                421, "the Host header names no name of this machine; add yours to web.hosts"
+                421, "the Host header is not a name of this machine; add yours to web.hosts"
             )
         if origin is not None and request.method == "OPTIONS":
             return _preflight(request.headers)
@@ -192,7 +192,7 @@ class Access:
             return None
         elif "text/html" in request.headers.get("accept", "") and request.method == "GET":
             return RedirectResponse(f"/login?to={quote(request.url.path)}", 303)
-        answer = refusal(401, "show the token: Authorization: Bearer TOKEN, or log in at /login")
+        answer = refusal(401, "send the token: Authorization: Bearer TOKEN, or log in at /login")
         answer.headers["www-authenticate"] = "Bearer"
         return answer
 
@@ -207,7 +207,7 @@ class Access:
         form = parse_qs((await _body(request)).decode("utf-8", "replace"))
         if not self._is_token(form.get("token", [""])[0].strip()):
             self._failures.take(who, self._clock())
-            return _login_form("This is not the token.", 403)
+            return _login_form("Wrong token.", 403)
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE,

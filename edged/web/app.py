@@ -47,7 +47,7 @@ def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
 async def _refused(request: Request, error: Exception) -> Response:
     """In this project's form what no route answers: a path, or a method of a file."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    answer = refusal(status, f"{request.method} {request.url.path}: there is nothing here")
+    answer = refusal(status, f"{request.method} {request.url.path}: not found")
     answer.headers.update(getattr(error, "headers", None) or {})
     return answer
 

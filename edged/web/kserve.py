@@ -224,7 +224,7 @@ def _split(body: bytes, length: str | None) -> tuple[Inference, memoryview]:
     elif not (is_number(length) and int(length) <= len(body)):
         raise RequestError(
             400,
-            f"{HEADER} is {length[:40]!a}: how many bytes of the body are JSON, before tensors",
+            f"{HEADER} is {length[:40]!a}: expected the number of bytes of JSON before the tensors",
         )
     elif (count := int(length)) == 0:
         return RAW, memoryview(body)
@@ -240,7 +240,7 @@ def _wanted(asked: Inference) -> Parameters:
     if unknown := [output.name for output in asked.outputs if output.name != OUTPUT]:
         raise RequestError(400, f"unexpected inference output '{unknown[0]}': there is '{OUTPUT}'")
     if len(asked.outputs) > 1:
-        raise RequestError(400, f"output '{OUTPUT}' is asked for more than once")
+        raise RequestError(400, f"output '{OUTPUT}' is requested more than once")
     own = asked.outputs[0].parameters if asked.outputs else Parameters()
     if own.binary_data is UNSET:
         own = replace(own, binary_data=asked.parameters.binary_data_output)

@@ -117,7 +117,7 @@ def _topk(text: str | None) -> int:
     if text is None:
         return TOP
     if not (is_number(text) and int(text) >= 1):
-        raise ParameterError("topk", f"{text[:40]!a}: how many classes to tell, a number from 1")
+        raise ParameterError("topk", f"{text[:40]!a}: expected a number of classes, from 1")
     return int(text)
 
 
@@ -130,7 +130,7 @@ def _threshold(text: str | None) -> float:
     except ValueError:
         value = math.nan
     if not (0.0 <= value <= 1.0 and text.isascii()) or "_" in text:
-        raise ParameterError("threshold", f"{text[:40]!a}: tell classes above it, from 0 to 1")
+        raise ParameterError("threshold", f"{text[:40]!a}: expected a score from 0 to 1")
     return value
 
 

@@ -31,7 +31,7 @@ ANSWER_S = 5.0
 """A daemon that takes longer is told as not answering; Prometheus waits 10 s for all of it."""
 
 
-UNTOLD = "not well; the reason is told to whoever shows the token"
+UNTOLD = "unhealthy; send the token to see the reason"
 
 
 def routes(daemon: Daemon) -> list[Route]:
@@ -90,7 +90,7 @@ def unready(status: Mapping[str, Any]) -> str | None:
     if status["camera_error"] is not None:
         return f"camera: {status['camera_error']}"
     if not (status["frames"] or status["paused"] or status["idle"]):
-        return "camera: no frame has come yet"
+        return "camera: no frame yet"
     if status["pins_error"] is not None:
         return f"pins: {status['pins_error']}"
     return None
@@ -116,7 +116,7 @@ class Collector:
 def _device(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     yield _info("edged_build", "The daemon.", version=told["version"])
-    yield _info("edged_model", "The model in force.", name=status["model"])
+    yield _info("edged_model", "The active model.", name=status["model"])
     yield _gauge("edged_uptime_seconds", "Time since the daemon started.", told["uptime_s"])
     memory_bytes = told["memory_mb"] * 1e6
     yield _gauge("edged_resident_memory_bytes", "Resident memory of the daemon.", memory_bytes)
@@ -129,21 +129,21 @@ def _device(told: Mapping[str, Any]) -> Iterator[Metric]:
             "edged_throttled", "Whether heat or low voltage slows the board.", told["throttled"]
         )
     well = status["pins_error"] is None
-    yield _gauge("edged_pins_up", "Whether every output and input is as it should be.", well)
+    yield _gauge("edged_pins_up", "Whether every output and input works.", well)
 
 
 def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     well = status["camera_error"] is None
     yield _gauge("edged_camera_up", "Whether the camera delivers good frames.", well)
-    yield _gauge("edged_paused", "Whether somebody paused the daemon.", status["paused"])
-    yield _gauge("edged_idle", "Whether the daemon idles until something wakes it.", status["idle"])
-    yield _counter("edged_frames", "Frames that came.", status["frames"] + status["dropped"])
-    yield _counter("edged_frames_classified", "Frames that were classified.", status["frames"])
-    yield _counter("edged_frames_dropped", "Frames that came and were not used.", status["dropped"])
+    yield _gauge("edged_paused", "Whether the daemon is paused.", status["paused"])
+    yield _gauge("edged_idle", "Whether the daemon is idle.", status["idle"])
+    yield _counter("edged_frames", "Frames received.", status["frames"] + status["dropped"])
+    yield _counter("edged_frames_classified", "Frames classified.", status["frames"])
+    yield _counter("edged_frames_dropped", "Frames received but not used.", status["dropped"])
     bounds_s = told["bounds_s"]
     stages = HistogramMetricFamily(
-        "edged_stage_duration_seconds", "Time that a stage of a frame takes.", labels=["stage"]
+        "edged_stage_duration_seconds", "Duration of a stage of a frame.", labels=["stage"]
     )
     for stage, histogram in told["stages"].items():
         stages.add_metric([stage], _buckets(bounds_s, histogram), histogram["sum_s"])
@@ -158,7 +158,7 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
 def _decisions(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     events = CounterMetricFamily("edged_events", "Changes of a rule.", labels=["rule"])
-    active = GaugeMetricFamily("edged_rule_active", "Whether a rule holds.", labels=["rule"])
+    active = GaugeMetricFamily("edged_rule_active", "Whether a rule is active.", labels=["rule"])
     score = GaugeMetricFamily("edged_rule_score_ratio", "Smoothed score, 0 to 1.", labels=["rule"])
     for rule, state in status["rules"].items():
         events.add_metric([rule], told["events"].get(rule, 0))
@@ -175,7 +175,7 @@ def _decisions(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield outputs
     journal = told["journal"]
     well = journal["error"] is None
-    yield _gauge("edged_journal_up", "Whether the disk takes events.", well)
+    yield _gauge("edged_journal_up", "Whether events are stored on disk.", well)
     yield _gauge("edged_journal_waiting_events", "Events not on disk yet.", journal["waiting"])
     yield _gauge("edged_journal_last_event", "Number of the newest event.", journal["last"])
 
@@ -188,7 +188,7 @@ def _messages(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield _counter("edged_mqtt_connections", "Connections to the broker.", mqtt["connections"])
     yield _counter(
         "edged_mqtt_events_dropped",
-        "Events lost to the bounds of the journal before the broker had them.",
+        "Events lost to the limits of the journal before the broker received them.",
         mqtt["events_dropped"],
     )
     yield _counter(

@@ -100,13 +100,13 @@ def _exchange() -> Schema:
                 "minimum": 1,
                 "maximum": 999_999_999,
                 "default": exchange.TOP,
-                "description": "how many classes to tell",
+                "description": "how many classes to return",
             },
             "threshold": {
                 "type": "number",
                 "minimum": 0,
                 "maximum": 1,
-                "description": "tell only classes above it",
+                "description": "return only classes with a higher score",
             },
         },
         "required": ["image"],
@@ -119,7 +119,7 @@ def _exchange() -> Schema:
             )
         },
         "/model/labels": {"get": _operation("Every class.", _ref("Labels"), **told)},
-        "/model/metadata": {"get": _operation("What the model is.", _ref("Metadata"), **told)},
+        "/model/metadata": {"get": _operation("Describe the model.", _ref("Metadata"), **told)},
     }
 
 
@@ -222,7 +222,7 @@ def _kserve(classifier: TfliteClassifier) -> Schema:
     anything = {"type": "object"}
     paths: Schema = {
         "/v2": {"get": _operation("The server.", anything, **told)},
-        "/v2/health/live": {"get": _operation("Whether it runs.", anything, **told)},
+        "/v2/health/live": {"get": _operation("Whether the server runs.", anything, **told)},
         "/v2/health/ready": {"get": _operation("Whether the model is loaded.", anything, **told)},
     }
     name = _enum(classifier.name)
@@ -232,7 +232,7 @@ def _kserve(classifier: TfliteClassifier) -> Schema:
         paths[at] = {"get": _operation("Inputs and outputs.", anything, there, **told)}
         paths[f"{at}/ready"] = {"get": _operation("Whether it is loaded.", anything, there, **told)}
         paths[f"{at}/config"] = {
-            "get": _operation("As Triton configures it.", anything, there, **told)
+            "get": _operation("Its configuration in Triton's format.", anything, there, **told)
         }
         paths[f"{at}/infer"] = {
             "post": _operation(

@@ -209,7 +209,7 @@ def _wanted(arguments: dict[str, Any]) -> Wanted:
     try:
         request = msgspec.convert(arguments, RawRequest)
     except msgspec.ValidationError as error:
-        raise RequestError(400, f"no raw request: {error}") from error
+        raise RequestError(400, f"not a raw request: {error}") from error
     query = dict(parse_qsl(request.query))
     headers = {name.lower(): value for name, value in request.headers.items()}
     kind = headers.get("content-type", "")

@@ -133,7 +133,7 @@ class Page:
         except RefusedError as error:
             raise RequestError(409, str(error)) from error
         except RecursionError as error:
-            raise RequestError(400, "expected JSON that is less deep") from error
+            raise RequestError(400, "expected JSON that is less deeply nested") from error
         self._told = (0.0, {})
         return json_response(reply["data"])
 
@@ -176,7 +176,7 @@ class Page:
         self._may_see()
         jpeg = await self._live.still(STILL_S)
         if jpeg is None:
-            reason = self._live.trouble or "the daemon is paused or idle, or its camera is away"
+            reason = self._live.trouble or "the daemon is paused or idle, or its camera fails"
             raise RequestError(503, f"no picture came within {STILL_S:g} s: {reason}")
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
@@ -185,7 +185,7 @@ class Page:
         self._may_see()
         jpeg = self._live.history.thumbnail(request.path_params["event"])
         if jpeg is None:
-            raise RequestError(404, "no picture is kept of this event")
+            raise RequestError(404, "no picture of this event is stored")
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "max-age=3600"})
 
     async def manifest(self, request: Request) -> Response:
@@ -197,5 +197,5 @@ class Page:
     def _may_see(self) -> None:
         if not self._config.web.pictures:
             raise RequestError(
-                403, "pictures do not leave by this port; see web.pictures in the configuration"
+                403, "this port serves no pictures; see web.pictures in the configuration"
             )

@@ -64,7 +64,7 @@ class Predictor:
         the model cannot be loaded.
         """
         if self._unanswered >= WAITING + self._workers:
-            raise BusyError(f"{WAITING} requests wait already")
+            raise BusyError(f"{WAITING} requests are waiting already")
         if len(self._threads) < min(self._workers, self._unanswered + 1):
             self._start()
         loop = asyncio.get_running_loop()
@@ -151,5 +151,5 @@ def classify_pixels(classifier: TfliteClassifier, pixels: Pixels) -> Prediction:
     """Of RGB pixels. ModelError."""
     prediction = classifier.classify(pixels)
     if not prediction.finite:
-        raise ModelError(f"{classifier.name}: it answers with numbers that are not finite")
+        raise ModelError(f"{classifier.name}: its scores are not finite numbers")
     return prediction

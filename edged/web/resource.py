@@ -88,10 +88,10 @@ class Resource:
     async def _answer(self, request: Request) -> Response:
         endpoint = self._endpoints.get(request.method)
         if not self._endpoints:
-            return self._error(404, f"{request.url.path}: there is nothing here")
+            return self._error(404, f"{request.url.path}: not found")
         if endpoint is None:
             allowed = ", ".join(self._endpoints)
-            response = self._error(405, f"{request.method} is not allowed here, but {allowed}")
+            response = self._error(405, f"{request.method} is not allowed here; use {allowed}")
             response.headers["allow"] = allowed
             return response
         try:
@@ -204,7 +204,7 @@ class _Held:
             try:
                 chunk = decompressor.decompress(rest, CHUNK_BYTES)
             except zlib.error as error:
-                raise RequestError(400, f"the body is no {encoding}: {error}") from error
+                raise RequestError(400, f"the body is not {encoding}: {error}") from error
             made += len(chunk)
             if made > BODY_BYTES:
                 raise _too_long()
@@ -214,9 +214,9 @@ class _Held:
             if decompressor.eof or (not rest and len(chunk) < CHUNK_BYTES):
                 break
         if not decompressor.eof or decompressor.unused_data:
-            raise RequestError(400, f"the body is no {encoding}: it ends too early or too late")
+            raise RequestError(400, f"the body is not {encoding}: it ends too early or too late")
         return b"".join(chunks)
 
 
 def _too_long() -> RequestError:
-    return RequestError(413, f"the body has more than {BODY_BYTES >> 20} MiB; send less at once")
+    return RequestError(413, f"the body is larger than {BODY_BYTES >> 20} MiB; send less at once")

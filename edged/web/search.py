@@ -151,7 +151,7 @@ def routes(config: Config) -> list[BaseRoute]:
         told: dict[str, Any] = {"words": words, "like": like, "hits": [], "problem": None}
         if words or like:
             if like and like not in shown:
-                raise RequestError(404, "this picture is not known any more; search for it again")
+                raise RequestError(404, "this picture is no longer known; search for it again")
             await asyncio.to_thread(pictures.look)
             try:
                 hits = await asyncio.to_thread(pictures.found, words, shown.get(like))

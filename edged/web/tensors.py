@@ -38,7 +38,7 @@ def decoded(text: str, where: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestError(400, f"{where}: no base64 of a picture: {error}") from error
+        raise RequestError(400, f"{where}: not a picture in base64: {error}") from error
 
 
 def picture_type(height_px: int, width_px: int, number: Any) -> Any:

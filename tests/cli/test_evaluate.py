@@ -49,7 +49,7 @@ def test_what_cannot_be_read_is_counted_and_told(
     (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     assert main(["models", "evaluate", str(model), "--data", str(data)]) == 1
     said = capsys.readouterr().out
-    assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
+    assert "- unreadable: 1\n  - red/phone.heic: not a picture in a supported format" in said
 
 
 @pytest.mark.parametrize("gate", ["top1_min = 0.5", "top1_min = 0.5\nunreadable_max = 0.0"])
@@ -63,7 +63,7 @@ def test_compare_tells_what_cannot_be_read_and_blesses_nothing(
     assert main([*command, "--gate", str(tmp_path / "gate.toml")]) == 1
 
     said = capsys.readouterr().out
-    assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
+    assert "- unreadable: 1\n  - red/phone.heic: not a picture in a supported format" in said
     assert "- FAILS: overall: unreadable <= 0: 0.1429" in said
     assert not blessing.path_of(model).exists()
 

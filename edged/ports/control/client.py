@@ -49,7 +49,7 @@ class ControlClient:
         with self._asked(command, fields) as (_, stream, reply, _):
             picture = stream.read(reply["jpeg_bytes"])
             if len(picture) < reply["jpeg_bytes"]:
-                raise ConnectionError("it left within the picture")
+                raise ConnectionError("it left during the picture")
             return reply, picture
 
     def watch(self, **wanted: object) -> Iterator[dict[str, Any]]:
@@ -70,7 +70,7 @@ class ControlClient:
     def _followed(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
         while (line := stream.readline()).endswith(b"\n"):
             yield json.loads(line)
-        raise DaemonError(f"{self.path}: the daemon has ended; nothing more comes")
+        raise DaemonError(f"{self.path}: the daemon has stopped")
 
     @contextlib.contextmanager
     def _asked(

@@ -60,7 +60,7 @@ class ControlSocket:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             if self._somebody_answers():
                 raise ConfigError(
-                    f"{self.path}: another edged answers here already; stop it, or give this one "
+                    f"{self.path}: another edged already listens here; stop it, or give this one "
                     "its own device name or control.socket"
                 )
             if _inode(self.path) is not None:
@@ -123,7 +123,7 @@ class ControlSocket:
                 if self._listener is None:
                     return
                 if not failing:
-                    log.error("%s: no client can be served: %s; trying on", self.path, error)
+                    log.error("%s: no client can be accepted: %s; retrying", self.path, error)
                 failing = True
                 time.sleep(ACCEPT_RETRY_S)
             else:
@@ -241,7 +241,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigError(f"{path}: is no socket; set control.socket to a path of its own")
+        raise ConfigError(f"{path}: is not a socket; set control.socket to a path of its own")
     return found.st_dev, found.st_ino
 
 

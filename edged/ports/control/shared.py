@@ -120,7 +120,7 @@ def _slot(
     start, size = number % SLOTS * slot_bytes, size_px[0] * size_px[1] * 3
     if not 0 < size <= slot_bytes - _HEADER_BYTES:
         raise ValueError(
-            f"a picture of {size_px[1]}x{size_px[0]} has no room in {slot_bytes} bytes"
+            f"a picture of {size_px[1]}x{size_px[0]} does not fit into {slot_bytes} bytes"
         )
     sequence = np.frombuffer(memory, np.uint64, 1, start)
     picture = np.frombuffer(memory, np.uint8, size, start + _HEADER_BYTES)

@@ -92,7 +92,7 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
         factory = FACTORIES[kind](gpio)
     except (GPIOZeroError, OSError) as error:
         raise PortError(
-            f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
+            f'[gpio] factory = "{kind}": {error}; check the chip and that the user is in group gpio'
         ) from error
     try:
         yield factory
@@ -116,7 +116,7 @@ def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
     except GPIOZeroError as error:
         raise ConfigError(f"{place}: {error}; use another pin") from error
     except OSError as error:
-        advice = "is the chip there, and may this user have it?"
+        advice = "check that the chip exists and that this user may use it"
         if error.errno == errno.EBUSY:
             advice = "free it or use another pin"
         raise PortError(f"{place}: {error.strerror or error}; {advice}") from error
@@ -129,7 +129,7 @@ def _check(factory: Any, place: str, pin: int | str) -> None:
         return
     if found:
         ways = " or ".join(sorted(found)[:4])
-        raise ConfigError(f"{place}: {len(found)} lines answer to this; write {ways}")
+        raise ConfigError(f"{place}: {len(found)} lines have this name; write {ways}")
     gpios = [
         info
         for header in board.headers.values()

@@ -46,8 +46,8 @@ def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise PortError(
-                f"{path}: the outputs cannot be written down for safe-outputs: "
-                f"{error.strerror or error}; make its directory writable, or room in it"
+                f"{path}: the list of outputs for safe-outputs cannot be written: "
+                f"{error.strerror or error}; make its directory writable, or free some space"
             ) from error
         yield
 

@@ -113,7 +113,7 @@ class GpioPort:
         if self._guard is None:
             return
         if not self._ready.wait(START_S):
-            self.hear("gone", f"the guard of the pins has not opened them within {START_S:g} s")
+            self.hear("gone", f"the pin guard has not opened the pins within {START_S:g} s")
         if self._wrong is not None:
             raise ConfigError(self._wrong)
         with self._changed:
@@ -213,7 +213,7 @@ class GpioPort:
         if not (asked and self._answered.wait(ANSWER_S)):
             # Should it be done late, the level of the rules follows with the next beat.
             output.sent = None
-            raise CommandError(f"not set: {self._gone or 'the guard of the pins does not answer'}")
+            raise CommandError(f"not set: {self._gone or 'the pin guard does not answer'}")
         if self._answer is not None:
             raise CommandError(self._answer)
         with self._changed:

@@ -27,8 +27,8 @@ LEVEL_BYTES = 16
 
 
 STALE = (
-    "it waited at the broker while edged was away, perhaps for longer than mqtt.command_age_s; "
-    "send it again, or with a Message Expiry Interval"
+    "it waited at the broker while edged was disconnected, perhaps for longer than "
+    "mqtt.command_age_s; send it again, or with a Message Expiry Interval"
 )
 
 
@@ -64,7 +64,7 @@ class Commands:
     def take(self, message: MQTTMessage) -> None:
         """One message on a subscribed topic. A retained one is stale, and ignored."""
         if message.retain:
-            log.debug("a retained command is ignored: it would act at every connection")
+            log.debug("a retained command is ignored: it would take effect at every connection")
             return
         try:
             topic = message.topic
@@ -98,7 +98,7 @@ class Commands:
     def _set_output(self, topic: str, payload: bytes) -> SetOutput:
         name = self._topics.output_of(topic)
         if name is None or name not in self._outputs:
-            raise CommandError("there is no output of this name")
+            raise CommandError("no output has this name")
         word = payload if len(payload) <= LEVEL_BYTES else b""
         return SetOutput(name=name, value=level(word.decode("ascii", "replace")))
 

@@ -227,8 +227,8 @@ class Connection:
         if self._resume and session.present and not limits.subscription_identifiers:
             self._resume = False
             raise PortError(
-                f"MQTT broker {self.broker}: it cannot tell how long commands have waited; "
-                "connecting without those"
+                f"MQTT broker {self.broker}: it does not report how long commands have waited; "
+                "connecting without them"
             )
         self._tell_connected()
         for feature, problem in limits.lacks(self._mqtt.keepalive_s):
@@ -254,7 +254,7 @@ class Connection:
         if session.unsaid:
             session.say(b"online")
         silent = session.unanswered_s() > SILENT_S
-        problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events wait here"
+        problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events stay in the journal"
         self._callbacks.problem("acknowledgements", problem if silent else None)
         if lived_s > RIVAL_GONE_S:
             self._callbacks.problem(RIVAL, None)
@@ -263,14 +263,14 @@ class Connection:
         """Whether another client of our name is why connections do not last."""
         cut = lived_s < STABLE_S and session.reason == ENDED
         self._cuts = self._cuts + 1 if cut else 0
-        rival = f"client calls itself {self._client_id}; give each its own mqtt.client_id"
+        rival = f"client uses the identifier {self._client_id}; give each its own mqtt.client_id"
         if session.taken_over:
             self._callbacks.problem(RIVAL, f"another {rival}, or leave it empty")
         elif self._cuts >= RIVAL_CUTS:
             self._callbacks.problem(
                 RIVAL,
-                f"it cuts each connection at once; perhaps another {rival}; or a message is larger "
-                'than it takes, which it says with mqtt.protocol = "5"',
+                f"it closes each connection at once; perhaps another {rival}; or a message is "
+                'larger than it accepts, which it reports with mqtt.protocol = "5"',
             )
 
     def _refusal(self, answer: ReasonCode, words: str = "") -> str:
@@ -279,17 +279,17 @@ class Connection:
             # The last will asked for it.
             qos, retain = self._will
             self._will = (0, retain) if name == "QoS not supported" else (qos, False)
-            return f"it refuses the last will ({name}); connecting with a lesser one"
+            return f"it refuses the last will ({name}); connecting with a reduced one"
         if name == "Unsupported protocol version" and self._v5:
             self._v5 = False
-            return "it does not speak MQTT 5; MQTT 3.1.1 is used"
+            return "it does not support MQTT 5; edged uses MQTT 3.1.1"
         if name in ("Bad user name or password", "Not authorized"):
             user = "mqtt.username" if self._mqtt.username else "mqtt.username_file"
             return (
                 f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
             )
         if name == "Client identifier not valid":
-            return f"it refuses the name {self._client_id} ({words}); set mqtt.client_id"
+            return f"it refuses the identifier {self._client_id} ({words}); set mqtt.client_id"
         return f"it refuses the connection: {words or name}"
 
     def _tell_problem(self, problem: str) -> None:
@@ -308,7 +308,7 @@ def _reason(error: Exception) -> str:
 
     match error:
         case socket.gaierror():
-            return "its name is not found; check mqtt.host"
+            return "its name cannot be resolved; check mqtt.host"
         case ConnectionRefusedError():
             return "nothing listens there; check mqtt.host and mqtt.port"
         case ssl.SSLCertVerificationError():

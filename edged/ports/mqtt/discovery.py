@@ -52,7 +52,7 @@ DIAGNOSTICS = {
         {"device_class": "data_size", "unit_of_measurement": "MB"},
     ),
     "latency": (
-        "Photon to decision",
+        "Latency",
         "value_json.stages_ms.get('latency', {}).get('p50')",
         {"device_class": "duration", "unit_of_measurement": "ms"},
     ),
@@ -77,7 +77,7 @@ def described(
         yield topic(config, topics), message(config, topics, entities, memory.gone(entities))
         if len(config.rule) > MOST_RULES:
             log.warning(
-                "Home Assistant is told of the first %d rules, of %d", MOST_RULES, len(config.rule)
+                "Home Assistant gets only the first %d of %d rules", MOST_RULES, len(config.rule)
             )
     if config.rule:
         said = {rule.name: thresholds(rule, config.decide) for rule in config.rule}

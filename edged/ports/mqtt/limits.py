@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-ENDED = "the broker or the network ended it"
+ENDED = "the broker or the network closed it"
 """Of a connection for whose end nobody gives a reason."""
 
 SIZE = "size"
@@ -57,27 +57,25 @@ class Limits(msgspec.Struct, frozen=True):
         yield (
             "keep alive",
             f"it sets keep alive to {self.keepalive_s} s, not the {keepalive_s} s of "
-            "mqtt.keepalive_s: a dead connection is noticed that late (0: never)"
+            "mqtt.keepalive_s: a dead connection is detected only then (0: never)"
             if late
             else None,
         )
         yield (
             "QoS",
-            "it takes QoS 0 only: what is lost on the way is not sent again"
-            if self.qos < 1
-            else None,
+            "it supports only QoS 0: lost messages are not sent again" if self.qos < 1 else None,
         )
         yield (
             "retain",
-            "it retains nothing: later subscribers learn about availability, state and outputs "
-            "when they change"
+            "it does not support retained messages: later subscribers learn about availability, "
+            "state and outputs when they change"
             if not self.retain
             else None,
         )
         yield (
             "subscription identifiers",
-            "it knows no subscription identifiers: commands that wait there while edged is away "
-            "are discarded"
+            "it does not support subscription identifiers: commands that wait there while edged is "
+            "disconnected are discarded"
             if not self.subscription_identifiers
             else None,
         )
@@ -111,7 +109,7 @@ def reason(code: ReasonCode, more: Properties | None) -> str:
     """A reason code by its name, with what the broker adds in its own words."""
     words = [getattr(more, "ReasonString", "")]
     if server := getattr(more, "ServerReference", ""):
-        words.append(f"it names {server}; set mqtt.host")
+        words.append(f"it refers to {server}; set mqtt.host")
     added = printable("; ".join(word for word in words if word))[:WORDS]
     return f"{code.getName()} ({added})" if added else code.getName()
 
@@ -127,5 +125,5 @@ def refusal(about: str, code: ReasonCode, more: Properties | None) -> str:
     if code.value == NOT_AUTHORIZED:
         advice = "; check its access list"
     elif helps_to_wait(code):
-        advice = "; events and subscriptions are tried again"
+        advice = "; events and subscriptions are retried"
     return f"it refuses {about}: {reason(code, more)}{advice}"

@@ -47,7 +47,7 @@ from edged.ports.mqtt.limits import (
 if TYPE_CHECKING:
     from edged.ports.mqtt.callbacks import Callbacks
 
-SILENT = "the broker stays silent"
+SILENT = "the broker does not respond"
 
 UNSENT = 100
 """Messages of QoS 0 that the network may lag behind."""
@@ -343,7 +343,7 @@ class Session:
             return
         packed = properties.pack() if properties is not None else b"\0"  # type: ignore[no-untyped-call]
         if publish_bytes(topic, payload, qos, packed) > most:
-            problem = f"it takes {most} bytes at a time; what is larger on {about} is skipped"
+            problem = f"it accepts at most {most} bytes; larger messages on {about} are skipped"
             self._callbacks.problem(f"{SIZE}: {about}", problem)
             raise TooLargeError(problem)
 

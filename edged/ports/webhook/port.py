@@ -195,13 +195,13 @@ class Webhook:
     def _tell_taken(self) -> None:
         if self._problem is not None:
             self._problem = None
-            log.info("%s: takes events again", self._name)
+            log.info("%s: accepts events again", self._name)
 
     def _refuse(self, answer: Answer) -> None:
         self.refused += 1
         refusal = f"{answer.status} {answer.words}".rstrip()
         if answer.status < 400:
-            refusal += "; redirects are not followed: set url to where it leads"
+            refusal += "; redirects are not followed: set url to the target"
         if refusal != self._refusal:
             log.warning("%s: refuses an event: %s; such events are skipped", self._name, refusal)
         self._problem, self._refusal = None, refusal

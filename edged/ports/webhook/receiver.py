@@ -147,7 +147,7 @@ def _seconds(text: str) -> float:
 def _reason(error: Exception) -> str:
     match error:
         case socket.gaierror():
-            return "its name is not found"
+            return "its name cannot be resolved"
         case ConnectionRefusedError():
             return "nothing listens there"
         case ssl.SSLCertVerificationError():
@@ -157,7 +157,7 @@ def _reason(error: Exception) -> str:
         case TimeoutError():
             return "it does not answer"
         case http.client.RemoteDisconnected() | http.client.BadStatusLine():
-            return "it does not answer in HTTP"
+            return "its answer is not HTTP"
         case OSError():
             return error.strerror or type(error).__name__
         case _:
