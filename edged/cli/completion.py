@@ -9,7 +9,7 @@ from edged.errors import ConfigError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The script for the shell, made from the very grammar that the command line has."""
+    """The script for the shell, made from the command line's own grammar."""
     try:
         import shtab
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What can be typed after ``edged models``."""
+"""The command line of ``edged models``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edged.cli.arguments import add_json, add_model_options, command, path, posi
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """All that stands under ``models``."""
+    """Add the commands under ``models``."""
     actions = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="action"
     )

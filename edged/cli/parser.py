@@ -1,4 +1,4 @@
-"""What can be typed: commands, their options and the words of ``--help``."""
+"""The command line: commands, their options and the text of ``--help``."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from edged.printable import printable
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """A command line. As argparse does, this ends the process for help, and where it is wrong.
+    """Parse a command line. Like argparse, this ends the process after help and after an error.
 
-    ``--camera NAME`` may stand before the command, too.
+    ``--camera NAME`` may also precede the command.
     """
     if words and words[0] == "--camera":
         words = [*words[2:3], *words[:2], *words[3:]]
@@ -41,11 +41,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             meant = did_you_mean(name, COMMANDS)
             parser.error(f"no command is called {printable(name)}{meant}; see edged --help")
         return parser.parse_args(words)
-    # The grammar of the other commands would take six milliseconds of each start.
+    # The grammar of the other commands would add six milliseconds to each start.
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    # Options may stand between paths. It formats the usage, which costs milliseconds.
+    # Options may be between paths. This formats the usage, which takes milliseconds.
     known = parser.parse_known_intermixed_args if name in OF_PATHS else parser.parse_known_args
     arguments, unknown = known(rest)
     if unknown:
@@ -58,7 +58,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The whole grammar; nothing heavy is imported for it."""
+    """The complete grammar, without heavy imports."""
     parser = argparse.ArgumentParser(
         prog="edged",
         description="A stand-alone vision sensor: camera frames in, "
@@ -150,7 +150,7 @@ def _asking(parser: argparse.ArgumentParser) -> None:
 
 
 def _command_of(name: str) -> _Command:
-    """A command that the running daemon carries out, with what it needs to be told."""
+    """A command that the running daemon carries out, with its arguments."""
     kind = open_to(Asker.SOCKET)[name]
 
     def add(parser: argparse.ArgumentParser) -> None:
@@ -244,10 +244,10 @@ class _Command(NamedTuple):
 
 
 OF_PATHS = {"classify", "search"}
-"""What takes any number of paths."""
+"""The commands that take any number of paths."""
 
 _NOT_ASKED = {"snapshot", "watch", "save"}
-"""What a module of its own prints; and what people do with an editor."""
+"""Commands with a module of their own, and those for which people use an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
@@ -269,4 +269,4 @@ COMMANDS = {
     "completion": _Command("completion", "print a shell completion script", _completion),
     "version": _Command("version", "print the versions of edged and its platform", _version),
 }
-"""By name, in the order of ``--help``; each is carried out by a module of this package."""
+"""By name, in the order of ``--help``; a module of this package carries out each."""

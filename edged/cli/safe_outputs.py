@@ -16,9 +16,9 @@ from edged.ports.gpio.safe import put_outputs_safe
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each output that the daemon opened in its on_exit level; a line for each that could not be.
+    """Set each output that the daemon opened to its on_exit level; a line for each failure.
 
-    The configuration counts only where no daemon with this file has written down what it opened.
+    The configuration counts only if no daemon with this file has recorded what it opened.
     """
     problems = []
     try:
@@ -39,5 +39,5 @@ def _configured(arguments: argparse.Namespace) -> Config:
     try:
         return load(arguments.config, arguments.overrides, os.environ)
     except ConfigError:
-        # Changes made from the page that cannot be used keep no output from its safe level.
+        # Unusable changes from the web page must not keep an output from its safe level.
         return load(arguments.config, arguments.overrides, os.environ, changes={})
