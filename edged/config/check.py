@@ -1,4 +1,4 @@
-"""What the types cannot say: values that must fit each other."""
+"""Checks that types cannot express: values that must fit each other."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from edged.core import NOTHING, UNKNOWN
 
 RULES_LIMIT = 10_000
 PREFIX_LIMIT_BYTES = 1024
-"""Of the 65,535 bytes of an MQTT topic; what comes after the prefix takes some."""
+"""An MQTT topic has 65,535 bytes; the part after the prefix needs some."""
 
 PIN_LIMIT = 1024
-"""Far above the lines of any GPIO chip."""
+"""Far more than the lines of any GPIO chip."""
 
 _ROUNDING = 1e-9
 
 
 def problems(config: Config) -> Iterator[Problem]:
-    """Everything that does not fit together, section by section."""
+    """All inconsistencies, section by section."""
     yield from _camera(config)
     yield from _model(config)
     yield from _rules(config)
@@ -66,21 +66,21 @@ _READS = {
     "timeout_s": ("fps", "kind"),
     "username_file": ("username",),
 }
-"""The keys whose values a misfit of a key depends on, beside its own."""
+"""The other keys on whose values a key's problem depends."""
 
 
 _READS_ALSO = {"rule": ("decide",), "output": ("rule",), "idle": ("input", "mqtt", "control")}
-"""The tables, beside its own, that a misfit in a table depends on."""
+"""The other tables on which a problem in a table depends."""
 
 
 def holds_without(misfit: Problem, wrong: Iterable[Problem]) -> bool:
-    """Whether a misfit is one whatever will stand in place of what is `wrong`."""
+    """Whether a problem remains whatever replaces the `wrong` values."""
     reads = {_key(misfit.path), *_READS.get(_key(misfit.path), ())}
     also = _READS_ALSO.get(str(misfit.path[0]), ())
     for problem in wrong:
         path, key = problem.path, _key(problem.path)
         if len(path) == 1:
-            # A table that is not there under its name may be what is missed elsewhere.
+            # A table with a misspelt name may be what is missing elsewhere.
             related = not problem.has_value
         elif _element(path) == _element(misfit.path):
             related = isinstance(path[-1], int) or nearest(key, reads) is not None
@@ -321,7 +321,7 @@ def _webhooks(config: Config) -> Iterator[Problem]:
     for position, webhook in enumerate(config.webhook):
         path: KeyPath = ("webhook", position)
         if not _is_url(webhook.url):
-            # What is wrong there may be a secret: it is not repeated.
+            # The wrong value may be a secret: it is not repeated.
             message = (
                 "expected an address such as https://example.org/hook: http or https, in ASCII, "
                 "without a user or a fragment"
