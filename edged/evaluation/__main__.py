@@ -18,7 +18,7 @@ from edged.printable import printable
 
 
 def main(paths: Sequence[str]) -> int:
-    """Print the Markdown; 65 where a file holds none."""
+    """Print the Markdown; 65 if a file is not such a document."""
     documents = []
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""The model validator: what a new model must hold, beside the old one, to be blessed."""
+"""The model validator: the conditions for a new model to be blessed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class Overall(Section, frozen=True):
-    """``[overall]``: on all pictures. A drop is OLD minus NEW; below 0 it demands a gain."""
+    """``[overall]``: on all pictures. A drop is OLD minus NEW; below 0, it requires a gain."""
 
     pictures_min: Count | None = None
     top1_min: Fraction | None = None
@@ -51,14 +51,14 @@ class SliceGate(Section, frozen=True):
 
 
 class Size(Section, frozen=True):
-    """``[size]``: of the file; the ratio is NEW to OLD."""
+    """``[size]``: of the file; the ratio is NEW / OLD."""
 
     bytes_max: Count | None = None
     ratio_max: Ratio | None = None
 
 
 class Time(Section, frozen=True):
-    """``[time]``: median time of a picture, in turns with OLD on the same pictures."""
+    """``[time]``: median time per picture, in turns with OLD on the same pictures."""
 
     ratio_max: Ratio | None = None
     p50_ms_max: Annotated[float, Meta(gt=0.0, le=1_000_000.0)] | None = None
@@ -89,7 +89,7 @@ class Gate(Section, frozen=True):
 
 
 class Measured(NamedTuple):
-    """What gates judge. ``golden_quanta`` is None where no golden outputs were compared."""
+    """The measurements that gates judge. ``golden_quanta`` is None without golden outputs."""
 
     run: Run
     new: Model
@@ -136,7 +136,7 @@ def load(path: Path) -> Gate:
 
 
 def judge(gate: Gate, measured: Measured) -> list[Check]:
-    """Every gate that is set, held against what was measured. DataError for an unknown column."""
+    """Check every configured gate against the measurements. DataError for an unknown column."""
     return list(_checks(gate, measured))
 
 
@@ -161,7 +161,7 @@ def _checks(gate: Gate, measured: Measured) -> Iterator[Check]:
     unreadable = inspection.unreadable.count / inspection.pictures
     allowed = overall.unreadable_max
     if allowed is None and unreadable:
-        # What nobody has allowed is not overlooked.
+        # Unreadable pictures that no limit allows must not be overlooked.
         allowed = 0.0
     yield from _at_most("overall: unreadable", unreadable, allowed)
     for given in gate.slice:
