@@ -1,4 +1,4 @@
-"""How the device is: its health and its outputs."""
+"""The state of the device: its health and its outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edged.messages.message import Count, Message, Moment, Percentiles, Score, b
 
 
 class HealthMessage(Message, frozen=True, kw_only=True):
-    """How the daemon itself is."""
+    """The health of the daemon."""
 
     version: str
     uptime_s: float
@@ -59,20 +59,20 @@ class OutputMessage(Message, frozen=True, kw_only=True):
 
 
 class RuleThresholds(Struct, frozen=True, kw_only=True):
-    """Between which scores a rule becomes active and inactive."""
+    """The scores at which a rule becomes active and inactive."""
 
     enter: Score
     exit: Score
 
 
 class ThresholdsMessage(Message, frozen=True, kw_only=True):
-    """What every rule's thresholds are."""
+    """The thresholds of every rule."""
 
     rules: dict[str, RuleThresholds]
 
 
 def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, Percentiles]:
-    """The summaries of the stages as messages say them."""
+    """The summaries of the stages for messages."""
     return {
         stage: Percentiles(p50=round(p50, 3), p99=round(p99, 3))
         for stage, (p50, p99) in stages_ms.items()
@@ -88,7 +88,7 @@ def health(
     messages_dropped: int = 0,
     broker_problems: Sequence[str] = (),
 ) -> HealthMessage:
-    """The daemon's health, with what a port has to add."""
+    """The daemon's health, with a port's additions."""
     return HealthMessage(
         device=at.device,
         time=at.utc(report.at_s),

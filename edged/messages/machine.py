@@ -1,4 +1,4 @@
-"""The machine that edged is on: what is installed there, and how fast it is."""
+"""The machine: what is installed, and its speed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edged.messages.message import Count, Document, Percentiles, Score
 
 
 class VersionMessage(Document, frozen=True, kw_only=True, rename="kebab"):
-    """What edged runs on, and the parts it can use; null: not installed."""
+    """The platform of edged, and its components; null: not installed."""
 
     edged: str
     python: str
@@ -27,7 +27,7 @@ class VersionMessage(Document, frozen=True, kw_only=True, rename="kebab"):
 
 
 class BenchMessage(Document, frozen=True, kw_only=True):
-    """How long the stages of a frame take, beside a bare invoke in turns with them."""
+    """The durations of a frame's stages, and of a bare invoke measured in turns with them."""
 
     version: str
     python: str

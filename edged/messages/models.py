@@ -1,4 +1,4 @@
-"""What is known of models as files: listed, in whole, fetched, verified."""
+"""Facts about model files: listed, complete, fetched, verified."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Top1On: TypeAlias = Annotated[str | None, Meta(description="the pictures of `top
 
 
 class ListedMessage(Document, frozen=True, kw_only=True):
-    """A model that is here, or that can be fetched."""
+    """A model that is installed, or that can be fetched."""
 
     name: str
     aliases: Annotated[list[str], Meta(description="other names of it")]
@@ -34,7 +34,7 @@ class ListedMessage(Document, frozen=True, kw_only=True):
 
 
 class LabelMessage(Document, frozen=True, kw_only=True):
-    """A class of a model, with its score on a picture where one was given."""
+    """A class of a model, with its score on a picture if one was given."""
 
     model: str
     index: Count
@@ -43,7 +43,7 @@ class LabelMessage(Document, frozen=True, kw_only=True):
 
 
 class FetchedMessage(Document, frozen=True, kw_only=True):
-    """Where a model that was fetched is, or why it could not be."""
+    """The path of a fetched model, or why it could not be fetched."""
 
     name: str
     path: str | None = None
@@ -51,7 +51,7 @@ class FetchedMessage(Document, frozen=True, kw_only=True):
 
 
 class VerifiedMessage(Document, frozen=True, kw_only=True):
-    """The hash of a model and what it should be, and what quarantine says of it."""
+    """The hash of a model, the expected one, and the verdict of quarantine."""
 
     path: str
     sha256: str
@@ -64,7 +64,7 @@ class VerifiedMessage(Document, frozen=True, kw_only=True):
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """What the catalog says of a model."""
+    """The catalog's entry for a model."""
 
     about: str
     aliases: list[str]
@@ -100,7 +100,7 @@ class TensorFacts(Struct, frozen=True, kw_only=True):
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
-    """What the file says of itself; null where it does not."""
+    """The metadata of the file; null if absent."""
 
     mean: list[float] | None
     std: list[float] | None
@@ -108,7 +108,7 @@ class Metadata(Struct, frozen=True, kw_only=True):
 
 
 class Blessed(Struct, frozen=True, kw_only=True):
-    """Which data the model was blessed on, how many gates it held, and when."""
+    """The data on which the model was blessed, the number of its gates, and the time."""
 
     data: str
     gates: Count
@@ -116,7 +116,7 @@ class Blessed(Struct, frozen=True, kw_only=True):
 
 
 class ModelMessage(Document, frozen=True, kw_only=True):
-    """All that is known of a model; from ``runtime`` on only of one that passed quarantine."""
+    """Everything about a model; from ``runtime`` on, only for one that passed quarantine."""
 
     name: str
     path: str | None = None

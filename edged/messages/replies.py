@@ -1,4 +1,4 @@
-"""What is answered to a command. What may be asked is in `edged.commands`."""
+"""The answers to commands. The commands are in `edged.commands`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RequestId: TypeAlias = (
 
 
 class Answer(Document, frozen=True, kw_only=True):
-    """Base of what a command answers with."""
+    """Base of all answers."""
 
 
 class AttentionAnswer(Answer, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class OutputAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ThresholdAnswer(Answer, frozen=True, kw_only=True):
-    """A rule's thresholds as they are from the next frame on."""
+    """A rule's thresholds from the next frame on."""
 
     rule: str
     enter: float
@@ -41,7 +41,7 @@ class ThresholdAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ReloadAnswer(Answer, frozen=True, kw_only=True):
-    """The configuration was read again, and what could be taken over was."""
+    """The configuration was read again, and the changes that need no restart were applied."""
 
     model: str
     restart_for: Annotated[
@@ -50,7 +50,7 @@ class ReloadAnswer(Answer, frozen=True, kw_only=True):
 
 
 class StatusAnswer(Answer, frozen=True, kw_only=True):
-    """How the daemon is at this moment."""
+    """The state of the daemon."""
 
     version: str = ""
     uptime_s: float = 0.0
@@ -88,7 +88,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
 
 
 class RuleSetup(Struct, frozen=True, kw_only=True):
-    """What a rule looks for, and when it changes; defaults filled in."""
+    """The labels and thresholds of a rule, defaults filled in."""
 
     labels: list[str]
     combine: str
@@ -98,7 +98,7 @@ class RuleSetup(Struct, frozen=True, kw_only=True):
 
 
 class OutputSetup(Struct, frozen=True, kw_only=True):
-    """What an output is, and what drives it."""
+    """The device of an output, and what controls it."""
 
     device: str
     rule: Annotated[str, Meta(description="empty: none")]
@@ -106,7 +106,7 @@ class OutputSetup(Struct, frozen=True, kw_only=True):
 
 
 class SetupAnswer(Answer, frozen=True, kw_only=True):
-    """What the daemon runs with: rules, outputs and the labels that rules can name."""
+    """The daemon's rules and outputs, and the labels that rules can name."""
 
     rules: dict[str, RuleSetup]
     outputs: dict[str, OutputSetup]
@@ -129,7 +129,7 @@ class Histogram(Struct, frozen=True):
 
 
 class JournalMetrics(Struct, frozen=True, kw_only=True):
-    """How events are kept."""
+    """The state of the journal."""
 
     last: Annotated[Count, Meta(description="the newest number")]
     waiting: Annotated[Count, Meta(description="events that are not on disk yet")]
@@ -137,7 +137,7 @@ class JournalMetrics(Struct, frozen=True, kw_only=True):
 
 
 class MqttMetrics(Struct, frozen=True, kw_only=True):
-    """How messages reach the broker, counted since the start."""
+    """The state of MQTT, counted since the start."""
 
     connected: bool
     connections: Count
@@ -147,7 +147,7 @@ class MqttMetrics(Struct, frozen=True, kw_only=True):
 
 
 class MetricsAnswer(Answer, frozen=True, kw_only=True):
-    """What the daemon has counted since its start, and its state."""
+    """The daemon's counters since its start, and its state."""
 
     version: str
     uptime_s: float
@@ -175,9 +175,9 @@ AnyAnswer: TypeAlias = (
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):
-    """What became of a command.
+    """The outcome of a command.
 
-    It has no field ``command``, so a reply can never be taken for one.
+    It has no field ``command``, so a reply is never mistaken for one.
     """
 
     request: Annotated[str | None, Meta(description="the command, null if it was not understood")]
