@@ -1,4 +1,4 @@
-"""What the broker says of itself: what it takes, and why it refuses something."""
+"""The broker's limits and features, and its reasons for refusals."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 ENDED = "the broker or the network closed it"
-"""Of a connection for whose end nobody gives a reason."""
+"""The reason of a connection that ended without one."""
 
 SIZE = "size"
 
 ANY_NUMBER = 65535
-"""What MQTT 5 assumes where the broker names no Receive Maximum."""
+"""The default of MQTT 5 if the broker names no Receive Maximum."""
 
 WORDS = 200
-"""Of what a broker says in its own words, this many characters are told."""
+"""The broker's own text is cut to this many characters."""
 
 NOT_AUTHORIZED = 0x87
 SESSION_TAKEN_OVER = 0x8E
@@ -33,14 +33,14 @@ QUOTA_EXCEEDED = 0x97
 
 
 class TooLargeError(PortError):
-    """A message is larger than the broker takes, and will never be sent."""
+    """A message is larger than the broker accepts, and will never be sent."""
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a broker takes, by its CONNACK (MQTT 5, 3.2.2.3); 3.1.1 tells nothing of it.
+    """A broker's limits, from its CONNACK (MQTT 5, 3.2.2.3); 3.1.1 has none.
 
-    ``packet_bytes`` is the size of the largest packet, None where there is no limit.
-    ``keepalive_s`` is used in place of ours, 0 is never; None where ours is right.
+    ``packet_bytes`` is the size of the largest packet, None without a limit. ``keepalive_s``
+    replaces ours, 0 is never; None keeps ours.
     """
 
     receive_maximum: int = ANY_NUMBER
@@ -52,7 +52,7 @@ class Limits(msgspec.Struct, frozen=True):
     subscription_identifiers: bool = True
 
     def lacks(self, keepalive_s: int) -> Iterator[tuple[str, str | None]]:
-        """Of each feature that edged would use what is to be done without it; None: it is there."""
+        """For each feature that edged uses, the consequence of its lack; None: available."""
         late = self.keepalive_s is not None and not 0 < self.keepalive_s <= keepalive_s
         yield (
             "keep alive",
@@ -82,7 +82,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def limits_of(answer: Properties | None) -> Limits:
-    """The limits in the properties of a CONNACK; None has none."""
+    """The limits in the properties of a CONNACK; None for no properties."""
 
     def said(name: str, otherwise: int) -> int:
         return int(getattr(answer, name, otherwise))
@@ -106,7 +106,7 @@ def publish_bytes(topic: str, payload: bytes, qos: int, properties: bytes | None
 
 
 def reason(code: ReasonCode, more: Properties | None) -> str:
-    """A reason code by its name, with what the broker adds in its own words."""
+    """A reason code's name, with the broker's own text."""
     words = [getattr(more, "ReasonString", "")]
     if server := getattr(more, "ServerReference", ""):
         words.append(f"it refers to {server}; set mqtt.host")
@@ -115,12 +115,12 @@ def reason(code: ReasonCode, more: Properties | None) -> str:
 
 
 def helps_to_wait(code: ReasonCode) -> bool:
-    """Whether the same message may be taken later."""
+    """Whether the same message may be accepted later."""
     return code.value in (QUOTA_EXCEEDED, PACKET_IDENTIFIER_IN_USE)
 
 
 def refusal(about: str, code: ReasonCode, more: Properties | None) -> str:
-    """What is told of a topic, or another thing, that the broker refuses."""
+    """The problem text for a topic, or another thing, that the broker refuses."""
     advice = ""
     if code.value == NOT_AUTHORIZED:
         advice = "; check its access list"
