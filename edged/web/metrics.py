@@ -1,4 +1,4 @@
-"""``/metrics``, ``/healthz`` and ``/readyz``: how the daemon is, asked when somebody looks."""
+"""``/metrics``, ``/healthz`` and ``/readyz``: the daemon's state, requested at each scrape."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from edged.web.daemon import Daemon
 from edged.web.resource import Resource
 
 ANSWER_S = 5.0
-"""A daemon that takes longer is told as not answering; Prometheus waits 10 s for all of it."""
+"""A daemon that takes longer is reported as not answering; Prometheus waits 10 s in total."""
 
 
 UNTOLD = "unhealthy; send the token to see the reason"
 
 
 def routes(daemon: Daemon) -> list[Route]:
-    """What monitoring asks."""
+    """The routes for monitoring."""
 
     async def asked(command: str) -> dict[str, Any]:
-        """What the daemon answers; EdgedError."""
+        """The daemon's answer; EdgedError."""
         try:
             reply = await asyncio.wait_for(daemon.ask(command), ANSWER_S)
         except asyncio.TimeoutError:
@@ -48,7 +48,7 @@ def routes(daemon: Daemon) -> list[Route]:
 
     async def metrics(request: Request) -> Response:
         told: dict[str, Any] | None = None
-        # That it does not answer is a metric, too.
+        # A missing answer is a metric, too.
         with suppress(EdgedError):
             told = await asked("metrics")
         encode, kind = choose_encoder(request.headers.get("accept", ""))
@@ -77,15 +77,14 @@ def routes(daemon: Daemon) -> list[Route]:
 
 
 def not_well(status: int, reason: str) -> Response:
-    """Probes look at the status, people at the line."""
+    """Probes read the status, people read the line."""
     return PlainTextResponse(f"{reason}\n", status)
 
 
 def unready(status: Mapping[str, Any]) -> str | None:
-    """Why nothing is decided on what the camera sees, from the daemon's status.
+    """Why edged does not decide on frames, from the daemon's status.
 
-    None where frames come and are decided on, and where they are let go because somebody said so:
-    while it is paused, and while it idles.
+    None if it does, and if it drops frames intentionally: while it is paused or idle.
     """
     if status["camera_error"] is not None:
         return f"camera: {status['camera_error']}"
@@ -97,13 +96,13 @@ def unready(status: Mapping[str, Any]) -> str | None:
 
 
 class Collector:
-    """Turns the daemon's answer into metrics; `told` is None where it does not answer."""
+    """Turns the daemon's answer into metrics; `told` is None if it does not answer."""
 
     def __init__(self, told: Mapping[str, Any] | None) -> None:
         self._told = told
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, as prometheus_client asks for them."""
+        """Every metric family, called by prometheus_client."""
         yield _info("edged_web_build", "The web process.", version=__version__)
         yield _gauge("edged_up", "Whether the daemon answers.", self._told is not None)
         if self._told is not None:
@@ -165,7 +164,7 @@ def _decisions(told: Mapping[str, Any]) -> Iterator[Metric]:
         active.add_metric([rule], state["active"])
         score.add_metric([rule], state["score"])
     for rule, count in told["events"].items():
-        # A rule that a reload took away, or all before the first frame.
+        # A rule removed by a reload, or every rule before the first frame.
         if rule not in status["rules"]:
             events.add_metric([rule], count)
     yield from (events, active, score)
@@ -218,6 +217,6 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 
 def _buckets(bounds_s: list[float], histogram: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Cumulative, as OpenMetrics has them."""
+    """Cumulative, as in OpenMetrics."""
     bounds = [*map(str, bounds_s), "+Inf"]
     return list(zip(bounds, accumulate(histogram["counts"]), strict=True))

@@ -46,7 +46,7 @@ ENCODED: Schema = {
 
 
 def routes(predictor: Predictor) -> list[Route]:
-    """``/openapi.json``, and ``/docs`` with all that it is made of."""
+    """``/openapi.json``, and ``/docs`` with its files."""
 
     async def told(request: Request) -> Response:
         del request
@@ -68,7 +68,7 @@ def routes(predictor: Predictor) -> list[Route]:
 
 
 def document(classifier: TfliteClassifier) -> Schema:
-    """All that can be asked about the model that is loaded."""
+    """The OpenAPI document for the loaded model."""
     _, schemas = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
     for schema in schemas.values():
         if "description" in schema:
@@ -124,7 +124,7 @@ def _exchange() -> Schema:
 
 
 def _tfserving(classifier: TfliteClassifier) -> Schema:
-    # All of one kind, for they are one tensor.
+    # All of one kind, because they form one tensor.
     fraction = {"type": "number", "minimum": 0, "maximum": 1}
     kinds = (ENCODED, _pixels(classifier), _pixels(classifier, fraction))
     many = {"anyOf": [_some(kind) for kind in kinds]}
