@@ -1,4 +1,4 @@
-"""What stands in a user's way to a file, and how to come past it."""
+"""Why a user has no access to a file, and how to get it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 
 def advice(path: Path, mode: int) -> str:
-    """Which part of `path` refuses this user the access `mode` (as of `os.access`), and what to do.
+    """Which part of `path` denies this user the access `mode` (as in `os.access`), and what to do.
 
     For example: /run/edged belongs to group edged: `sudo usermod -aG edged ann`, then log in again.
     """
-    # What a link leads to may lie where this user has no way.
+    # A link's target may be in a folder that this user cannot enter.
     path = Path(os.path.realpath(path))
     place = next((folder for folder in path.parents[::-1] if not os.access(folder, os.X_OK)), path)
     try:

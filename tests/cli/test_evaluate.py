@@ -108,7 +108,7 @@ def test_a_report_shows_pictures_of_surely_wrong_answers_and_doubtful_labels(
     shown = re.findall(
         r'<img src="data:image/jpeg;base64,([^"]+)" alt=""><figcaption>(.*?)<br>', text
     )
-    assert shown[0][1].startswith("red taken for blue (")
+    assert shown[0][1].startswith("red predicted as blue (")
     for encoded, _ in shown:
         pixels = decode_jpeg(b64decode(encoded), "test")
         assert np.abs(pixels.reshape(-1, 3).mean(0) - (0, 0, 255)).max() < 30
