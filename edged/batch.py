@@ -1,4 +1,4 @@
-"""Many pictures through one model on all cores, the answers in the order of the pictures."""
+"""Many pictures through one model on all cores; the answers are in the order of the pictures."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from edged.printable import printable
 Found: TypeAlias = "Path | UnreadableError"
 
 WORTH_A_CORE = 4
-"""For fewer pictures a further interpreter takes longer to start than it saves."""
+"""For fewer pictures, a further interpreter takes longer to start than it saves."""
 
 AHEAD = 16
-"""Pictures for each core that may be under way or done before the one whose turn it is."""
+"""Pictures per core that may be in progress or done ahead of the next one to return."""
 
 
 class Answer(NamedTuple):
-    """What the model says of a picture, or why it says nothing."""
+    """The model's prediction for a picture, or why there is none."""
 
     path: Path
     prediction: Prediction | None
@@ -44,15 +44,15 @@ class Answer(NamedTuple):
 
 
 def pictures(paths: Sequence[Path]) -> Iterator[Found]:
-    """The pictures at `paths`, those of folders sorted by name, and what cannot be looked into."""
+    """The pictures at `paths`, those in folders sorted by name, and unreadable paths."""
     for position, path in enumerate(paths):
         if path == STANDARD_INPUT and path in paths[:position]:
-            yield UnreadableError(path, "there twice; standard input can be read once")
+            yield UnreadableError(path, "given twice; standard input can be read only once")
         elif path == STANDARD_INPUT or not folder.is_folder(path):
             yield path
         else:
             found = list(folder.search(path))
-            # As paths compare, whose parts need not be found again for each comparison.
+            # The order of paths, but their parts are not split again for each comparison.
             yield from sorted(found, key=lambda one: path_of(one).parts)
             if not found:
                 yield folder.no_pictures(path)
@@ -62,7 +62,8 @@ class Batch:
     """One model, with an interpreter for each core that `count` pictures are worth.
 
     ``model.threads``, where it is set, is the threads of each interpreter. A delegate's device
-    serves one. With `features` predictions have these, where the model has any. ModelError.
+    serves only one interpreter. With `features`, predictions include the features if the model has
+    any. ModelError.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Batch:
             [classifier] = self.classifiers
             yield from (self._answer(classifier, path) for path in found)
             return
-        # Ten milliseconds, which a picture or two shall not wait for.
+        # This takes ten milliseconds, too long for a picture or two.
         from concurrent.futures import Future, ThreadPoolExecutor
         from queue import SimpleQueue
 
@@ -113,7 +114,7 @@ class Batch:
                 for path in found:
                     waiting.append(pool.submit(answer, path))
                     if len(waiting) >= ahead:
-                        # Half of them at once: to wake up for each would hold up the workers.
+                        # Half of them at once: waking up for each would delay the workers.
                         waiting[ahead // 2].exception()
                         while len(waiting) > ahead // 2:
                             yield waiting.popleft().result()
@@ -132,7 +133,7 @@ class Batch:
         decode_s = time.perf_counter() - began_s
         prediction = classifier.classify(pixels)
         if not prediction.finite:
-            reason = "the model answers with numbers that are not finite"
+            reason = "the model's scores are not finite numbers"
             return Answer(
                 path_of(path), None, PictureError(printable(path_of(path)), reason), decode_s
             )
@@ -145,13 +146,13 @@ class Batch:
             return standard_input(wanted_px)
         with suppress(TooLargeError):
             return read_picture(path, wanted_px, self._most_bytes)
-        # All cores together hold no more than the largest picture and as much again.
+        # All cores together hold at most twice the size of the largest picture.
         with self._large:
             return read_picture(path, wanted_px)
 
 
 def _let_go(error: BaseException) -> None:
-    """Of the frames that an error came through: they hold all that was read of the picture."""
+    """Release the stack frames of an error: they hold all that was read of the picture."""
     reason: BaseException | None = error
     while reason is not None:
         reason.__traceback__ = None

@@ -1,4 +1,4 @@
-"""From the configuration to objects: the only file that chooses implementations.
+"""Builds objects from the configuration: the only file that chooses implementations.
 
 Each choice is a plain dict, kind to factory; hardware and heavy libraries are imported inside.
 """
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 
 FIRST_PICTURE_S = 1.0
-"""The longest that what the first classification does not need waits for it."""
+"""The longest delay, for the first classification, of work that it does not need."""
 
 
 class Admitted(NamedTuple):
-    """A model that may be loaded: how it is set, the facts that its file holds, which file it is.
+    """A model that may be loaded: its options, the facts in its file, and the file's identity.
 
     ``stamp`` changes when the file is replaced or written again.
     """
@@ -53,7 +53,7 @@ class Admitted(NamedTuple):
 
 
 def admitted(config: Config) -> Admitted:
-    """The model, out of quarantine, and read. ModelError."""
+    """The model after quarantine, its file read. ModelError."""
     from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
@@ -65,10 +65,10 @@ def admitted(config: Config) -> Admitted:
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
-    """What tells one content of these files from another, without reading them."""
+    """A value that changes with the contents of these files, without reading them."""
     stamps: list[int] = []
     for path in paths:
-        # Loading says best what is wrong with a file.
+        # Loading gives the best message about what is wrong with a file.
         with suppress(OSError):
             found = path.stat()
             stamps += (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
@@ -76,9 +76,9 @@ def stamp(*paths: Path) -> tuple[int, ...]:
 
 
 def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
-    """The model, loaded, and blessed where that is asked for; ModelError.
+    """The model, loaded, and blessed if that is required; ModelError.
 
-    `model` is what `admitted` has found, where that was asked before.
+    `model` is the result of `admitted`, if it was called before.
     """
     from edged.inference import tflite
 
@@ -97,7 +97,7 @@ def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifie
 def perception(
     config: Config, model: Admitted | None = None, keep: Perception | None = None
 ) -> Perception:
-    """The model and the rules over its labels; with the model of `keep`, where that is given.
+    """The model and the rules over its labels; with the model of `keep`, if given.
 
     ModelError, or ConfigError for a label that the model does not have.
     """
@@ -112,7 +112,7 @@ def perception(
 
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
-    """The camera; `wanted_px` is the (height, width) that is enough until a read says another."""
+    """The camera; `wanted_px` is the needed (height, width) until a read requests another."""
     from edged.cameras.auto import detect
 
     kind = KINDS[detect() if config.kind == "auto" else config.kind]
@@ -125,10 +125,10 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 
 
 class Ports:
-    """The ports that are configured: the pins, and ``all`` others in the order of reports."""
+    """The configured ports: the pins, and ``all`` others in the order of reports."""
 
     def __init__(self, stack: ExitStack, gpio: GpioPort) -> None:
-        """`stack` closes them in reverse, but for the pins, which are open already."""
+        """`stack` closes them in reverse order, except the pins, which are already open."""
         self.all: list[Port] = []
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
@@ -138,7 +138,7 @@ class Ports:
     def open_others(
         self, config: Config, journal: Journal, mailbox: Mailbox, *, live: bool
     ) -> None:
-        """All that is not pins."""
+        """Open every port except the pins."""
         if config.mqtt.enabled:
             self._open_mqtt(config, journal, mailbox)
         if config.webhook:
@@ -159,11 +159,11 @@ class Ports:
             self.all.append(self._stack.enter_context(live_port))
 
     def await_pins(self) -> None:
-        """Until pins are at their initial level, or known not to be. ConfigError."""
+        """Wait until the pins are at their initial level, or known not to be. ConfigError."""
         self.gpio.begin(self._output_changed)
 
     def broker_state(self) -> str | None:
-        """Which broker, and whether it is reached; None where MQTT is off."""
+        """The broker, and whether it is connected; None if MQTT is off."""
         return self.mqtt.state if self.mqtt is not None else None
 
     def broker_problems(self) -> list[str]:
@@ -171,11 +171,11 @@ class Ports:
         return self.mqtt.problems() if self.mqtt is not None else []
 
     def webhook_problems(self) -> list[str]:
-        """Which receivers of events take nothing, or refused some."""
+        """The webhooks that accept no events, or refused some."""
         return self.webhook.problems() if self.webhook is not None else []
 
     def reconfigure(self, config: Config) -> None:
-        """Take over the options that a reload may change."""
+        """Apply the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config)
 

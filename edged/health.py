@@ -1,4 +1,4 @@
-"""How the daemon itself is: stage times, frame rate, memory, temperature."""
+"""The daemon's health: stage times, frame rate, memory, temperature."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from edged.messages.results import ranked, rules
 from edged.perception.perception import Perception
 
 TOP = 3
-"""Classes that the status tells."""
+"""The number of classes in the status."""
 
 RATE_S = 10.0
-"""The time over which the present frame rate is taken, of `RATE_FRAMES` frames at most."""
+"""The time over which the present frame rate is measured, with at most `RATE_FRAMES` frames."""
 
 RATE_FRAMES = 60
 
 SAMPLES = 1024
-"""Frames of an interval of which the stage times are kept, at most."""
+"""The most frames of an interval whose stage times are kept."""
 
 _THERMAL_ZONES = Path("/sys/class/thermal")
 _PI_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
@@ -40,8 +40,8 @@ _PI_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 class StageTimes:
     """The stage times of an interval, in bounded memory.
 
-    Every frame's at first; when `SAMPLES` are kept, every second one of them and of those to come,
-    and so on: what is kept is spread evenly over the interval, however long that is.
+    Those of every frame at first; once `SAMPLES` are kept, only every second one, also of later
+    frames, and so on: the samples are spread evenly over the interval, however long it is.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class StageTimes:
         self._seen = 0
 
     def add(self, stages_s: Mapping[str, float]) -> None:
-        """One frame's; the mapping is kept."""
+        """Add those of one frame; the mapping is kept."""
         if self._seen % self._stride == 0:
             if len(self._kept) == SAMPLES:
                 del self._kept[1::2]
@@ -60,7 +60,7 @@ class StageTimes:
         self._seen += 1
 
     def summary_ms(self) -> dict[str, tuple[float, float]]:
-        """Of each stage the median and the 99th percentile (nearest rank), in milliseconds."""
+        """The median and the 99th percentile (nearest rank) of each stage, in milliseconds."""
         times_s: dict[str, list[float]] = {}
         for stages_s in self._kept:
             for stage, duration_s in stages_s.items():
@@ -85,14 +85,15 @@ class Durations:
         self._sum_s += duration_s
 
     def told(self) -> Histogram:
-        """As it is answered."""
+        """As a reply."""
         return Histogram(list(self._counts), self._sum_s)
 
 
 class Vitals:
-    """Collects what each frame cost and answers how things are. The loop's thread only.
+    """Collects the durations of frames, and reports health. Used only by the loop's thread.
 
-    ``health_s`` is how often `due` says yes; 0 is never. `pins_error` tells why a pin is not there.
+    ``health_s`` is the interval of `due`; 0 is never. `pins_error` returns why a pin is
+    unavailable.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class Vitals:
         webhook_problems: Sequence[str] = (),
         by_hand: Mapping[str, float | None] | None = None,
     ) -> StatusAnswer:
-        """The present state, for who asks."""
+        """The present state, as a reply."""
         seen = self._newest if camera.error is None else None
         return StatusAnswer(
             version=__version__,
@@ -207,7 +208,7 @@ class Vitals:
         journal: JournalMetrics,
         mqtt: MqttMetrics | None,
     ) -> MetricsAnswer:
-        """What has been counted since the start, for who asks; `events` are by rule."""
+        """The counters since the start, as a reply; `events` are by rule."""
         return MetricsAnswer(
             version=__version__,
             uptime_s=now_s - self._started_s,
@@ -237,7 +238,7 @@ def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:
 
 
 def memory_mb(statm: Path = Path("/proc/self/statm")) -> float:
-    """Resident memory of this process in MB (10^6 bytes); 0 where the kernel does not tell."""
+    """Resident memory of this process in MB (10^6 bytes); 0 if the kernel does not report it."""
     try:
         pages = int(statm.read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -246,13 +247,13 @@ def memory_mb(statm: Path = Path("/proc/self/statm")) -> float:
 
 
 def temperature_c(zones: Path = _THERMAL_ZONES) -> float | None:
-    """The hottest thermal zone of the board in degrees Celsius; None where it has none."""
+    """The hottest thermal zone of the board in degrees Celsius; None if it has none."""
     degrees = []
     for zone in zones.glob("thermal_zone*/temp"):
         try:
             degrees.append(int(zone.read_text()) / 1000)
         except (OSError, ValueError):
-            # A zone may refuse to be read while its device sleeps.
+            # Reading a zone may fail while its device sleeps.
             continue
     return max(degrees, default=None)
 

@@ -1,4 +1,4 @@
-"""Secrets in text: what leaves edged says that one stood there, and not which."""
+"""Replaces secrets in text that leaves edged."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from urllib.parse import unquote
 MASK = "***"
 
 _WORDS = (
-    # In one word with others: these are parts of no other word.
+    # Matched within longer words: these are part of no other word.
     r"[\w-]*(?:passw(?:or)?[dt]|passphrase|passcode|pwd|secret|token|psk|credential)s?",
-    # The others are: monkey, compass, author, significant.
+    # The others are part of other words: monkey, compass, author, significant.
     r"(?:[\w-]*[-_])?(?:key|pass|pw|auth|authorization|sig|signature|cookie|jwt)s?",
     r"[\w-]*(?:api|access|private|shared|session|stream|license|account|encryption)key",
     r"[\w-]*(?:user|admin|root|db)pass",
     r"(?-i:[\w-]*[a-z](?:Key|Pass|Pw|Auth|Authorization|Sig|Signature)s?)",
 )
 _NAMED = rf"(?:{'|'.join(_WORDS)})(?:[-_](?!file\b)\w+)?"
-"""A name that says that its value is a secret; that of a file in which one stands does not."""
+"""A name whose value is a secret; not the name of a file that contains one."""
 
 _SIGNS = ("=", "://", "@")
 _PARTS = (
@@ -57,12 +57,12 @@ class _Patterns(NamedTuple):
 def _patterns() -> _Patterns:
     """Compiled when the first is needed: that takes milliseconds, which a start shall not pay."""
     header = r"\b((?:authorization|cookie)\s*:\s*)(?!\*\*\*)([^\s][^\r\n]*)"
-    # Of an address whose scheme somebody forgot: user:password@host.
+    # In an address without a scheme: user:password@host.
     user_alone = re.compile(r"""((?:^|[\s/"'=(\[{,]))([^\s/"'=(\[{,:]+:(?!//)\S+)(?=@)""")
     in_json = rf"""(\\*["']{_NAMED}\\*["']\s*:\s*)(?!\*\*\*)({_VALUE})"""
-    # KEY=VALUE is how an override is written.
+    # KEY=VALUE is the form of an override.
     assigned = rf"(?<![\w-])({_NAMED}\s*=\s*)(?!\*\*\*|(?-i:VALUE)\b)({_SCHEMED})"
-    # A dotted name before a colon is an option, of which something is said.
+    # A dotted name before a colon is an option in a message.
     told = rf"(?<![\w.-])({_NAMED}\s*:\s*)(?!\*\*\*|unknown key\b)({_SCHEMED})"
     bearer = r"\b(Bearer\s+)(?=\S*\d)([\w+/.~=-]{8,})"
     return _Patterns(
@@ -92,14 +92,14 @@ def _patterns() -> _Patterns:
 
 
 _TELLING = 4
-"""A text of fewer characters that is not named a secret is an everyday word: tcp."""
+"""A shorter text without the name of a secret is an ordinary word: tcp."""
 
 _CAPABILITIES = {"format", "width", "height", "framerate"}
 _PLACES = {"location", "uri", "filename"}
 
 
 def is_secret(name: str) -> bool:
-    """Whether a value of this name is one that nobody should read."""
+    """Whether a value with this name is secret."""
     return re.fullmatch(_NAMED, name, re.IGNORECASE) is not None
 
 
@@ -109,7 +109,7 @@ def names_file(name: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """`text` with ``***`` for each value of a secret's name and for the user of each address."""
+    """`text` with ``***`` for each value with a secret's name, and for the user of each address."""
     if not any(sign in text for sign in _SIGNS):
         small = text.casefold()
         if not any(part in small for part in _PARTS):
@@ -123,7 +123,7 @@ def redacted(text: str) -> str:
 
 
 def redacted_value(value: str) -> str:
-    """`redacted`, of a text that is one value: whatever stands before its last ``@`` goes."""
+    """`redacted` for a text that is one value: everything before its last ``@`` is removed."""
     scheme, _, rest = value.partition("://")
     if "@" in rest:
         return redacted(f"{scheme}://{MASK}@{rest.rpartition('@')[2]}")
@@ -132,31 +132,31 @@ def redacted_value(value: str) -> str:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of an address; whatever comes after may hold a secret."""
+    """Scheme, host and port of an address; the rest may contain a secret."""
     scheme, _, rest = url.partition("://")
     host, slash, path = re.split(r"[?#]", rest)[0].rpartition("@")[2].partition("/")
     return f"{scheme}://{host}" + (f"/{MASK}" if slash and (path or "?" in url) else "")
 
 
 def public_name(source: str) -> str:
-    """A camera's `source` without user, password, query and whatever else may hold a secret."""
+    """A camera's `source` without user, password, query and anything else that may be a secret."""
     scheme, slashes, rest = source.partition("://")
-    # A file may be named like anything; what is none may be an address without its scheme.
+    # A file may have any name; other text may be an address without its scheme.
     if not slashes and os.path.lexists(source):
         return source
-    # The last "@", wherever it is: a password may hold one, or a slash, unquoted.
+    # The last "@", wherever it is: a password may contain one, or a slash, unquoted.
     _, at, rest = (rest if slashes else source).rpartition("@")
     public = re.split(r"[?#]", rest)[0]
     if "=" in public:
-        # Some cameras want /user=admin&password=secret&channel=1 as the path.
+        # Some cameras require /user=admin&password=secret&channel=1 as the path.
         public = public.partition("=")[0].rpartition("/")[0].rstrip("/")
     return f"{scheme}://{public}" if slashes else f"{MASK}@{public}" if at else public
 
 
 def public_path(path: str | Path) -> str:
-    """The `path` of a file that may hold a secret, as far as it is there.
+    """The existing part of the `path` of a file that may contain a secret.
 
-    The rest is ``***``: somebody may have written the secret where its file's name belongs.
+    The rest is ``***``: it may be the secret itself, written in place of its file's name.
     """
     path = Path(path)
     way = [*[*path.parents][::-1], path]
@@ -165,7 +165,7 @@ def public_path(path: str | Path) -> str:
 
 
 def public_pipeline(pipeline: str) -> str:
-    """A GStreamer `pipeline` with ``***`` for the texts in it that no element is known by."""
+    """A GStreamer `pipeline` with ``***`` for all texts except the names of elements."""
     public = _patterns().property.sub(
         lambda found: f"{found[1]}{found[2]}{_public(found)}", pipeline
     )
@@ -173,12 +173,12 @@ def public_pipeline(pipeline: str) -> str:
 
 
 def public_option(value: str) -> str:
-    """The `value` of an option that only a library knows: numbers and truths are no secrets."""
+    """The `value` of an option that only a library knows: numbers and booleans are not secrets."""
     return value if not value or _patterns().plain.fullmatch(value) else MASK
 
 
 def secrets_in(pipeline: str) -> list[str]:
-    """What `public_pipeline` hides in `pipeline`, the longest first, however it is written."""
+    """The texts that `public_pipeline` hides in `pipeline`, in each notation, longest first."""
     found = {
         secret
         for match in _patterns().property.finditer(pipeline)
@@ -213,7 +213,7 @@ def _public(found: re.Match[str]) -> str:
 
 
 def _bare(value: str) -> str:
-    """What a quoted `value` is to who reads it."""
+    """A quoted `value` without its quotes."""
     try:
         return "".join(shlex.split(value))
     except ValueError:

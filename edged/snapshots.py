@@ -1,4 +1,4 @@
-"""Requests for a picture, answered with the next frame that is classified."""
+"""Requests for a picture, answered with the next classified frame."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from edged.mailbox import Mailbox
 
 
 class Snapshots:
-    """What waits in the mailbox for a picture. The loop's thread only."""
+    """Answers the requests for a picture in the mailbox. Used only by the loop's thread."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody waits for a picture."""
+        """Whether a request for a picture waits."""
         return self._mailbox.wants_picture
 
     def answer(self, result: Result, tell: Callable[[Report], None]) -> None:
-        """Give `result` to who waits; `tell` it as a report to all ports where that is asked."""
+        """Answer waiting requests with `result`; `tell` it to all ports if requested."""
         for request in self._mailbox.take_snapshots():
             request.reply(Reply(result=result))
             if request.publish:
                 tell(Snapshot(result, request.asked_by))
 
     def refuse(self, reason: str) -> None:
-        """No frame will come soon."""
+        """Refuse waiting requests: no frame will arrive soon."""
         for request in self._mailbox.take_snapshots():
             request.reply(Reply(error=reason))

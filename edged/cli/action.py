@@ -11,7 +11,7 @@ from edged.errors import ConfigError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     config = configured(arguments, arguments.model)
     check_installed("edged action")
     import uvicorn

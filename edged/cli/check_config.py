@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> Config:
-    """The configuration; ConfigError with all that is wrong in it, the labels of rules included.
+    """The configuration; ConfigError with all errors in it, including labels of rules.
 
-    ModelError where the model cannot be used, and nothing else is wrong.
+    ModelError if the model cannot be used, and nothing else is wrong.
     """
     problems: list[EdgedError] = []
     wrong: Sequence[KeyPath] = ()

@@ -24,7 +24,7 @@ from edged.evaluation.dataset import classes_of, open_dataset
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints Markdown, or JSON; the pictures are looked at on the way."""
+    """Prints Markdown or JSON; the pictures are also inspected."""
     if arguments.html:
         report.check()
     config = configured(arguments, arguments.model)

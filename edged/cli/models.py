@@ -25,7 +25,7 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Whichever of the four it is."""
+    """Run one of the four."""
     logs.start("warning", "command")
     actions = {"list": _list, "info": _info, "fetch": _fetch, "verify": _verify}
     return actions[arguments.action](arguments)
@@ -44,7 +44,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _tell_closed(directories: Sequence[Path]) -> bool:
-    """Say which directories of models this user may not read; whether there are any."""
+    """Report the directories of models that this user may not read; whether there are any."""
     lines = list(library.closed(directories))
     for line in lines:
         _complain(line)
@@ -60,7 +60,7 @@ WIDTH = 80
 
 
 def _lines(row: ListedMessage) -> Iterator[str]:
-    """A model for people: what they choose by, then what it is, and the file that is here."""
+    """A row about a model: what people choose by, its state, and the installed file."""
     name = " = ".join([*row.aliases, row.name])
     size = f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-"
     top1 = "-" if row.top1 is None else f"{row.top1:.1%}"
@@ -91,7 +91,7 @@ def _info(arguments: argparse.Namespace) -> int:
             document["catalog"]["top1"] = _UNPUBLISHED
         _print_lines(document)
         if found.path is None:
-            _say(f"not here: edged models fetch {name}")
+            _say(f"not installed: edged models fetch {name}")
     return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
 
 
@@ -155,7 +155,7 @@ def _complain(line: str) -> None:
 
 
 def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
-    """One fact a line, those of tables under dotted names."""
+    """One fact per line, those of tables under dotted names."""
     for name, value in document.items():
         if isinstance(value, dict):
             _print_lines(value, f"{prefix}{name}.")
@@ -168,7 +168,7 @@ def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
 
 @contextmanager
 def _progress(name: str) -> Iterator[Progress]:
-    """A bar where rich is installed, else a line for each tenth; on a terminal only."""
+    """A bar if rich is installed, else a line for each tenth; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _have, _total: None
         return
@@ -186,14 +186,14 @@ def _progress(name: str) -> Iterator[Progress]:
 
 
 class _Tenths:
-    """Progress in plain lines."""
+    """Progress as plain lines."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._shown = -1
 
     def __call__(self, have: int, total: int) -> None:
-        # Without a total each megabyte is a step.
+        # Without a total, each megabyte is a step.
         step = have * 10 // total if total else have >> 20
         if step != self._shown:
             self._shown = step

@@ -1,4 +1,4 @@
-"""What can be typed: commands, their options and the words of ``--help``."""
+"""The command line: commands, their options and the text of ``--help``."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from edged.printable import printable
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """A command line. As argparse does, this ends the process for help, and where it is wrong.
+    """Parse a command line. Like argparse, this ends the process after help and after an error.
 
-    ``--camera NAME`` may stand before the command, too.
+    ``--camera NAME`` may also precede the command.
     """
     if words and words[0] == "--camera":
         words = [*words[2:3], *words[:2], *words[3:]]
@@ -41,11 +41,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             meant = did_you_mean(name, COMMANDS)
             parser.error(f"no command is called {printable(name)}{meant}; see edged --help")
         return parser.parse_args(words)
-    # The grammar of the other commands would take six milliseconds of each start.
+    # The grammar of the other commands would add six milliseconds to each start.
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    # Options may stand between paths. It formats the usage, which costs milliseconds.
+    # Options may be between paths. This formats the usage, which takes milliseconds.
     known = parser.parse_known_intermixed_args if name in OF_PATHS else parser.parse_known_args
     arguments, unknown = known(rest)
     if unknown:
@@ -58,10 +58,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The whole grammar; nothing heavy is imported for it."""
+    """The complete grammar, without heavy imports."""
     parser = argparse.ArgumentParser(
         prog="edged",
-        description="A vision sensor that stands on its own: camera frames in, "
+        description="A stand-alone vision sensor: camera frames in, "
         "MQTT messages and GPIO levels out.",
         epilog=EXIT_STATUSES,
         formatter_class=Formatter,
@@ -77,7 +77,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--log-json", action="store_true", help="log one JSON object per line")
     parser.add_argument(
-        "--trace", type=path, metavar="FILE", help="write a trace of every stage when it ends"
+        "--trace", type=path, metavar="FILE", help="write a trace of every stage at the end"
     )
 
 
@@ -116,7 +116,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="WORD",
         help="a word of a label, or several in quotes; then, as the last, the files and folders to "
-        "search (the present folder)",
+        "search (the current folder)",
     )
     parser.add_argument(
         "--like", type=path, metavar="PICTURE", help="pictures like this one, instead of words"
@@ -128,13 +128,13 @@ def _search(parser: argparse.ArgumentParser) -> None:
         help="leave out lower scores (0.2; with --like 0)",
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="list N at most (all; with --like 20)"
+        "--limit", type=positive, metavar="N", help="list at most N (all; with --like 20)"
     )
     parser.add_argument(
         "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
     )
     parser.add_argument(
-        "--no-index", action="store_true", help="classify every picture again and keep nothing"
+        "--no-index", action="store_true", help="classify every picture again and store nothing"
     )
     add_json(parser)
     add_model_options(parser)
@@ -150,7 +150,7 @@ def _asking(parser: argparse.ArgumentParser) -> None:
 
 
 def _command_of(name: str) -> _Command:
-    """A command that the running daemon carries out, with what it needs to be told."""
+    """A command that the running daemon carries out, with its arguments."""
     kind = open_to(Asker.SOCKET)[name]
 
     def add(parser: argparse.ArgumentParser) -> None:
@@ -209,14 +209,14 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--model", default="", metavar="M", help="model (that of the configuration)"
     )
     parser.add_argument(
-        "--warmup", type=positive, default=20, metavar="N", help="untimed frames first (20)"
+        "--warmup", type=positive, default=20, metavar="N", help="untimed warm-up frames (20)"
     )
-    parser.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
+    parser.add_argument("--runs", type=positive, default=30, metavar="N", help="timed frames (30)")
     parser.add_argument(
-        "--size", type=size, default=(640, 480), metavar="WxH", help="frame (640x480)"
+        "--size", type=size, default=(640, 480), metavar="WxH", help="frame size (640x480)"
     )
     parser.add_argument(
-        "--report", action="store_true", help="what to send in: a row for a table, and JSON"
+        "--report", action="store_true", help="print a report to submit: a table row and JSON"
     )
     add_json(parser)
     add_model_options(parser, configuration())
@@ -256,19 +256,19 @@ class _Command(NamedTuple):
 
 
 OF_PATHS = {"classify", "search"}
-"""What takes any number of paths."""
+"""The commands that take any number of paths."""
 
 _NOT_ASKED = {"snapshot", "watch", "save"}
-"""What a module of its own prints; and what people do with an editor."""
+"""Commands with a module of their own, and those for which people use an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
-    "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
+    "snapshot": _Command("snapshot", "take one picture and classify it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
-    "search": _Command("search", "find one's own pictures by what is on them", _search),
+    "search": _Command("search", "find your own pictures by their content", _search),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
-    "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
+    "web": _Command("web", "serve the web page, the model APIs and the metrics", add_config),
     "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
     "check-config": _Command("check_config", "check a configuration", _check_config),
@@ -276,10 +276,10 @@ COMMANDS = {
     "safe-outputs": _Command(
         "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),
-    "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
+    "guard": _Command("guard", "own the daemon's pins (the daemon starts it)", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
     "models": _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),
-    "version": _Command("version", "print the version and what it runs on", _version),
+    "version": _Command("version", "print the versions of edged and its platform", _version),
 }
-"""By name, in the order of ``--help``; each is carried out by a module of this package."""
+"""By name, in the order of ``--help``; a module of this package carries out each."""

@@ -180,7 +180,7 @@ def test_a_user_outside_of_the_daemons_group_is_told_how_to_come_in(
     group = grp.getgrgid(1).gr_name
     assert said == (
         69,
-        f"edged: {place}/edged.sock: not permitted; {closed} is for group {group}: "
+        f"edged: {place}/edged.sock: not permitted; {closed} belongs to group {group}: "
         f"`sudo usermod -aG {group} {UID}`, then log in again\n",
     )
 
@@ -203,9 +203,9 @@ def test_models_that_a_user_may_not_see_are_spoken_of(commons: Path) -> None:
     )
     lines = said.partition("---\n")[2].splitlines()
     assert status == 65
-    assert lines[0].startswith(f"edged: {place} is for group {grp.getgrgid(1).gr_name}: ")
+    assert lines[0].startswith(f"edged: {place} belongs to group {grp.getgrgid(1).gr_name}: ")
     assert lines[-1].startswith("edged: no model is called nobody")
-    assert f"; {place} is for group" in lines[-1]
+    assert f"; {place} belongs to group" in lines[-1]
 
 
 def test_importing_edged_brings_nothing_heavy() -> None:

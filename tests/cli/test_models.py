@@ -201,7 +201,9 @@ def test_a_configuration_names_a_model_by_its_alias(
     )
     check = ["check-config", "--config", str(configuration)]
     assert main(check) == 65
-    assert "model colour is not here yet: `edged models fetch colour`" in capsys.readouterr().err
+    assert (
+        "model colour is not installed yet: `edged models fetch colour`" in capsys.readouterr().err
+    )
     assert main(["models", "fetch", "colour", "--from", str(painted)]) == 0
     assert main(check) == 0
 
@@ -306,7 +308,7 @@ def test_verify_tells_a_closed_directory(commons: Path) -> None:
         str(closed),
     )
 
-    assert f"edged: {closed} is for user root: " in told
+    assert f"edged: {closed} belongs to user root: " in told
     assert ": hash right (catalog), ok" in told
     assert status == 1
 
@@ -441,7 +443,7 @@ def test_info_tells_what_a_model_was_blessed_on_or_why_that_does_not_hold(
     assert (info["blessing"]["data"], info["blessing"]["gates"]) == ("pictures", 1)
     (here / f"{name}.tflite.blessing.json").write_text("{}")
     _, [info] = said("info", name)
-    assert "is no blessing" in info["blessing"]
+    assert "is not a blessing" in info["blessing"]
 
 
 @pytest.mark.usefixtures("named")

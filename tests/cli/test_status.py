@@ -80,7 +80,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 uptime_s=0.2,
                 broker=None,
                 camera="rtsp://camera.example.org:554/" + "stream/" * 20,
-                camera_error="no connection; check the name and the network " * 3,
+                camera_error="no connection; check host name and network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
                 broker_problems=["it retains nothing: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
@@ -91,7 +91,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     text = "\n".join(screen)
     assert "device   porch: edged 1.2.3, up 0 s\nstate    paused: edged resume\n" in text
     assert "scene    undecided\nseen     -\noutputs  none\n         lamp: pin 17 is in use" in text
-    assert "         no connection; check the name" in text
+    assert "         no connection; check host" in text
     assert "broker   MQTT is off\n         it retains nothing" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
 

@@ -68,9 +68,7 @@ def test_a_guard_that_ends_is_started_again_and_says_how_it_ended(
     heard: list[Any] = []
     with started(heard):
         wait_until(lambda: len(gone(heard)) >= 3)
-    assert set(gone(heard)) == {
-        "the guard of the pins has ended: exit status 3; it is started again"
-    }
+    assert set(gone(heard)) == {"the pin guard has ended: exit status 3; restarting it"}
 
 
 def test_a_guard_that_cannot_be_started_is_said_and_tried_again(
@@ -98,7 +96,7 @@ def test_a_guard_that_answers_no_beat_is_ended_and_started_again(
         monkeypatch.undo()
         wait_until(lambda: ("ready",) in heard)
     assert "SIGKILL" in gone(heard)[0]
-    assert "the guard of the pins hangs; it is ended" in caplog.messages
+    assert "the pin guard hangs; killing it" in caplog.messages
 
 
 def test_a_guard_that_nobody_beats_to_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +118,7 @@ def test_a_guard_that_does_not_end_keeps_nobody(
     with started([]) as guard:
         pass
     assert guard._thread.is_alive()
-    assert caplog.messages == ["the guard of the pins does not end: a pin's driver may hang"]
+    assert caplog.messages == ["the pin guard does not exit: a pin's driver may hang"]
     wait_until(lambda: not guard._thread.is_alive())
 
 

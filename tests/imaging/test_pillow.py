@@ -49,7 +49,7 @@ def test_no_interpreter_is_started_for_what_is_named_a_picture(
     path = tmp_path / "drawing.jpg"
     path.write_bytes(POSTSCRIPT)
 
-    with pytest.raises(PictureError, match="no picture of a kind that is read"):
+    with pytest.raises(PictureError, match="not a picture in a supported format"):
         read_picture(path)
 
     assert started == []
@@ -128,9 +128,9 @@ def test_a_jpeg_above_the_limit_is_read_where_a_part_of_its_pixels_is_enough(
 @pytest.mark.parametrize(
     ("kind", "options", "wanted_px", "why"),
     [
-        ("JPEG", {}, None, ", all of them needed,"),
-        ("JPEG", {}, (100, 100), " at the size that is needed"),
-        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, which is held whole,"),
+        ("JPEG", {}, None, ", all of them required,"),
+        ("JPEG", {}, (100, 100), " at the required size"),
+        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, held whole,"),
         ("PNG", {}, (30, 40), ""),
     ],
 )

@@ -163,7 +163,7 @@ def test_a_stranger_hears_that_it_is_not_well_and_not_why(path: str, tmp_path: P
     ("status", "reason"),
     [
         ({}, None),
-        ({"frames": 0}, "camera: no frame has come yet"),
+        ({"frames": 0}, "camera: no frame yet"),
         ({"frames": 0, "paused": True}, None),
         ({"frames": 0, "idle": True}, None),
         ({"paused": True}, None),

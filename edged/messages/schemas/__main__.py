@@ -1,4 +1,4 @@
-"""Write the schemas again from the types."""
+"""Generate the schemas from the types."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "doctor": DoctorMessage,
     "version": VersionMessage,
 }
-"""What leaves, by the name in the schemas' file names."""
+"""Outgoing messages, by the name in the schemas' file names."""
 
 NAMES = (*SAID, "command")
-"""All of them; a command is what comes in."""
+"""All names; a command is incoming."""
 
 
 def generate(name: str) -> dict[str, Any]:
     """The schema of the message `name`, from its type.
 
-    The type is the document itself and not a reference into it, so that a person sees it first.
+    The type is inlined rather than referenced, so that a person sees it first.
     """
     kind: Any = SAID[name] if name in SAID else union(COMMANDS)
     (schema,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for definition in definitions.values():
         if name in SAID:
-            # What leaves has every field, also one that holds its default.
+            # Outgoing messages have every field, even one with its default.
             definition["required"] = list(definition["properties"])
             for field in definition["properties"].values():
                 field.pop("default", None)

@@ -1,4 +1,4 @@
-"""Who we are to the broker: user and password, and the files that must be there."""
+"""User and password for the broker, and their files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from edged.credentials import must_be_there, secret
 
 
 def check(mqtt: MqttConfig) -> None:
-    """ConfigError for a file that is not there."""
+    """ConfigError for a missing file."""
     must_be_there(
         {
             "mqtt.username_file": mqtt.username_file,
@@ -20,6 +20,6 @@ def check(mqtt: MqttConfig) -> None:
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
-    """User name and password, read now; None where there is none. PortError."""
+    """User name and password, read now; None if not set. PortError."""
     name = mqtt.username or secret("mqtt.username_file", mqtt.username_file)
     return name or None, secret("mqtt.password_file", mqtt.password_file)

@@ -249,7 +249,7 @@ def test_a_name_that_is_not_found_is_told(tmp_path: Path, caplog: pytest.LogCapt
         ({"tls": TlsConfig(enabled=True, ca_file="/nonexistent/ca")}, "mqtt.tls.ca_file"),
         (
             {"tls": TlsConfig(enabled=True, cert_file=__file__, key_file="/nonexistent/k")},
-            r"mqtt.tls.key_file: /\*\*\* is not there; check the path",
+            r"mqtt.tls.key_file: /\*\*\* does not exist; check the path",
         ),
     ],
 )
@@ -451,7 +451,7 @@ def tls_failure(kind: type[ssl.SSLError], **said: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (socket.gaierror(), "its name is not found; check mqtt.host"),
+        (socket.gaierror(), "its name cannot be resolved; check mqtt.host"),
         (ConnectionRefusedError(), "nothing listens there; check mqtt.host and mqtt.port"),
         (
             tls_failure(ssl.SSLError, reason="WRONG_VERSION_NUMBER"),

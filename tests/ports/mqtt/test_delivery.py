@@ -407,7 +407,7 @@ def test_what_the_broker_has_is_not_lost_though_no_disk_has_it(
         bench.put(2)
         bench.acknowledge(1)
         bench.lose_connection()
-    assert "1 events are lost: nobody took them, and no disk" in caplog.text
+    assert "1 events are lost: not stored, and not all read" in caplog.text
 
 
 def test_a_disk_that_comes_back_gives_what_could_not_be_read(tmp_path: Path) -> None:
