@@ -70,7 +70,7 @@ def test_another_host_without_tls_is_told() -> None:
     mqtt = MqttConfig(enabled=True, host="broker.invalid")
     found = [*broker.look(Config(mqtt=mqtt), None)]
     assert kinds(found) == [("broker-tls", "warning"), ("broker", "error")]
-    assert "its name is not found" in found[-1].what
+    assert "its name cannot be resolved" in found[-1].what
 
 
 def test_without_mqtt_and_with_the_demo_no_broker_is_looked_for() -> None:

@@ -468,7 +468,7 @@ def tls_failure(kind: type[ssl.SSLError], **said: str) -> ssl.SSLError:
     ],
 )
 def test_each_failure_says_what_to_look_at(error: Exception, told: str) -> None:
-    assert module._reason(error) == told
+    assert module.reason(error) == told
 
 
 @pytest.mark.parametrize(
