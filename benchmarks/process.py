@@ -43,10 +43,9 @@ EDGED = str(Path(sys.executable).with_name("edged"))
 
 
 def environment(**more: str) -> dict[str, str]:
-    """As an installed edged has it: with compiled bytecode."""
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    kept.pop("OPENBLAS_NUM_THREADS", None)
-    return {**kept, **more}
+    """As an installed edged has it: with compiled bytecode, and output that is buffered."""
+    unset = ("OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    return {**{key: value for key, value in os.environ.items() if key not in unset}, **more}
 
 
 class Child:
