@@ -43,10 +43,9 @@ EDGED = str(Path(sys.executable).with_name("edged"))
 
 
 def environment(**more: str) -> dict[str, str]:
-    """As an installed edged has it: with compiled bytecode."""
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    kept.pop("OPENBLAS_NUM_THREADS", None)
-    return {**kept, **more}
+    """As an installed edged has it: with compiled bytecode, and output that is buffered."""
+    unset = ("OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    return {**{key: value for key, value in os.environ.items() if key not in unset}, **more}
 
 
 class Child:
@@ -79,8 +78,7 @@ class Child:
 
     def cpu_s(self) -> float:
         """Processor seconds used so far, of all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.process.pid)
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
@@ -314,6 +312,12 @@ def _wake_lag(path: Path) -> int:
     waiter.join(LIMIT_S)
     lag_s = (captured[0] - woken).total_seconds()
     return max(0, int(lag_s * IDLE_FPS))
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds that a process has used so far, with all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> tuple[float, float]:

@@ -30,8 +30,14 @@ Found: TypeAlias = "Path | UnreadableError"
 WORTH_A_CORE = 4
 """For fewer pictures, a further interpreter takes longer to start than it saves."""
 
-AHEAD = 16
-"""Pictures per core that may be in progress or done ahead of the next one to return."""
+PORTION = 8
+"""Pictures that a core takes at once, at most: each hand-over stops the Python of all cores."""
+
+PORTIONS = 8
+"""Portions for each core, at least: at the end some cores wait for another one's last portion."""
+
+AHEAD = 4
+"""Portions for each core that may be under way or done before the one whose turn it is."""
 
 
 class Answer(NamedTuple):
@@ -100,26 +106,24 @@ class Batch:
         for classifier in self.classifiers:
             idle.put(classifier)
 
-        def answer(path: Found) -> Answer:
+        def answer(some: Sequence[Found]) -> list[Answer]:
             classifier = idle.get()
             try:
-                return self._answer(classifier, path)
+                return [self._answer(classifier, path) for path in some]
             finally:
                 idle.put(classifier)
 
-        ahead = AHEAD * len(self.classifiers)
-        waiting: deque[Future[Answer]] = deque()
-        with ThreadPoolExecutor(len(self.classifiers)) as pool:
+        cores = len(self.classifiers)
+        portion = max(1, min(PORTION, len(found) // (PORTIONS * cores)))
+        waiting: deque[Future[list[Answer]]] = deque()
+        with ThreadPoolExecutor(cores) as pool:
             try:
-                for path in found:
-                    waiting.append(pool.submit(answer, path))
-                    if len(waiting) >= ahead:
-                        # Half of them at once: waking up for each would delay the workers.
-                        waiting[ahead // 2].exception()
-                        while len(waiting) > ahead // 2:
-                            yield waiting.popleft().result()
+                for start in range(0, len(found), portion):
+                    waiting.append(pool.submit(answer, found[start : start + portion]))
+                    if len(waiting) >= AHEAD * cores:
+                        yield from waiting.popleft().result()
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             finally:
                 pool.shutdown(cancel_futures=True)
 

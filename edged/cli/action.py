@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import socket
 
 from edged.cli.model import configured
 from edged.cli.web import check_installed
@@ -17,10 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
     import uvicorn
 
     from edged.web import openwhisk
+    from edged.web.listener import open_listener
     from edged.web.predict import loader
 
     try:
-        listener = socket.create_server((arguments.listen, arguments.port))
+        listener = open_listener(arguments.listen, arguments.port)
     except OSError as error:
         raise ConfigError(
             f"{arguments.listen}:{arguments.port}: cannot listen here: {error.strerror or error}"

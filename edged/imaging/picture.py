@@ -62,7 +62,7 @@ def read_picture(
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_FILE_BYTES:
                 return _decode(file, printable(path), wanted_px, most_bytes or MAX_DECODED_BYTES)
-            return read_stream(file, printable(path), wanted_px, most_bytes)
+            return read_stream(file, printable(path), wanted_px, most_bytes, status.st_size)
     except OSError as error:
         raise _unreadable(printable(path), error) from error
 
@@ -72,10 +72,18 @@ def read_stream(
     where: str,
     wanted_px: tuple[int, int] | None = None,
     most_bytes: int | None = None,
+    expected_bytes: int = 0,
 ) -> Pixels:
-    """As `read_picture`, from a stream, read to its end, at most `MAX_FILE_BYTES`."""
+    """As `read_picture`, all that comes from a stream, `MAX_FILE_BYTES` at most.
+
+    `expected_bytes` is how much that will be, as far as it is known.
+    """
     try:
-        data = stream.read(MAX_FILE_BYTES + 1)
+        # Python allocates all that is asked for: 64 MiB for each picture would cost every core a
+        # change of the page tables.
+        data = stream.read(expected_bytes + 1)
+        if len(data) > expected_bytes:
+            data += stream.read(MAX_FILE_BYTES + 1 - len(data))
     except OSError as error:
         raise _unreadable(where, error) from error
     if len(data) > MAX_FILE_BYTES:

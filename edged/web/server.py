@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +19,7 @@ from edged.config.schema import Config, WebConfig
 from edged.errors import ConfigError
 from edged.paths import credential
 from edged.web.app import app
+from edged.web.listener import open_listener
 
 log = logging.getLogger(__name__)
 
@@ -193,21 +194,12 @@ def _unusable(key: str, files: list[Path], error: OSError) -> str:
 def listening(web: WebConfig) -> socket.socket:
     """The socket, bound and listening. ConfigError."""
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            web.listen, web.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with ExitStack() as unless_listening:
-            listener = unless_listening.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen(CONNECTIONS_LIMIT)
-            unless_listening.pop_all()
+        return open_listener(web.listen, web.port)
     except OSError as error:
         raise ConfigError(
             f"web.listen = {web.listen!r}, web.port = {web.port}: cannot listen here: "
             f"{error.strerror or error}"
         ) from error
-    return listener
 
 
 def address(web: WebConfig) -> str:

@@ -7,7 +7,9 @@ import logging
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +154,7 @@ def test_what_would_be_too_large_in_memory_is_refused(
 
 PEAK = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from edged.imaging import picture, pillow
 def peak_bytes():
@@ -223,6 +226,26 @@ def test_a_stream_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
         module.read_stream(io.BytesIO(bytes((1 << 20) + 1)), "test")
     with pytest.raises(PictureError, match="/dev/zero: more than 1 MiB; "):
         read_picture(Path("/dev/zero"))
+
+
+def test_a_file_that_has_grown_is_read_to_its_end() -> None:
+    data = encoded("PNG")
+    assert module.read_stream(io.BytesIO(data), "test", expected_bytes=99).shape == (64, 96, 3)
+
+
+def test_reading_a_file_takes_no_more_memory_than_the_file_has(tmp_path: Path) -> None:
+    path = tmp_path / "none.jpg"
+    path.write_bytes(bytes(100_000))
+    with suppress(PictureError):
+        read_picture(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError):
+            read_picture(path)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1_000_000
 
 
 def test_a_large_file_is_read_piece_by_piece(
