@@ -161,9 +161,11 @@ class InputConfig(Section, frozen=True):
 
 
 class IdleConfig(Section, frozen=True):
-    """``[idle]``: classify nothing while no wake comes."""
+    """``[idle]``: classify nothing while no wake comes, and less while nothing happens."""
 
     after_s: Seconds = 0.0
+    still: bool = True
+    still_s: PositiveSeconds = 2.0
 
 
 class TlsConfig(Section, frozen=True):

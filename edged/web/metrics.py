@@ -139,7 +139,9 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("edged_paused", "Whether somebody paused the daemon.", status["paused"])
     yield _gauge("edged_idle", "Whether the daemon idles until something wakes it.", status["idle"])
     yield _counter("edged_frames", "Frames that came.", status["frames"] + status["dropped"])
-    yield _counter("edged_frames_classified", "Frames that were classified.", status["frames"])
+    classified = status["frames"] - status["still"]
+    yield _counter("edged_frames_classified", "Frames that were classified.", classified)
+    yield _counter("edged_frames_still", "Frames that showed nothing new.", status["still"])
     yield _counter("edged_frames_dropped", "Frames that came and were not used.", status["dropped"])
     bounds_s = told["bounds_s"]
     stages = HistogramMetricFamily(
