@@ -52,10 +52,9 @@ counts as a change; where in between follows the camera's noise.
 
 CHANGES = f"""
 
-{{missed}} of {{count}} things of {SHARE:.0%} of the frame stay at or below {MOST_CHANGE:g} levels. \
-Each is a piece
-of another photograph, rectangular or elliptic, anywhere in the frame, that differs from what it
-covers by {VISIBLE:g} levels or more in the mean. The smallest change is {{least}} levels.
+{{missed}} of {{count}} things of {SHARE:.0%} of the frame stay at or below {MOST_CHANGE:g} levels.
+Each is a piece of another photograph, rectangular or elliptic, anywhere in the frame, that differs
+from what it covers by {VISIBLE:g} levels or more in the mean. The smallest change is {{least}}.
 
 """
 
@@ -72,9 +71,7 @@ or earlier than a frame.
 """
 
 
-def levels(
-    paths: Sequence[Path], rng: np.random.Generator
-) -> Iterator[tuple[str, list[int]]]:
+def levels(paths: Sequence[Path], rng: np.random.Generator) -> Iterator[tuple[str, list[int]]]:
     """Change figures of frames that show nothing new, by what is different in them."""
 
     def pairs(make: Callable[[Pixels], tuple[Pixels, Pixels]]) -> list[int]:
@@ -182,9 +179,7 @@ def compare(classifier: Classifier, label: str, frames: Iterator[Frame]) -> Comp
         found.every.extend(every.decide(frame).events)
         result = still.decide(frame)
         found.still.extend(result.events)
-        found = found._replace(
-            frames=found.frames + 1, held=found.held + result.prediction.still
-        )
+        found = found._replace(frames=found.frames + 1, held=found.held + result.prediction.still)
     return found
 
 
