@@ -165,7 +165,7 @@ class IdleConfig(Section, frozen=True):
 
     after_s: Seconds = 0.0
     still: bool = True
-    still_s: PositiveSeconds = 2.0
+    still_s: PositiveSeconds = 3.0
 
 
 class TlsConfig(Section, frozen=True):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edged.config.schema import DecideConfig, ModelConfig, RuleConfig
+from edged.config.schema import DecideConfig, IdleConfig, ModelConfig, RuleConfig
 from edged.core import Classifier, Event, Frame, Pixels
 from edged.evaluation.text import table
 from edged.inference import tflite
@@ -173,7 +173,7 @@ def compare(classifier: Classifier, label: str, frames: Iterator[Frame]) -> Comp
     def perception(still: StillScenes | None) -> Perception:
         return Perception(classifier, Decider(rules, defaults, classifier.labels), still=still)
 
-    every, still = perception(None), perception(StillScenes(2.0, classifier.input_px))
+    every, still = perception(None), perception(StillScenes(IdleConfig().still_s, classifier.input_px))
     found = Compared([], [], 0, 0)
     for frame in frames:
         found.every.extend(every.decide(frame).events)
