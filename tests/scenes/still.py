@@ -173,7 +173,8 @@ def compare(classifier: Classifier, label: str, frames: Iterator[Frame]) -> Comp
     def perception(still: StillScenes | None) -> Perception:
         return Perception(classifier, Decider(rules, defaults, classifier.labels), still=still)
 
-    every, still = perception(None), perception(StillScenes(IdleConfig().still_s, classifier.input_px))
+    hold_s = IdleConfig().still_s
+    every, still = perception(None), perception(StillScenes(hold_s, classifier.input_px))
     found = Compared([], [], 0, 0)
     for frame in frames:
         found.every.extend(every.decide(frame).events)
