@@ -32,6 +32,7 @@ from edged.ports.mqtt.topics import Topics
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
+    from edged.perception.still import StillScenes
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
@@ -102,13 +103,26 @@ def perception(
     ModelError, or ConfigError for a label that the model does not have.
     """
     if keep is not None:
-        return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
+        still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
+        return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
     loaded = classifier(config, model)
     with ExitStack() as unless_made:
         unless_made.push(loaded)
-        made = Perception(loaded, Decider(config.rule, config.decide, loaded.labels))
+        decider = Decider(config.rule, config.decide, loaded.labels)
+        still = _still_scenes(config, loaded.input_px, loaded.keeps_state)
+        made = Perception(loaded, decider, still=still)
         unless_made.pop_all()
     return made
+
+
+def _still_scenes(
+    config: Config, input_px: tuple[int, int], keeps_state: bool
+) -> StillScenes | None:
+    if not config.idle.still or keeps_state:
+        return None
+    from edged.perception.still import StillScenes
+
+    return StillScenes(config.idle.still_s, input_px, config.camera.fit)
 
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:

@@ -82,7 +82,8 @@ class Prediction(msgspec.Struct, frozen=True):
     ``stages_s`` maps a stage's name to its duration. ``features`` are the inputs of the model's
     last layer, if it exposes them. ``finite`` is false if an output held a number that is not
     finite: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
-    the classifier was asked for, by their index in the model's graph.
+    the classifier was asked for, by their index in the model's graph. ``still`` is true if it is
+    that of an earlier picture, which looked the same.
     """
 
     scores: Scores
@@ -92,6 +93,7 @@ class Prediction(msgspec.Struct, frozen=True):
     features: Features | None = None
     finite: bool = True
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
+    still: bool = False
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
@@ -174,7 +176,7 @@ UNDECIDED = Scene(None)
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Everything known about one frame; the record that ports get for each classified frame.
+    """Everything known about one frame; the record that ports get for each frame decided on.
 
     ``stages_s`` maps each stage, from decoding to deciding in order, to its duration;
     they end at ``decided_s``.
@@ -191,8 +193,9 @@ class Result(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True):
     """The daemon's own state, sampled at an interval; units are in the names.
 
-    ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value that the
-    board does not report is None.
+    ``still`` counts those of the ``frames`` that were not classified, because they showed nothing
+    new. ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value
+    that the board does not report is None.
     """
 
     at_s: float
@@ -210,6 +213,7 @@ class Health(msgspec.Struct, frozen=True):
     memory_mb: float
     temperature_c: float | None
     throttled: bool | None
+    still: int = 0
     stages_ms: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
 
 
@@ -331,6 +335,11 @@ class Classifier(Protocol):
     @property
     def input_px(self) -> tuple[int, int]:
         """(height, width) of the picture that the model takes."""
+        ...
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the scores of a picture depend on the pictures before it."""
         ...
 
     def __enter__(self) -> Classifier: ...

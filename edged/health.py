@@ -105,6 +105,7 @@ class Vitals:
         self.health_s = health_s
         self._pins_error = pins_error
         self.frames = 0
+        self.still = 0
         self._started_s = started_s
         self._sampled_s = started_s
         self._frames_sampled = 0
@@ -117,6 +118,7 @@ class Vitals:
     def record(self, result: Result) -> None:
         """Add one frame."""
         self.frames += 1
+        self.still += result.prediction.still
         self._decided_s.append(result.decided_s)
         self._newest = result
         latency_s = result.decided_s - result.frame.captured_s
@@ -155,6 +157,7 @@ class Vitals:
             memory_mb=memory_mb(),
             temperature_c=temperature_c(),
             throttled=throttled(),
+            still=self.still,
             stages_ms=stages_ms,
         )
 
@@ -186,6 +189,7 @@ class Vitals:
             pins_error=self._pins_error(),
             model=perception.model,
             frames=self.frames,
+            still=self.still,
             dropped=camera.dropped,
             fps=round(self._fps(at.now_s), 1),
             paused=attention.paused,

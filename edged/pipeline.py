@@ -63,7 +63,7 @@ class Pipeline(msgspec.Struct):
         frame = self.next_frame()
         if frame is None:
             return False
-        decided = self.perception.decide(frame)
+        decided = self.perception.decide(frame, looked_at=self.snapshots.wanted)
         # A level needs no event number, and does not wait for the disk.
         self.pins.write(decided)
         result = self.record_events(decided)

@@ -43,7 +43,12 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if data["pins_error"]:
         yield "", data["pins_error"]
     yield "camera", data["camera"]
-    yield "", f"{data['fps']:.1f} frames/s; {data['frames']} classified, {data['dropped']} unused"
+    counts = (
+        f"{data['frames'] - data['still']} classified",
+        f"{data['still']} still",
+        f"{data['dropped']} unused",
+    )
+    yield "", f"{data['fps']:.1f} frames/s; {', '.join(counts)}"
     if data["camera_error"]:
         yield "", data["camera_error"]
     yield "model", data["model"]

@@ -161,9 +161,11 @@ class InputConfig(Section, frozen=True):
 
 
 class IdleConfig(Section, frozen=True):
-    """``[idle]``: when edged stops classifying until it is woken."""
+    """``[idle]``: when edged stops classifying until it is woken, and classifies less."""
 
     after_s: Seconds = 0.0
+    still: bool = True
+    still_s: PositiveSeconds = 3.0
 
 
 class TlsConfig(Section, frozen=True):

@@ -27,7 +27,8 @@ def snapshot_jpeg(
     captured = at.utc(frame.captured_s).astimezone()
     lines = [
         f"scene: {result.scene.name or 'undecided'}",
-        "this frame: " + ", ".join(f"{one.label} {one.score:.0%}" for one in classes),
+        ("unchanged: " if result.prediction.still else "this frame: ")
+        + ", ".join(f"{one.label} {one.score:.0%}" for one in classes),
         f"{at.device}  {captured:%Y-%m-%d %H:%M:%S}",
     ]
     return annotated_jpeg(pixels, lines, quality, width_px)

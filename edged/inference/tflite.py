@@ -208,7 +208,7 @@ class TfliteClassifier:
             if np.dtype(output["dtype"]).kind == "f"
         ]
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
-        self._keeps_state = keeps_state
+        self.keeps_state = keeps_state
         self._resample = Resampler()
         self._crop = fit == "crop"
         self._clock = clock
@@ -228,7 +228,7 @@ class TfliteClassifier:
             "crop" if self._crop else "stretch",
             runtime=self.runtime,
             threads=self.threads,
-            keeps_state=self._keeps_state,
+            keeps_state=self.keeps_state,
             layers=[layer for _, layer in self._layers],
             clock=self._clock,
         )
@@ -302,7 +302,7 @@ class TfliteClassifier:
         self._interpreter.invoke()
 
     def _invoke(self) -> None:
-        if self._keeps_state:
+        if self.keeps_state:
             # Each picture is one of its own.
             self._interpreter.reset_all_variables()
         try:

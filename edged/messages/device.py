@@ -16,8 +16,11 @@ class HealthMessage(Message, frozen=True, kw_only=True):
 
     version: str
     uptime_s: float
-    fps: float
-    frames: Count
+    fps: Annotated[float, Meta(description="frames decided on a second, since the last message")]
+    frames: Annotated[Count, Meta(description="frames that were decided on")]
+    still: Annotated[
+        Count, Meta(description="those of them that showed nothing new and were not classified")
+    ] = 0
     dropped: Annotated[Count, Meta(description="frames received but not used")]
     camera: str
     camera_error: str | None
@@ -97,6 +100,7 @@ def health(
         uptime_s=round(report.uptime_s, 1),
         fps=round(report.fps, 2),
         frames=report.frames,
+        still=report.still,
         dropped=report.dropped,
         camera=report.camera,
         camera_error=report.camera_error,

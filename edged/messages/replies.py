@@ -68,9 +68,12 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
         str | None, Meta(description="why an output or input is unavailable; the first reason")
     ] = None
     model: str
-    frames: Count
+    frames: Annotated[Count, Meta(description="frames that were decided on")]
+    still: Annotated[
+        Count, Meta(description="those of them that showed nothing new and were not classified")
+    ] = 0
     dropped: Count
-    fps: Annotated[float, Meta(description="frames classified a second, in the last seconds")] = 0.0
+    fps: Annotated[float, Meta(description="frames decided on a second, in the last seconds")] = 0.0
     paused: bool
     idle: bool
     broker: Annotated[str | None, Meta(description="its address, and whether connected")] = None

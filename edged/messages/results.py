@@ -50,6 +50,9 @@ class ClassificationMessage(Message, frozen=True, kw_only=True):
         Score | None, Meta(description="smoothed score of the scene's rule, else of the best label")
     ] = None
     model: str
+    still: Annotated[
+        bool, Meta(description="the frame shows nothing new: the results are an earlier frame's")
+    ] = False
     results: list[RankedClass]
     stages_ms: Milliseconds
 
@@ -159,6 +162,7 @@ def classification(result: Result, top: int, at: Moment) -> ClassificationMessag
         scene=result.scene.name,
         scene_score=None if result.scene.score is None else bounded(result.scene.score),
         model=result.prediction.model,
+        still=result.prediction.still,
         results=ranked(result.prediction, top),
         stages_ms=milliseconds(result.stages_s),
     )

@@ -136,6 +136,10 @@ class Decider:
         name, score = self._scene()
         return Scene(name, states, self._active_names, float(score)), events
 
+    def doubts(self, margin: float) -> bool:
+        """Whether the last frame's score of a rule is within `margin` of where the rule turns."""
+        return bool((np.abs(self._filter.raw - self._threshold) < margin).any())
+
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
         """End all active rules without a frame; deciding starts again with the next frame.
 

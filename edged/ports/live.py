@@ -84,7 +84,7 @@ class LivePort:
             label,
             Text(f"{best.score:.0%}"),
             Text(f"{self._fps():.1f} fps"),
-            Text(f"{sum(result.stages_s.values()) * 1e3:.1f} ms", style="dim"),
+            Text("still" if result.prediction.still else _took(result), style="dim"),
         )
         outputs = (
             Text(
@@ -97,6 +97,10 @@ class LivePort:
         block = Text("\n").join(Text("  ").join(line) for line in (seen, switched))
         block.no_wrap, block.overflow = True, "ellipsis"
         return block
+
+
+def _took(result: Result) -> str:
+    return f"{sum(result.stages_s.values()) * 1e3:.1f} ms"
 
 
 class LiveLogHandler(logging.Handler):

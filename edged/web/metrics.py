@@ -138,7 +138,9 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("edged_paused", "Whether the daemon is paused.", status["paused"])
     yield _gauge("edged_idle", "Whether the daemon is idle.", status["idle"])
     yield _counter("edged_frames", "Frames received.", status["frames"] + status["dropped"])
-    yield _counter("edged_frames_classified", "Frames classified.", status["frames"])
+    classified = status["frames"] - status["still"]
+    yield _counter("edged_frames_classified", "Frames classified.", classified)
+    yield _counter("edged_frames_still", "Frames that showed nothing new.", status["still"])
     yield _counter("edged_frames_dropped", "Frames received but not used.", status["dropped"])
     bounds_s = told["bounds_s"]
     stages = HistogramMetricFamily(

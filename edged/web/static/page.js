@@ -255,15 +255,15 @@ function showHealth(before) {
     $("frame").replaceChildren(plot(times, { label: "Milliseconds per frame" }));
     $("frame-now").textContent = ms(median(times.map(([, value]) => value)));
     $("stages").replaceChildren(
-      ...Object.keys(timings.at(-1).stages).map((stage) =>
-        el("li", {}, `${stage} `, el("b", { textContent: ms(median(timings.map(({ stages }) => stages[stage] ?? 0))) })),
+      ...[...new Set(timings.flatMap(({ stages }) => Object.keys(stages)))].map((stage) =>
+        el("li", {}, `${stage} `, el("b", { textContent: ms(median(timings.flatMap(({ stages }) => stages[stage] ?? []))) })),
       ),
     );
   }
   const facts = [
     ["Camera", status.camera_error ?? status.camera, status.camera_error],
     ["Model", status.model],
-    ["Frames", `${status.frames} classified, ${status.dropped} unused`],
+    ["Frames", `${status.frames - status.still} classified, ${status.still} still, ${status.dropped} unused`],
     ["Broker", mqtt === null ? "MQTT is off" : mqtt.connected ? "connected" : "disconnected", mqtt && !mqtt.connected],
     ["Journal", journal.error ?? `${journal.last} events, ${journal.waiting} not yet stored`, journal.error],
     ["Pins", status.pins_error ?? "OK", status.pins_error],
