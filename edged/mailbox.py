@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -49,17 +50,16 @@ class Mailbox:
 
     def take(self) -> list[Request[Any]]:
         """Every request that waits, oldest first; those for a picture are left."""
-        return _all_of(self._controls)
+        return [self._controls.popleft() for _ in range(len(self._controls))]
 
     @property
     def wants_picture(self) -> bool:
         """Whether somebody waits for a picture."""
         return bool(self._snapshots)
 
-    def take_snapshots(self) -> list[Request[Any]]:
-        """Every request for a picture that waits, oldest first."""
-        return _all_of(self._snapshots)
-
-
-def _all_of(lane: deque[Request[Any]]) -> list[Request[Any]]:
-    return [lane.popleft() for _ in range(len(lane))]
+    def take_snapshots(self, before_s: float = math.inf) -> list[Request[Any]]:
+        """Every request for a picture made before `before_s`, oldest first; later ones are left."""
+        taken = []
+        while self._snapshots and self._snapshots[0].asked_s < before_s:
+            taken.append(self._snapshots.popleft())
+        return taken

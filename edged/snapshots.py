@@ -1,4 +1,4 @@
-"""Requests for a picture, answered with the next frame that is classified."""
+"""Requests for a picture, answered with a frame whose exposure began after the request."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ class Snapshots:
         return self._mailbox.wants_picture
 
     def answer(self, result: Result, tell: Callable[[Report], None]) -> None:
-        """Give `result` to who waits; `tell` it as a report to all ports where that is asked."""
-        for request in self._mailbox.take_snapshots():
+        """Give `result` to whoever asked before the exposure of its frame began.
+
+        `tell` it as a report to all ports where that is asked. Later requests wait for later frames.
+        """
+        frame = result.frame
+        for request in self._mailbox.take_snapshots(frame.captured_s - frame.exposure_s):
             request.reply(Reply(result=result))
             if request.publish:
                 tell(Snapshot(result, request.asked_by))

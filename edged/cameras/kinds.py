@@ -19,7 +19,9 @@ class Kind(NamedTuple):
 
     ``forms`` are those that ``camera.source`` may have, and ``needs`` says what it must be; where
     that is empty, the source may be empty too. ``is_file`` where it is a file or a folder, unless
-    it is an address; ``is_timed`` where the device delivers ``camera.fps`` frames a second.
+    it is an address; ``is_timed`` where the device delivers ``camera.fps`` frames a second;
+    ``is_stamped_on_arrival`` where a live frame's time is when it arrived, by a network or a
+    pipeline.
     """
 
     module: str
@@ -28,6 +30,7 @@ class Kind(NamedTuple):
     needs: str = ""
     is_file: bool = False
     is_timed: bool = False
+    is_stamped_on_arrival: bool = False
 
 
 KINDS: Mapping[CameraKind, Kind] = {
@@ -39,6 +42,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         ("address", "pipeline", "name"),
         needs="a file or an address (rtsp://...)",
         is_file=True,
+        is_stamped_on_arrival=True,
     ),
     "gstreamer": Kind(
         "gstreamer",
@@ -46,6 +50,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         ("pipeline", "name", "address"),
         needs="a pipeline that ends in an appsink",
         is_timed=True,
+        is_stamped_on_arrival=True,
     ),
     "directory": Kind(
         "directory",
