@@ -23,7 +23,7 @@ class Snapshots:
     def answer(self, result: Result, tell: Callable[[Report], None]) -> None:
         """Give `result` to whoever asked before the exposure of its frame began.
 
-        `tell` it as a report to all ports where that is asked. Later requests wait for later frames.
+        `tell` it as a report to all ports where that is asked. Later requests wait on.
         """
         frame = result.frame
         for request in self._mailbox.take_snapshots(frame.captured_s - frame.exposure_s):
