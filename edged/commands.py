@@ -7,6 +7,7 @@ struct; in JSON ``command`` says which: ``{"command": "set-output", "name": "lam
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -232,13 +233,15 @@ class Request(Struct, Generic[C], frozen=True):
     """A command, who requested it, and where the reply goes.
 
     ``asked_by`` is for the log. ``reply`` is called exactly once, from any thread, and must not
-    block. ``publish`` also sends a snapshot to all ports.
+    block. ``publish`` also sends a snapshot to all ports. ``asked_s`` is the time of the request; the
+    exposure of a snapshot begins after it.
     """
 
     command: C
     asked_by: str = "edged"
     reply: Callable[[Reply], None] = _nobody_listens
     publish: bool = False
+    asked_s: float = msgspec.field(default_factory=time.monotonic)
 
 
 Later: TypeAlias = None

@@ -58,7 +58,8 @@ class Frame(msgspec.Struct, frozen=True):
     ``number`` counts every frame that the camera delivered, used or not, so gaps show drops.
     ``decode_s`` is how long decoding the pixels took. ``full`` decodes the whole picture if
     ``pixels`` were decoded at a reduced scale, enough for the model; it may be called from any
-    thread and takes milliseconds.
+    thread and takes milliseconds. ``exposure_s`` is how long before ``captured_s`` the exposure
+    began, at most.
     """
 
     pixels: Pixels
@@ -66,6 +67,7 @@ class Frame(msgspec.Struct, frozen=True):
     captured_s: float
     decode_s: float = 0.0
     full: Callable[[], Pixels] | None = None
+    exposure_s: float = 0.0
 
 
 class Ranked(msgspec.Struct, frozen=True):

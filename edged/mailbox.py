@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -50,17 +51,16 @@ class Mailbox:
 
     def take(self) -> list[Request[Any]]:
         """Remove and return every waiting request except those for a picture, oldest first."""
-        return _all_of(self._controls)
+        return [self._controls.popleft() for _ in range(len(self._controls))]
 
     @property
     def wants_picture(self) -> bool:
         """Whether a request for a picture waits."""
         return bool(self._snapshots)
 
-    def take_snapshots(self) -> list[Request[Any]]:
-        """Remove and return every waiting request for a picture, oldest first."""
-        return _all_of(self._snapshots)
-
-
-def _all_of(lane: deque[Request[Any]]) -> list[Request[Any]]:
-    return [lane.popleft() for _ in range(len(lane))]
+    def take_snapshots(self, before_s: float = math.inf) -> list[Request[Any]]:
+        """Remove and return the requests for a picture made before `before_s`, oldest first."""
+        taken = []
+        while self._snapshots and self._snapshots[0].asked_s < before_s:
+            taken.append(self._snapshots.popleft())
+        return taken

@@ -1,4 +1,4 @@
-"""Requests for a picture, answered with the next classified frame."""
+"""Requests for a picture, answered with a frame whose exposure began after the request."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ class Snapshots:
         return self._mailbox.wants_picture
 
     def answer(self, result: Result, tell: Callable[[Report], None]) -> None:
-        """Answer waiting requests with `result`; `tell` it to all ports if requested."""
-        for request in self._mailbox.take_snapshots():
+        """Answer the requests made before the exposure of `result`'s frame began.
+
+        `tell` it to all ports if requested. Later requests continue to wait.
+        """
+        frame = result.frame
+        for request in self._mailbox.take_snapshots(frame.captured_s - frame.exposure_s):
             request.reply(Reply(result=result))
             if request.publish:
                 tell(Snapshot(result, request.asked_by))

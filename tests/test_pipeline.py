@@ -85,7 +85,7 @@ class ScriptedCamera:
         if isinstance(entry, commands.Command):
             entry = Request(entry)
         if isinstance(entry, Request):
-            self._mailbox.post(entry)
+            self._mailbox.post(replace(entry, asked_s=self.now_s))
             return None
         self.now_s += 0.1
         if entry is None:

@@ -19,7 +19,9 @@ class Kind(NamedTuple):
 
     ``forms`` are those that ``camera.source`` may have, and ``needs`` says what it must be; if that
     is empty, the source may be empty too. ``is_file``: it is a file or a folder, unless it is an
-    address; ``is_timed``: the device delivers ``camera.fps`` frames a second.
+    address; ``is_timed``: the device delivers ``camera.fps`` frames a second;
+    ``is_stamped_on_arrival``: the time of a live frame is that of its arrival, over a network or
+    through a pipeline.
     """
 
     module: str
@@ -28,6 +30,7 @@ class Kind(NamedTuple):
     needs: str = ""
     is_file: bool = False
     is_timed: bool = False
+    is_stamped_on_arrival: bool = False
 
 
 KINDS: Mapping[CameraKind, Kind] = {
@@ -39,6 +42,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         ("address", "pipeline", "name"),
         needs="a file or an address (rtsp://...)",
         is_file=True,
+        is_stamped_on_arrival=True,
     ),
     "gstreamer": Kind(
         "gstreamer",
@@ -46,6 +50,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         ("pipeline", "name", "address"),
         needs="a pipeline that ends in an appsink",
         is_timed=True,
+        is_stamped_on_arrival=True,
     ),
     "directory": Kind(
         "directory",

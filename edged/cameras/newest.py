@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edged.backoff import backoff_s
+from edged.cameras.kinds import KINDS
 from edged.cameras.orient import needed_px, orient
 from edged.cameras.source import Capture, FrameMissing, ScalingSource, ScheduledSource, Source
 from edged.config.schema import CameraConfig
@@ -25,6 +26,10 @@ REPEATED_S = 60.0
 
 SAMPLED_PX = 16
 """One pixel in this many nearly always shows whether a picture has changed."""
+
+EXPOSURE_S = 1.0
+"""The longest that a frame may be exposed and read out by a camera that does not tell: USB cameras
+expose for half a second in the dark."""
 
 CLOSE_LIMIT_S = 2.0
 """How long closing waits for a source that blocks; its thread then lasts until the process ends."""
@@ -81,6 +86,8 @@ class NewestFrame:
         self._changed_s = 0.0
         self._number = 0
         self._newest: tuple[int, Capture] | None = None
+        self._arrives = camera.kind != "auto" and KINDS[camera.kind].is_stamped_on_arrival
+        self._captured_s = 0.0
         self._bug: Exception | None = None
         self._changed = threading.Condition()
         self._closing = closing or threading.Event()
@@ -162,7 +169,14 @@ class NewestFrame:
         pixels = orient(capture.decode(self._least_px), camera)
         decode_s = self._clock() - began_s
         reduced = capture.reduces and self._least_px is not None
-        return Frame(pixels, number, capture.captured_s, decode_s, full if reduced else None)
+        return Frame(
+            pixels,
+            number,
+            capture.captured_s,
+            decode_s,
+            full if reduced else None,
+            capture.exposure_s or 0.0,
+        )
 
     def _run(self) -> None:
         try:
@@ -224,12 +238,28 @@ class NewestFrame:
         # Only decoding shows whether there is more than the damage so far.
         if self._troubles["damaged"] is None:
             self._tell("lost", None)
+        capture = capture._replace(exposure_s=self._exposure_s(capture))
         with self._changed:
             self._number += 1
             if self._newest is not None:
                 self.dropped += 1
             self._newest = (self._number, capture)
             self._changed.notify()
+
+    def _exposure_s(self, capture: Capture) -> float:
+        """How long before its time stamp the exposure of a frame began, at most.
+
+        A camera exposes a frame for no longer than the time of one, which is longer in the dark,
+        and reads it out, or compresses it, during the next.
+        """
+        before_s, self._captured_s = self._captured_s, capture.captured_s
+        if not capture.live:
+            return 0.0
+        if capture.exposure_s is not None:
+            return capture.exposure_s
+        frame_s = max(1.0 / self._camera.fps, capture.captured_s - before_s)
+        on_the_way_s = self._camera.latency_s if self._arrives else 0.0
+        return min(2.0 * frame_s, EXPOSURE_S) + on_the_way_s
 
     def _end(self) -> None:
         log.info("camera %s: ended", self.name)

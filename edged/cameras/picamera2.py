@@ -94,14 +94,19 @@ class Picamera2Source:
             raise CameraError(f"{self.name}: {error}; {CHECK}") from error
         self._limit_s = self._camera.timeout_s
         try:
-            captured_s = self._captured_s(request.get_metadata())
+            captured_s, exposure_s = self._times_s(request.get_metadata())
             # Copies, because the camera reuses the buffers after the release.
             copies = {name: request.make_buffer(name) for name in self._streams}
         finally:
             # Every request that is not released is one buffer less, until none is left.
             request.release()
         decode = partial(self._pixels, self._streams, copies)
-        return Capture(captured_s, decode, reduces=self._streams["main"]["format"] == "YUV420")
+        return Capture(
+            captured_s,
+            decode,
+            reduces=self._streams["main"]["format"] == "YUV420",
+            exposure_s=exposure_s,
+        )
 
     def _choose(self, cameras: list[dict[str, Any]]) -> tuple[int, str]:
         """The number and the model of the camera that ``source`` names."""
@@ -155,15 +160,22 @@ class Picamera2Source:
         self._streams = {name: configuration[name] for name in ("main", "lores")[: 1 + reduces]}
         device.start()
 
-    def _captured_s(self, metadata: dict[str, Any]) -> float:
-        """``time.monotonic()`` of the exposure; now, if the camera does not report it."""
+    def _times_s(self, metadata: dict[str, Any]) -> tuple[float, float | None]:
+        """``time.monotonic()`` of the capture, and how long before that the exposure began.
+
+        Now and None, if the camera does not report them. On a Raspberry Pi ``SensorTimestamp`` is when
+        the first line was read out, which ends its exposure; ``ExposureTime`` is in microseconds.
+        """
         now_s = self._clock()
         stamp_ns = metadata.get("SensorTimestamp")
         if stamp_ns is None:
-            return now_s
+            return now_s, None
         # libcamera counts from boot, including suspended time (CLOCK_BOOTTIME).
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - stamp_ns / 1e9
-        return now_s - age_s if 0.0 <= age_s <= self._camera.timeout_s else now_s
+        if not 0.0 <= age_s <= self._camera.timeout_s:
+            return now_s, None
+        exposure_us = metadata.get("ExposureTime")
+        return now_s - age_s, None if exposure_us is None else exposure_us / 1e6
 
     def _pixels(
         self, streams: dict[str, Any], copies: dict[str, Any], least_px: tuple[int, int] | None

@@ -22,13 +22,15 @@ class Capture(NamedTuple):
     exactly that (`edged.cameras.orient.exact_px`); for None it makes all. It must not depend on a
     buffer that the device reuses: the loop's thread calls it first, and any thread may later, for
     all pixels. CameraError when the data is damaged. ``live`` is false for a recording: it may be
-    damaged or frozen without a fault of the camera.
+    damaged or frozen without a fault of the camera. ``exposure_s`` is how long before
+    ``captured_s`` the exposure began; None if the camera does not report it.
     """
 
     captured_s: float
     decode: Callable[[tuple[int, int] | None], Pixels]
     reduces: bool = False
     live: bool = True
+    exposure_s: float | None = None
 
 
 class FrameMissing(CameraError):  # noqa: N818 (the camera is well)

@@ -53,6 +53,7 @@ class CameraConfig(Section, frozen=True):
     timeout_s: PositiveSeconds = 5.0
     lost_after_s: Seconds = 10.0
     frozen_s: Seconds = 600.0
+    latency_s: Seconds = 1.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
 
