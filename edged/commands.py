@@ -233,8 +233,8 @@ class Request(Struct, Generic[C], frozen=True):
     """A command, who requested it, and where the reply goes.
 
     ``asked_by`` is for the log. ``reply`` is called exactly once, from any thread, and must not
-    block. ``publish`` also sends a snapshot to all ports. ``asked_s`` is the time of the request; the
-    exposure of a snapshot begins after it.
+    block. ``publish`` also sends a snapshot to all ports. ``asked_s`` is the time of the request,
+    after which the exposure of a snapshot begins.
     """
 
     command: C

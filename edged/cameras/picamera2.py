@@ -163,8 +163,8 @@ class Picamera2Source:
     def _times_s(self, metadata: dict[str, Any]) -> tuple[float, float | None]:
         """``time.monotonic()`` of the capture, and how long before that the exposure began.
 
-        Now and None, if the camera does not report them. On a Raspberry Pi ``SensorTimestamp`` is when
-        the first line was read out, which ends its exposure; ``ExposureTime`` is in microseconds.
+        Now and None, if the camera does not report them. On a Raspberry Pi ``SensorTimestamp`` is
+        when the first line was read out, which ends its exposure; ``ExposureTime`` is in µs.
         """
         now_s = self._clock()
         stamp_ns = metadata.get("SensorTimestamp")
