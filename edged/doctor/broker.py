@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import queue
 import socket
@@ -33,12 +32,8 @@ def look(config: Config, status: Mapping[str, Any] | None) -> Iterator[Finding]:
         return
     for problem in status["broker_problems"] if status else ():
         yield Finding("broker", "error", problem)
-    if not mqtt.tls.enabled and not _is_here(mqtt.host):
-        do = "set [mqtt.tls] enabled = true, or keep it in a network of your own"
-        what = (
-            f"{mqtt.host} is reached without TLS: user, password and events can be read on the way"
-        )
-        yield Finding("broker-tls", "warning", what, do)
+    if readable := credentials.exposed(mqtt):
+        yield Finding("broker-tls", "warning", readable, "set [mqtt.tls] enabled = true")
     port = mqtt.port or (8883 if mqtt.tls.enabled else 1883)
     where = f"{mqtt.host}:{port}"
     try:
@@ -49,12 +44,6 @@ def look(config: Config, status: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield Finding("broker", "error", str(error))
     except (OSError, ValueError) as error:
         yield Finding("broker", "error", f"MQTT broker {where}: {reason(error)}")
-
-
-def _is_here(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _certificate(mqtt: MqttConfig, port: int) -> Iterator[Finding]:

@@ -111,6 +111,8 @@ class Connection:
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
+        if readable := credentials.exposed(self._mqtt):
+            log.warning("%s; set [mqtt.tls] enabled = true", readable)
         self._thread.start()
 
     def first_done(self) -> None:

@@ -687,3 +687,14 @@ def test_a_rival_is_suspected_after_so_many_short_connections_and_no_others(
     assert (RIVAL in told.of) == rival
     kept._look_for_rival(Scripted([], reason=ENDED), 0.1)  # type: ignore[arg-type]
     assert RIVAL in told.of
+
+
+def test_a_connection_without_tls_to_another_host_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connection = unconnected(host="broker.invalid")
+    connection.start()
+    connection.stop()
+    [warning] = [record.getMessage() for record in caplog.records if "no TLS" in record.message]
+    assert warning.startswith("MQTT broker broker.invalid: no TLS")
+    assert warning.endswith("set [mqtt.tls] enabled = true")

@@ -82,3 +82,17 @@ def test_what_cannot_be_read_is_told_with_its_option(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: it is not UTF-8"):
         credentials.user(MqttConfig(username_file=str(file)))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_a_broker_on_this_machine_needs_no_tls(host: str) -> None:
+    assert credentials.exposed(MqttConfig(host=host)) is None
+
+
+@pytest.mark.parametrize("host", ["192.168.1.5", "broker", "broker.example", "localhost.example"])
+def test_a_broker_elsewhere_without_tls_is_told(host: str) -> None:
+    said = credentials.exposed(MqttConfig(host=host))
+    assert said is not None
+    assert said.startswith(f"MQTT broker {host}: no TLS")
+    assert credentials.exposed(MqttConfig(host=host, tls=TlsConfig(enabled=True))) is None
+    assert credentials.exposed(MqttConfig(host=host, embedded=True)) is None
