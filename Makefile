@@ -19,7 +19,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments sbom audit install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -173,6 +173,21 @@ board: need-board $(VENV)/test.stamp ## edged on an emulated computer: real kern
 
 include docs/reports/reports.mk
 
+INSTALLED = .[v4l2,video,web,completion,report]
+
+build/audit/stamp: constraints.txt pyproject.toml
+	$(PYTHON) -m venv --clear build/audit/installed
+	build/audit/installed/bin/python -m pip install -qq --constraint constraints.txt '$(INSTALLED)'
+	$(PYTHON) -m venv --clear build/audit/tools
+	build/audit/tools/bin/python -m pip install -qq cyclonedx-bom pip-audit
+	touch $@
+
+sbom: build/audit/stamp ## what `make install` installs, as CycloneDX: build/audit/edged.cdx.json
+	build/audit/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/audit/edged.cdx.json build/audit/installed/bin/python
+
+audit: build/audit/stamp ## known vulnerabilities of what `make install` installs; asks pypi.org
+	build/audit/tools/bin/pip-audit --path "$$(build/audit/installed/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
 lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
@@ -196,7 +211,7 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,web,completion,report]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '$(INSTALLED)'
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)

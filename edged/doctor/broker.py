@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from edged.config.schema import Config, MqttConfig
