@@ -219,6 +219,7 @@ class MqttConfig(Section, frozen=True):
     image_retain: bool = False
     commands: bool = True
     command_age_s: Seconds = 10.0
+    receipts: bool = True
     event_format: Literal["plain", "cloudevents"] = "plain"
     frigate_topic: Annotated[
         str, Meta(pattern=r"^[^+#\x00]*\Z", description="a topic without + and #, or empty")

@@ -70,6 +70,12 @@ class Consumer:
             self.behind = self.skipped = False
             return self.cursor
 
+    def go_back(self, number: int) -> None:
+        """What comes after this number is read again, as far as the journal still has it."""
+        with self._lock:
+            self.cursor = min(self.cursor, number)
+        self._journal.cursor_moved()
+
     def skip(self, number: int) -> None:
         """Unread entries up to this number cannot be read now. Called with the lock held."""
         self.skipped = True

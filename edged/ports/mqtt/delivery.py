@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -24,6 +25,9 @@ NEVER = 0
 BATCH = 200
 """Entries read ahead from the journal."""
 
+
+PASSED = 1000
+"""The most moments that are known of the cursor's way."""
 
 FIRST_CONNECTION_S = 10.0
 """The first connection may take this long without counting as an outage."""
@@ -83,6 +87,9 @@ class Delivery:
         self._late = 0
         self._started_s = clock()
         self._first: int | None = None
+        self._resend_after: int | None = None
+        # Where the cursor was, and since when.
+        self._passed: deque[tuple[int, float]] = deque(maxlen=PASSED)
 
     @property
     def live(self) -> bool:
@@ -122,6 +129,22 @@ class Delivery:
         self._refusals.append((packet, again))
         self._wake()
 
+    def resend_after(self, number: int, settled_s: float) -> bool:
+        """Send everything after `number` again, if the broker has had the next one for that long.
+
+        False if not: nothing is known to be missing.
+        """
+        with self._lock:
+            if number >= self._consumer.cursor:
+                return False
+            passed_s = next((at_s for cursor, at_s in self._passed if cursor > number), -math.inf)
+            if self._clock() - passed_s < settled_s:
+                return False
+            held = self._resend_after
+            self._resend_after = number if held is None else min(held, number)
+        self._wake()
+        return True
+
     def due_in_s(self) -> float | None:
         """When `work` continues by itself; None: when it is woken."""
         with self._lock:
@@ -151,6 +174,10 @@ class Delivery:
         """Send what was read ahead; true if more has to be read first."""
         with self._lock:
             self._settle()
+            if self._resend_after is not None:
+                self._consumer.go_back(self._resend_after)
+                self._resend_after = None
+                self._start_over()
             if self._hold_after is not None and not self._may_resume():
                 return False
             if self._consumer.behind and not self._in_flight:
@@ -263,7 +290,10 @@ class Delivery:
         # Sent in order of number: nothing is missing before the first remaining one.
         left = next(iter(self._in_flight.values()), self._ahead[0] if self._ahead else None)
         up_to = self._read_up_to if left is None else left.before
+        before = self._consumer.cursor
         self._consumer.advance(up_to if self._hold_after is None else min(up_to, self._hold_after))
+        if self._consumer.cursor > before:
+            self._passed.append((self._consumer.cursor, self._clock()))
 
     def _settle_refusal(self, packet: int, again: bool) -> None:
         if (gap := self._gaps.pop(packet, None)) is not None:

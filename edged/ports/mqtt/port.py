@@ -31,6 +31,7 @@ from edged.ports.mqtt.events import Events
 from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import Newest
 from edged.ports.mqtt.problems import Problems
+from edged.ports.mqtt.receipts import Receipts
 from edged.ports.mqtt.replies import Replies
 from edged.ports.mqtt.retained import Payload, Retained
 from edged.ports.mqtt.topics import Topics
@@ -94,11 +95,12 @@ class MqttPort:
         self._memory.retain([topics.availability])
         asked = (topics.command, topics.any_output_set) if mqtt.commands else ()
         each = (topics.command, *map(topics.output_set, outputs)) if mqtt.commands else ()
+        receipts = (topics.any_receipt,) if mqtt.receipts else ()
         self._connection = Connection(
             mqtt,
             mqtt.client_id or self._memory.client_id,
             topics.availability,
-            (*asked, *self._births),
+            (*asked, *receipts, *self._births),
             Callbacks(
                 up=self._connected,
                 down=self._disconnected,
@@ -121,6 +123,7 @@ class MqttPort:
             self._work_due.set,
             (mqtt.retry_min_s, mqtt.retry_max_s),
         )
+        self._receipts = Receipts(self._delivery.resend_after, lambda: journal.last, clock)
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
         self._reading = read_clock(wall_clock)
         self._closing = self._working = False
@@ -235,13 +238,27 @@ class MqttPort:
                 self._send_again()
                 if self._health is not None:
                     self._hand_over(self._health)
+        elif self._take_receipt(message):
+            pass
         elif self._mqtt.commands:
             self._commands.take(message)
 
     def _heard_late(self, message: MQTTMessage) -> None:
         # Not needed for a birth message while we were disconnected: connecting sends everything.
-        if self._mqtt.commands and not self._is_birth(message):
+        if self._is_birth(message) or self._take_receipt(message):
+            return
+        if self._mqtt.commands:
             self._commands.refuse_stale(message)
+
+    def _take_receipt(self, message: MQTTMessage) -> bool:
+        """Whether it is one. A retained one may be of a consumer that no longer exists."""
+        try:
+            name = self._topics.consumer_of(message.topic)
+        except UnicodeDecodeError:
+            return False
+        if name is not None and not message.retain:
+            self._receipts.take(name, bytes(message.payload))
+        return name is not None
 
     def _is_birth(self, message: MQTTMessage) -> bool:
         try:

@@ -22,6 +22,7 @@ class Topics:
         self.command = f"{self.root}/command"
         self.reply = f"{self.root}/command/reply"
         self.any_output_set = f"{self.root}/output/+/set"
+        self.any_receipt = f"{self.root}/receipt/+"
 
     def output_set(self, name: str) -> str:
         """The topic for setting an output's value."""
@@ -37,6 +38,11 @@ class Topics:
         if topic.startswith(head) and topic.endswith(tail):
             return topic[len(head) : -len(tail)]
         return None
+
+    def consumer_of(self, topic: str) -> str | None:
+        """The consumer whose receipts are on `topic`; None for another topic."""
+        head = f"{self.root}/receipt/"
+        return topic[len(head) :] if topic.startswith(head) else None
 
     def may_be_answered_at(self, topic: str) -> bool:
         """Whether an untrusted response topic is safe to publish to.
