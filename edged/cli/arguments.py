@@ -14,7 +14,7 @@ from edged.errors import CommandError
 EXIT_STATUSES = """\
 exit status:
   0    done
-  1    partly done: some files could not be read or written, or a command was refused
+  1    partly done: some files cannot be used, or a command is refused
   2    the command line is wrong
   65   a model, label file or picture cannot be used
   69   the camera, the daemon or the broker cannot be reached
