@@ -99,7 +99,7 @@ class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
     name: Annotated[str, Meta(description="the output's name")]
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
     for_s: Annotated[
-        Seconds, Meta(description="then back to the level of its rule; 0: when that changes")
+        Seconds, Meta(description="how long, then back to its rule; 0: until the rule changes")
     ] = 0.0
 
 
@@ -111,7 +111,7 @@ class SetThreshold(Command, frozen=True, kw_only=True, tag="set-threshold"):
     """Change a threshold of a rule, until the configuration file changes it."""
 
     rule: Annotated[str, Meta(description="the rule's name")]
-    threshold: Annotated[Literal["enter", "exit"], Meta(description="which of the two")]
+    threshold: Annotated[Literal["enter", "exit"], Meta(description="enter or exit")]
     value: Annotated[Score, Meta(description="a score from 0 to 1")]
 
 
@@ -291,6 +291,16 @@ def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
 def optional_fields(command: type[Command]) -> set[str]:
     """Which of `fields_of` are optional."""
     return {field.name for field in msgspec.structs.fields(command) if not field.required}
+
+
+def meanings_of(command: type[Command]) -> dict[str, str]:
+    """The description of each of `fields_of` that has one."""
+    return {
+        field.name: meta.description
+        for field in msgspec.structs.fields(command)
+        for meta in get_args(field.type)
+        if isinstance(meta, Meta) and meta.description
+    }
 
 
 def does(command: type[Command]) -> str:

@@ -22,7 +22,7 @@ from edged.cli.arguments import (
     share,
     size,
 )
-from edged.commands import Asker, does, fields_of, open_to, optional_fields
+from edged.commands import Asker, does, fields_of, meanings_of, open_to, optional_fields
 from edged.config.nearest import did_you_mean
 from edged.printable import printable
 
@@ -61,8 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The complete grammar, without heavy imports."""
     parser = argparse.ArgumentParser(
         prog="edged",
-        description="A stand-alone vision sensor: camera frames in, "
-        "MQTT messages and GPIO levels out.",
+        description="A stand-alone vision sensor: frames in, MQTT messages and GPIO levels out.",
         epilog=EXIT_STATUSES,
         formatter_class=Formatter,
     )
@@ -155,13 +154,14 @@ def _command_of(name: str) -> _Command:
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(kind=kind)
-        optional = optional_fields(kind)
+        optional, meanings = optional_fields(kind), meanings_of(kind)
         for field, read in fields_of(kind).items():
+            value, meaning = argument(read), meanings.get(field)
             if field in optional:
                 option = "--" + field.removesuffix("_s")
-                parser.add_argument(option, dest=field, type=argument(read), metavar="SECONDS")
+                parser.add_argument(option, dest=field, type=value, metavar="SECONDS", help=meaning)
             else:
-                parser.add_argument(field, type=argument(read), metavar=field.upper())
+                parser.add_argument(field, type=value, metavar=field.upper(), help=meaning)
         _asking(parser)
 
     said = does(kind)
