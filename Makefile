@@ -19,7 +19,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments sbom audit install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board container home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments sbom audit install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -86,7 +86,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # First of all what cannot be made: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-home-assistant need-model need-node-red need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -171,6 +171,10 @@ board: need-board $(VENV)/test.stamp ## edged on an emulated computer: real kern
 	$(BIN)/python -m tests.board --out docs/reports/board.md
 	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
 
+container: need-container $(VENV)/test.stamp ## the image of the Containerfile, built by buildah and called; needs root
+	tests/container/build $(CURDIR)/build/container
+	$(BIN)/python -m pytest tests/container $(ARGS)
+
 include docs/reports/reports.mk
 
 INSTALLED = .[v4l2,video,web,completion,report]
@@ -233,7 +237,7 @@ endif
 
 uninstall: ## stop edged and remove what install put there; configuration and state stay
 ifeq ($(DESTDIR),)
-	if [ -d /run/systemd/system ]; then systemctl disable --now edged.service \
+	if [ -d /run/systemd/system ]; then systemctl disable --now edged.service edged-web.service \
 		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
 endif
 	rm -rf $(DESTDIR)$(libdir)

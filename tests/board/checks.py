@@ -70,7 +70,7 @@ class Checks:
         self.on_pattern, self.off_pattern = PATTERNS[1], PATTERNS[0]
 
     def __iter__(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        for name, method in vars(Checks).items():
+        for name, method in vars(type(self)).items():
             if not name.startswith("_"):
                 yield name.replace("_", " "), method.__get__(self)
 
