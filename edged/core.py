@@ -213,6 +213,7 @@ class Health(msgspec.Struct, frozen=True):
     temperature_c: float | None
     throttled: bool | None
     stages_ms: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    model_problem: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

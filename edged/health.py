@@ -92,7 +92,8 @@ class Durations:
 class Vitals:
     """Collects what each frame cost and answers how things are. The loop's thread only.
 
-    ``health_s`` is how often `due` says yes; 0 is never. `pins_error` tells why a pin is not there.
+    ``health_s`` is how often `due` says yes; 0 is never. `pins_error` tells why a pin is not there,
+    `model_problem` why a chosen model is not in use.
     """
 
     def __init__(
@@ -100,9 +101,11 @@ class Vitals:
         started_s: float,
         health_s: float = 0.0,
         pins_error: Callable[[], str | None] = lambda: None,
+        model_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.health_s = health_s
         self._pins_error = pins_error
+        self._model_problem = model_problem
         self.frames = 0
         self._started_s = started_s
         self._sampled_s = started_s
@@ -151,6 +154,7 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
             model=perception.model,
+            model_problem=self._model_problem(),
             memory_mb=memory_mb(),
             temperature_c=temperature_c(),
             throttled=throttled(),
@@ -169,6 +173,7 @@ class Vitals:
         last_event: int = 0,
         webhook_problems: Sequence[str] = (),
         by_hand: Mapping[str, float | None] | None = None,
+        model_chosen: bool = False,
     ) -> StatusAnswer:
         """The present state, for who asks."""
         seen = self._newest if camera.error is None else None
@@ -184,6 +189,8 @@ class Vitals:
             camera_error=camera.error,
             pins_error=self._pins_error(),
             model=perception.model,
+            model_chosen=model_chosen,
+            model_problem=self._model_problem(),
             frames=self.frames,
             dropped=camera.dropped,
             fps=round(self._fps(at.now_s), 1),

@@ -246,7 +246,7 @@ class _Command(NamedTuple):
 OF_PATHS = {"classify", "search"}
 """What takes any number of paths."""
 
-_NOT_ASKED = {"snapshot", "watch", "save"}
+_NOT_ASKED = {"snapshot", "watch", "save", "use-model", "use-file", "revert-model"}
 """What a module of its own prints; and what people do with an editor."""
 
 COMMANDS = {

@@ -68,6 +68,12 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
         str | None, Meta(description="why an output or input is not there: the first one's reason")
     ] = None
     model: str
+    model_chosen: Annotated[bool, Meta(description="by command, and not the configuration's")] = (
+        False
+    )
+    model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
+        None
+    )
     frames: Count
     dropped: Count
     fps: Annotated[float, Meta(description="frames classified a second, in the last seconds")] = 0.0

@@ -59,6 +59,10 @@ class Perception:
         """(height, width) of a frame that has all that the model can see."""
         return self._classifier.input_px
 
+    def shares_model(self, other: Perception) -> bool:
+        """Whether both are of the same loaded model."""
+        return self._classifier is other._classifier
+
     def with_rules(self, decider: Decider) -> Perception:
         """The same model under other rules. It has one owner: this, or what succeeds it."""
         return Perception(self._classifier, decider, self._clock)
