@@ -44,6 +44,8 @@ WARM_UP = 3
 QUARANTINE_S = 30.0
 """For the quarantine, which has only the processor time that the loop leaves."""
 
+NICENESS = 19
+
 MODEL_SUFFIX = ".tflite"
 LABEL_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".pbtxt")
 
@@ -94,7 +96,7 @@ class Swapper:
     def _try(self, request: Request[UseModel | UseFile]) -> Reply:
         command = request.command
         wanted = _wanted(command)
-        name = trial.politely(lambda: self._staged(wanted))
+        name = self._staged(wanted)
         model: ModelConfig | None = None
         try:
             slot, model = self._chosen.staged(name)
@@ -102,9 +104,7 @@ class Swapper:
             old = self._in_force()
             config = replace(old.config, model=model)
             before_mb = memory_mb()
-            # The runtime's threads keep the priority of the one that makes them, so only the
-            # quarantine can be polite.
-            trial.politely(lambda: admission.admit(model, inspect=_patiently))
+            admission.admit(model, inspect=_patiently)
             admitted = build.admitted(config)
             with ExitStack() as unless_taken:
                 perception = unless_taken.enter_context(made(config, admitted, Path(wanted.path)))
@@ -154,10 +154,8 @@ class Swapper:
         labels = list(old.perception.labels)
         self._mailbox.post(Request(AddPort(port=shadow, hears=True)), bounded=False)
         try:
-            seen = trial.politely(
-                lambda: trial.watch(
-                    new, labels, shadow, limits.shadow_s, lambda: bool(self._mailbox.stopping)
-                )
+            seen = trial.watch(
+                new, labels, shadow, limits.shadow_s, lambda: bool(self._mailbox.stopping)
             )
         finally:
             self._mailbox.post(Request(AddPort(port=shadow, hears=False)), bounded=False)
@@ -239,7 +237,7 @@ def refuse(gates: Iterable[Check]) -> None:
 
 
 def _patiently(path: Path, model: ModelConfig) -> Verdict:
-    return quarantine.inspect(path, model, timeout_s=QUARANTINE_S)
+    return quarantine.inspect(path, model, timeout_s=QUARANTINE_S, niceness=NICENESS)
 
 
 def _wanted(command: UseModel | UseFile) -> ModelConfig:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from edged.config.load import load
 from edged.models import slots
@@ -44,6 +48,11 @@ class Disk:
 
     def __exit__(self, *exception: object) -> None:
         subprocess.run(["umount", str(self.place)], check=True)
+        # A process elsewhere that has copied the mounts keeps the file system alive, and a mount of
+        # the same file would be the same file system, without power.
+        copy = self._image.with_name("copy")
+        shutil.copyfile(self._image, copy)
+        copy.replace(self._image)
 
     def cut(self) -> None:
         """Let the power fail."""
@@ -73,37 +82,48 @@ class Swapping:
 
     def __init__(self, place: Path) -> None:
         command = [sys.executable, "-m", "tests.power", str(place)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        self._said = self._process.stdout
+        # It complains of a disk that is gone.
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
 
-    def run_for(self, seconds: float) -> int:
-        """From its first swap on; how many it had finished by then, by what it said."""
-        count = int(self._said.readline())
-        time.sleep(seconds)
-        self._process.kill()
-        rest = self._said.read().split()
+    def cut_after(self, seconds: float, cut: Callable[[], None]) -> int:
+        """So long after its first swap `cut` happens; how many swaps it had finished by then."""
+        said = self._process.stdout
+        assert said is not None
+        with said:
+            finished = [int(said.readline())]
+            time.sleep(seconds)
+            cut()
+            self._process.kill()
+            finished += map(int, said.read().split())
         self._process.wait()
-        return int(rest[-1]) if rest else count
+        return finished[-1]
+
+    def kill(self) -> None:
+        """As the kernel does it."""
+        self._process.kill()
 
 
-def whole(place: Path) -> str | None:
-    """The name of the current model, by a start of edged on this disk; None: the configuration's.
+def check_whole(place: Path, finished: int) -> None:
+    """The current model is whole, and that of the last finished swap, or of the one after it.
 
-    AssertionError where it is not whole, or a slot is reported as damaged.
+    AssertionError where it is not, or where a slot is reported as damaged.
     """
-    # A start that is none of the model's business: deaths are not counted here.
     chosen = Chosen(place)
-    assert chosen.problem is None, chosen.problem
     config = chosen.applied(load(None))
     assert chosen.problem is None, chosen.problem
-    current = chosen.choice.current
-    if current is None:
-        return None
-    slot = slots.read(place, current)
-    content = Path(config.model.path).read_bytes()
-    assert content == content_of(slot.name), f"{slot.name} is another model"
-    return slot.name
+    found = Path(config.model.path)
+    assert found.stem in (name_of(finished), name_of(finished + 1)), f"{found.stem} is in use"
+    assert found.read_bytes() == content_of(found.stem), f"{found} is damaged"
+    assert Path(config.model.labels).read_text() == "cat\n"
+    if (good := chosen.choice.good) is not None:
+        slots.read(place, good)
+
+
+def name_of(number: int) -> str:
+    """The name of the model of a swap."""
+    return f"model{number % 7}"
 
 
 def content_of(name: str) -> bytes:
@@ -112,8 +132,6 @@ def content_of(name: str) -> bytes:
 
 
 def main() -> None:
-    from msgspec.structs import replace
-
     place = Path(sys.argv[1])
     sources = place.parent / "sources"
     sources.mkdir(exist_ok=True)
@@ -123,7 +141,7 @@ def main() -> None:
     number = 0
     while True:
         number += 1
-        path = sources / f"model{number % 7}.tflite"
+        path = sources / f"{name_of(number)}.tflite"
         path.write_bytes(content_of(path.stem))
         labels = path.with_suffix(".txt")
         labels.write_text("cat\n")

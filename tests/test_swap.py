@@ -40,7 +40,8 @@ def test_a_bad_model_is_refused_and_leaves_nothing_behind(
     daemon: Swapped, tmp_path: Path, way: str
 ) -> None:
     bad = BAD[way]
-    assert bad.refused in daemon.refused(bad, tmp_path / "bad.tflite")
+    path = tmp_path / "bad.tflite"
+    assert bad.refused in daemon.refused(bad, path, bad.make(path))
     status = daemon.status()
     assert (status["model"], status["model_chosen"]) == ("own", False)
     assert status["rules"]["cat"]["active"]

@@ -53,11 +53,13 @@ def inspect(
     *,
     timeout_s: float = TIMEOUT_S,
     memory_bytes: int = MEMORY_BYTES,
+    niceness: int = 0,
 ) -> Verdict:
     """Load the model at `path` as `model` says, and run it once, in a new process with limits.
 
     Blocks for as long as that takes, `timeout_s` at most. One thread does in the child what
-    ``model.threads`` do later: no process can be started there, and so no thread.
+    ``model.threads`` do later: no process can be started there, and so no thread. `niceness` is the
+    child's.
     """
     tried = msgspec.structs.replace(
         model,
@@ -76,6 +78,8 @@ def inspect(
         stderr=subprocess.STDOUT,
     ) as child:
         try:
+            if niceness:
+                os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
             # Python's own JSON: a path that is no UTF-8 goes through it as it is.
             said = _talk(child, json.dumps(msgspec.to_builtins(order)).encode(), deadline_s)
             status = child.wait(max(deadline_s - time.monotonic(), 0.0))

@@ -1,17 +1,14 @@
 """A new model beside the one in use: in the shadow of live frames, and what it must hold.
 
 The shadow is a port of the loop. It takes a frame when it has time for one, so the loop never waits
-for it, and classifies that frame in a thread of the lowest priority.
+for it, and classifies that frame in another thread, which rests most of the time.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -27,11 +24,10 @@ FRAMES = 3
 PATIENCE_S = 30.0
 """How much longer than asked the shadow waits for these frames."""
 
-NICENESS = 19
-REST = 1.0
-"""How long the shadow rests after a frame, as a multiple of the time that the frame took."""
-
-T = TypeVar("T")
+REST = 3.0
+"""How long the shadow rests after a frame, as a multiple of the time that the frame took. A low
+priority would not do: a thread that has to wait for the processor while it holds the interpreter's
+lock stops the loop, too."""
 
 
 class Seen(Struct):
@@ -76,30 +72,6 @@ class Shadow:
         self._there.clear()
         self._there.wait(timeout_s)
         return self._newest
-
-
-def politely(work: Callable[[], T]) -> T:
-    """Do `work` in a thread of the lowest priority, and return or raise what comes of it.
-
-    What it starts inherits that priority, so it must make nothing that is used later.
-    """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="shadow", daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
 
 
 def watch(
