@@ -28,7 +28,7 @@ from typing import (
 import msgspec
 from msgspec import Meta, Struct
 
-from edged.config.schema import Polygons, RuleConfig, Seconds
+from edged.config.schema import Name, Polygons, RuleConfig, Seconds
 from edged.config.toml import shown
 from edged.core import Result
 from edged.errors import CommandError, EdgedError
@@ -136,6 +136,33 @@ class Undo(Command, frozen=True, kw_only=True, tag="undo"):
     """Undo the last saved change; a second time, redo it."""
 
 
+class UseModel(Command, frozen=True, kw_only=True, tag="use-model"):
+    """Try an installed model beside the one in use, and take it if its gates hold."""
+
+    model: Annotated[Name, Meta(description="the model's name, as `edged models list` shows it")]
+
+
+class UseFile(Command, frozen=True, kw_only=True, tag="use-file"):
+    """Try a model file beside the model in use, and take it if its gates hold."""
+
+    model: Annotated[str, Meta(description="a .tflite file that the daemon can read")]
+    labels: Annotated[str, Meta(description="as model.labels")] = ""
+    locale: Annotated[str, Meta(description="as model.locale")] = ""
+    mean: Annotated[list[float], Meta(description="as model.mean")] = []
+    std: Annotated[list[float], Meta(description="as model.std")] = []
+    channels: Annotated[Literal["rgb", "bgr"], Meta(description="as model.channels")] = "rgb"
+    scores: Annotated[
+        Literal["auto", "probabilities", "logits"], Meta(description="as model.scores")
+    ] = "auto"
+    shadow_s: Annotated[Seconds | None, Meta(description="instead of swap.shadow_s")] = None
+
+
+class RevertModel(Command, frozen=True, kw_only=True, tag="revert-model"):
+    """Go back to the model before, or to the configuration's."""
+
+    to: Annotated[Literal["previous", "configured"], Meta(description="which of the two")]
+
+
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out; the loop gets no request."""
 
@@ -159,12 +186,16 @@ class Watch(Command, frozen=True, kw_only=True, tag="watch"):
 class Entry(NamedTuple):
     """A row of the table: who may send a command, and the type of its answer.
 
-    None means an endless stream of messages.
+    None means an endless stream of messages. An answer may take `within_s`.
     """
 
     askers: frozenset[Asker]
     answer: type[Answer | ClassificationMessage] | None
+    within_s: float = 10.0
 
+
+SWAP_S = 90000.0
+"""More than the longest time in the shadow, with all that comes before."""
 
 _ANYBODY = frozenset({Asker.INPUT, Asker.MQTT, Asker.SOCKET})
 
@@ -182,6 +213,10 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
     Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
+    # MQTT chooses among the models that are installed, and no files.
+    UseModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, SWAP_S),
+    UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),
+    RevertModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, 60.0),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """Stopping is not a command but a flag of the mailbox, because it must never wait behind others."""

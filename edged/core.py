@@ -217,6 +217,7 @@ class Health(msgspec.Struct, frozen=True):
     throttled: bool | None
     still: int = 0
     stages_ms: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    model_problem: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -46,9 +46,13 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, durable: boo
         raise
     if not durable:
         return
-    # The new name is on the disk only once its folder is.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in `folder` are on the disk. OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

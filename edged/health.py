@@ -93,7 +93,7 @@ class Vitals:
     """Collects the durations of frames, and reports health. Used only by the loop's thread.
 
     ``health_s`` is the interval of `due`; 0 is never. `pins_error` returns why a pin is
-    unavailable.
+    unavailable, `model_problem` why a chosen model is not in use.
     """
 
     def __init__(
@@ -101,9 +101,11 @@ class Vitals:
         started_s: float,
         health_s: float = 0.0,
         pins_error: Callable[[], str | None] = lambda: None,
+        model_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.health_s = health_s
         self._pins_error = pins_error
+        self._model_problem = model_problem
         self.frames = 0
         self.still = 0
         self._started_s = started_s
@@ -154,6 +156,7 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
             model=perception.model,
+            model_problem=self._model_problem(),
             memory_mb=memory_mb(),
             temperature_c=temperature_c(),
             throttled=throttled(),
@@ -173,6 +176,7 @@ class Vitals:
         last_event: int = 0,
         webhook_problems: Sequence[str] = (),
         by_hand: Mapping[str, float | None] | None = None,
+        model_chosen: bool = False,
     ) -> StatusAnswer:
         """The present state, as a reply."""
         seen = self._newest if camera.error is None else None
@@ -188,6 +192,8 @@ class Vitals:
             camera_error=camera.error,
             pins_error=self._pins_error(),
             model=perception.model,
+            model_chosen=model_chosen,
+            model_problem=self._model_problem(),
             frames=self.frames,
             still=self.still,
             dropped=camera.dropped,

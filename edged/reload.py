@@ -7,20 +7,34 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from edged import build
-from edged.commands import Command, Reload, Reply, Request, Save, SetThreshold, Undo, name_of
+from edged.commands import (
+    Command,
+    Reload,
+    Reply,
+    Request,
+    RevertModel,
+    Save,
+    SetThreshold,
+    Undo,
+    name_of,
+)
 from edged.config import saved
 from edged.config.reload import reloadable
-from edged.config.schema import Config
+from edged.config.schema import Config, SwapConfig
 from edged.config.thresholds import Thresholds, thresholds
+from edged.core import Port
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.replies import ThresholdAnswer
+from edged.models.chosen import Chosen
+from edged.models.slots import Choice
 from edged.notify import Notifier
 from edged.perception.perception import Perception
 
@@ -58,6 +72,25 @@ class TakeOver(Command, frozen=True, kw_only=True, tag="take-over"):
     prepared: Prepared
 
 
+class AddPort(Command, frozen=True, kw_only=True, tag="add-port"):
+    """Let a port hear the reports, or no more: from who tries a model, for the loop alone."""
+
+    port: Port
+    hears: bool
+
+
+class Adopt(Command, frozen=True, kw_only=True, tag="adopt"):
+    """Take a model that has held its gates: from who tried it, for the reloader alone.
+
+    ``slot`` is where it is staged, ``name`` what people call it, ``stamp`` that of its files.
+    """
+
+    slot: str
+    name: str
+    perception: Perception
+    stamp: tuple[int, ...]
+
+
 class Reloader:
     """Prepares a changed configuration, or a command's change, in a thread of its own.
 
@@ -74,12 +107,17 @@ class Reloader:
         notifier: Notifier,
         thresholds: Thresholds,
         path: Path | None,
+        chosen: Chosen,
+        check_in_shadow: Callable[[InForce, Perception, SwapConfig], None],
     ) -> None:
         """`read` returns the new configuration, with the given changes in place of the saved ones.
 
         `in_force` is the active one, `path` the configuration file. Only this object's thread uses
-        `thresholds`.
+        `thresholds`. `check_in_shadow` raises ModelError for a model that fails its gates, if a
+        reload applies them.
         """
+        self._chosen = chosen
+        self._check_in_shadow = check_in_shadow
         self._thresholds = thresholds
         self._read = read
         self._path = path
@@ -115,6 +153,10 @@ class Reloader:
                         request.reply(self._set_threshold(request.command, request.asked_by))
                     case Save() | Undo():
                         request.reply(self._reload(request.asked_by, request.command))
+                    case Adopt():
+                        request.reply(self._adopt(request.command, request.asked_by))
+                    case RevertModel():
+                        request.reply(self._revert(request.command, request.asked_by))
                     case _:
                         reloads.append(request)
             if reloads:
@@ -157,13 +199,21 @@ class Reloader:
             rule = {key: value for key, value in fields.items() if value is not None}
         return saved.changed(saved.read(place), camera, rule, change.remove_rule)
 
-    def _reload(self, asked_by: str, change: Save | Undo | None = None) -> Reply:
+    def _reload(
+        self, asked_by: str, change: Save | Undo | None = None, choice: Choice | None = None
+    ) -> Reply:
+        """Read the configuration again, with a `change` to it or another `choice` of the model."""
+        old = self._in_force()
         try:
             changes = None if change is None else self._wanted(change)
-            wanted = self._thresholds.applied(self._settled(changes))
-            prepared = prepare(self._in_force(), wanted)
+            read = self._thresholds.applied(self._settled(changes))
+            prepared = prepare(old, self._chosen.applied(read, choice))
+            self._check(old, prepared)
             if changes is not None:
                 saved.write(saved.file(self._path), changes)
+            if choice is not None:
+                self._chosen.take(choice)
+            self._chosen.settle(prepared.next.config)
             self.kept = saved.look(self._path)
         except (EdgedError, OSError) as error:
             # OSError: out of descriptors or memory, a missing folder: external causes, not bugs.
@@ -172,6 +222,44 @@ class Reloader:
             log.error("reload, requested by %s: refused; nothing has changed", asked_by)
             return Reply(error=str(error))
         return self._taken_over(prepared, asked_by)
+
+    def _check(self, old: InForce, prepared: Prepared) -> None:
+        """ModelError where another model must hold its gates in the shadow, and does not."""
+        config, perception = prepared.next.config, prepared.next.perception
+        limits = config.swap
+        same = perception.shares_model(old.perception)
+        if limits.on_reload and limits.shadow_s and not same:
+            with ExitStack() as unless_held:
+                unless_held.push(perception)
+                # It decides there, and starts from what holds afterwards.
+                twin = build.perception(config, keep=perception)
+                self._check_in_shadow(old, twin, limits)
+                unless_held.pop_all()
+
+    def _adopt(self, command: Adopt, asked_by: str) -> Reply:
+        old = self._in_force()
+        try:
+            perception = build.perception(old.config, keep=command.perception)
+            self._chosen.switch_to(command.slot)
+        except EdgedError as error:
+            log.error("model %s, asked by %s: %s", command.name, asked_by, error)
+            return Reply(error=str(error))
+        config = self._chosen.in_force(old.config)
+        why = f"the model is {command.name}, chosen by {asked_by}"
+        prepared = Prepared(InForce(config, perception, command.stamp), [], why)
+        return self._taken_over(prepared, asked_by)
+
+    def _revert(self, command: RevertModel, asked_by: str) -> Reply:
+        try:
+            back = {
+                "previous": self._chosen.to_previous,
+                "configured": self._chosen.to_configured,
+            }
+            choice = back[command.to]()
+        except CommandError as error:
+            log.warning("%s, asked by %s: %s", name_of(RevertModel), asked_by, error)
+            return Reply(error=str(error))
+        return self._reload(asked_by, choice=choice)
 
     def _set_threshold(self, command: SetThreshold, asked_by: str) -> Reply:
         old = self._in_force()

@@ -47,17 +47,26 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
+    assert asked[Asker.MQTT] == everybody | {
+        "status",
+        "set-threshold",
+        "reload",
+        "use-model",
+        "revert-model",
+    }
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
-    assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo"}
+    models = {"use-model", "use-file", "revert-model"}
+    assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo"}
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     (choices,) = (action.choices for action in make_parser()._actions if action.choices)
     assert choices is not None
-    # What is saved from the page is written by people with an editor.
-    assert set(open_to(Asker.SOCKET)) - {"save"} <= set(choices)
+    # What is saved from the page is written by people with an editor; `edged models use` has the
+    # commands for another model.
+    others = {"save", "use-model", "use-file", "revert-model"}
+    assert set(open_to(Asker.SOCKET)) - others <= set(choices)
 
 
 def test_what_a_command_needs_is_asked_for_on_the_command_line() -> None:

@@ -208,9 +208,14 @@ def share(text: str) -> float:
     return number
 
 
+def several(text: str) -> list[float]:
+    """One number or several with commas in between."""
+    return [float(number) for number in text.split(",")]
+
+
 def numbers(text: str) -> str:
-    """One number, or several separated by commas, as a list of the configuration."""
-    return f"[{', '.join(str(float(number)) for number in text.split(','))}]"
+    """As `several`, as a list of the configuration."""
+    return f"[{', '.join(map(str, several(text)))}]"
 
 
 def size(text: str) -> tuple[int, int]:

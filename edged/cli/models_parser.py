@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from edged.cli.arguments import add_json, add_model_options, command, path, positive
+from edged.cli.arguments import (
+    add_config,
+    add_json,
+    add_model_options,
+    argument,
+    command,
+    path,
+    positive,
+    several,
+)
+from edged.commands import seconds
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +65,38 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     )
     _add_directory(fetch)
     add_json(fetch)
+
+    use = command(actions, "use", "use_model", "take another model while edged runs")
+    what = use.add_mutually_exclusive_group(required=True)
+    what.add_argument("model", nargs="?", metavar="MODEL", help="a name, or a .tflite file")
+    what.add_argument("--previous", action="store_true", help="go back to the model before")
+    what.add_argument(
+        "--configured", action="store_true", help="go back to the configuration's model"
+    )
+    add_config(use)
+    use.add_argument("--labels", type=path, metavar="L", help="label file of a .tflite file")
+    use.add_argument("--locale", metavar="L", help="language of its labels")
+    for name in ("mean", "std"):
+        use.add_argument(
+            f"--{name}",
+            type=several,
+            metavar="X[,Y,Z]",
+            help=f"{name} of its pixels, 0..255, in training; one, or red, green and blue",
+        )
+    use.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
+    use.add_argument(
+        "--scores",
+        choices=["auto", "probabilities", "logits"],
+        help="what it outputs (auto)",
+    )
+    use.add_argument(
+        "--shadow",
+        type=argument(seconds),
+        dest="shadow_s",
+        metavar="SECONDS",
+        help="time beside the model in use (swap.shadow_s)",
+    )
+    add_json(use)
 
     verify = command(actions, "verify", "models", "check hashes and run models in quarantine")
     verify.add_argument(

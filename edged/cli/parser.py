@@ -258,7 +258,7 @@ class _Command(NamedTuple):
 OF_PATHS = {"classify", "search"}
 """The commands that take any number of paths."""
 
-_NOT_ASKED = {"snapshot", "watch", "save"}
+_NOT_ASKED = {"snapshot", "watch", "save", "use-model", "use-file", "revert-model"}
 """Commands with a module of their own, and those for which people use an editor."""
 
 COMMANDS = {

@@ -51,7 +51,10 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "", f"{data['fps']:.1f} frames/s; {', '.join(counts)}"
     if data["camera_error"]:
         yield "", data["camera_error"]
-    yield "model", data["model"]
+    chosen = ", chosen by command; back with edged models use --configured"
+    yield "model", data["model"] + (chosen if data["model_chosen"] else "")
+    if data["model_problem"]:
+        yield "", data["model_problem"]
     yield "broker", data["broker"] or "MQTT is off"
     for problem in data["broker_problems"]:
         yield "", problem

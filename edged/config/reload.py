@@ -22,6 +22,7 @@ RELOADABLE = (
     "mqtt.health_s",
     "mqtt.image*",
     "rule",
+    "swap.*",
 )
 """Dotted names of the options that may change while the daemon runs."""
 

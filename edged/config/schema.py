@@ -81,6 +81,17 @@ class ModelConfig(Section, frozen=True):
     require_blessing: bool = False
 
 
+class SwapConfig(Section, frozen=True):
+    """``[swap]``: what a model must hold that is chosen while edged runs."""
+
+    shadow_s: Seconds = 10.0
+    agreement_min: Fraction = 0.9
+    top1_min: Fraction = 0.5
+    time_max: Annotated[float, Meta(gt=0.0, le=1000.0)] = 1.5
+    memory_max_mb: Annotated[float, Meta(gt=0.0, le=100_000.0)] = 200.0
+    on_reload: bool = False
+
+
 class DecideConfig(Section, frozen=True):
     """``[decide]``: defaults for all rules, and options of the scene."""
 
@@ -291,6 +302,7 @@ class Config(Section, frozen=True):
     device: Name = "edged"
     camera: CameraConfig = CameraConfig()
     model: ModelConfig = ModelConfig()
+    swap: SwapConfig = SwapConfig()
     decide: DecideConfig = DecideConfig()
     rule: list[RuleConfig] = []
     gpio: GpioConfig = GpioConfig()

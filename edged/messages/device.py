@@ -30,6 +30,9 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     paused: bool
     idle: bool
     model: str
+    model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
+        None
+    )
     memory_mb: Annotated[float, Meta(description="resident set size")]
     temperature_c: float | None
     throttled: bool | None
@@ -108,6 +111,7 @@ def health(
         paused=report.paused,
         idle=report.idle,
         model=report.model,
+        model_problem=report.model_problem,
         memory_mb=round(report.memory_mb, 1),
         temperature_c=report.temperature_c,
         throttled=report.throttled,

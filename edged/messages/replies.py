@@ -72,6 +72,12 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     still: Annotated[
         Count, Meta(description="those of them that showed nothing new and were not classified")
     ] = 0
+    model_chosen: Annotated[bool, Meta(description="by command, and not the configuration's")] = (
+        False
+    )
+    model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
+        None
+    )
     dropped: Count
     fps: Annotated[float, Meta(description="frames decided on a second, in the last seconds")] = 0.0
     paused: bool

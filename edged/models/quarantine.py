@@ -54,11 +54,12 @@ def inspect(
     *,
     timeout_s: float = TIMEOUT_S,
     memory_bytes: int = MEMORY_BYTES,
+    niceness: int = 0,
 ) -> Verdict:
     """Load the model at `path` with the options of `model`, and run it once, in a new process.
 
     Blocks for at most `timeout_s`. The child uses one thread instead of ``model.threads``: it
-    cannot start processes, and therefore no threads.
+    cannot start processes, and therefore no threads. `niceness` is the child's.
     """
     tried = msgspec.structs.replace(
         model,
@@ -77,6 +78,8 @@ def inspect(
         stderr=subprocess.STDOUT,
     ) as child:
         try:
+            if niceness:
+                os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
             # Python's own JSON: it passes a path that is not UTF-8 unchanged.
             said = _talk(child, json.dumps(msgspec.to_builtins(order)).encode(), deadline_s)
             status = child.wait(max(deadline_s - time.monotonic(), 0.0))

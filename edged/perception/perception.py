@@ -78,6 +78,10 @@ class Perception:
         """Whether the model's scores depend on earlier pictures."""
         return self._classifier.keeps_state
 
+    def shares_model(self, other: Perception) -> bool:
+        """Whether both are of the same loaded model."""
+        return self._classifier is other._classifier
+
     def with_rules(self, decider: Decider, still: StillScenes | None = None) -> Perception:
         """The same model under other rules. It has one owner: this, or what succeeds it."""
         return Perception(self._classifier, decider, self._clock, still)

@@ -41,8 +41,10 @@ class ControlClient:
     DaemonAbsentError if no daemon runs; RefusedError if the daemon refuses.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, within_s: float = TIMEOUT_S) -> None:
+        """`within_s` is how long an answer may take."""
         self.path = path
+        self._within_s = within_s
 
     def ask(self, command: str, /, **fields: object) -> tuple[dict[str, Any], bytes]:
         """The reply, and the JPEG that follows that to a snapshot."""
@@ -79,7 +81,7 @@ class ControlClient:
         request = json.dumps({"command": command, **fields}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(TIMEOUT_S)
+                connection.settimeout(self._within_s)
                 connection.connect(address(self.path))
                 # A client that is refused before its request still gets the reason.
                 with contextlib.suppress(BrokenPipeError):

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from edged.commands import (
+    COMMANDS,
     REQUEST_BYTES,
     Asker,
     Command,
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 CLIENTS_LIMIT = 16
 ANSWER_TIMEOUT_S = 10.0
-"""The limit for a whole request to arrive, for the loop's reply, and for the client to read it."""
+"""The limit for a whole request to arrive, and for the client to read the reply."""
 ACCEPT_RETRY_S = 1.0
 LEFT_S = 1.0
 """How often an idle watcher is checked for having left."""
@@ -180,10 +181,11 @@ class ControlSocket:
     def _asked(self, command: Command) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
         self._mailbox.post(Request(command, Asker.SOCKET.value, replies.put_nowait))
+        within_s = COMMANDS[type(command)].within_s
         try:
-            return replies.get(timeout=ANSWER_TIMEOUT_S)
+            return replies.get(timeout=within_s)
         except queue.Empty:
-            raise CommandError(f"the daemon did not answer within {ANSWER_TIMEOUT_S:g} s") from None
+            raise CommandError(f"the daemon did not answer within {within_s:g} s") from None
 
     def _watch(self, client: socket.socket, command: Watch) -> None:
         with contextlib.closing(Watcher(command)) as watcher:

@@ -46,8 +46,8 @@ class _Consumer(msgspec.Struct):
 class Receipts:
     """Takes receipts, from the network's thread.
 
-    ``resend`` is `Delivery.resend_after`, ``last`` the newest number. A consumer that publishes old receipts for ever gets the
-    events ever more rarely: others receive them too.
+    ``resend`` is `Delivery.resend_after`, ``last`` returns the newest number. A consumer that keeps
+    publishing old receipts gets the events ever more rarely: others receive them too.
     """
 
     def __init__(
