@@ -6,7 +6,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
@@ -32,6 +32,7 @@ from edged.ports.mqtt.topics import Topics
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
+    from edged.perception.known import Known
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
@@ -57,11 +58,13 @@ def admitted(config: Config) -> Admitted:
     from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
+    from edged.perception import reference
 
     model = admit(config.model)
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
-    return Admitted(model, file, stamp(file.path, *labels))
+    known = reference.places(file.path) if config.decide.unknown_share else []
+    return Admitted(model, file, stamp(file.path, *labels, *known))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -75,15 +78,18 @@ def stamp(*paths: Path) -> tuple[int, ...]:
     return tuple(stamps)
 
 
-def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
+def classifier(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier:
     """The model, loaded, and blessed where that is asked for; ModelError.
 
-    `model` is what `admitted` has found, where that was asked before.
+    `model` is what `admitted` has found, where that was asked before. Predictions have the inner
+    tensors `layers`.
     """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    loaded = tflite.load(model.settings, config.camera.fit, model.file)
+    loaded = tflite.load(model.settings, config.camera.fit, model.file, layers)
     if model.settings.require_blessing:
         from edged.evaluation import blessing
 
@@ -103,12 +109,23 @@ def perception(
     """
     if keep is not None:
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
-    loaded = classifier(config, model)
+    model = model or admitted(config)
+    known = _known(config, model)
+    loaded = classifier(config, model, known.layers if known else ())
     with ExitStack() as unless_made:
         unless_made.push(loaded)
-        made = Perception(loaded, Decider(config.rule, config.decide, loaded.labels))
+        decider = Decider(config.rule, config.decide, loaded.labels)
+        made = Perception(loaded, decider, known=known)
         unless_made.pop_all()
     return made
+
+
+def _known(config: Config, model: Admitted) -> Known | None:
+    if not config.decide.unknown_share:
+        return None
+    from edged.perception import known
+
+    return known.find(model.file.path)
 
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:

@@ -82,7 +82,8 @@ class Prediction(msgspec.Struct, frozen=True):
     ``stages_s`` maps a stage's name to its duration. ``features`` are what the model's classes
     are made from, where it tells them. ``finite`` is false where an output held a number that is
     not: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
-    the classifier was asked for, by their index in the model's graph.
+    the classifier was asked for, by their index in the model's graph. ``known`` is the share of
+    pictures of known things, 0..1, that look less known than this one; None where nobody can tell.
     """
 
     scores: Scores
@@ -92,6 +93,7 @@ class Prediction(msgspec.Struct, frozen=True):
     features: Features | None = None
     finite: bool = True
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
+    known: float | None = None
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
@@ -149,7 +151,7 @@ NOTHING = "nothing"
 """Scene name: the model's best class is one that the configuration calls empty."""
 
 UNKNOWN = "unknown"
-"""Scene name: something is there, but no class reaches the score that it needs."""
+"""Scene name: something is there, but none of what the model knows, or not clearly."""
 
 
 class Scene(msgspec.Struct, frozen=True):

@@ -5,9 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from edged.core import UNDECIDED, Classifier, Event, Frame, Prediction, Reason, Result
 from edged.perception.rules import Decider
+
+if TYPE_CHECKING:
+    from edged.perception.known import Known
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +30,16 @@ class Perception:
         classifier: Classifier,
         decider: Decider,
         clock: Callable[[], float] = time.monotonic,
+        known: Known | None = None,
     ) -> None:
-        """`decider` holds rules over the labels of `classifier`."""
+        """`decider` holds rules over the labels of `classifier`.
+
+        Predictions of `classifier` have the layers that `known` reads, where that is given.
+        """
         self._classifier = classifier
         self._decider = decider
         self._clock = clock
+        self._known = known
         self._tells_endless = False
         self.scene = UNDECIDED
         """As of the last frame that was decided on."""
@@ -61,7 +72,7 @@ class Perception:
 
     def with_rules(self, decider: Decider) -> Perception:
         """The same model under other rules. It has one owner: this, or what succeeds it."""
-        return Perception(self._classifier, decider, self._clock)
+        return Perception(self._classifier, decider, self._clock, self._known)
 
     def succeed(self, old: Perception) -> None:
         """Take over what `old` holds to be true, before the first frame; `old` is let go.
@@ -84,7 +95,9 @@ class Perception:
         """What a frame makes true."""
         prediction = self._classify(frame)
         classified_s = self._clock()
-        self.scene, events = self._decider.decide(prediction.scores, frame.captured_s, frame.number)
+        self.scene, events = self._decider.decide(
+            prediction.scores, frame.captured_s, frame.number, prediction.known
+        )
         decided_s = self._clock()
         stages_s = {
             "decode": frame.decode_s,
@@ -108,4 +121,10 @@ class Perception:
                     "export it again, or use another",
                     self.model,
                 )
-        return prediction
+        # A classifier that adds labels of its own tells for these itself.
+        if self._known is None or prediction.known is not None:
+            return prediction
+        began_s = self._clock()
+        known = self._known.share(prediction)
+        stages_s = {**prediction.stages_s, "known": self._clock() - began_s}
+        return replace(prediction, known=known, stages_s=stages_s)

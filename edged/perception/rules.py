@@ -6,6 +6,10 @@ time since the frame before, at most `HOLD_S`: for such a stretch the filter's s
 ``1 - exp(-dt / smoothing_s)`` is exact, whatever the frame rate, and after an outage one frame does
 not speak for all the time in between. The first frame sets the score.
 
+**Unknown.** Where a frame tells how known it looks, one that looks less known than
+``unknown_share`` of the pictures of known things counts as a score of 0 for a rule that does not
+wish to be active, if that rule is ``known_only``.
+
 **Wish.** A rule wishes to be active from where its smoothed score reaches ``enter`` until where it
 falls below ``exit`` (hysteresis). The onset of a wish is that crossing, computed on the filter's
 curve between the two frames.
@@ -36,7 +40,7 @@ from edged.config.schema import DecideConfig, RuleConfig, SavedRule
 from edged.config.toml import shown
 from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
-from edged.perception.filter import Filter, Floats, Groups
+from edged.perception.filter import Filter, Flags, Floats, Groups
 from edged.perception.labels import LabelIndex
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,7 @@ class Decider:
         self._labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
+        self._unknown_share = defaults.unknown_share
 
         def option(name: str) -> Floats:
             own = (getattr(rule, name) for rule in rules)
@@ -83,6 +88,7 @@ class Decider:
             _rates(option("smoothing_s")),
         )
         self._min_on_s = option("min_on_s")
+        self._known_only = option("known_only").astype(np.bool_)
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
         self._effect_s = np.full(len(rules), -np.inf)
@@ -95,6 +101,8 @@ class Decider:
         self._now_s: float | None = None
         self._ended: list[tuple[str, float]] = []
         self._fresh = True
+        # How known the pictures look, filtered as the classes are; None while nobody tells.
+        self._known: float | None = None
         self._wish = np.zeros(count, np.bool_)
         self._threshold = self._enter
         # Rules whose state is to follow their wish, each with the moment from which it may.
@@ -107,11 +115,14 @@ class Decider:
         self._since_s = np.zeros(count)
         self._filter.unset = np.ones(count, np.bool_)
 
-    def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
+    def decide(
+        self, scores: Scores, at_s: float, number: int, known: float | None = None
+    ) -> tuple[Scene, tuple[Event, ...]]:
         """What frame `number`, captured at `at_s`, makes true.
 
         `scores` has one entry for each label, in 0..1 and none of them NaN: one would stay in the
-        filter for ever. A frame that is not newer than the one before counts at that one's time.
+        filter for ever. `known` is that of its `Prediction`. A frame that is not newer than the one
+        before counts at that one's time.
         """
         self._number = number
         first = self._now_s is None
@@ -122,8 +133,13 @@ class Decider:
             self._since_s[self._filter.unset] = now_s
         before = self._filter.score
         self._best, turned = self._filter.step(
-            scores, None if first else held_s, self._threshold, self._wish
+            scores,
+            None if first else held_s,
+            self._threshold,
+            self._wish,
+            self._deaf(known),
         )
+        self._known = self._filter.along_classes(self._known, known, None if first else held_s)
         if turned:
             self._turn(before, now_s, held_s)
         if self._fresh:
@@ -135,6 +151,15 @@ class Decider:
         states = RuleStates(self.names, self._active, self._filter.score, self._since_s)
         name, score = self._scene()
         return Scene(name, states, self._active_names, float(score)), events
+
+    def _deaf(self, known: float | None) -> Flags | None:
+        """The rules that take no notice of a frame, because it shows nothing that is known.
+
+        One that wishes to be active does: what it holds is not ended by a doubt.
+        """
+        if known is None or known >= self._unknown_share:
+            return None
+        return self._known_only & ~self._wish
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
         """Nothing holds any more, though no frame says so; starts again with the next frame.
@@ -265,7 +290,8 @@ class Decider:
         score = self._filter.classes[self._best]
         if self._best in self._empty:
             return NOTHING, score
-        if score < self._unknown_below:
+        strange = self._known is not None and self._known < self._unknown_share
+        if strange or score < self._unknown_below:
             return UNKNOWN, score
         return self._labels[self._best], score
 
