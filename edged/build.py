@@ -6,7 +6,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
@@ -32,6 +32,7 @@ from edged.ports.mqtt.topics import Topics
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
+    from edged.perception.known import Known
     from edged.perception.still import StillScenes
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
@@ -58,11 +59,13 @@ def admitted(config: Config) -> Admitted:
     from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
+    from edged.perception import reference
 
     model = admit(config.model)
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
-    return Admitted(model, file, stamp(file.path, *labels))
+    known = reference.places(file.path) if config.decide.unknown_share else []
+    return Admitted(model, file, stamp(file.path, *labels, *known))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -76,15 +79,18 @@ def stamp(*paths: Path) -> tuple[int, ...]:
     return tuple(stamps)
 
 
-def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
+def classifier(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier:
     """The model, loaded, and blessed if that is required; ModelError.
 
-    `model` is the result of `admitted`, if it was called before.
+    `model` is the result of `admitted`, if it was called before. Predictions have the inner tensors
+    `layers`.
     """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    loaded = tflite.load(model.settings, config.camera.fit, model.file)
+    loaded = tflite.load(model.settings, config.camera.fit, model.file, layers)
     if model.settings.require_blessing:
         from edged.evaluation import blessing
 
@@ -105,12 +111,14 @@ def perception(
     if keep is not None:
         still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
-    loaded = classifier(config, model)
+    model = model or admitted(config)
+    known = _known(config, model)
+    loaded = classifier(config, model, known.layers if known else ())
     with ExitStack() as unless_made:
         unless_made.push(loaded)
         decider = Decider(config.rule, config.decide, loaded.labels)
         still = _still_scenes(config, loaded.input_px, loaded.keeps_state)
-        made = Perception(loaded, decider, still=still)
+        made = Perception(loaded, decider, known=known, still=still)
         unless_made.pop_all()
     return made
 
@@ -123,6 +131,14 @@ def _still_scenes(
     from edged.perception.still import StillScenes
 
     return StillScenes(config.idle.still_s, input_px, config.camera.fit)
+
+
+def _known(config: Config, model: Admitted) -> Known | None:
+    if not config.decide.unknown_share:
+        return None
+    from edged.perception import known
+
+    return known.find(model.file.path)
 
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:

@@ -84,8 +84,9 @@ class Prediction(msgspec.Struct, frozen=True):
     ``stages_s`` maps a stage's name to its duration. ``features`` are the inputs of the model's
     last layer, if it exposes them. ``finite`` is false if an output held a number that is not
     finite: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
-    the classifier was asked for, by their index in the model's graph. ``still`` is true if it is
-    that of an earlier picture, which looked the same.
+    the classifier was asked for, by their index in the model's graph. ``known`` is the share of
+    pictures of known things, 0..1, that look less known than this one; None if that is not known.
+    ``still`` is true if it is that of an earlier picture, which looked the same.
     """
 
     scores: Scores
@@ -95,6 +96,7 @@ class Prediction(msgspec.Struct, frozen=True):
     features: Features | None = None
     finite: bool = True
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
+    known: float | None = None
     still: bool = False
 
     def top(self, count: int) -> list[Ranked]:
@@ -154,7 +156,7 @@ NOTHING = "nothing"
 """Scene name: the model's best class is one that the configuration calls empty."""
 
 UNKNOWN = "unknown"
-"""Scene name: something is present, but no class reaches the required score."""
+"""Scene name: something is present that the model does not know, or no score is sufficient."""
 
 
 class Scene(msgspec.Struct, frozen=True):

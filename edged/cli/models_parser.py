@@ -107,6 +107,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     add_model_options(verify)
 
     _add_calibration(actions)
+    _add_unknown(actions)
     _add_evaluation(actions)
 
 
@@ -182,6 +183,35 @@ def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser
     )
     add_json(calibrate)
     add_model_options(calibrate)
+
+
+def _add_unknown(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    unknown = command(
+        actions, "unknown", "unknown", "fit what a model knows, so that edged tells the unknown"
+    )
+    unknown.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
+    unknown.add_argument(
+        "--data", type=path, required=True, metavar="D", help="pictures of what the model knows"
+    )
+    unknown.add_argument(
+        "--held-out",
+        type=path,
+        metavar="D",
+        help="others, for the threshold: not those it was trained on (every fifth of --data)",
+    )
+    unknown.add_argument(
+        "--unknown",
+        type=path,
+        action="append",
+        default=[],
+        metavar="D",
+        help="pictures of what it does not know, for the table; repeatable",
+    )
+    unknown.add_argument(
+        "--out", type=path, metavar="FILE", help="where to write it (MODEL.known, beside MODEL)"
+    )
+    add_json(unknown)
+    add_model_options(unknown)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

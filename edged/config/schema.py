@@ -102,6 +102,8 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
+    unknown_share: Fraction = 0.05
+    known_only: bool = True
     nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
@@ -127,6 +129,7 @@ class RuleConfig(Section, frozen=True):
     min_on_s: Seconds | None = None
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
+    known_only: bool | None = None
     device_class: DeviceClass = ""
 
 

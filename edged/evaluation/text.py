@@ -11,6 +11,7 @@ from edged.evaluation.check import Check
 from edged.evaluation.document import Accuracy, Evaluation, Model
 from edged.evaluation.examples import Inspection, Kind
 from edged.evaluation.quantization import Quantization
+from edged.evaluation.unknown import KnownMessage
 
 KINDS = {
     "unreadable": "unreadable",
@@ -90,6 +91,41 @@ def preprocessing(model: Model) -> str:
         return ""
     fitted = {"stretch": "stretched", "crop": "cropped to the middle"}[how.fit]
     return f" Pictures {fitted}, {how.channels}, {how.pixels}; outputs are {how.scores}."
+
+
+def unknown(document: KnownMessage) -> str:
+    """What was fitted, and how it tells each set of unknown pictures."""
+    return "\n".join(_unknown(document))
+
+
+def _unknown(document: KnownMessage) -> Iterator[str]:
+    yield f"# {_line(document.model)}: what it knows"
+    yield ""
+    yield (
+        f"{_line(document.path)}: {document.bytes:,} bytes, by {_BY[document.method]}; "
+        f"{document.pictures} pictures fitted, {document.held_out} others for the threshold."
+    )
+    yield ""
+    yield from table(
+        ["unknown pictures", "number", "AUROC", "AUROC of the score", "refused at 5 %"],
+        (
+            [
+                _line(row.name),
+                str(row.pictures),
+                percent(row.auroc),
+                percent(row.auroc_score),
+                percent(row.refused),
+            ]
+            for row in document.unknown
+        ),
+    )
+
+
+_BY = {
+    "means": "the means of its classes",
+    "head": "the weights of its last layer",
+    "score": "the greatest score",
+}
 
 
 def calibration(document: Calibration) -> str:

@@ -56,13 +56,15 @@ def load(
     model: ModelConfig,
     fit: Literal["stretch", "crop"] = "stretch",
     file: ModelFile | None = None,
+    layers: Collection[int] = (),
 ) -> TfliteClassifier:
     """The classifier that `model` describes, from its `file` where that has been read.
 
     `fit` says how a picture of another aspect comes into the input: stretched, or cropped to the
-    middle. ModelError, one line, if anything about the model or its labels is unfit.
+    middle. Predictions have the inner tensors `layers`. ModelError, one line, if anything about the
+    model or its labels is unfit.
     """
-    return load_alike(model, fit, file)[0]
+    return load_alike(model, fit, file, layers=layers)[0]
 
 
 def load_alike(

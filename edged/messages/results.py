@@ -49,6 +49,10 @@ class ClassificationMessage(Message, frozen=True, kw_only=True):
     scene_score: Annotated[
         Score | None, Meta(description="smoothed score of the scene's rule, else of the best label")
     ] = None
+    known: Annotated[
+        Score | None,
+        Meta(description="share of pictures of known things that look less known; null: untold"),
+    ] = None
     model: str
     still: Annotated[
         bool, Meta(description="the frame shows nothing new: the results are an earlier frame's")
@@ -161,6 +165,7 @@ def classification(result: Result, top: int, at: Moment) -> ClassificationMessag
         frame=result.frame.number,
         scene=result.scene.name,
         scene_score=None if result.scene.score is None else bounded(result.scene.score),
+        known=None if result.prediction.known is None else bounded(result.prediction.known),
         model=result.prediction.model,
         still=result.prediction.still,
         results=ranked(result.prediction, top),

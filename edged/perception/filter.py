@@ -63,12 +63,17 @@ class Filter:
         self._different_rates, self._which = np.unique(rates, return_inverse=True)
 
     def step(
-        self, scores: Scores, held_s: float | None, threshold: Floats, wish: Flags
+        self,
+        scores: Scores,
+        held_s: float | None,
+        threshold: Floats,
+        wish: Flags,
+        deaf: Flags | None = None,
     ) -> tuple[int, bool]:
         """Apply `scores` for `held_s`; None is for a first frame, which classes take unfiltered.
 
-        Returns the class that is then best, and whether for any rule ``score >= threshold`` differs
-        from `wish`.
+        For the rules that are `deaf` this frame scores 0. Returns the class that is then best, and
+        whether for any rule ``score >= threshold`` differs from `wish`.
         """
         gain = 1.0 if held_s is None else _gain(self._class_rate, held_s)
         self.classes += (scores - self.classes) * np.float32(gain)
@@ -76,9 +81,19 @@ class Filter:
         if not len(self.rates):
             return best, False
         self.raw = self.groups.scores(scores)
+        if deaf is not None:
+            self.raw = np.where(deaf, np.float32(0), self.raw)
         gains = self._gains(held_s or 0.0)
         self.score = self.score + (self.raw - self.score) * gains
         return best, bool(((self.score >= threshold) != wish).any())
+
+    def along_classes(
+        self, before: float | None, value: float | None, held_s: float | None
+    ) -> float | None:
+        """What becomes of `before` when `value` holds for `held_s`, at the rate of the classes."""
+        if value is None or before is None or held_s is None:
+            return value
+        return before + (value - before) * _gain(self._class_rate, held_s)
 
     def _gains(self, held_s: float) -> Floats | float:
         if len(self._different_rates) == 1:

@@ -6,6 +6,9 @@ time since the previous frame, at most `HOLD_S`: over such a time the filter's s
 smoothing_s)`` is exact, whatever the frame rate, and after an outage one frame does not count for
 the whole gap. The first frame sets the score.
 
+**Unknown.** A frame that looks less known than ``unknown_share`` of the pictures of known things
+counts as a score of 0 for a rule that does not wish to be active, if that rule is ``known_only``.
+
 **Wish.** A rule wishes to be active from when its smoothed score reaches ``enter`` until it falls
 below ``exit`` (hysteresis). The onset of a wish is that crossing, computed on the filter's curve
 between the two frames.
@@ -36,7 +39,7 @@ from edged.config.schema import DecideConfig, RuleConfig, SavedRule
 from edged.config.toml import shown
 from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
-from edged.perception.filter import Filter, Floats, Groups
+from edged.perception.filter import Filter, Flags, Floats, Groups
 from edged.perception.labels import LabelIndex
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class Decider:
         self._labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
+        self._unknown_share = defaults.unknown_share
 
         def option(name: str) -> Floats:
             own = (getattr(rule, name) for rule in rules)
@@ -83,6 +87,7 @@ class Decider:
             _rates(option("smoothing_s")),
         )
         self._min_on_s = option("min_on_s")
+        self._known_only = option("known_only").astype(np.bool_)
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
         self._effect_s = np.full(len(rules), -np.inf)
@@ -95,6 +100,10 @@ class Decider:
         self._now_s: float | None = None
         self._ended: list[tuple[str, float]] = []
         self._fresh = True
+        # How known the pictures look, filtered as the classes are, and the last one; None while
+        # nobody tells.
+        self._known: float | None = None
+        self._seen: float | None = None
         self._wish = np.zeros(count, np.bool_)
         self._threshold = self._enter
         # Rules whose state will follow their wish, each with the time from which it may.
@@ -107,13 +116,16 @@ class Decider:
         self._since_s = np.zeros(count)
         self._filter.unset = np.ones(count, np.bool_)
 
-    def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
+    def decide(
+        self, scores: Scores, at_s: float, number: int, known: float | None = None
+    ) -> tuple[Scene, tuple[Event, ...]]:
         """Decide on frame `number`, captured at `at_s`.
 
         `scores` has one entry for each label, in 0..1 and never NaN, which would stay in the filter
-        forever. A frame that is not newer than the previous one counts at that one's time.
+        forever. `known` is that of its `Prediction`. A frame that is not newer than the previous
+        one counts at that one's time.
         """
-        self._number = number
+        self._number, self._seen = number, known
         first = self._now_s is None
         before_s = at_s if self._now_s is None else self._now_s
         self._now_s = now_s = max(at_s, before_s)
@@ -122,8 +134,13 @@ class Decider:
             self._since_s[self._filter.unset] = now_s
         before = self._filter.score
         self._best, turned = self._filter.step(
-            scores, None if first else held_s, self._threshold, self._wish
+            scores,
+            None if first else held_s,
+            self._threshold,
+            self._wish,
+            self._deaf(known),
         )
+        self._known = self._filter.along_classes(self._known, known, None if first else held_s)
         if turned:
             self._turn(before, now_s, held_s)
         if self._fresh:
@@ -137,8 +154,22 @@ class Decider:
         return Scene(name, states, self._active_names, float(score)), events
 
     def doubts(self, margin: float) -> bool:
-        """Whether the last frame's score of a rule is within `margin` of where the rule turns."""
+        """Whether the last frame's score of a rule is within `margin` of where the rule turns.
+
+        Or how known it looks is that near to where rules begin to take notice.
+        """
+        if self._seen is not None and abs(self._seen - self._unknown_share) < margin:
+            return True
         return bool((np.abs(self._filter.raw - self._threshold) < margin).any())
+
+    def _deaf(self, known: float | None) -> Flags | None:
+        """The rules that take no notice of a frame, because it shows nothing that is known.
+
+        One that wishes to be active does: what it holds is not ended by a doubt.
+        """
+        if known is None or known >= self._unknown_share:
+            return None
+        return self._known_only & ~self._wish
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
         """End all active rules without a frame; deciding starts again with the next frame.
@@ -269,7 +300,8 @@ class Decider:
         score = self._filter.classes[self._best]
         if self._best in self._empty:
             return NOTHING, score
-        if score < self._unknown_below:
+        strange = self._known is not None and self._known < self._unknown_share
+        if strange or score < self._unknown_below:
             return UNKNOWN, score
         return self._labels[self._best], score
 
