@@ -38,7 +38,7 @@ def _list(arguments: argparse.Namespace) -> int:
         for row in rows:
             _print(row)
     else:
-        for line in (_HEADER, *(line for row in rows for line in _lines(row)), _FOOTER):
+        for line in (_HEADER, *(line for row in rows for line in _lines(row)), *_FOOTER):
             _say(line)
     return 0
 
@@ -51,8 +51,11 @@ def _tell_closed(directories: Sequence[Path]) -> bool:
     return bool(lines)
 
 
-_HEADER = f"{'NAME':39}{'SIZE':>7}  {'TOP-1':>6}  {'HASH':10}  WHERE"
-_FOOTER = "TOP-1 is as published. More: edged models info NAME; get one: edged models fetch NAME"
+_HEADER = f"{'NAME':39}{'SIZE':>7}  {'TOP-1':>6}  {'HASH':10}  STATE"
+_FOOTER = (
+    "TOP-1 is as published. For details: edged models info NAME; to download:",
+    "edged models fetch NAME",
+)
 _CHECKED = {"catalog": "verified", "pins.json": "pinned", "unverified": "unverified"}
 _HASH = {"wrong": "wrong", "unknown": "unverified"}
 _UNPUBLISHED = "not published"
@@ -65,8 +68,8 @@ def _lines(row: ListedMessage) -> Iterator[str]:
     size = f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-"
     top1 = "-" if row.top1 is None else f"{row.top1:.1%}"
     checked = _HASH.get(row.hash or "", _CHECKED[row.checked])
-    where = "here" if row.path else "to fetch"
-    yield f"{name:39}{size:>7}  {top1:>6}  {checked:10}  {where}"
+    state = "installed" if row.path else "to fetch"
+    yield f"{name:39}{size:>7}  {top1:>6}  {checked:10}  {state}"
     measured = f"top-1 on {row.top1_on}" if row.top1_on else ""
     facts = "; ".join(filter(None, (row.about, measured, row.licence)))
     yield from textwrap.wrap(facts, WIDTH, initial_indent="    ", subsequent_indent="    ")

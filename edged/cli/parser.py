@@ -114,7 +114,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
         "terms",
         nargs="*",
         metavar="WORD",
-        help="a word of a label, or several in quotes; then, as the last, the files and folders to "
+        help="a word of a label, or several in quotes; finally the files and folders to "
         "search (the current folder)",
     )
     parser.add_argument(
