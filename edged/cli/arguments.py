@@ -14,8 +14,8 @@ from edged.errors import CommandError
 EXIT_STATUSES = """\
 exit status:
   0    done
-  1    partly done: some files cannot be used, a command is refused, or `edged doctor`
-       found an error
+  1    partly done: some files cannot be used, or a command is refused; or
+       `edged doctor` found an error
   2    the command line is wrong
   65   a model, label file or picture cannot be used
   69   the camera, the daemon or the broker cannot be reached

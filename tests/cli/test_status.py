@@ -38,6 +38,8 @@ def reply(**changes: Any) -> dict[str, Any]:
         "camera_error": None,
         "pins_error": None,
         "model": "vww_96_int8",
+        "model_chosen": False,
+        "model_problem": None,
         "frames": 2143,
         "still": 1900,
         "dropped": 3,
