@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from edged.build import Admitted
-from edged.core import Pixels, Prediction
+from edged.core import Classifier, Pixels, Prediction
 from edged.errors import PictureError
 from edged.imaging import folder
 from edged.imaging.folder import UnreadableError
@@ -22,8 +22,10 @@ from edged.imaging.picture import MAX_DECODED_BYTES, TooLargeError, read_picture
 from edged.imaging.standard_input import STANDARD_INPUT, standard_input
 from edged.inference import tflite
 from edged.inference.labels import Labels
-from edged.inference.tflite import TfliteClassifier
 from edged.printable import printable
+
+if TYPE_CHECKING:
+    from edged.teaching.lessons import Lessons
 
 Found: TypeAlias = "Path | UnreadableError"
 
@@ -69,7 +71,7 @@ class Batch:
 
     ``model.threads``, where it is set, is the threads of each interpreter. A delegate's device
     serves only one interpreter. With `features`, predictions include the features if the model has
-    any. ModelError.
+    any, and with `taught` the labels that its owner taught. ModelError.
     """
 
     def __init__(
@@ -80,15 +82,28 @@ class Batch:
         count: int,
         *,
         features: bool = False,
+        taught: Lessons | None = None,
     ) -> None:
         settings = model.settings
         cores = len(os.sched_getaffinity(0)) // (settings.threads or 1)
         workers = 1 if settings.delegate else max(1, min(cores, count // WORTH_A_CORE))
         if workers > 1 and not settings.threads:
             settings = replace(settings, threads=1)
-        self.classifiers: list[TfliteClassifier] = tflite.load_alike(
-            settings, fit, model.file, labels=labels, count=workers, features=features
+        layers = taught.reading.tensors if taught is not None else ()
+        loaded = tflite.load_alike(
+            settings,
+            fit,
+            model.file,
+            labels=labels,
+            count=workers,
+            features=features,
+            layers=layers,
         )
+        self.classifiers: list[Classifier] = [*loaded]
+        if taught is not None:
+            from edged.teaching.classifier import TaughtClassifier
+
+            self.classifiers = [TaughtClassifier(one, taught) for one in loaded]
         self._most_bytes = MAX_DECODED_BYTES // workers
         self._large = threading.Lock()
 
@@ -102,7 +117,7 @@ class Batch:
         from concurrent.futures import Future, ThreadPoolExecutor
         from queue import SimpleQueue
 
-        idle: SimpleQueue[TfliteClassifier] = SimpleQueue()
+        idle: SimpleQueue[Classifier] = SimpleQueue()
         for classifier in self.classifiers:
             idle.put(classifier)
 
@@ -127,7 +142,7 @@ class Batch:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _answer(self, classifier: TfliteClassifier, path: Found) -> Answer:
+    def _answer(self, classifier: Classifier, path: Found) -> Answer:
         began_s = time.perf_counter()
         try:
             pixels = self._read(path, classifier.input_px)

@@ -28,6 +28,7 @@ from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
 from edged.ports.mqtt.topics import Topics
+from edged.teaching import place
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.teaching.classifier import TaughtClassifier
+    from edged.teaching.lessons import Lessons
 
 
 FIRST_PICTURE_S = 1.0
@@ -46,7 +49,7 @@ FIRST_PICTURE_S = 1.0
 class Admitted(NamedTuple):
     """A model that may be loaded: its options, the facts in its file, and the file's identity.
 
-    ``stamp`` changes when the file is replaced or written again.
+    ``stamp`` changes when the file is replaced or written again, and when something is taught.
     """
 
     settings: ModelConfig
@@ -65,7 +68,7 @@ def admitted(config: Config) -> Admitted:
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     known = reference.places(file.path) if config.decide.unknown_share else []
-    return Admitted(model, file, stamp(file.path, *labels, *known))
+    return Admitted(model, file, stamp(file.path, *labels, *known, *place.files(config)))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -101,6 +104,33 @@ def classifier(
     return loaded
 
 
+def lessons(config: Config, model: Admitted) -> Lessons | None:
+    """What was taught to the model, where that is used. ConfigError where it cannot be."""
+    # A model is read whole for its SHA-256, which is not worth it where nothing was taught.
+    if not place.files(config):
+        return None
+    from edged.teaching.lessons import fitting
+    from edged.teaching.teacher import backbone
+
+    bound = backbone(config, model)
+    found = fitting(place.place(config, bound.sha256), bound)
+    return found if found is not None and found.examples else None
+
+
+def taught(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier | TaughtClassifier:
+    """As `classifier`, with the labels that its owner taught. ModelError, ConfigError."""
+    model = model or admitted(config)
+    learned = lessons(config, model)
+    if learned is None:
+        return classifier(config, model, layers)
+    from edged.teaching.classifier import TaughtClassifier
+
+    wanted = {*layers, *learned.reading.tensors}
+    return TaughtClassifier(classifier(config, model, wanted), learned)
+
+
 def perception(
     config: Config, model: Admitted | None = None, keep: Perception | None = None
 ) -> Perception:
@@ -113,7 +143,7 @@ def perception(
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
     model = model or admitted(config)
     known = _known(config, model)
-    loaded = classifier(config, model, known.layers if known else ())
+    loaded = taught(config, model, known.layers if known else ())
     with ExitStack() as unless_made:
         unless_made.push(loaded)
         decider = Decider(config.rule, config.decide, loaded.labels)

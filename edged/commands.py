@@ -44,6 +44,7 @@ from edged.messages.replies import (
     RequestId,
     SetupAnswer,
     StatusAnswer,
+    TaughtAnswer,
     ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
@@ -67,6 +68,11 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unk
     """Base of all commands."""
 
     id: Annotated[RequestId, Meta(description="returned in the reply")] = None
+
+    @property
+    def takes_s(self) -> float:
+        """How long it takes by itself, beside the time that all commands have."""
+        return 0.0
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
@@ -163,6 +169,29 @@ class RevertModel(Command, frozen=True, kw_only=True, tag="revert-model"):
     to: Annotated[Literal["previous", "configured"], Meta(description="which of the two")]
 
 
+class Teach(Command, frozen=True, kw_only=True, tag="teach"):
+    """Teach the model a label with frames of the camera."""
+
+    label: Annotated[str, Meta(description="what the camera shows now")]
+    shots: Annotated[int, Meta(ge=1, le=100, description="frames that are taken")] = 10
+    every_s: Annotated[float, Meta(ge=0.0, le=60.0, description="between two of them")] = 0.5
+
+    @property
+    def takes_s(self) -> float:
+        """Half a second for a frame, where each comes late."""
+        return self.shots * (self.every_s + 0.5)
+
+
+class Forget(Command, frozen=True, kw_only=True, tag="forget"):
+    """Forget a label that was taught."""
+
+    label: Annotated[str, Meta(description="one that was taught")]
+
+
+class UndoTeaching(Command, frozen=True, kw_only=True, tag="undo-teaching"):
+    """Take back what was taught or forgotten last; a second time, do it again."""
+
+
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out; the loop gets no request."""
 
@@ -217,6 +246,9 @@ COMMANDS: Mapping[type[Command], Entry] = {
     UseModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, SWAP_S),
     UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),
     RevertModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, 60.0),
+    Teach: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
+    Forget: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
+    UndoTeaching: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """Stopping is not a command but a flag of the mailbox, because it must never wait behind others."""

@@ -16,21 +16,25 @@ import msgspec
 from edged import build
 from edged.commands import (
     Command,
+    Forget,
     Reload,
     Reply,
     Request,
     RevertModel,
     Save,
     SetThreshold,
+    TakeSnapshot,
+    Teach,
     Undo,
+    UndoTeaching,
     name_of,
 )
 from edged.config import saved
 from edged.config.reload import reloadable
 from edged.config.schema import Config, SwapConfig
 from edged.config.thresholds import Thresholds, thresholds
-from edged.core import Port
-from edged.errors import CommandError, ConfigError, EdgedError
+from edged.core import Frame, Port
+from edged.errors import CameraError, CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.replies import ThresholdAnswer
 from edged.models.chosen import Chosen
@@ -42,6 +46,9 @@ log = logging.getLogger(__name__)
 
 REQUESTS = 16
 """The most requests that wait for a reload."""
+
+FRAME_S = 5.0
+"""The longest that teaching waits for a frame."""
 
 SETTLED_S = 0.1
 """A file that is unchanged after this time counts as complete: half of one may be valid, too."""
@@ -151,6 +158,8 @@ class Reloader:
                 match request.command:
                     case SetThreshold():
                         request.reply(self._set_threshold(request.command, request.asked_by))
+                    case Teach() | Forget() | UndoTeaching():
+                        request.reply(self._teach(request.command, request.asked_by))
                     case Save() | Undo():
                         request.reply(self._reload(request.asked_by, request.command))
                     case Adopt():
@@ -276,6 +285,36 @@ class Reloader:
         self._thresholds.save()
         (rule,) = (rule for rule in config.rule if rule.name == command.rule)
         return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
+
+    def _teach(self, command: Teach | Forget | UndoTeaching, asked_by: str) -> Reply:
+        from edged.teaching import session
+
+        old = self._in_force()
+        try:
+            taught = session.carry_out(
+                command,
+                old.config,
+                self._frame,
+                lambda: self._taken_over(
+                    prepare(old, old.config)._replace(why=f"taught by {asked_by}"), asked_by
+                ),
+            )
+        except (EdgedError, OSError) as error:
+            log.warning("%s, asked by %s: %s", name_of(type(command)), asked_by, error)
+            return Reply(error=str(error))
+        return Reply(data=taught)
+
+    def _frame(self) -> Frame:
+        """The next frame. CameraError where none comes."""
+        replies: queue.Queue[Reply] = queue.Queue(1)
+        self._mailbox.post(Request(TakeSnapshot(), "teaching", replies.put_nowait))
+        try:
+            reply = replies.get(timeout=FRAME_S)
+        except queue.Empty:
+            raise CameraError(f"no frame came within {FRAME_S:g} s; is the camera there?") from None
+        if reply.result is None:
+            raise CameraError(reply.error or "no frame came")
+        return reply.result.frame
 
     def _taken_over(self, prepared: Prepared, asked_by: str) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)

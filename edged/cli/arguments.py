@@ -44,8 +44,11 @@ def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
     parser.set_defaults(module=module)
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """``--config`` or ``--camera``, and ``--set``."""
+def add_config(parser: argparse.ArgumentParser, *, bare_camera: bool = False) -> None:
+    """``--config`` or ``--camera``, and ``--set``.
+
+    With `bare_camera` the name may be left out: the camera of the configuration is meant.
+    """
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--config",
@@ -54,9 +57,21 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="configuration ($EDGED_CONFIG, else /etc/edged/edged.toml, else all defaults)",
     )
-    group.add_argument(
-        "--camera", action=_Camera, metavar="NAME", help="configuration of the service edged@NAME"
-    )
+    if bare_camera:
+        parser.add_argument(
+            "--camera",
+            nargs="?",
+            action=_Camera,
+            metavar="NAME",
+            help="use the camera; with NAME that of the service edged@NAME",
+        )
+    else:
+        group.add_argument(
+            "--camera",
+            action=_Camera,
+            metavar="NAME",
+            help="configuration of the service edged@NAME",
+        )
     _add_set(parser, "camera.fps=10")
 
 
@@ -79,6 +94,9 @@ class _Camera(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del parser, option_string
+        namespace.camera = True
+        if values is None:
+            return
         namespace.config = paths.CONFIGURATIONS / f"{values}.toml"
         namespace.overrides = [f"device={values}", *namespace.overrides]
 
@@ -197,6 +215,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time of 0 to 60 seconds."""
+    number = float(text)
+    if not 0 <= number <= 60:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 and 60")
     return number
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from edged import build
 from edged.batch import Batch, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
@@ -21,7 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = configured(arguments, arguments.model)
     # A user who types the input may want to end it.
     count = 1 if STANDARD_INPUT in found else len(found)
-    batch = Batch(*labelled(config), config.camera.fit, count)
+    model, labels = labelled(config)
+    taught = build.lessons(config, model)
+    batch = Batch(model, labels, config.camera.fit, count, taught=taught)
     [classifier, *_] = batch.classifiers
     wanted = word(arguments.match) if arguments.match else None
     failed = False

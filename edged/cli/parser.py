@@ -19,6 +19,7 @@ from edged.cli.arguments import (
     describe,
     path,
     positive,
+    seconds,
     share,
     size,
 )
@@ -139,6 +140,36 @@ def _search(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
+def _teach(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="LABEL PICTURE",
+        help="a label, then pictures of it or folders of pictures",
+    )
+    add_config(parser, bare_camera=True)
+    parser.add_argument(
+        "--shots", type=positive, default=10, metavar="N", help="frames of the camera (10)"
+    )
+    parser.add_argument(
+        "--every", type=seconds, default=0.5, metavar="S", help="seconds between two frames (0.5)"
+    )
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument("--list", action="store_true", help="list what was taught")
+    others.add_argument("--forget", metavar="LABEL", help="forget a label")
+    others.add_argument(
+        "--undo", action="store_true", help="take back the last change; again: make it again"
+    )
+    others.add_argument("--export", type=path, metavar="FILE", help="write all into a file")
+    others.add_argument(
+        "--import", dest="imported", type=path, metavar="FILE", help="take over such a file"
+    )
+    others.add_argument(
+        "--thumbnails", type=path, metavar="FOLDER", help="write the taught pictures, small"
+    )
+    add_json(parser)
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     del parser
 
@@ -255,16 +286,20 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
-OF_PATHS = {"classify", "search"}
+OF_PATHS = {"classify", "search", "teach"}
 """The commands that take any number of paths."""
 
-_NOT_ASKED = {"snapshot", "watch", "save", "use-model", "use-file", "revert-model"}
+_NOT_ASKED = {
+    *("snapshot", "watch", "save", "use-model", "use-file", "revert-model"),
+    *("teach", "forget", "undo-teaching"),
+}
 """Commands with a module of their own, and those for which people use an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
     "snapshot": _Command("snapshot", "take one picture and classify it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
+    "teach": _Command("teach", "teach the model your own labels", _teach),
     "search": _Command("search", "find your own pictures by their content", _search),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),

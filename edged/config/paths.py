@@ -23,6 +23,7 @@ PATHS = (
     ("model", "path"),
     ("model", "labels"),
     ("model", "delegate"),
+    ("teach", "path"),
     ("mqtt", "username_file"),
     ("mqtt", "password_file"),
     ("mqtt", "tls", "ca_file"),

@@ -23,6 +23,7 @@ RELOADABLE = (
     "mqtt.image*",
     "rule",
     "swap.*",
+    "teach.*",
 )
 """Dotted names of the options that may change while the daemon runs."""
 

@@ -92,6 +92,13 @@ class SwapConfig(Section, frozen=True):
     on_reload: bool = False
 
 
+class TeachConfig(Section, frozen=True):
+    """``[teach]``: labels that the owner taught to the model."""
+
+    enabled: bool = True
+    path: str = ""
+
+
 class DecideConfig(Section, frozen=True):
     """``[decide]``: defaults for all rules, and options of the scene."""
 
@@ -306,6 +313,7 @@ class Config(Section, frozen=True):
     camera: CameraConfig = CameraConfig()
     model: ModelConfig = ModelConfig()
     swap: SwapConfig = SwapConfig()
+    teach: TeachConfig = TeachConfig()
     decide: DecideConfig = DecideConfig()
     rule: list[RuleConfig] = []
     gpio: GpioConfig = GpioConfig()

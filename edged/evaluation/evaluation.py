@@ -11,14 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
+from edged.core import Classifier, Pixels
 from edged.errors import PictureError
 from edged.evaluation import metrics
 from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
 from edged.evaluation.examples import Inspection, Inspector
 from edged.evaluation.metrics import Flags, Integers
 from edged.imaging.picture import TooLargeError, decode_picture
-from edged.inference.tflite import TfliteClassifier
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Run(NamedTuple):
 
 def evaluate(
     dataset: Dataset,
-    classifiers: Sequence[TfliteClassifier],
+    classifiers: Sequence[Classifier],
     followed: Callable[[Sequence[Example]], Iterable[Example]] = iter,
 ) -> Run:
     """Every picture, decoded once, through each of `classifiers` in turn.

@@ -219,6 +219,11 @@ class TfliteClassifier:
             self._rgb: Pixels = np.empty((*shape, 3), np.uint8)
             self._indices: npt.NDArray[np.intp] = np.empty((*shape, image.channels), np.intp)
 
+    @property
+    def bare(self) -> TfliteClassifier:
+        """Itself: nothing was taught to it."""
+        return self
+
     def twin(self, interpreter: Any) -> TfliteClassifier:
         """The same over another interpreter of the same model, for another thread."""
         return TfliteClassifier(

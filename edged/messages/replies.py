@@ -49,6 +49,15 @@ class ReloadAnswer(Answer, frozen=True, kw_only=True):
     ]
 
 
+class TaughtAnswer(Answer, frozen=True, kw_only=True):
+    """What is taught now; the labels are the model's from the next frame on."""
+
+    labels: Annotated[dict[str, Count], Meta(description="pictures of each taught label")]
+    remarks: Annotated[
+        list[str], Meta(description="what could be better about what was taught, for people")
+    ]
+
+
 class StatusAnswer(Answer, frozen=True, kw_only=True):
     """The state of the daemon."""
 
@@ -126,6 +135,9 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
         Meta(description="polygons that are hidden; two points are a rectangle's corners"),
     ]
     undo: Annotated[bool, Meta(description="whether a change can be undone")]
+    taught_in: Annotated[
+        str | None, Meta(description="the folder or file of taught labels; null: they are off")
+    ] = None
 
 
 class Histogram(Struct, frozen=True):
@@ -178,6 +190,7 @@ AnyAnswer: TypeAlias = (
     | ReloadAnswer
     | SetupAnswer
     | StatusAnswer
+    | TaughtAnswer
     | ThresholdAnswer
     | MetricsAnswer
 )

@@ -105,6 +105,7 @@ class ByHead:
     def __init__(self, weights: npt.NDArray[np.generic]) -> None:
         """`weights` as stored, shape (classes, features): each row is compared by itself."""
         self._weights = weights
+        self.classes = len(weights)
 
     def __call__(self, features: Floats, best: int) -> float:
         features = features - features.mean()
@@ -145,12 +146,17 @@ class Known:
                 "fit it again with edged models unknown"
             ) from error
 
+        likeness = self._likeness
+        self._classes = likeness.classes if isinstance(likeness, ByHead) else None
+
     def share(self, prediction: Prediction) -> float:
         """The share of known pictures that look less known than this one, 0..1."""
         if self._likeness is None:
             return share(self._quantiles, float(prediction.scores.max()))
         values = np.concatenate([pooled(prediction.layers[layer]) for layer in self.layers])
-        likeness = self._likeness(values, int(prediction.scores.argmax()))
+        # Behind the model's own classes there may be those that its owner taught.
+        own = prediction.scores[: self._classes]
+        likeness = self._likeness(values, int(own.argmax()))
         return share(self._quantiles, likeness)
 
 
