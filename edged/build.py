@@ -6,7 +6,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
@@ -18,7 +18,8 @@ from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
-from edged.core import Camera, OutputState, Port
+from edged.core import VIEW_LABELS, Camera, Classifier, OutputState, Port
+from edged.errors import ConfigError
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
@@ -62,7 +63,8 @@ def admitted(config: Config) -> Admitted:
     model = admit(config.model)
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
-    return Admitted(model, file, stamp(file.path, *labels))
+    normal = [normal_path(config)] if different(config) else []
+    return Admitted(model, file, stamp(file.path, *labels, *normal))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -76,15 +78,18 @@ def stamp(*paths: Path) -> tuple[int, ...]:
     return tuple(stamps)
 
 
-def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
+def classifier(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier:
     """The model, loaded, and blessed where that is asked for; ModelError.
 
-    `model` is what `admitted` has found, where that was asked before.
+    `model` is what `admitted` has found, where that was asked before. The predictions have the
+    inner tensors `layers`.
     """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    loaded = tflite.load(model.settings, config.camera.fit, model.file)
+    (loaded,) = tflite.load_alike(model.settings, config.camera.fit, model.file, layers=layers)
     if model.settings.require_blessing:
         from edged.evaluation import blessing
 
@@ -105,7 +110,7 @@ def perception(
     if keep is not None:
         still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
-    loaded = classifier(config, model)
+    loaded = _with_anomaly(config, model) if different(config) else classifier(config, model)
     with ExitStack() as unless_made:
         unless_made.push(loaded)
         decider = Decider(config.rule, config.decide, loaded.labels)
@@ -113,6 +118,35 @@ def perception(
         made = Perception(loaded, decider, still=still)
         unless_made.pop_all()
     return made
+
+
+def different(config: Config) -> bool:
+    """Whether a rule looks for what is different from normal."""
+    return any(label in VIEW_LABELS for rule in config.rule for label in rule.labels)
+
+
+def normal_path(config: Config) -> Path:
+    """The file of what is normal before this camera. ConfigError where nothing is kept on disk."""
+    path = beside_journal(config.journal, config.device, "normal")
+    if path is None:
+        raise ConfigError(
+            "what is normal is kept beside the journal, and journal.max_events = 0 keeps nothing "
+            "on disk: set another number"
+        )
+    return path
+
+
+def _with_anomaly(config: Config, model: Admitted | None) -> Classifier:
+    from edged.anomaly import normal as normals
+    from edged.anomaly.classifier import AnomalyClassifier
+
+    model = model or admitted(config)
+    path = normal_path(config)
+    normal = normals.read(path)
+    normals.check(normal, path, model.file.path)
+    loaded = classifier(config, model, [normal.tensor])
+    learned = path.with_name(f"{path.name}.learned")
+    return AnomalyClassifier(loaded, normal, config.camera.fit, config.different.learn_s, learned)
 
 
 def _still_scenes(

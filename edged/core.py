@@ -76,6 +76,17 @@ class Ranked(msgspec.Struct, frozen=True):
     score: float
 
 
+class Heat(msgspec.Struct, frozen=True):
+    """How different a picture is from what is normal, by position.
+
+    ``scores`` has the shape (rows, columns), float32 in 0..1; from 0.5 on a position is different.
+    They cover the ``box`` (left, top, right, bottom) of the picture, in parts of its size.
+    """
+
+    scores: npt.NDArray[np.float32]
+    box: tuple[float, float, float, float]
+
+
 class Prediction(msgspec.Struct, frozen=True):
     """What the model said of one picture.
 
@@ -83,7 +94,8 @@ class Prediction(msgspec.Struct, frozen=True):
     are made from, where it tells them. ``finite`` is false where an output held a number that is
     not: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
     the classifier was asked for, by their index in the model's graph. ``still`` says that it is of
-    an earlier picture, which looked the same.
+    an earlier picture, which looked the same. ``heat`` shows where it is different, if what is
+    normal was taught.
     """
 
     scores: Scores
@@ -94,6 +106,7 @@ class Prediction(msgspec.Struct, frozen=True):
     finite: bool = True
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
     still: bool = False
+    heat: Heat | None = None
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
@@ -152,6 +165,16 @@ NOTHING = "nothing"
 
 UNKNOWN = "unknown"
 """Scene name: something is there, but no class reaches the score that it needs."""
+
+
+DIFFERENT = "different"
+"""Label: how different the picture is from what is normal in this view."""
+
+VIEW_LABELS = (DIFFERENT, "view blocked", "view out of focus", "view moved")
+"""Labels that say something of the whole view and are no classes of what is on it.
+
+They come last, where they are. Rules can have them; no scene is named after them.
+"""
 
 
 class Scene(msgspec.Struct, frozen=True):
