@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,14 +23,14 @@ from edged.inference.tensors import centre
 
 log = logging.getLogger(__name__)
 
-MUCH_OF_IT = 0.1
-"""Where more positions than this part are different, the whole view may be."""
-
 QUIET_S = 60.0
 """Nothing is learned for so long after something was different."""
 
 SAVED_S = 3600.0
 """How often what was learned is written."""
+
+FAULT_S = 1.0
+"""While something is different, it is found out once in this time whether it is the whole view."""
 
 LONGEST_STEP_S = 60.0
 """A frame stands for so much time at most."""
@@ -58,7 +59,8 @@ class AnomalyClassifier:
         self._learned = learned if learn_s else None
         self._clock = clock
         self._seen_s = self._saved_s = clock()
-        self._different_s = -QUIET_S
+        self._different_s, self._fault_s = -math.inf, -math.inf
+        self._fault: Fault | None = None
         self.labels = (*classifier.labels, *VIEW_LABELS)
         self._places = {label: i - len(VIEW_LABELS) for i, label in enumerate(VIEW_LABELS)}
         if self._learned is not None:
@@ -97,14 +99,15 @@ class AnomalyClassifier:
         score = float(heat.max())
         if score >= LIMIT:
             self._different_s = began_s
-        elif self._learn_s:
+        else:
+            self._fault_s = -math.inf
             self._learn(began_s, apart)
         self._seen_s = began_s
         scores = np.zeros(len(self.labels), np.float32)
         scores[: len(prediction.scores)] = prediction.scores
         scores[self._places[DIFFERENT]] = score
         seen = self._seen(pixels)
-        if (heat >= LIMIT).mean() > MUCH_OF_IT and (fault := self._fault(seen)) is not None:
+        if score >= LIMIT and (fault := self._fault_of(seen, began_s)) is not None:
             scores[self._places[fault]] = score
         stages_s = {**prediction.stages_s, "different": self._clock() - began_s}
         return replace(
@@ -119,11 +122,13 @@ class AnomalyClassifier:
         """The part that the model sees."""
         return centre(pixels, *self.input_px) if self._crop else pixels
 
-    def _fault(self, seen: Pixels) -> Fault | None:
-        return self._detector.normal.view.fault(seen)
+    def _fault_of(self, seen: Pixels, now_s: float) -> Fault | None:
+        if now_s >= self._fault_s + FAULT_S:
+            self._fault_s, self._fault = now_s, self._detector.normal.view.fault(seen)
+        return self._fault
 
     def _learn(self, now_s: float, apart: Floats) -> None:
-        if now_s < self._different_s + QUIET_S:
+        if not self._learn_s or now_s < self._different_s + QUIET_S:
             return
         elapsed_s = min(now_s - self._seen_s, LONGEST_STEP_S)
         self._detector.learn(apart, share_of(elapsed_s, self._learn_s))

@@ -19,18 +19,23 @@ DETAIL_PX = 256
 
 Fault: TypeAlias = Literal["view blocked", "view out of focus", "view moved"]
 
-LITTLE_CONTRAST = 0.35
+LITTLE_CONTRAST = 0.4
 """Of the normal contrast: what remains before a covered lens."""
 
 LITTLE_DETAIL = 0.6
 """Of the normal sharpness; and the picture is otherwise the same to `SAME`."""
 
 SAME = 0.8
-SHIFTED = 0.55
-"""Correlations: of a view in another light with the normal one, and of a shifted view."""
+SHIFTED, BETTER = 0.9, 0.08
+"""Correlations with the normal view: of the same view in another light, of a shifted view, and by
+how much the shift must better it. docs/reports/different.md has what they are good for.
+"""
 
 FARTHEST = SIDE_PX // 3
 """The largest shift that is looked for, in pixels of the small picture."""
+
+_PADDED = (2 * SIDE_PX, 2 * SIDE_PX)
+"""So that what leaves the picture on one side does not come in on the other."""
 
 Grey: TypeAlias = npt.NDArray[np.float32]
 
@@ -59,16 +64,16 @@ class View(msgspec.Struct, frozen=True):
         return np.frombuffer(self.grey, np.uint8).reshape(SIDE_PX, SIDE_PX).astype(np.float32)
 
     def fault(self, pixels: Pixels) -> Fault | None:
-        """Why a picture of which nearly everything is different is so; None: nothing of these."""
+        """Why a picture that is different is so; None: for none of these reasons."""
         normal, now = self.picture(), _grey(pixels, SIDE_PX)
         if now.std() < LITTLE_CONTRAST * normal.std():
             return "view blocked"
         likeness = _correlation(normal, now)
-        if likeness >= SAME:
-            blurred = _sharpness(pixels) < LITTLE_DETAIL * self.sharpness
-            return "view out of focus" if blurred else None
-        shifted = _best_shifted(normal, now)
-        return "view moved" if shifted >= max(SHIFTED, likeness + 0.1) else None
+        if _best_shifted(normal, now) >= max(SHIFTED, likeness + BETTER):
+            return "view moved"
+        if likeness >= SAME and _sharpness(pixels) < LITTLE_DETAIL * self.sharpness:
+            return "view out of focus"
+        return None
 
 
 def _grey(pixels: Pixels, side_px: int) -> Grey:
@@ -79,10 +84,13 @@ def _grey(pixels: Pixels, side_px: int) -> Grey:
 
 
 def _sharpness(pixels: Pixels) -> float:
-    grey = _grey(pixels, DETAIL_PX)
-    across = np.abs(2 * grey[:, 1:-1] - grey[:, :-2] - grey[:, 2:]).mean()
-    down = np.abs(2 * grey[1:-1] - grey[:-2] - grey[2:]).mean()
-    return float((across + down) / (grey.std() + 1.0))
+    detailed = np.empty((DETAIL_PX, DETAIL_PX, 3), np.uint8)
+    resample(pixels, detailed)
+    # Green is most of the brightness, and two thirds of the work are left out.
+    green = detailed[..., 1].astype(np.int16)
+    across = np.abs(2 * green[:, 1:-1] - green[:, :-2] - green[:, 2:]).mean()
+    down = np.abs(2 * green[1:-1] - green[:-2] - green[2:]).mean()
+    return float((across + down) / (green.std() + 1.0))
 
 
 def _correlation(one: Grey, other: Grey) -> float:
@@ -92,8 +100,8 @@ def _correlation(one: Grey, other: Grey) -> float:
 
 def _best_shifted(normal: Grey, now: Grey) -> float:
     """The best correlation of the parts that both show, over shifts of up to `FARTHEST`."""
-    spectrum = np.fft.rfft2(now - now.mean(), (2 * SIDE_PX,) * 2)
-    spectrum *= np.fft.rfft2(normal - normal.mean(), (2 * SIDE_PX,) * 2).conj()
+    spectrum = np.fft.rfft2(now - now.mean(), _PADDED)
+    spectrum *= np.fft.rfft2(normal - normal.mean(), _PADDED).conj()
     matches = np.fft.irfft2(spectrum)
     best = 0.0
     reach = [*range(-FARTHEST, FARTHEST + 1)]
