@@ -19,6 +19,7 @@ from edged.anomaly.normal import MOST_BYTES, Learned, Normal
 from edged.anomaly.view import Fault
 from edged.core import DIFFERENT, VIEW_LABELS, Classifier, Heat, Pixels, Prediction
 from edged.files import open_regular, write_atomically
+from edged.imaging.resample import resample
 from edged.inference.tensors import centre
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class AnomalyClassifier:
         self._learn_s = learn_s
         self._learned = learned if learn_s else None
         self._clock = clock
+        self._writer: threading.Thread | None = None
         self._seen_s = self._saved_s = clock()
         self._different_s, self._fault_s = -math.inf, -math.inf
         self._fault: Fault | None = None
@@ -85,6 +87,8 @@ class AnomalyClassifier:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._writer is not None:
+            self._writer.join()
         if self._learned is not None:
             _write(self._learned, self._detector.learned())
         self._classifier.__exit__(*exception)
@@ -124,7 +128,9 @@ class AnomalyClassifier:
 
     def _fault_of(self, seen: Pixels, now_s: float) -> Fault | None:
         if now_s >= self._fault_s + FAULT_S:
-            self._fault_s, self._fault = now_s, self._detector.normal.view.fault(seen)
+            picture = np.empty((*self.input_px, 3), np.uint8)
+            resample(seen, picture)
+            self._fault_s, self._fault = now_s, self._detector.normal.view.fault(picture)
         return self._fault
 
     def _learn(self, now_s: float, apart: Floats) -> None:
@@ -136,7 +142,8 @@ class AnomalyClassifier:
             self._saved_s = now_s
             # The loop does not wait for the disk.
             arguments = (self._learned, self._detector.learned())
-            threading.Thread(target=_write, args=arguments, name="learned", daemon=True).start()
+            self._writer = threading.Thread(target=_write, args=arguments, name="learned")
+            self._writer.start()
 
 
 def _box(pixels: Pixels, seen: Pixels) -> tuple[float, float, float, float]:

@@ -69,8 +69,8 @@ def learn(
     rng = np.random.default_rng(0)
     height, width = model.input_px
     maps: list[Layer] = []
+    picture = np.empty((height, width, 3), np.uint8)
     for frame in frames:
-        picture = np.empty((height, width, 3), np.uint8)
         resample(centre(frame, height, width) if crop else frame, picture)
         maps.append(model.classify(frame).layers[tensor])
         maps += [model.classify(copy).layers[tensor] for copy in copies(picture, rng)]
@@ -87,7 +87,7 @@ def learn(
         fitted.whitening.tobytes(),
         fitted.means.tobytes(),
         fitted.limits.tobytes(),
-        View.of(frames[len(frames) // 2]),
+        View.of(picture),
     )
 
 

@@ -112,7 +112,8 @@ def choose_map(maps: Sequence[Map], model: Path) -> Map:
     fit = [one for one in maps if {*one.shape[:2]} <= {*SIDES} and one.shape[2] <= MOST_CHANNELS]
     if not fit:
         raise ModelError(
-            f"{model} has no map of {SIDES.start} to {SIDES.stop - 1} positions along each side: "
-            "use a model of 160x160 pixels or more, such as a MobileNet"
+            f"{model} has no activation map of {SIDES.start} to {SIDES.stop - 1} positions along "
+            "each side, which is what pictures are compared on: use another model, for example a "
+            "MobileNet"
         )
     return fit[-1]

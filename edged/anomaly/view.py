@@ -14,9 +14,6 @@ from edged.imaging.resample import resample
 SIDE_PX = 64
 """Of the small grey picture on which views are compared."""
 
-DETAIL_PX = 256
-"""Of the larger one on which sharpness is measured."""
-
 Fault: TypeAlias = Literal["view blocked", "view out of focus", "view moved"]
 
 LITTLE_CONTRAST = 0.4
@@ -43,6 +40,7 @@ Grey: TypeAlias = npt.NDArray[np.float32]
 class View(msgspec.Struct, frozen=True):
     """A view in numbers: a grey picture of SIDE_PX x SIDE_PX as bytes, and its sharpness.
 
+    The pictures are those that a model sees, all of its size: where details end depends on it.
     Sharpness is the mean absolute second difference over the contrast: light does not change it.
     """
 
@@ -55,7 +53,7 @@ class View(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, pixels: Pixels) -> View:
-        """What a picture of any size shows."""
+        """What a picture shows."""
         grey = _grey(pixels, SIDE_PX)
         return cls(grey.astype(np.uint8).tobytes(), _sharpness(pixels))
 
@@ -84,10 +82,8 @@ def _grey(pixels: Pixels, side_px: int) -> Grey:
 
 
 def _sharpness(pixels: Pixels) -> float:
-    detailed = np.empty((DETAIL_PX, DETAIL_PX, 3), np.uint8)
-    resample(pixels, detailed)
     # Green is most of the brightness, and two thirds of the work are left out.
-    green = detailed[..., 1].astype(np.int16)
+    green = pixels[..., 1].astype(np.int16)
     across = np.abs(2 * green[:, 1:-1] - green[:, :-2] - green[:, 2:]).mean()
     down = np.abs(2 * green[1:-1] - green[:-2] - green[2:]).mean()
     return float((across + down) / (green.std() + 1.0))

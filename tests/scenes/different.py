@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
+from edged import paths
 from edged.anomaly.classifier import AnomalyClassifier
 from edged.anomaly.detector import LIMIT
 from edged.anomaly.fit import FRAMES, learn
@@ -27,7 +28,7 @@ from tests.scenes.light import LIGHTS
 
 VISIBLE = 20.0
 SHARES = (0.005, 0.01, 0.02)
-MODELS = ("mobilenet_v2_1.0_224_quant", "mobilenet_v1_0.75_192_quant")
+MODELS = ("mobilenet_v2_1.0_224_quant", "mobilenet_v1_0.75_192_quant", "bundled")
 
 ABOUT = """\
 # Different from normal
@@ -65,13 +66,6 @@ different and no fault is named.
 """
 
 
-class Place(NamedTuple):
-    """A place that was taught."""
-
-    picture: Pixels
-    classifier: AnomalyClassifier
-
-
 def taught(path: Path, model: TfliteClassifier, tensor: int, rng: np.random.Generator) -> Normal:
     """What edged learns from frames of a place."""
     picture = scene(path)
@@ -82,9 +76,12 @@ def taught(path: Path, model: TfliteClassifier, tensor: int, rng: np.random.Gene
 def loaded(name: str) -> tuple[TfliteClassifier, int]:
     """A model of the shared data, and the map in it that is compared."""
     path = SHARED_DATA / "models" / f"{name}.tflite"
-    labels = str(SHARED_DATA / "labels" / "imagenet_labels.txt")
+    config = ModelConfig(
+        path=str(path), labels=str(SHARED_DATA / "labels" / "imagenet_labels.txt"), threads=1
+    )
+    if name == "bundled":
+        path, config = paths.bundled_model(), ModelConfig(threads=1)
     tensor = choose_map(layers.find(modelfile.content(path)).maps, path).tensor
-    config = ModelConfig(path=str(path), labels=labels, threads=1)
     (model,) = tflite.load_alike(config, layers=[tensor])
     return model, tensor
 
@@ -102,11 +99,11 @@ def named(prediction: Prediction) -> str:
 
 
 def with_thing(
-    picture: Pixels, share: float, paths: Sequence[Path], rng: np.random.Generator
+    picture: Pixels, share: float, others: Sequence[Path], rng: np.random.Generator
 ) -> Pixels:
     """A frame with a piece of another photograph, in light by chance but without a shadow."""
     while True:
-        thing = scene(paths[rng.integers(len(paths))])
+        thing = scene(others[rng.integers(len(others))])
         new = put(picture, thing, share, rng)
         if contrast(picture, new) >= VISIBLE:
             break
@@ -144,12 +141,12 @@ def _moved(least: float, most: float) -> Callable[[Path, np.random.Generator], P
 
 
 def faults(
-    paths: Sequence[Path],
+    others: Sequence[Path],
 ) -> dict[str, Callable[[Path, np.random.Generator], Pixels]]:
     """What can be wrong with a view, and what looks similar."""
 
     def thing(share: float) -> Callable[[Path, np.random.Generator], Pixels]:
-        return lambda path, rng: with_thing(scene(path), share, paths, rng)
+        return lambda path, rng: with_thing(scene(path), share, others, rng)
 
     return {
         "lens covered": _covered,
@@ -216,10 +213,10 @@ def main() -> int:
     parser.add_argument("--places", type=int, default=40)
     parser.add_argument("--frames", type=int, default=20)
     asked = parser.parse_args()
-    paths = pictures()
-    chosen = np.random.default_rng(7).permutation(len(paths))
-    places = [paths[i] for i in chosen[: asked.places]]
-    others = [paths[i] for i in chosen[asked.places :]]
+    photographs = pictures()
+    chosen = np.random.default_rng(7).permutation(len(photographs))
+    places = [photographs[i] for i in chosen[: asked.places]]
+    others = [photographs[i] for i in chosen[asked.places :]]
     found = {name: measure(name, places, others, asked.frames, 11) for name in MODELS}
     asked.out.write_text(document(found, asked.places))
     return 0
