@@ -198,7 +198,7 @@ else
 endif
 	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,web,completion,report]'
 	@# Root's build files would be stale at the next install, and the checkout's owner cannot remove them.
-	rm -rf build/lib* build/bdist* build/temp* edged.egg-info
+	rm -rf build/lib* build/bdist* build/temp* edged.egg-info; [ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)
