@@ -247,7 +247,7 @@ class Checks:
     def a_guard_that_is_killed_comes_again(self) -> str:
         on, before = self._level(1, "1"), self._pid()
         self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")
-        told = self.machine.wait("journalctl -u edged -o cat | grep 'guard of the pins has ended'")
+        told = self.machine.wait("journalctl -u edged -o cat | grep 'pin guard has ended'")
         self._status_when(lambda status: status["pins_error"] is None)
         assert self._pid() == before, "another process"
         self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m OFF")

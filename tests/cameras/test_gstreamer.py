@@ -338,7 +338,7 @@ def test_without_gstreamer_the_package_is_named(
 
 def test_a_process_that_cannot_be_started_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gstreamer, "CHILD", ("/nonexistent/python",))
-    with pytest.raises(CameraError, match="no process can be started"), source("videotestsrc"):
+    with pytest.raises(CameraError, match="cannot start a process"), source("videotestsrc"):
         pass
 
 

@@ -577,7 +577,7 @@ def test_a_rule_is_inactive_since_the_first_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "last"), [(20, "label19"), (21, "more labels are wrong"), (30, "more labels are")]
+    ("wrong", "last"), [(20, "label19"), (21, "more wrong labels"), (30, "more wrong labels")]
 )
 def test_of_very_many_wrong_labels_twenty_are_named(wrong: int, last: str) -> None:
     rules = [rule(f"r{n}", labels=[f"label{n}"]) for n in range(wrong)]
