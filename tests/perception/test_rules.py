@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import NOTHING, UNKNOWN, Event
+from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event
 from edged.errors import ConfigError
 from edged.perception.rules import HOLD_S, Decider
 
@@ -634,3 +634,31 @@ def test_a_rule_that_a_reload_took_away_ends_once_with_the_frame_that_was_last()
         ("dog", 7, False),
     ]
     assert new.end(2.0, "stop") == ()
+
+
+# What is different from normal.
+
+VIEW = [*LABELS, *VIEW_LABELS]
+
+
+def view_scores(different: float, cat: float = 0.0) -> np.ndarray:
+    return np.concatenate([scores(cat), [different, 0.0, 0.0, 0.0]]).astype(np.float32)
+
+
+def test_no_scene_is_named_after_what_is_different() -> None:
+    decider = Decider([], PLAIN, VIEW)
+    scene, _ = decider.decide(view_scores(0.9, cat=0.5), 0.0, 0)
+    assert (scene.name, scene.score) == ("cat", 0.5)
+
+
+def test_a_rule_on_what_is_different_names_the_scene() -> None:
+    decider = Decider([rule("odd", labels=["different"])], PLAIN, VIEW)
+    scene, (event,) = decider.decide(view_scores(0.9, cat=0.5), 0.0, 0)
+    assert (scene.name, event.rule) == ("odd", "odd")
+
+
+def test_what_the_model_does_not_know_may_be_different_all_the_same() -> None:
+    rules = [rule("odd", labels=["different"]), rule("cat")]
+    decider = Decider(rules, PLAIN, VIEW)
+    scene, _ = decider.decide(view_scores(0.9, cat=0.9), 0.0, 0, 0.0)
+    assert scene.active == ("odd",)
