@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -23,11 +24,12 @@ from edged.evaluation import blessing
 from edged.evaluation.blessing import Blessing
 from edged.evaluation.check import Check
 from edged.inference import tflite
-from edged.models import slots
+from edged.models import admission, quarantine, slots
 from edged.models.quarantine import Verdict
 from edged.opening import Opening
 from edged.paths import bundled_model
 from edged.ports.control.client import ControlClient
+from edged.swap import NICENESS
 from tests.inference.builder import Model, colours
 from tests.models.zygote import Zygote
 from tests.mosquitto import LIMIT_S, wait_until
@@ -349,6 +351,9 @@ class Swapped:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Swapped:
+        # A busy machine takes longer than a start of edged would wait.
+        patient = partial(quarantine.inspect, timeout_s=60.0)
+        admission.admit(Opening(self.path).config.model, inspect=patient)
         self.daemon = daemon = Daemon(Opening(self.path))
         self._thread = threading.Thread(target=self._run, args=(daemon,))
         self._thread.start()
@@ -406,7 +411,7 @@ class Swapped:
 @contextmanager
 def quick_quarantine() -> Iterator[None]:
     """Quarantine as ever, each model in a process of its own, but forked from a warm one."""
-    with Zygote() as zygote:
+    with Zygote(timeout_s=60, niceness=NICENESS) as zygote:
 
         def inspect(path: Path, model: ModelConfig) -> Verdict:
             return zygote.inspect(path, model.labels)
