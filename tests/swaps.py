@@ -38,6 +38,9 @@ PICTURES = Path(__file__).parent / "pictures"
 
 FPS = 30.0
 
+PATIENCE_S = 300.0
+"""For the answer to a swap on a busy machine."""
+
 CONFIG = """\
 device = "swapped"
 [camera]
@@ -345,7 +348,7 @@ class Swapped:
         for before, after in changes.items():
             text = text.replace(f"{before} =", f"{before} = {after} #")
         self.path.write_text(text)
-        self.client = ControlClient(folder / "edged.sock", LIMIT_S)
+        self.client = ControlClient(folder / "edged.sock", PATIENCE_S)
         self.daemon: Daemon | None = None
         self.failure: BaseException | None = None
         self._thread: threading.Thread | None = None

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "tests/test_daemon.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
+    r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }
 """Commands that do not run here, and why or where they do."""

@@ -134,7 +134,7 @@ def checks(seen: Seen, limits: SwapConfig) -> Iterator[Check]:
     yield Check("outputs are finite", seen.finite, "yes" if seen.finite else "no")
     for what, agreed, least in (
         ("rules as with the model in use", seen.rules, limits.agreement_min),
-        ("best class as with the model in use", seen.top1, limits.top1_min),
+        ("best class as with the model in use", seen.top1, limits.best_class_min),
     ):
         if agreed:
             share = sum(agreed) / len(agreed)

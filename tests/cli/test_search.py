@@ -15,7 +15,7 @@ from edged.batch import Batch
 from edged.cli import main
 from edged.search import search as search_module
 from tests.inference import builder
-from tests.inference.test_expose import headed
+from tests.inference.test_layers import headed
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 

@@ -37,6 +37,8 @@ def reply(**changes: Any) -> dict[str, Any]:
         "camera": "/dev/video0 (USB Camera)",
         "camera_error": None,
         "pins_error": None,
+        "model_chosen": False,
+        "model_problem": None,
         "model": "vww_96_int8",
         "frames": 2143,
         "dropped": 3,
@@ -82,6 +84,8 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 camera="rtsp://camera.example.org:554/" + "stream/" * 20,
                 camera_error="no connection; check the name and the network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
+                model_chosen=True,
+                model_problem="model birds was set aside: edged died 2 times within 60 s of taking it",
                 broker_problems=["it retains nothing: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
@@ -92,6 +96,8 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "device   porch: edged 1.2.3, up 0 s\nstate    paused: edged resume\n" in text
     assert "scene    undecided\nseen     -\noutputs  none\n         lamp: pin 17 is in use" in text
     assert "         no connection; check the name" in text
+    assert "chosen by command; back with edged models use" in text
+    assert "         model birds was set aside: edged died 2 times" in text
     assert "broker   MQTT is off\n         it retains nothing" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
 

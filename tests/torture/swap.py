@@ -106,8 +106,9 @@ def _swaps(folder: Path, seconds: float, chance: random.Random, part: Part) -> s
         f"whole daemon that decides on {FPS:g} frames a second beside a process that never rests. "
         f"Of the frames, {dropped['with']:.2%} were dropped during swaps "
         f"({came['with']} frames), {dropped['without']:.2%} between them ({came['without']}); the "
-        f"standard error of the difference is {error:.2%}. After each swap the daemon, the disk and the rule, whose label "
-        "is seen all the time, must be in their right state; any event of that rule is a failure."
+        f"standard error of the difference is {error:.2%}. After each swap the daemon, the disk "
+        "and the rule, whose label is seen all the time, must be in their right state; any event "
+        "of that rule is a failure."
     )
 
 
