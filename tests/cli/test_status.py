@@ -85,7 +85,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 camera_error="no connection; check the name and the network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
                 model_chosen=True,
-                model_problem="model birds was set aside: edged died 2 times within 60 s of taking it",
+                model_problem="model birds was set aside: edged died 2 times " + "of it " * 20,
                 broker_problems=["it retains nothing: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
