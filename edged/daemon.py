@@ -53,18 +53,18 @@ log = logging.getLogger(__name__)
 
 
 class EndLeftOpen(Command, frozen=True, kw_only=True, tag="end-left-open"):
-    """End what an earlier run left open: from the journal, for the loop alone."""
+    """End rules that an earlier run left active: requested by the journal, for the loop."""
 
     rules: Sequence[str]
 
 
 class Daemon:
-    """One configuration, brought to life."""
+    """The running daemon of one configuration."""
 
     def __init__(
         self, opening: Opening, trace: Path | None = None, notifier: Notifier | None = None
     ) -> None:
-        """`opening` may have been entered already: the sooner, the sooner are the pins safe."""
+        """`opening` may have been entered already: the sooner, the sooner the pins are safe."""
         self._opening = opening
         self._trace_path = trace
         self._config = opening.config
@@ -74,11 +74,11 @@ class Daemon:
         self._hung_up = False
 
     def stop(self, reason: str) -> None:
-        """End after the present frame. From any thread."""
+        """Stop after the present frame. From any thread."""
         self._mailbox.stop(reason)
 
     def run(self) -> None:
-        """Until SIGTERM, SIGINT, `stop` or a bug. Opened back to front, closed in reverse."""
+        """Run until SIGTERM, SIGINT, `stop` or a bug. Opens the last stage first."""
         config = self._config
         style = logs.style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
@@ -87,8 +87,8 @@ class Daemon:
         self._chosen = Chosen(_slots(self._opening.path))
         config = self._config = self._chosen.begin(self._thresholds.applied(config))
         with ExitStack() as stack:
-            # What is built now lives as long as the daemon: looking for garbage in it would only
-            # slow the start, and later stop the loop for milliseconds now and then.
+            # Objects built now live as long as the daemon: garbage collection would only slow the
+            # start, and later stop the loop for milliseconds at times.
             stack.callback(gc.enable)
             gc.disable()
             self._obey_signals(stack)
@@ -114,7 +114,7 @@ class Daemon:
                 ports.gpio.release()
                 self._pipeline.end_rules("stop", "edged stops")
             finally:
-                # Before any farewell: a broker that does not answer keeps no lamp on.
+                # Before any last message: an unresponsive broker must not keep a lamp on.
                 ports.gpio.release()
         if self._bug is not None:
             raise self._bug
@@ -164,6 +164,9 @@ class Daemon:
                 commands.UseFile: self._use,
                 commands.RevertModel: self._reloader.begin,
                 AddPort: self._add_port,
+                commands.Teach: self._reloader.begin,
+                commands.Forget: self._reloader.begin,
+                commands.UndoTeaching: self._reloader.begin,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
             },
@@ -244,7 +247,7 @@ class Daemon:
 
     def _obey_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
-            # Signals are the process's, whose main thread is somebody else's here.
+            # Signals belong to the process, whose main thread is not ours here.
             return
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -254,7 +257,7 @@ class Daemon:
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
             if not self._hung_up:
-                # Never lost because a queue is full, and never more than one.
+                # Never lost to a full queue, and never more than one.
                 self._hung_up = True
                 request = Request(commands.Reload(), signal.Signals(number).name)
                 self._mailbox.post(request, bounded=False)
@@ -267,10 +270,10 @@ class Daemon:
             stack.callback(signal.signal, number, signal.signal(number, obey))
 
     def _surface_bugs(self, stack: ExitStack) -> None:
-        """Let a bug in a thread end the daemon like one in the loop.
+        """A bug in a thread ends the daemon like one in the loop.
 
-        Else the thread would be gone and the daemon would look well; so outputs go to their safe
-        level, and systemd starts it again.
+        Otherwise the thread would be gone and the daemon would look healthy; this way outputs go to
+        their safe level, and systemd restarts it.
         """
 
         def end(bug: threading.ExceptHookArgs) -> None:
@@ -322,7 +325,7 @@ class Daemon:
         self._mailbox.post(Request(EndLeftOpen(rules=rules)), bounded=False)
 
     def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
-        """What held when an earlier run ended without a word is over, unless it holds again."""
+        """End rules that an earlier run left active, unless they are active again."""
         pipeline, now_s = self._pipeline, time.monotonic()
         events = [
             Event(rule, False, 0.0, now_s, now_s, 0, reason="restart")
@@ -331,7 +334,7 @@ class Daemon:
         ]
         if events:
             numbered = pipeline.journal.record(events)
-            pipeline.tell(Ended("restart", "edged ended without a word before", numbered))
+            pipeline.tell(Ended("restart", "edged had ended unexpectedly", numbered))
 
     def _reload(self, request: Request[commands.Reload]) -> None:
         self._hung_up = False
@@ -341,7 +344,7 @@ class Daemon:
         self._reloader.begin(request)
 
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
-        """Between two frames, what a reload has made ready comes into force."""
+        """Apply, between two frames, what a reload has prepared."""
         pipeline = self._pipeline
         taken, restart_for, why = request.command.prepared
         if taken.config.camera != self._config.camera:
@@ -358,7 +361,7 @@ class Daemon:
         self._begin_probation()
         log.info("%s", why)
         if restart_for:
-            log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
+            log.warning("changed, but in effect only after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
 
 

@@ -1,4 +1,4 @@
-"""A configuration read again while edged runs: made ready beside the loop, taken over in it."""
+"""Reads the configuration again while edged runs: prepared in a thread, applied in the loop."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ import msgspec
 from edged import build
 from edged.commands import (
     Command,
+    Forget,
     Reload,
     Reply,
     Request,
     RevertModel,
     Save,
     SetThreshold,
+    TakeSnapshot,
+    Teach,
     Undo,
+    UndoTeaching,
     name_of,
 )
 from edged.config import saved
 from edged.config.reload import reloadable
 from edged.config.schema import Config, SwapConfig
 from edged.config.thresholds import Thresholds, thresholds
-from edged.core import Port
-from edged.errors import CommandError, ConfigError, EdgedError
+from edged.core import Frame, Port
+from edged.errors import CameraError, CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.replies import ThresholdAnswer
 from edged.models.chosen import Chosen
@@ -41,17 +45,20 @@ from edged.perception.perception import Perception
 log = logging.getLogger(__name__)
 
 REQUESTS = 16
-"""Who may wait for a reload that does not end."""
+"""The most requests that wait for a reload."""
+
+FRAME_S = 5.0
+"""The longest that teaching waits for a frame."""
 
 SETTLED_S = 0.1
-"""A file that says the same after this time is taken for whole: half of one may be right, too."""
+"""A file that is unchanged after this time counts as complete: half of one may be valid, too."""
 
 SETTLING = 50
-"""How often it may say something else."""
+"""How often it may have changed."""
 
 
 class InForce(NamedTuple):
-    """What the daemon runs with: a configuration, what was made of it, and of which files."""
+    """The active configuration, the objects built from it, and its files."""
 
     config: Config
     perception: Perception
@@ -59,7 +66,7 @@ class InForce(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What was made ready, the changed options that hold only after a restart, and why."""
+    """The prepared objects, the changed options that need a restart, and the reason."""
 
     next: InForce
     restart_for: list[str]
@@ -67,7 +74,7 @@ class Prepared(NamedTuple):
 
 
 class TakeOver(Command, frozen=True, kw_only=True, tag="take-over"):
-    """Put in what a reload has made ready: the second half of `Reload`, for the loop alone."""
+    """Apply what a reload has prepared: the second half of `Reload`, for the loop alone."""
 
     prepared: Prepared
 
@@ -92,11 +99,11 @@ class Adopt(Command, frozen=True, kw_only=True, tag="adopt"):
 
 
 class Reloader:
-    """Makes ready what a configuration says now, or a command, in a thread of its own.
+    """Prepares a changed configuration, or a command's change, in a thread of its own.
 
-    Reading a file, the quarantine and loading a model take from milliseconds to seconds, and a
-    file may never answer: the loop goes on meanwhile, and can be stopped. One reload at a time;
-    who asks during one is answered with the next, which sees all that was written before.
+    Reading a file, the quarantine and loading a model take from milliseconds to seconds, and a file
+    may never answer: the loop continues meanwhile, and can be stopped. One reload at a time; a
+    request during one is answered by the next, which sees everything written before.
     """
 
     def __init__(
@@ -110,11 +117,11 @@ class Reloader:
         chosen: Chosen,
         check_in_shadow: Callable[[InForce, Perception, SwapConfig], None],
     ) -> None:
-        """`read` gives the wanted configuration, with other changes than those that are saved.
+        """`read` returns the new configuration, with the given changes in place of the saved ones.
 
-        `in_force` is what it is to succeed, `path` the configuration file. `thresholds` are used by
-        this object's thread alone. `check_in_shadow` raises ModelError for a model that does not
-        hold its gates, where a reload asks for them.
+        `in_force` is the active one, `path` the configuration file. Only this object's thread uses
+        `thresholds`. `check_in_shadow` raises ModelError for a model that fails its gates, if a
+        reload applies them.
         """
         self._chosen = chosen
         self._check_in_shadow = check_in_shadow
@@ -122,7 +129,7 @@ class Reloader:
         self._read = read
         self._path = path
         self.kept = saved.look(path)
-        """What is kept of the changes made from the page."""
+        """The stored changes from the web page."""
         self._in_force = in_force
         self._mailbox = mailbox
         self._notifier = notifier
@@ -132,10 +139,10 @@ class Reloader:
         self._told = False
 
     def begin(self, request: Request[Any]) -> None:
-        """Start, or start again when the present one is done. CommandError while too many wait."""
+        """Start, or restart after the present one. CommandError while too many wait."""
         with self._lock:
             if len(self._asked) >= REQUESTS:
-                raise CommandError("a reload is under way and does not end; is its file there?")
+                raise CommandError("an earlier reload hangs; check that its file can be read")
             self._asked.append(request)
             if isinstance(request.command, Reload) and not self._told:
                 self._told = True
@@ -151,6 +158,8 @@ class Reloader:
                 match request.command:
                     case SetThreshold():
                         request.reply(self._set_threshold(request.command, request.asked_by))
+                    case Teach() | Forget() | UndoTeaching():
+                        request.reply(self._teach(request.command, request.asked_by))
                     case Save() | Undo():
                         request.reply(self._reload(request.asked_by, request.command))
                     case Adopt():
@@ -175,17 +184,17 @@ class Reloader:
         return asked
 
     def _settled(self, changes: saved.Tree | None) -> Config:
-        """The configuration when nobody writes it any more. ConfigError."""
+        """The configuration once the file no longer changes. ConfigError."""
         wanted = self._read(changes)
         for _ in range(SETTLING):
             time.sleep(SETTLED_S)
             before, wanted = wanted, self._read(changes)
             if wanted == before:
                 return wanted
-        raise ConfigError("the configuration changes all the time; reload when it is written")
+        raise ConfigError("the configuration keeps changing; reload when it is complete")
 
     def _wanted(self, change: Save | Undo) -> saved.Tree:
-        """What is saved with one more change, or one less. CommandError, ConfigError."""
+        """The saved changes with one more, or one less. CommandError, ConfigError."""
         place = saved.file(self._path)
         if isinstance(change, Undo):
             return saved.undone(place)
@@ -216,10 +225,10 @@ class Reloader:
             self._chosen.settle(prepared.next.config)
             self.kept = saved.look(self._path)
         except (EdgedError, OSError) as error:
-            # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
+            # OSError: out of descriptors or memory, a missing folder: external causes, not bugs.
             for line in str(error).splitlines():
                 log.error("reload: %s", line)
-            log.error("reload, asked by %s: refused; everything stays as it was", asked_by)
+            log.error("reload, requested by %s: refused; nothing has changed", asked_by)
             return Reply(error=str(error))
         return self._taken_over(prepared, asked_by)
 
@@ -268,7 +277,7 @@ class Reloader:
                 old.config, command.rule, command.threshold, command.value
             )
         except CommandError as error:
-            log.warning("%s, asked by %s: %s", name_of(SetThreshold), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(SetThreshold), asked_by, error)
             return Reply(error=str(error))
         perception = build.perception(config, keep=old.perception)
         why = f"rule {command.rule}: {command.threshold} is {command.value:g}, set by {asked_by}"
@@ -276,6 +285,36 @@ class Reloader:
         self._thresholds.save()
         (rule,) = (rule for rule in config.rule if rule.name == command.rule)
         return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
+
+    def _teach(self, command: Teach | Forget | UndoTeaching, asked_by: str) -> Reply:
+        from edged.teaching import session
+
+        old = self._in_force()
+        try:
+            taught = session.carry_out(
+                command,
+                old.config,
+                self._frame,
+                lambda: self._taken_over(
+                    prepare(old, old.config)._replace(why=f"taught by {asked_by}"), asked_by
+                ),
+            )
+        except (EdgedError, OSError) as error:
+            log.warning("%s, asked by %s: %s", name_of(type(command)), asked_by, error)
+            return Reply(error=str(error))
+        return Reply(data=taught)
+
+    def _frame(self) -> Frame:
+        """The next frame. CameraError where none comes."""
+        replies: queue.Queue[Reply] = queue.Queue(1)
+        self._mailbox.post(Request(TakeSnapshot(), "teaching", replies.put_nowait))
+        try:
+            reply = replies.get(timeout=FRAME_S)
+        except queue.Empty:
+            raise CameraError(f"no frame came within {FRAME_S:g} s; is the camera there?") from None
+        if reply.result is None:
+            raise CameraError(reply.error or "no frame came")
+        return reply.result.frame
 
     def _taken_over(self, prepared: Prepared, asked_by: str) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
@@ -285,7 +324,7 @@ class Reloader:
 
 
 def prepare(old: InForce, wanted: Config) -> Prepared:
-    """What is to succeed `old`. ModelError, ConfigError: nothing has changed."""
+    """The successor of `old`. After ModelError or ConfigError nothing has changed."""
     config, restart_for = reloadable(old.config, wanted)
     model = build.admitted(config)
     same_model = config.model == old.config.model and model.stamp == old.stamp

@@ -329,7 +329,7 @@ BAD: Mapping[str, Bad] = {
     "it disagrees": Bad(_disagrees, "rules as with the model in use"),
     "wrong golden answers": Bad(_wrong_golden, "golden answers"),
     "not blessed": Bad(_not_blessed, "is not blessed"),
-    "blessing of another file": Bad(_blessing_of_another, "the blessing of another file"),
+    "blessing of another file": Bad(_blessing_of_another, "blesses a file other than"),
     "no label file": Bad(_labels_gone, "cannot be read"),
     "the disk is full": Bad(good, "cannot be copied", _full_disk),
     "written while it is copied": Bad(good, "changed while it was copied", _written_meanwhile),

@@ -92,7 +92,7 @@ def test_the_fields_and_the_id_come_from_json() -> None:
         (b"set-output", "not a command: .*name"),
         (b'{"command": "set-output", "name": "lamp", "value": 1.5}', "not a command: .*1.0"),
         (b'{"command": "dance"}', "not a command: .*dance"),
-        (b"dance", '"dance" is no command; commands: snapshot, pause'),
+        (b"dance", '"dance" is not a command; commands: snapshot, pause'),
         (b"{dance", "neither JSON nor a command's name; commands: snapshot, pause"),
         (b"x" * (REQUEST_BYTES + 1), f"at most {REQUEST_BYTES} bytes"),
     ],
@@ -128,7 +128,7 @@ def test_a_refusal_is_replied_and_logged_with_who_asked(caplog: pytest.LogCaptur
 
     with caplog.at_level(logging.WARNING):
         assert asked(Pause(), refuse) == [Reply(error="not now")]
-    assert caplog.messages == ["pause, asked by a test: not now"]
+    assert caplog.messages == ["pause, requested by a test: not now"]
 
 
 def test_a_bug_is_not_taken_for_a_refusal() -> None:

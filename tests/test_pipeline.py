@@ -101,6 +101,7 @@ class BrightnessClassifier:
     def __init__(self, labels: Sequence[str] = LABELS, input_px: tuple[int, int] = (2, 2)) -> None:
         self.labels = labels
         self.input_px = input_px
+        self.keeps_state = False
         self.closed = False
         self.finite = True
 

@@ -132,13 +132,13 @@ def test_over_mqtt_a_model_has_a_name_and_is_no_file(
 
 
 def test_only_files_of_models_and_labels_can_be_named(daemon: Swapped, tmp_path: Path) -> None:
-    secret, link = tmp_path / "credential", tmp_path / "labels.txt"
-    secret.write_text("secret\n")
-    link.symlink_to(secret)
+    other, link = tmp_path / "other.file", tmp_path / "labels.txt"
+    other.write_text("secret\n")
+    link.symlink_to(other)
     with pytest.raises(CommandError, match=r"expected a file that ends in \.txt or"):
         daemon.client.ask("use-file", model=str(daemon.own), labels=str(link))
     with pytest.raises(CommandError, match=r"expected a file that ends in \.tflite"):
-        daemon.client.ask("use-file", model=str(secret))
+        daemon.client.ask("use-file", model=str(other))
 
 
 def test_while_edged_is_paused_no_model_can_be_compared(
@@ -184,10 +184,10 @@ def test_a_chosen_model_that_cannot_be_loaded_at_a_start_is_set_aside(tmp_path: 
 def _refuses(name: str) -> Any:
     classifier = build.classifier
 
-    def refused(config: Any, model: Any = None) -> Any:
+    def refused(config: Any, model: Any = None, layers: Any = ()) -> Any:
         if Path(config.model.path).stem == name:
             raise ModelError("it cannot be loaded")
-        return classifier(config, model)
+        return classifier(config, model, layers)
 
     return refused
 

@@ -54,9 +54,9 @@ def _chosen(path: Path | None, config: Config) -> str:
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> Config:
-    """The configuration; ConfigError with all that is wrong in it, the labels of rules included.
+    """The configuration; ConfigError with all errors in it, including labels of rules.
 
-    ModelError where the model cannot be used, and nothing else is wrong.
+    ModelError if the model cannot be used, and nothing else is wrong.
     """
     problems: list[EdgedError] = []
     wrong: Sequence[KeyPath] = ()

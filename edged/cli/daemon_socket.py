@@ -1,4 +1,4 @@
-"""Where the commands find the running daemon."""
+"""How commands find the running daemon."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ def configured(arguments: argparse.Namespace) -> Config:
 def running_daemon(arguments: argparse.Namespace, within_s: float = TIMEOUT_S) -> ControlClient:
     """A client of the daemon with the configuration that the command line names.
 
-    An answer may take `within_s`.
-
-    A file that is wrong at present is reported on standard error: the daemon keeps running with
-    what it has read before. ConfigError where the fault is in what tells the daemon's socket.
+    An answer may take `within_s`. An invalid file is reported on standard error: the daemon keeps
+    running with what it read before. ConfigError if the fault is in the options that determine the
+    daemon's socket.
     """
     try:
         config = configured(arguments)
