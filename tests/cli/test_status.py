@@ -85,6 +85,8 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 camera="rtsp://camera.example.org:554/" + "stream/" * 20,
                 camera_error="no connection; check host name and network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
+                model_chosen=True,
+                model_problem="model birds was set aside: edged died 2 times " + "of it " * 20,
                 broker_problems=["it retains nothing: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
@@ -95,6 +97,8 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "device   porch: edged 1.2.3, up 0 s\nstate    paused: edged resume\n" in text
     assert "scene    undecided\nseen     -\noutputs  none\n         lamp: pin 17 is in use" in text
     assert "         no connection; check host" in text
+    assert "chosen by command; back with edged models use" in text
+    assert "         model birds was set aside: edged died 2 times" in text
     assert "broker   MQTT is off\n         it does not support retained" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
 
