@@ -136,17 +136,14 @@ class Fit:
             raise DataError("none of the pictures can be read")
         return Seen(np.array(values), np.array(best, np.intp), np.array(score, np.float32))
 
-    def fit(
-        self, seen: Seen, held_out: Seen | None, made: Sequence[Seen], data: str
-    ) -> tuple[Reference, Seen]:
+    def fit(self, seen: Seen, held_out: Seen | None, data: str) -> tuple[Reference, Seen]:
         """The reference of pictures of known things, and those of them that it is not fitted on.
 
-        Without `held_out` these are some of `seen`. By class means where there are enough
-        pictures of each class, else by what tells the pictures `made` of nothing better: the
-        model's head, or the greatest score.
+        Without `held_out` these are some of `seen`. By class means where there are enough pictures
+        of each class, else by the model's head, or by the greatest score where it has none.
         """
         classes = len(self._classifier.labels)
-        if classes <= CLASSES_MAX and len(seen.best) >= PER_CLASS_MIN * classes:
+        if classes <= CLASSES_MAX and len(seen.best) >= PER_CLASS_MIN * classes and self._wanted:
             if held_out is None:
                 apart = np.arange(len(seen.best)) % HOLD_OUT == 0
                 seen, held_out = seen.at(~apart), seen.at(apart)
@@ -154,17 +151,8 @@ class Fit:
             layers = tuple(self._wanted)
             return self._calibrated(layers, means, len(seen.best), held_out, data), held_out
         # Nothing is fitted, so every picture may tell where the threshold is.
-        known_ = held_out or seen
-        ways = [self._calibrated((), None, 0, known_, data)]
-        if self._head is not None and self._features is not None:
-            layers = (self._features,)
-            ways.append(self._calibrated(layers, None, 0, known_, data))
-        best = max(ways, key=lambda one: self._told(one, known_, made))
-        return best, known_
-
-    def _told(self, reference: Reference, seen: Seen, made: Sequence[Seen]) -> float:
-        likeness = self.likeness(reference, seen)
-        return sum(auroc(likeness, self.likeness(reference, others)) for others in made)
+        layers = () if self._head is None or self._features is None else (self._features,)
+        return self._calibrated(layers, None, 0, held_out or seen, data), held_out or seen
 
     def _calibrated(
         self,
