@@ -32,8 +32,8 @@ def write(model: Path, seen: Pictures, validation: Pictures) -> Path:
     with unknown.Fit(Config(model=ModelConfig(path=str(model)))) as fit:
         step = -(-len(seen) // unknown.PICTURES_MAX)
         fitted, _ = fit.fit(
-            fit.see(_each(seen, step)),
-            fit.see(_each(validation)),
+            fit.see(each(seen, step)),
+            fit.see(each(validation)),
             "CIFAR-10",
         )
     place = model.parent / "known" / reference.path_of(model).name
@@ -42,7 +42,8 @@ def write(model: Path, seen: Pictures, validation: Pictures) -> Path:
     return place
 
 
-def _each(pictures: Pictures, step: int = 1) -> Iterator[Pixels]:
+def each(pictures: Pictures, step: int = 1) -> Iterator[Pixels]:
+    """Every `step`-th picture as edged reads it, (height, width, 3)."""
     for pixels in pictures.pixels[::step]:
         yield np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
