@@ -1,4 +1,4 @@
-"""From the configuration to objects: the only file that chooses implementations.
+"""Builds objects from the configuration: the only file that chooses implementations.
 
 Each choice is a plain dict, kind to factory; hardware and heavy libraries are imported inside.
 """
@@ -18,7 +18,8 @@ from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
-from edged.core import Camera, OutputState, Port
+from edged.core import VIEW_LABELS, Camera, Classifier, OutputState, Port
+from edged.errors import ConfigError
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
@@ -28,24 +29,28 @@ from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
 from edged.ports.mqtt.topics import Topics
+from edged.teaching import place
 
 if TYPE_CHECKING:
+    from edged.anomaly.normal import Normal
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.perception.known import Known
+    from edged.perception.still import StillScenes
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.teaching.lessons import Lessons
 
 
 FIRST_PICTURE_S = 1.0
-"""The longest that what the first classification does not need waits for it."""
+"""The longest delay, for the first classification, of work that it does not need."""
 
 
 class Admitted(NamedTuple):
-    """A model that may be loaded: how it is set, the facts that its file holds, which file it is.
+    """A model that may be loaded: its options, the facts in its file, and the file's identity.
 
-    ``stamp`` changes when the file is replaced or written again.
+    ``stamp`` changes when the file is replaced or written again, and when something is taught.
     """
 
     settings: ModelConfig
@@ -54,7 +59,7 @@ class Admitted(NamedTuple):
 
 
 def admitted(config: Config) -> Admitted:
-    """The model, out of quarantine, and read. ModelError."""
+    """The model after quarantine, its file read. ModelError."""
     from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
@@ -64,14 +69,16 @@ def admitted(config: Config) -> Admitted:
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     known = reference.places(file.path) if config.decide.unknown_share else []
-    return Admitted(model, file, stamp(file.path, *labels, *known))
+    normal = [normal_path(config)] if different(config) else []
+    files = (file.path, *labels, *known, *place.files(config), *normal)
+    return Admitted(model, file, stamp(*files))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
-    """What tells one content of these files from another, without reading them."""
+    """A value that changes with the contents of these files, without reading them."""
     stamps: list[int] = []
     for path in paths:
-        # Loading says best what is wrong with a file.
+        # Loading gives the best message about what is wrong with a file.
         with suppress(OSError):
             found = path.stat()
             stamps += (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
@@ -81,10 +88,10 @@ def stamp(*paths: Path) -> tuple[int, ...]:
 def classifier(
     config: Config, model: Admitted | None = None, layers: Collection[int] = ()
 ) -> TfliteClassifier:
-    """The model, loaded, and blessed where that is asked for; ModelError.
+    """The model, loaded, and blessed if that is required; ModelError.
 
-    `model` is what `admitted` has found, where that was asked before. Predictions have the inner
-    tensors `layers`.
+    `model` is the result of `admitted`, if it was called before. Predictions have the inner tensors
+    `layers`.
     """
     from edged.inference import tflite
 
@@ -100,24 +107,128 @@ def classifier(
     return loaded
 
 
+def lessons(config: Config, model: Admitted) -> Lessons | None:
+    """What was taught to the model, where that is used. ConfigError where it cannot be."""
+    # A model is read whole for its SHA-256, which is not worth it where nothing was taught.
+    if not place.files(config):
+        return None
+    from edged.teaching.lessons import fitting
+    from edged.teaching.teacher import backbone
+
+    bound = backbone(config, model)
+    found = fitting(place.place(config, bound.sha256), bound)
+    return found if found is not None and found.examples else None
+
+
+class Sensing(NamedTuple):
+    """A loaded model: ``bare``, and ``whole`` with what edged adds to its predictions and labels.
+
+    Leaving ``whole`` releases both.
+    """
+
+    bare: TfliteClassifier
+    whole: Classifier
+
+
+def sensing(config: Config, model: Admitted | None = None) -> Sensing:
+    """The model with everything that the daemon asks of it. ModelError, ConfigError."""
+    model = model or admitted(config)
+    known, learned, normal = _known(config, model), lessons(config, model), _normal(config, model)
+    layers = {*(known.layers if known else ()), *([normal.tensor] if normal else ())}
+    bare = classifier(config, model, layers | {*(learned.reading.tensors if learned else ())})
+    whole: Classifier = bare
+    with ExitStack() as unless_made:
+        unless_made.push(bare)
+        if known is not None:
+            from edged.perception.known import KnowingClassifier
+
+            whole = KnowingClassifier(whole, known)
+        if learned is not None:
+            from edged.teaching.classifier import TaughtClassifier
+
+            whole = TaughtClassifier(whole, learned)
+        if normal is not None:
+            from edged.anomaly.classifier import AnomalyClassifier
+
+            path = normal_path(config)
+            kept = path.with_name(f"{path.name}.learned")
+            fit, learn_s = config.camera.fit, config.different.learn_s
+            whole = AnomalyClassifier(whole, normal, fit, learn_s, kept)
+        unless_made.pop_all()
+    return Sensing(bare, whole)
+
+
+def taught(config: Config) -> Sensing:
+    """The model with the labels that its owner taught alone. ModelError, ConfigError."""
+    model = admitted(config)
+    learned = lessons(config, model)
+    bare = classifier(config, model, learned.reading.tensors if learned else ())
+    if learned is None:
+        return Sensing(bare, bare)
+    from edged.teaching.classifier import TaughtClassifier
+
+    return Sensing(bare, TaughtClassifier(bare, learned))
+
+
 def perception(
     config: Config, model: Admitted | None = None, keep: Perception | None = None
 ) -> Perception:
-    """The model and the rules over its labels; with the model of `keep`, where that is given.
+    """The model and the rules over its labels; with the model of `keep`, if given.
 
     ModelError, or ConfigError for a label that the model does not have.
     """
     if keep is not None:
-        return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
-    model = model or admitted(config)
-    known = _known(config, model)
-    loaded = classifier(config, model, known.layers if known else ())
+        still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
+        return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
+    whole = sensing(config, model).whole
     with ExitStack() as unless_made:
-        unless_made.push(loaded)
-        decider = Decider(config.rule, config.decide, loaded.labels)
-        made = Perception(loaded, decider, known=known)
+        unless_made.push(whole)
+        made = perceiving(config, whole, Decider(config.rule, config.decide, whole.labels))
         unless_made.pop_all()
     return made
+
+
+def perceiving(config: Config, whole: Classifier, decider: Decider) -> Perception:
+    """A perception of `whole`, which it then owns."""
+    still = _still_scenes(config, whole.input_px, whole.keeps_state)
+    return Perception(whole, decider, still=still)
+
+
+def different(config: Config) -> bool:
+    """Whether a rule looks for what is different from normal."""
+    return any(label in VIEW_LABELS for rule in config.rule for label in rule.labels)
+
+
+def normal_path(config: Config) -> Path:
+    """The file of what is normal before this camera. ConfigError where nothing is kept on disk."""
+    path = beside_journal(config.journal, config.device, "normal")
+    if path is None:
+        raise ConfigError(
+            "what is normal is kept beside the journal, and journal.max_events = 0 keeps nothing "
+            "on disk: set another number"
+        )
+    return path
+
+
+def _normal(config: Config, model: Admitted) -> Normal | None:
+    if not different(config):
+        return None
+    from edged.anomaly import normal as normals
+
+    path = normal_path(config)
+    normal = normals.read(path)
+    normals.check(normal, path, model.file.path)
+    return normal
+
+
+def _still_scenes(
+    config: Config, input_px: tuple[int, int], keeps_state: bool
+) -> StillScenes | None:
+    if not config.idle.still or keeps_state:
+        return None
+    from edged.perception.still import StillScenes
+
+    return StillScenes(config.idle.still_s, input_px, config.camera.fit)
 
 
 def _known(config: Config, model: Admitted) -> Known | None:
@@ -129,7 +240,7 @@ def _known(config: Config, model: Admitted) -> Known | None:
 
 
 def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
-    """The camera; `wanted_px` is the (height, width) that is enough until a read says another."""
+    """The camera; `wanted_px` is the needed (height, width) until a read requests another."""
     from edged.cameras.auto import detect
 
     kind = KINDS[detect() if config.kind == "auto" else config.kind]
@@ -142,10 +253,10 @@ def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
 
 
 class Ports:
-    """The ports that are configured: the pins, and ``all`` others in the order of reports."""
+    """The configured ports: the pins, and ``all`` others in the order of reports."""
 
     def __init__(self, stack: ExitStack, gpio: GpioPort) -> None:
-        """`stack` closes them in reverse, but for the pins, which are open already."""
+        """`stack` closes them in reverse order, except the pins, which are already open."""
         self.all: list[Port] = []
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
@@ -155,7 +266,7 @@ class Ports:
     def open_others(
         self, config: Config, journal: Journal, mailbox: Mailbox, *, live: bool
     ) -> None:
-        """All that is not pins."""
+        """Open every port except the pins."""
         if config.mqtt.enabled:
             self._open_mqtt(config, journal, mailbox)
         if config.webhook:
@@ -176,11 +287,11 @@ class Ports:
             self.all.append(self._stack.enter_context(live_port))
 
     def await_pins(self) -> None:
-        """Until pins are at their initial level, or known not to be. ConfigError."""
+        """Wait until the pins are at their initial level, or known not to be. ConfigError."""
         self.gpio.begin(self._output_changed)
 
     def broker_state(self) -> str | None:
-        """Which broker, and whether it is reached; None where MQTT is off."""
+        """The broker, and whether it is connected; None if MQTT is off."""
         return self.mqtt.state if self.mqtt is not None else None
 
     def broker_problems(self) -> list[str]:
@@ -188,11 +299,11 @@ class Ports:
         return self.mqtt.problems() if self.mqtt is not None else []
 
     def webhook_problems(self) -> list[str]:
-        """Which receivers of events take nothing, or refused some."""
+        """The webhooks that accept no events, or refused some."""
         return self.webhook.problems() if self.webhook is not None else []
 
     def reconfigure(self, config: Config) -> None:
-        """Take over the options that a reload may change."""
+        """Apply the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config)
 

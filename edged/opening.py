@@ -1,4 +1,4 @@
-"""What a daemon has before anything slow is imported: a configuration, and a guard of its pins."""
+"""What a daemon sets up before slow imports: the configuration, and the guard of its pins."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Opening:
         self._entered = False
 
     def __enter__(self) -> Opening:
-        """Let a guard open the pins, where there are any, beside all else that a start takes.
+        """Let a guard open the pins, if any, in parallel with the rest of the start.
 
-        Which outputs these are is written down, for `edged safe-outputs`. PortError.
+        The outputs are recorded for `edged safe-outputs`. PortError.
         """
         if self._entered:
             return self
@@ -44,7 +44,7 @@ class Opening:
                 outputs = opened.OpenedOutputs(config.gpio, config.output)
                 unless_opened.enter_context(opened.written(written_down, outputs))
             else:
-                # Of an earlier configuration, whose outputs no process owns any more.
+                # Of an earlier configuration, whose outputs no process owns any longer.
                 written_down.unlink(missing_ok=True)
             unless_opened.enter_context(self.pins)
             self._stack = unless_opened.pop_all()

@@ -210,7 +210,7 @@ class TfliteClassifier:
             if np.dtype(output["dtype"]).kind == "f"
         ]
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
-        self._keeps_state = keeps_state
+        self.keeps_state = keeps_state
         self._resample = Resampler()
         self._crop = fit == "crop"
         self._clock = clock
@@ -218,6 +218,11 @@ class TfliteClassifier:
         if not image.plain:
             self._rgb: Pixels = np.empty((*shape, 3), np.uint8)
             self._indices: npt.NDArray[np.intp] = np.empty((*shape, image.channels), np.intp)
+
+    @property
+    def bare(self) -> TfliteClassifier:
+        """Itself: nothing was taught to it."""
+        return self
 
     def twin(self, interpreter: Any) -> TfliteClassifier:
         """The same over another interpreter of the same model, for another thread."""
@@ -230,7 +235,7 @@ class TfliteClassifier:
             "crop" if self._crop else "stretch",
             runtime=self.runtime,
             threads=self.threads,
-            keeps_state=self._keeps_state,
+            keeps_state=self.keeps_state,
             layers=[layer for _, layer in self._layers],
             clock=self._clock,
         )
@@ -304,7 +309,7 @@ class TfliteClassifier:
         self._interpreter.invoke()
 
     def _invoke(self) -> None:
-        if self._keeps_state:
+        if self.keeps_state:
             # Each picture is one of its own.
             self._interpreter.reset_all_variables()
         try:

@@ -1,4 +1,4 @@
-"""What is done to every score of a frame: looked up, grouped by rule, followed over time."""
+"""The steps for every score of a frame: look-up, grouping by rule, low-pass filter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Flags = npt.NDArray[np.bool_]
 
 
 def look_up(table: Scores, levels: npt.NDArray[Any]) -> Scores:
-    """The score in `table`, of shape (256,), of each byte of `levels`, of any shape, as a row."""
+    """The score in `table`, shape (256,), of each byte of `levels`, of any shape, as a row."""
     return table.take(levels.reshape(-1).view(np.uint8))
 
 
 class Groups:
-    """The classes of each rule, one after another, and whether a rule takes their sum."""
+    """The concatenated classes of all rules, and whether a rule takes their sum."""
 
     def __init__(self, members: Sequence[tuple[str, tuple[int, ...]]]) -> None:
         """`members` has ``max`` or ``sum`` and the classes, at least one, for each rule."""
@@ -33,7 +33,7 @@ class Groups:
         self._any_sums = bool(self._sums.any())
 
     def scores(self, scores: Scores) -> Scores:
-        """The unsmoothed score of each rule: the greatest of its classes, or their sum up to 1."""
+        """The unsmoothed score of each rule: the maximum of its classes, or their sum up to 1."""
         of_classes = scores.take(self._classes)
         greatest = np.maximum.reduceat(of_classes, self._starts)
         if not self._any_sums:
@@ -45,13 +45,21 @@ class Groups:
 class Filter:
     """First-order low-pass filters of all classes, with one rate, and of all rules.
 
-    ``classes`` has the filtered score of each class; ``score`` that of each rule, and ``raw`` what
-    it went towards in the last step, both new arrays with each step. ``unset`` marks rules whose
-    next score is taken as it is.
+    ``classes`` has the filtered score of each class; ``score`` that of each rule, and ``raw`` its
+    target in the last step, both new arrays at each step. ``unset`` marks rules whose next score is
+    taken unfiltered.
     """
 
-    def __init__(self, classes: int, class_rate: float, groups: Groups, rates: Floats) -> None:
-        """Rates in 1/s, infinite where nothing is smoothed."""
+    def __init__(
+        self,
+        classes: int,
+        class_rate: float,
+        groups: Groups,
+        rates: Floats,
+        competing: int | None = None,
+    ) -> None:
+        """Rates in 1/s, infinite without smoothing; only the first `competing` may be best."""
+        self._competing = competing
         self.groups = groups
         self.rates = rates
         self.classes = np.zeros(classes, np.float32)
@@ -59,7 +67,7 @@ class Filter:
         self.raw = np.zeros(len(rates), np.float32)
         self.unset: Flags = np.ones(len(rates), np.bool_)
         self._class_rate = class_rate
-        # Mostly one for all.
+        # Usually one for all.
         self._different_rates, self._which = np.unique(rates, return_inverse=True)
 
     def step(
@@ -70,14 +78,14 @@ class Filter:
         wish: Flags,
         deaf: Flags | None = None,
     ) -> tuple[int, bool]:
-        """Let `scores` hold for `held_s`; None is a first frame, which classes take as it is.
+        """Apply `scores` for `held_s`; None is for a first frame, which classes take unfiltered.
 
-        For the rules that are `deaf` this frame scores 0. Returns the class that is best then, and
-        whether for any rule ``score >= threshold`` is not what `wish` has.
+        For the rules that are `deaf` this frame scores 0. Returns the class that is then best, and
+        whether for any rule ``score >= threshold`` differs from `wish`.
         """
         gain = 1.0 if held_s is None else _gain(self._class_rate, held_s)
         self.classes += (scores - self.classes) * np.float32(gain)
-        best = int(self.classes.argmax())
+        best = int(self.classes[: self._competing].argmax())
         if not len(self.rates):
             return best, False
         self.raw = self.groups.scores(scores)
@@ -105,7 +113,7 @@ class Filter:
 
 
 def _gain(rate: float, held_s: float) -> float:
-    """How far the filter goes towards a score that holds for `held_s`."""
+    """The filter's gain for a score that lasts `held_s`."""
     if held_s > 0.0:
         return -math.expm1(-held_s * rate)
     return 1.0 if math.isinf(rate) else 0.0

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,8 +30,9 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
-from edged.core import Layer, Prediction
+from edged.core import Classifier, Layer, Pixels, Prediction
 from edged.errors import ModelError
 from edged.inference import layers as inner
 from edged.inference.modelfile import content
@@ -146,6 +148,39 @@ class Known:
         values = np.concatenate([pooled(prediction.layers[layer]) for layer in self.layers])
         likeness = self._likeness(values, int(prediction.scores.argmax()))
         return share(self._quantiles, likeness)
+
+
+class KnowingClassifier:
+    """A `Classifier` whose predictions say how known a picture looks. It owns the `classifier`."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        known: Known,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The predictions of `classifier`, of the model's own labels, have ``known.layers``."""
+        self._classifier = classifier
+        self._known = known
+        self._clock = clock
+        self.name = classifier.name
+        self.labels = classifier.labels
+        self.input_px = classifier.input_px
+        self.keeps_state = classifier.keeps_state
+
+    def __enter__(self) -> KnowingClassifier:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._classifier.__exit__(*exception)
+
+    def classify(self, pixels: Pixels) -> Prediction:
+        """As the classifier, with one stage more."""
+        prediction = self._classifier.classify(pixels)
+        began_s = self._clock()
+        known = self._known.share(prediction)
+        stages_s = {**prediction.stages_s, "known": self._clock() - began_s}
+        return replace(prediction, known=known, stages_s=stages_s)
 
 
 def share(quantiles: Sequence[float], likeness: float) -> float:
