@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edged.cameras.newest import SourceEnded
 from edged.cameras.pace import LOOK_S
-from edged.cameras.source import Capture
-from edged.config.overrides import PREFIX
+from edged.cameras.source import Capture, SourceEnded
+from edged.child import public_environment
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
@@ -87,7 +86,7 @@ class GStreamerSource:
                 stdout=tell_fd,
                 stderr=tell_fd,
                 pass_fds=(sink_fd,),
-                env=_environment(),
+                env=public_environment(),
                 start_new_session=True,
                 # SIGPIPE stays ignored, so a closed pipe is an error and no sudden death.
                 restore_signals=False,
@@ -227,12 +226,3 @@ class GStreamerSource:
             # Plug-ins may have children of their own: the group is theirs too.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)
-
-
-def _environment() -> dict[str, str]:
-    """Without edged's own options and credentials, which are none of a plug-in's business."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith(PREFIX) and name != "CREDENTIALS_DIRECTORY"
-    }

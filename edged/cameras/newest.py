@@ -12,7 +12,14 @@ import numpy as np
 
 from edged.backoff import backoff_s
 from edged.cameras.orient import needed_px, orient
-from edged.cameras.source import Capture, FrameMissing, ScalingSource, ScheduledSource, Source
+from edged.cameras.source import (
+    Capture,
+    FrameMissing,
+    ScalingSource,
+    ScheduledSource,
+    Source,
+    SourceEnded,
+)
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
@@ -32,10 +39,6 @@ CLOSE_LIMIT_S = 2.0
 
 RESOLVER_S = 30.0
 """The C library's longest search for a host name: two rounds of three servers, 5 s each."""
-
-
-class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
-    """A finite source has delivered all that it has: do not open it again."""
 
 
 class NewestFrame:

@@ -36,6 +36,10 @@ class FrameMissing(CameraError):  # noqa: N818 (the camera is well)
     """No frame yet, and why: the source stays open, and the next `Source.grab` goes on waiting."""
 
 
+class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
+    """A finite source has delivered all that it has: do not open it again."""
+
+
 class Source(Protocol):
     """One opened device. Used by one thread: opened, grabbed from and closed there."""
 

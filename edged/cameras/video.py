@@ -11,9 +11,8 @@ from typing import Any
 from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
-from edged.cameras.newest import SourceEnded
 from edged.cameras.pace import Pace, Schedule
-from edged.cameras.source import Capture, FrameMissing
+from edged.cameras.source import Capture, FrameMissing, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
 from edged.imaging.turbojpeg import UPRIGHT

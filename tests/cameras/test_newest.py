@@ -15,9 +15,9 @@ from PIL import Image
 
 from edged.cameras import newest
 from edged.cameras.directory import DirectorySource
-from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
-from edged.cameras.source import Capture, FrameMissing
+from edged.cameras.source import Capture, FrameMissing, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Camera, Pixels
 from edged.errors import CameraError

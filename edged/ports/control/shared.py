@@ -7,12 +7,12 @@ it was told before and after its copy has a whole picture, and one that is slow 
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged import memory
 from edged.core import Pixels
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 SLOTS = 4
 _HEADER_BYTES = 64
-_F_ADD_SEALS = 1033
-_SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
 
 
 class Place(NamedTuple):
@@ -43,19 +41,15 @@ class SharedWriter:
         self._side_px = side_px
         self._sequence = 0
         self._slot_bytes = _slot_bytes(side_px)
-        self.fd = os.memfd_create("edged-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        size_bytes = SLOTS * self._slot_bytes
+        self.fd = memory.sealed("edged-pictures", size_bytes)
         try:
-            os.ftruncate(self.fd, SLOTS * self._slot_bytes)
-            self._memory = mmap.mmap(self.fd, SLOTS * self._slot_bytes)
-            # Who gets it can neither make it shorter, which would end the daemon at its next
-            # write, nor write.
-            fcntl.fcntl(self.fd, _F_ADD_SEALS, _SEAL_SHRINK | _SEAL_GROW)
-            with suppress(OSError):
-                # Linux before 5.1 has no such seal.
-                fcntl.fcntl(self.fd, _F_ADD_SEALS, _SEAL_FUTURE_WRITE)
+            self._memory = mmap.mmap(self.fd, size_bytes)
         except OSError:
             os.close(self.fd)
             raise
+        with suppress(OSError):
+            memory.seal_for_readers(self.fd)
 
     def close(self) -> None:
         """Give the memory back, as far as nobody else has it."""
@@ -83,10 +77,7 @@ class SharedReader:
     def __init__(self, fd: int, side_px: int) -> None:
         """`side_px` as the writer has it. OSError, ValueError where `fd` is no such memory."""
         self._slot_bytes = _slot_bytes(side_px)
-        try:
-            self._memory = mmap.mmap(fd, SLOTS * self._slot_bytes, prot=mmap.PROT_READ)
-        finally:
-            os.close(fd)
+        self._memory = memory.mapped(fd, SLOTS * self._slot_bytes, writable=False)
 
     def close(self) -> None:
         """Let go of it."""
@@ -108,7 +99,7 @@ def _slot_bytes(side_px: int) -> int:
 
 
 def _slot(
-    memory: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
+    shared: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Pixels]:
     """Sequence number, and picture of (height, width), of the slot that `number` takes.
 
@@ -122,6 +113,6 @@ def _slot(
         raise ValueError(
             f"a picture of {size_px[1]}x{size_px[0]} has no room in {slot_bytes} bytes"
         )
-    sequence = np.frombuffer(memory, np.uint64, 1, start)
-    picture = np.frombuffer(memory, np.uint8, size, start + _HEADER_BYTES)
+    sequence = np.frombuffer(shared, np.uint64, 1, start)
+    picture = np.frombuffer(shared, np.uint8, size, start + _HEADER_BYTES)
     return sequence, picture.reshape(*size_px, 3)
