@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
 from collections.abc import Mapping
-
-from edged.config.overrides import NOT_OPTIONS, PREFIX
 
 _SET_PARENT_DEATH_SIGNAL = 1
 
@@ -56,6 +53,9 @@ def end_with(parent_id: int) -> None:
 
     The second net: the first is the end of the socket, which a process that hangs does not see.
     """
+    # The daemon has no use for it.
+    import ctypes
+
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_id:
         os._exit(0)
@@ -63,6 +63,9 @@ def end_with(parent_id: int) -> None:
 
 def public_environment() -> dict[str, str]:
     """The environment without edged's own options and credentials."""
+    # Of the daemon alone.
+    from edged.config.overrides import NOT_OPTIONS, PREFIX
+
     return {
         name: value
         for name, value in os.environ.items()

@@ -112,7 +112,8 @@ class Daemon:
         self._journal = journal
         model = build.admitted(config)
         # Before the model is loaded: meanwhile the device starts, which may take a second.
-        camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
+        process, wanted_px = self._opening.camera, model.file.input_px
+        camera = stack.enter_context(build.camera(config.camera, wanted_px, process))
         perception = build.perception(config, model)
         self._in_force = InForce(config, perception, model.stamp)
         stack.callback(lambda: self._in_force.perception.__exit__())

@@ -20,6 +20,8 @@ class Kind(NamedTuple):
     ``forms`` are those that ``camera.source`` may have, and ``needs`` says what it must be; where
     that is empty, the source may be empty too. ``is_file`` where it is a file or a folder, unless
     it is an address; ``is_timed`` where the device delivers ``camera.fps`` frames a second.
+    ``library`` is what it imports when it is opened: a driver's or a decoder's, for which it runs
+    in a process of its own.
     """
 
     module: str
@@ -28,17 +30,23 @@ class Kind(NamedTuple):
     needs: str = ""
     is_file: bool = False
     is_timed: bool = False
+    library: str = ""
 
 
 KINDS: Mapping[CameraKind, Kind] = {
-    "picamera2": Kind("picamera2", "Picamera2Source", ("name",), is_timed=True),
-    "v4l2": Kind("v4l2", "V4l2Source", ("device", "name"), is_timed=True),
+    "picamera2": Kind(
+        "picamera2", "Picamera2Source", ("name",), is_timed=True, library="picamera2"
+    ),
+    "v4l2": Kind(
+        "v4l2", "V4l2Source", ("device", "name"), is_timed=True, library="linuxpy.video.device"
+    ),
     "video": Kind(
         "video",
         "VideoSource",
         ("address", "pipeline", "name"),
         needs="a file or an address (rtsp://...)",
         is_file=True,
+        library="av.video.reformatter",
     ),
     "gstreamer": Kind(
         "gstreamer",
@@ -73,6 +81,16 @@ def form_of(source: str) -> Form:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", source):
         return "address"
     return "device" if re.match(r"/dev/(video\d|v4l/)", source) else "name"
+
+
+def is_address(source: str) -> bool:
+    """Whether `source` names something in the network and no file."""
+    return "://" in source and not source.startswith("file:")
+
+
+def path_of(source: str) -> Path:
+    """The file that `source` names, where that is no address."""
+    return Path(source.removeprefix("file:")).expanduser()
 
 
 def kind_of(source: str, start: Path) -> CameraKind | None:

@@ -14,10 +14,12 @@ from edged.backoff import backoff_s
 from edged.cameras.orient import needed_px, orient
 from edged.cameras.source import (
     Capture,
+    DecodePending,
     FrameMissing,
     ScalingSource,
     ScheduledSource,
     Source,
+    SourceDied,
     SourceEnded,
 )
 from edged.config.schema import CameraConfig
@@ -75,7 +77,9 @@ class NewestFrame:
         self._due_s = 0.0
         self._scheduled: ScheduledSource | None = None
         # What is wrong, the worst first; and what of it is in the log, and since when.
-        self._troubles: dict[str, str | None] = dict.fromkeys(("lost", "damaged", "frozen"))
+        self._troubles: dict[str, str | None] = dict.fromkeys(
+            ("lost", "damaged", "frozen", "doubted")
+        )
         self._told: dict[str, str | None] = {**self._troubles, "lost": "not opened yet"}
         self._told_s: dict[str, float] = {}
         self._damaged_since_s: float | None = None
@@ -84,6 +88,8 @@ class NewestFrame:
         self._changed_s = 0.0
         self._number = 0
         self._newest: tuple[int, Capture] | None = None
+        # Taken, and not decoded yet.
+        self._pending: tuple[int, Capture] | None = None
         self._bug: Exception | None = None
         self._changed = threading.Condition()
         self._closing = closing or threading.Event()
@@ -104,7 +110,7 @@ class NewestFrame:
         self._thread.join(CLOSE_LIMIT_S)
         if self._thread.is_alive():
             log.debug("camera %s: still waiting for its device; left behind", self.name)
-        self._newest = None
+        self._newest = self._pending = None
 
     def aim(self, camera: CameraConfig) -> None:
         """Take over another region and privacy mask; the next frame has them."""
@@ -121,12 +127,21 @@ class NewestFrame:
         deadline_s = self._clock() + timeout_s
         self._least_px = needed_px(self._camera, wanted_px)
         while True:
-            newest = self._take(max(0.0, deadline_s - self._clock()))
+            newest = self._pending or self._take(max(0.0, deadline_s - self._clock()))
+            self._pending = None
             if newest is None:
                 return None
             number, capture = newest
             try:
                 frame = self._frame(number, capture)
+            except DecodePending:
+                self._pending = newest
+                if self._clock() >= deadline_s:
+                    return None
+                continue
+            except FrameMissing:
+                # Let go while this thread was busy: a newer one is there, or why none comes.
+                continue
             except CameraError as error:
                 self._note_damage(str(error), capture.live)
                 continue
@@ -136,6 +151,7 @@ class NewestFrame:
 
     def skip(self, timeout_s: float) -> bool:
         """See `edged.core.Camera.skip`."""
+        self._pending = None
         came = self._take(timeout_s) is not None
         if came:
             # Nobody has looked whether this one is damaged like the last that was decoded, or
@@ -207,10 +223,14 @@ class NewestFrame:
                 if self._closing.is_set():
                     return
                 failures += 1
-                wait_s = backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
+                at_once = failures == 1 and isinstance(error, SourceDied)
+                wait_s = 0.0 if at_once else self._backoff_s(failures)
                 self._expect_opened(wait_s)
                 self._tell("lost", f"{error}", "; trying again")
                 self._closing.wait(wait_s)
+
+    def _backoff_s(self, failures: int) -> float:
+        return backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
 
     def _say_enough(self, source: ScalingSource | None) -> None:
         if source is not None:
@@ -228,6 +248,7 @@ class NewestFrame:
         # Whether it is more than the damage that has come so far, shows when it is decoded.
         if self._troubles["damaged"] is None:
             self._tell("lost", None)
+        self._tell("doubted", capture.doubt)
         with self._changed:
             self._number += 1
             if self._newest is not None:
@@ -306,7 +327,11 @@ class NewestFrame:
         self._told[trouble] = reason
 
 
-_RECOVERED = {"lost": "frames", "frozen": "other pictures again"}
+_RECOVERED = {
+    "lost": "frames",
+    "frozen": "other pictures again",
+    "doubted": "frames with nothing odd about them",
+}
 
 
 def _same(pixels: Pixels, seen: Pixels) -> bool:

@@ -14,6 +14,7 @@ from edged import install
 from edged.cameras.orient import exact_px, reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
+from edged.cameras.stamps import Stamps
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
@@ -53,6 +54,7 @@ class Picamera2Source:
         self._clock = clock
         self._limit_s = camera.start_s
         self.name = "picamera2"
+        self._stamps = Stamps(self.name, camera.timeout_s)
         # libcamera wants even sides.
         self._size_px = (camera.height_px & ~1, camera.width_px & ~1)
         self.least_px: tuple[int, int] | None = None
@@ -94,14 +96,15 @@ class Picamera2Source:
             raise CameraError(f"{self.name}: {error}; {CHECK}") from error
         self._limit_s = self._camera.timeout_s
         try:
-            captured_s = self._captured_s(request.get_metadata())
+            captured_s, doubt = self._captured_s(request.get_metadata())
             # Copies, because the camera fills the buffers again after the release.
             copies = {name: request.make_buffer(name) for name in self._streams}
         finally:
             # Every request that is not given back is a buffer less, until none is left to fill.
             request.release()
         decode = partial(self._pixels, self._streams, copies)
-        return Capture(captured_s, decode, reduces=self._streams["main"]["format"] == "YUV420")
+        reduces = self._streams["main"]["format"] == "YUV420"
+        return Capture(captured_s, decode, reduces, doubt=doubt)
 
     def _choose(self, cameras: list[dict[str, Any]]) -> tuple[int, str]:
         """The number and the model of the camera that ``source`` names."""
@@ -154,15 +157,18 @@ class Picamera2Source:
         self._streams = {name: configuration[name] for name in ("main", "lores")[: 1 + reduces]}
         device.start()
 
-    def _captured_s(self, metadata: dict[str, Any]) -> float:
-        """``time.monotonic()`` of the exposure; now, where the camera does not tell it."""
+    def _captured_s(self, metadata: dict[str, Any]) -> tuple[float, str | None]:
+        """``time.monotonic()`` of the exposure, and what is odd about it.
+
+        It is now, where the camera does not tell it.
+        """
         now_s = self._clock()
         stamp_ns = metadata.get("SensorTimestamp")
         if stamp_ns is None:
-            return now_s
+            return now_s, None
         # libcamera counts from boot, with the time that the machine slept (CLOCK_BOOTTIME).
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - stamp_ns / 1e9
-        return now_s - age_s if 0.0 <= age_s <= self._camera.timeout_s else now_s
+        return self._stamps.trusted(now_s - age_s, now_s)
 
     def _pixels(
         self, streams: dict[str, Any], copies: dict[str, Any], least_px: tuple[int, int] | None

@@ -23,13 +23,15 @@ class Capture(NamedTuple):
     many at least, or just as many (`edged.cameras.orient.exact_px`); of None it makes all. It must
     not depend on a buffer that the device reuses: the loop's thread calls it first, and any thread
     may later, for all pixels. CameraError when the data is damaged. ``live`` is false for what was
-    recorded: it may be damaged or stand still without a fault of the camera's.
+    recorded: it may be damaged or stand still without a fault of the camera's. ``doubt`` says what
+    is odd about a frame that can be used.
     """
 
     captured_s: float
     decode: Callable[[tuple[int, int] | None], Pixels]
     reduces: bool = False
     live: bool = True
+    doubt: str | None = None
 
 
 class FrameMissing(CameraError):  # noqa: N818 (the camera is well)
@@ -38,6 +40,14 @@ class FrameMissing(CameraError):  # noqa: N818 (the camera is well)
 
 class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
     """A finite source has delivered all that it has: do not open it again."""
+
+
+class DecodePending(CameraError):  # noqa: N818 (it is being decoded)
+    """The pixels of a capture take long: ask for the same again, and wait on."""
+
+
+class SourceDied(CameraError):  # noqa: N818 (as above)
+    """What ran the source has ended after a good while: it may be opened again at once."""
 
 
 class Source(Protocol):

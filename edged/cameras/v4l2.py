@@ -17,6 +17,7 @@ from edged.cameras.orient import exact_px
 from edged.cameras.pace import LOOK_S
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
+from edged.cameras.stamps import Stamps
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
@@ -162,6 +163,7 @@ class V4l2Source:
                 "set another camera.width_px and height_px"
             )
         self._stream.open()
+        self._stamps = Stamps(self.name, camera.timeout_s)
         log.info(
             "camera %s: %dx%d %s", self.name, self._format.width, self._format.height, self._fourcc
         )
@@ -179,15 +181,15 @@ class V4l2Source:
         return frame
 
     def _capture(self, frame: Any) -> Capture:
-        captured_s = self._clock()
+        captured_s, doubt = self._clock(), None
         monotonic = frame.buff.flags & FLAG_TIMESTAMP_MASK == FLAG_TIMESTAMP_MONOTONIC
-        # Some cameras' clocks are wild, and the driver computes its stamps from them.
-        if monotonic and 0.0 <= captured_s - frame.timestamp <= self._camera.timeout_s:
-            captured_s = frame.timestamp
+        # 0 is what a driver leaves that does not stamp frames.
+        if monotonic and frame.timestamp:
+            captured_s, doubt = self._stamps.trusted(frame.timestamp, captured_s)
         if self._fourcc not in JPEG_FORMATS:
             reduces = FORMATS[self._fourcc].reduces
-            return Capture(captured_s, partial(self._raw, frame.data), reduces)
-        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True)
+            return Capture(captured_s, partial(self._raw, frame.data), reduces, doubt=doubt)
+        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True, doubt=doubt)
 
     def _jpeg(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
         try:

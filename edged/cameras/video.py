@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
+from edged.cameras.kinds import is_address, path_of
 from edged.cameras.pace import Pace, Schedule
 from edged.cameras.source import Capture, FrameMissing, SourceEnded
 from edged.config.schema import CameraConfig
@@ -191,7 +191,7 @@ class VideoSource:
         try:
             self._container = av.open(
                 # With its protocol named, "12:30.mp4" is a file and no address.
-                camera.source if self._network else f"file:{_path(camera.source)}",
+                camera.source if self._network else f"file:{path_of(camera.source)}",
                 format=form,
                 options=options,
                 # For files too: a play list may be waited for.
@@ -385,15 +385,6 @@ class _Silence:
 
     def __float__(self) -> float:
         return float(self._source.silence_s)
-
-
-def is_address(source: str) -> bool:
-    """Whether `source` names something in the network and no file."""
-    return "://" in source and not source.startswith("file:")
-
-
-def _path(source: str) -> Path:
-    return Path(source.removeprefix("file:")).expanduser()
 
 
 def _options(address: str, timeout_s: float) -> dict[str, str]:

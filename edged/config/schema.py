@@ -55,6 +55,7 @@ class CameraConfig(Section, frozen=True):
     frozen_s: Seconds = 600.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
+    isolate: bool = True
 
     @property
     def start_s(self) -> float:
