@@ -15,6 +15,7 @@ from edged.cameras.orient import needed_px, orient
 from edged.cameras.source import (
     Capture,
     DecodePending,
+    DecodingSource,
     FrameMissing,
     ScalingSource,
     ScheduledSource,
@@ -76,6 +77,7 @@ class NewestFrame:
         self.error: str | None = None
         self._due_s = 0.0
         self._scheduled: ScheduledSource | None = None
+        self._expects: DecodingSource | None = None
         # What is wrong, the worst first; and what of it is in the log, and since when.
         self._troubles: dict[str, str | None] = dict.fromkeys(
             ("lost", "damaged", "frozen", "doubted")
@@ -127,6 +129,8 @@ class NewestFrame:
         deadline_s = self._clock() + timeout_s
         self._least_px = needed_px(self._camera, wanted_px)
         while True:
+            if self._expects is not None and self._newest is None and self._pending is None:
+                self._expects.expect(self._least_px)
             newest = self._pending or self._take(max(0.0, deadline_s - self._clock()))
             self._pending = None
             if newest is None:
@@ -204,6 +208,7 @@ class NewestFrame:
                 self._expect_opened()
                 with source:
                     self.name = redacted(source.name)
+                    self._expects = source if isinstance(source, DecodingSource) else None
                     while not self._closing.is_set():
                         self._say_enough(scales)
                         try:

@@ -90,3 +90,12 @@ class ScalingSource(Source, Protocol):
 
     Set before it is opened and before each grab.
     """
+
+
+@runtime_checkable
+class DecodingSource(Source, Protocol):
+    """A source that can decode the next capture as it comes, where somebody waits for it."""
+
+    def expect(self, least_px: tuple[int, int] | None) -> None:
+        """The next capture will be decoded so, unless one is expected already. Any thread."""
+        ...

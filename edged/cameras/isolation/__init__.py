@@ -14,10 +14,12 @@ a packet, over a socket pair for events:
 Pictures are asked for one by one, over one connection for those that the model needs and one for
 whole ones, and come through memory that the daemon makes, of a size that nobody can change:
 
-- to the camera's process: ``["decode", request, number, least_px, slot]``, ``["room", request,
-  slot, bytes]`` with the memory, ``["free", number]``.
-- to the daemon: ``["picture", request, height_px, width_px]``, ``["needs", request, bytes]``,
-  ``["damaged", request, why]``, ``["gone", request]``.
+- to the camera's process: ``["decode", request, number, least_px, slot]``; ``["next", request,
+  after, least_px, slot]``, for the first capture after that number, as soon as it comes, so that
+  who waits for a frame is not waited for; ``["room", request, slot, bytes]`` with the memory;
+  ``["free", number]``.
+- to the daemon: ``["picture", request, number, height_px, width_px]``, ``["needs", request,
+  number, bytes]``, ``["damaged", request, number, why]``, ``["gone", request, number]``.
 
 Times are those of ``time.monotonic()``, which all processes share.
 """

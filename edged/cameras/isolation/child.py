@@ -10,18 +10,19 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from edged.cameras.isolation.captures import Captures
 from edged.cameras.kinds import KINDS, CameraKind
 from edged.cameras.source import Capture, FrameMissing, ScalingSource, Source, SourceEnded
 from edged.child import end_with
 from edged.errors import CameraError
 
 if TYPE_CHECKING:
+    from edged.cameras.isolation.server import PictureServer
     from edged.config.schema import CameraConfig
     from edged.core import Pixels
 
@@ -30,47 +31,10 @@ TEXT_CHARACTERS = 2000
 BACKLOG_BYTES = 1 << 15
 """What may wait for a daemon that is stopped: of frames, a second's worth and no more."""
 
-UNREAD = 4
-"""Captures that are kept although nobody has asked for their picture yet."""
-
 LEAVE_S = 0.5
 """How long a source that does not notice the end may take; then the process ends without it."""
 
 SLEEP_TOLD_S = 0.2
-
-
-class Captures:
-    """What has been captured and is not let go, by number. Any thread."""
-
-    def __init__(self) -> None:
-        self._in_order = threading.Lock()
-        self._kept: dict[int, Capture] = {}
-        self._unread: deque[int] = deque()
-        self._number = 0
-
-    def keep(self, capture: Capture) -> int:
-        """Its number; of those that nobody asked for, the oldest makes room."""
-        with self._in_order:
-            self._number += 1
-            self._kept[self._number] = capture
-            self._unread.append(self._number)
-            if len(self._unread) > UNREAD:
-                self._kept.pop(self._unread.popleft(), None)
-            return self._number
-
-    def asked_for(self, number: int) -> Capture | None:
-        """The capture, which is kept from now on until it is freed; None if it is gone."""
-        with self._in_order:
-            if number in self._unread:
-                self._unread.remove(number)
-            return self._kept.get(number)
-
-    def free(self, number: int) -> None:
-        """Nobody will ask for it any more."""
-        with self._in_order:
-            self._kept.pop(number, None)
-            if number in self._unread:
-                self._unread.remove(number)
 
 
 class CameraChild:
@@ -86,7 +50,6 @@ class CameraChild:
         self._captures = Captures()
         self._closing = threading.Event()
         self._source: Source | None = None
-        self._least_px: tuple[int, int] | None = None
 
     def run(self) -> None:
         """Until the camera fails or ends, or the daemon lets go."""
@@ -124,29 +87,31 @@ class CameraChild:
         return kind
 
     def _open(self, kind: CameraKind) -> None:
+        from edged.cameras.isolation.server import PictureServer
+
         message = self._connection.recv(ORDER_BYTES)
         if not message:
             return
-        self._least_px = _size(json.loads(message)[1])
+        small, whole = (PictureServer(c, self._captures, self._place) for c in self._pictures)
+        least_px = json.loads(message)[1]
+        small.least_px = None if least_px is None else (least_px[0], least_px[1])
         make: Callable[..., Source] = getattr(self._module, KINDS[kind].source_class)
         self._source = source = make(self._camera, sleep=self._sleep)
-        self._scale(source)
-        for connection in self._pictures:
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        _scale(source, small.least_px)
+        for server in (small, whole):
+            threading.Thread(target=self._serve, args=(server,), daemon=True).start()
         with source:
             self.tell("opened", source.name)
             while not self._closing.is_set():
-                self._scale(source)
+                _scale(source, small.least_px)
                 try:
-                    self._offer(source.grab())
+                    number = self._offer(source.grab())
+                    small.captured(number)
                 except FrameMissing as missing:
                     self.tell("missing", str(missing))
 
-    def _scale(self, source: Source) -> None:
-        if isinstance(source, ScalingSource):
-            source.least_px = self._least_px
-
-    def _offer(self, capture: Capture) -> None:
+    def _offer(self, capture: Capture) -> int:
+        """Tell of a capture; its number."""
         number = self._captures.keep(capture)
         words = "frame", number, capture.captured_s, capture.live, capture.doubt
         try:
@@ -156,6 +121,7 @@ class CameraChild:
             self._captures.free(number)
         except OSError:
             self._closing.set()
+        return number
 
     def _sleep(self, for_s: float) -> None:
         """As a source expects it; what takes long is told, or it would look like a hang."""
@@ -164,20 +130,14 @@ class CameraChild:
         if self._closing.wait(for_s):
             raise CameraError("the camera is closed")
 
-    def _serve(self, connection: socket.socket) -> None:
-        from edged.cameras.isolation.server import PictureServer
-
-        PictureServer(connection, self._decode, self._place, self._captures.free).serve()
+    def _serve(self, server: PictureServer) -> None:
+        # A daemon that ends in the midst of an answer is no error.
+        with contextlib.suppress(OSError):
+            server.serve()
         self._closing.set()
         # Where a driver or a decoder does not return, nothing else ends this process.
         time.sleep(LEAVE_S)
         os._exit(0)
-
-    def _decode(self, number: int, least_px: tuple[int, int] | None) -> Pixels | None:
-        if least_px is not None:
-            self._least_px = least_px
-        capture = self._captures.asked_for(number)
-        return None if capture is None else capture.decode(least_px)
 
     def _place(self, pixels: Pixels, least_px: tuple[int, int] | None) -> tuple[int, int]:
         from edged.cameras.orient import exact_px
@@ -225,8 +185,9 @@ def camera_of(fields: dict[str, Any]) -> Any:
     return SimpleNamespace(**{**fields, "region": tuple(fields["region"])})
 
 
-def _size(words: list[int] | None) -> tuple[int, int] | None:
-    return None if words is None else (words[0], words[1])
+def _scale(source: Source, least_px: tuple[int, int] | None) -> None:
+    if isinstance(source, ScalingSource):
+        source.least_px = least_px
 
 
 def _packed(*words: Any) -> bytes:

@@ -31,6 +31,7 @@ SLOTS = 6
 
 class _Answer(msgspec.Struct, array_like=True, frozen=True):
     request: int
+    number: int
 
 
 class _Picture(_Answer, tag="picture", frozen=True):
@@ -77,7 +78,7 @@ class Pictures:
         self._clock = clock
         self._one_by_one = threading.Lock()
         self._request = 0
-        self._asked: tuple[int, tuple[int, int] | None] | None = None
+        self._asked: tuple[int | None, tuple[int, int] | None] | None = None
         self._made = 0
         self._free: deque[_Slot] = deque()
         # Those that the camera's process may still write to, by the request that they came with.
@@ -97,6 +98,12 @@ class Pictures:
         with suppress(OSError, ValueError):
             self._connection.send(b'["free",%d]' % number, socket.MSG_DONTWAIT)
 
+    def expect(self, after: int, least_px: tuple[int, int] | None) -> None:
+        """Let the next capture be decoded as it comes: the first one after number `after`."""
+        with self._one_by_one, suppress(OSError):
+            if self._asked is None:
+                self._ask(None, least_px, "next", after)
+
     def decode(self, number: int, least_px: tuple[int, int] | None) -> Pixels:
         """The picture of a capture, as `edged.cameras.source.Capture.decode` has it.
 
@@ -105,9 +112,9 @@ class Pictures:
         """
         with self._one_by_one:
             try:
-                if self._asked != (number, least_px):
-                    self._ask(number, least_px)
-                pixels = self._await(self._clock() + self._patience_s)
+                if self._asked not in ((number, least_px), (None, least_px)):
+                    self._ask(number, least_px, "decode", number)
+                pixels = self._await(number, least_px, self._clock() + self._patience_s)
             except DecodePending:
                 raise
             except OSError as error:
@@ -122,19 +129,24 @@ class Pictures:
             self._asked = self.asked_s = None
             return pixels
 
-    def _ask(self, number: int, least_px: tuple[int, int] | None) -> None:
+    def _ask(
+        self, number: int | None, least_px: tuple[int, int] | None, verb: str, which: int
+    ) -> None:
         self._request += 1
         slot = self._free.pop() if self._free else None
         if slot is not None:
             self._lent[self._request] = slot
-        self._asked, self.asked_s = (number, least_px), self._clock()
-        words = "decode", self._request, number, least_px, ONCE if slot is None else slot[0]
+        self._asked = number, least_px
+        # Of the next capture nobody knows when it comes.
+        self.asked_s = None if number is None else self._clock()
+        words = verb, self._request, which, least_px, ONCE if slot is None else slot[0]
         self._connection.send(msgspec.json.encode(words))
 
-    def _await(self, deadline_s: float) -> Pixels:
+    def _await(self, number: int, least_px: tuple[int, int] | None, deadline_s: float) -> Pixels:
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
         while True:
+            self.asked_s = self.asked_s or self._clock()
             if not poll.poll(1e3 * max(0.0, deadline_s - self._clock())):
                 raise DecodePending("the picture is not decoded yet")
             message = self._connection.recv(PICTURE_MESSAGE_BYTES)
@@ -145,6 +157,11 @@ class Pictures:
             if answer.request != self._request:
                 # To what was asked before, and is wanted no more.
                 self._take_back(answer.request)
+                continue
+            if answer.number != number:
+                # Meanwhile a newer one was taken than the next one was then.
+                self._take_back(answer.request)
+                self._ask(number, least_px, "decode", number)
                 continue
             match answer:
                 case _Picture():

@@ -128,6 +128,7 @@ class IsolatedSource:
         self._limit_s = self._deadline_s = 0.0
         self._opened_s = math.inf
         self._captured_s = -math.inf
+        self._number = 0
         self._lines_s: deque[float] = deque(maxlen=LINES)
 
     @property
@@ -167,10 +168,15 @@ class IsolatedSource:
         self._expect(self._camera.timeout_s)
         # Sources see to their clocks; but this is what a process says that may be anybody's.
         captured_s = frame.captured_s if self._captured_s <= frame.captured_s <= now_s else now_s
-        self._captured_s = captured_s
+        self._captured_s, self._number = captured_s, frame.number
         decode = partial(self._decode, _Held(frame.number, self._small))
         doubt = None if frame.doubt is None else printable(frame.doubt)
         return Capture(captured_s, decode, reduces=True, live=frame.live, doubt=doubt)
+
+    def expect(self, least_px: tuple[int, int] | None) -> None:
+        """See `edged.cameras.source.DecodingSource`."""
+        if least_px is not None and self._process is not None:
+            self._small.expect(self._number, least_px)
 
     def _decode(self, held: _Held, least_px: tuple[int, int] | None) -> Pixels:
         pictures = self._whole if least_px is None else self._small
