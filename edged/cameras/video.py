@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -249,6 +250,8 @@ class VideoSource:
             raise SourceEnded(f"{self.name}: the video is over")
         # Reopened and not rewound, because raw streams cannot seek.
         self._close()
+        # PyAV's containers refer to themselves, and to tens of megabytes of frames.
+        gc.collect()
         self._open()
 
     def _expect(self, limit_s: float) -> None:
