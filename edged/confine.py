@@ -21,7 +21,7 @@ _VERSION_FLAG = 1
 _RULE_PATH_BENEATH, _RULE_PORT = 1, 2
 _SET_NO_NEW_PRIVS = 38
 
-_WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEVICE = 1 << 1, 1 << 2, 1 << 3, 1 << 15
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEVICE = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 15
 _FILE_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 5: 16}
 """How many of the rights, from bit 0, exist from a version of the interface on."""
 
@@ -79,11 +79,14 @@ def landlock(
     devices: Iterable[Path] = (),
     listed: Iterable[Path] = (),
     tcp_ports: Iterable[int] = (),
+    *,
+    programs: bool = False,
 ) -> bool:
     """From now on this thread, and those that it starts, only read what is at or under `readable`.
 
-    They also write to `devices` and control them, list folders at or under `listed`, and connect
-    to `tcp_ports`; they signal no other process. `give_up_privileges` must have come before it.
+    They also write to `devices` and control them, list folders at or under `listed`, connect to
+    `tcp_ports` and, with `programs`, run what they may read; they signal no other process.
+    `give_up_privileges` must have come before it.
     Paths that do not exist are left out. False where the kernel has no Landlock or does not let us
     use it, and nothing has changed then.
     """
@@ -102,7 +105,7 @@ def landlock(
         return False
     try:
         for paths, allowed in (
-            (readable, _READ_FILE | _READ_DIR),
+            (readable, _READ_FILE | _READ_DIR | (_EXECUTE if programs else 0)),
             (devices, (_WRITE_FILE | _READ_FILE | _READ_DIR | _IOCTL_DEVICE) & rights),
             (listed, _READ_DIR),
         ):

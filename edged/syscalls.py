@@ -19,8 +19,8 @@ _INT = 0xFFFFFFFF
 """An int argument is 32 bits wide: the kernel ignores what stands above them."""
 
 _CLONE_THREAD = 0x00010000
-_FAMILIES = 64
-"""More than there are address families (AF_MAX)."""
+ALL_FAMILIES = range(64)
+"""More address families than there are (AF_MAX)."""
 
 _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX: what types into a terminal."""
@@ -99,13 +99,13 @@ def _denied(
         yield name, errno.EPERM, (_Comparison(0, _NOT_EQUAL, os.getpid()),)
     for number in _TERMINAL_INPUT:
         yield "ioctl", errno.EPERM, (_Comparison(1, _MASKED_EQUAL, _INT, number),)
-    for family in range(_FAMILIES):
+    for family in ALL_FAMILIES:
         if family not in families:
             # What resolvers expect of a kernel without that family.
             comparison = _Comparison(0, _MASKED_EQUAL, _INT, family)
             yield "socket", errno.EAFNOSUPPORT, (comparison,)
     # Also those that have bits above an int's, which the kernel would ignore.
-    yield "socket", errno.EAFNOSUPPORT, (_Comparison(0, _AT_LEAST, _FAMILIES),)
+    yield "socket", errno.EAFNOSUPPORT, (_Comparison(0, _AT_LEAST, len(ALL_FAMILIES)),)
     if not families:
         yield "connect", errno.EPERM, ()
         yield "bind", errno.EPERM, ()

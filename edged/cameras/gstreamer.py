@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edged.cameras.isolation.process import gone_or_left_behind, refuse_more_stuck
 from edged.cameras.pace import LOOK_S
 from edged.cameras.source import Capture, SourceEnded
 from edged.child import public_environment
@@ -72,6 +73,7 @@ class GStreamerSource:
         self._ready = selectors.DefaultSelector()
 
     def __enter__(self) -> GStreamerSource:
+        refuse_more_stuck(self.name)
         # In memory and not in the arguments, which everybody may read; no pipe, which may be full.
         pipeline_fd = os.memfd_create("pipeline")
         os.write(pipeline_fd, "\0".join(self._pipeline()).encode())
@@ -80,7 +82,7 @@ class GStreamerSource:
         self._told_fd, tell_fd = os.pipe()
         try:
             self._child = subprocess.Popen(  # noqa: S603
-                [*CHILD, f"fd={sink_fd}"],
+                [*CHILD, str(Path(__file__).parents[2]), f"fd={sink_fd}"],
                 stdin=pipeline_fd,
                 # Not for the frames: NVIDIA's camera library prints there.
                 stdout=tell_fd,
@@ -118,7 +120,8 @@ class GStreamerSource:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(STOP_LIMIT_S)
         self._signal(signal.SIGKILL)
-        child.wait()
+        if gone_or_left_behind(child.pid):
+            child.wait()
         self._child = None
 
     def grab(self) -> Capture:

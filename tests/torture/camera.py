@@ -7,7 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.cameras.isolation.whole import HARMLESS, ODD, TIMEOUT_S, TOLD, Course, whole
+from edged.cameras.isolation.source import LIVED_S
+from tests.cameras.isolation.whole import HARMLESS, TIMEOUT_S, TOLD, whole
 from tests.torture.part import Part, Row, progress
 
 LATE_MS = 200.0
@@ -40,31 +41,38 @@ def run(seconds: float, seed: int) -> Part:
         f"{' and '.join(HARMLESS)} are shrugged off once in each round.",
         [*told.values(), *again.values(), answers],
     )
-    began_s = time.monotonic()
-    count = 0
-    while (spent_s := time.monotonic() - began_s) < seconds:
-        faults = [*TOLD, *HARMLESS, *[KILL] * (KILLS_PER_ROUND - 1)]
-        chance.shuffle(faults)
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        # One daemon goes through all of it, as long as it has no failure.
         try:
             with tempfile.TemporaryDirectory() as folder, whole(Path(folder)) as running:
-                for fault in faults:
-                    spent_s = time.monotonic() - began_s
-                    progress(spent_s, seconds, f"{count} faults, {len(part.failures)} failures")
-                    # A camera that has been there for a while.
-                    time.sleep(0.6)
-                    if fault in HARMLESS:
-                        running.shrugs_off(fault)
-                    else:
-                        _note(running.suffers(fault), told[fault], again[fault], fault)
-                    count += 1
-                answers.took_ms.append(1e3 * running.answer_s)
+                while time.monotonic() < until_s:
+                    for fault in _round(chance):
+                        left_s = until_s - time.monotonic()
+                        told_so_far = sum(len(row.took_ms) for row in told.values())
+                        progress(
+                            seconds - left_s,
+                            seconds,
+                            f"{told_so_far} faults, {len(part.failures)} failures",
+                        )
+                        if left_s <= 0:
+                            break
+                        # Of a camera that has been there for a while.
+                        time.sleep(LIVED_S + 0.1)
+                        if fault in HARMLESS:
+                            running.shrugs_off(fault)
+                        else:
+                            course = running.suffers(fault)
+                            told[fault].took_ms.append(1e3 * course.told_s)
+                            again[fault].took_ms.append(1e3 * course.again_s)
+                    answers.took_ms.append(1e3 * running.answer_s)
+                    running.answer_s = 0.0
         except AssertionError as failure:
             part.failures.append(f"{fault}: {failure}")
     return part
 
 
-def _note(course: Course, told: Row, again: Row, fault: str) -> None:
-    told.took_ms.append(1e3 * course.told_s)
-    again.took_ms.append(1e3 * course.again_s)
-    if fault in ODD:
-        told.limit_ms = 2e3 * TIMEOUT_S + LATE_MS
+def _round(chance: random.Random) -> list[str]:
+    faults = [*TOLD, *HARMLESS, *[KILL] * (KILLS_PER_ROUND - 1)]
+    chance.shuffle(faults)
+    return faults

@@ -49,12 +49,7 @@ class CameraProcess:
 
     def __init__(self, camera: CameraConfig) -> None:
         """Start it, to open `camera`. CameraError."""
-        _stuck[:] = [pid for pid in _stuck if not _is_gone(pid)]
-        if len(_stuck) >= MOST_STUCK:
-            raise CameraError(
-                f"{camera.kind}: {len(_stuck)} processes hang in its driver; unplug the camera, "
-                "or restart the board"
-            )
+        refuse_more_stuck(camera.kind)
         self._told = b""
         self._how = ""
         self._over = threading.Lock()
@@ -109,9 +104,7 @@ class CameraProcess:
                 connection.shutdown(socket.SHUT_WR)
         if kill or not _gone_within(self.pid, END_S):
             os.kill(self.pid, signal.SIGKILL)
-        if not _gone_within(self.pid, END_S):
-            log.error("process %d of the camera hangs in its driver; it is left behind", self.pid)
-            _stuck.append(self.pid)
+        if not gone_or_left_behind(self.pid):
             self._close()
             return "it hangs in the driver"
         self.listen()
@@ -123,6 +116,25 @@ class CameraProcess:
         for connection in (self.connection, *self.pictures):
             connection.close()
         os.close(self.told_fd)
+
+
+def refuse_more_stuck(kind: str) -> None:
+    """CameraError where too many processes of a camera of this `kind` hang already."""
+    _stuck[:] = [pid for pid in _stuck if not _is_gone(pid)]
+    if len(_stuck) >= MOST_STUCK:
+        raise CameraError(
+            f"{kind}: {len(_stuck)} processes hang in its driver; unplug the camera, "
+            "or restart the board"
+        )
+
+
+def gone_or_left_behind(pid: int) -> bool:
+    """Whether a killed process has ended, which can take a moment; else it is left and counted."""
+    if _gone_within(pid, END_S):
+        return True
+    log.error("process %d of the camera hangs in its driver; it is left behind", pid)
+    _stuck.append(pid)
+    return False
 
 
 def _environment() -> dict[str, str]:

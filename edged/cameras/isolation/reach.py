@@ -88,6 +88,7 @@ def stay_within(reach: Reach) -> tuple[bool, bool]:
         (DEV / "null", DEV / "zero", DEV / "urandom", *reach.devices),
         reach.listed,
         reach.tcp_ports,
+        programs=reach.starts_programs,
     )
     return landlocked, syscalls.forbid(reach.families, processes=reach.starts_programs)
 

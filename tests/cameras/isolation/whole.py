@@ -78,9 +78,6 @@ TOLD = {
 }
 """What is told of each fault, in health and in the status."""
 
-ODD = {"frozen", "black", "clock back"}
-"""Frames come all the same."""
-
 HARMLESS = ("fast", "other size")
 """Nothing is told, because nothing is wrong."""
 
