@@ -112,6 +112,8 @@ class Pictures:
         """
         with self._one_by_one:
             try:
+                if self._connection.fileno() < 0:
+                    raise FrameMissing("its process has ended")
                 if self._asked not in ((number, least_px), (None, least_px)):
                     self._ask(number, least_px, "decode", number)
                 pixels = self._await(number, least_px, self._clock() + self._patience_s)

@@ -288,3 +288,17 @@ def test_a_picture_that_has_room_is_taken_however_it_came(
     pixels = hostile(needs(18), picture(2, 3)).decode(1, LEAST_PX)
     # Nobody has written to it.
     assert np.array_equal(pixels, np.zeros((2, 3, 3)))
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_who_asks_when_the_process_has_ended_is_told_that_no_picture_comes(
+    ends: Ends, expected: bool
+) -> None:
+    if expected:
+        ends.pictures.expect(0, LEAST_PX)
+    ends.pictures.close()
+    for least_px in (LEAST_PX, None):
+        with pytest.raises(FrameMissing, match="its process has ended"):
+            ends.pictures.decode(1, least_px)
+    ends.pictures.expect(1, LEAST_PX)
+    ends.pictures.free(1)

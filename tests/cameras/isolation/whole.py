@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from edged import cli
 from edged.cameras.isolation import process as camera_process
 from edged.guard import process as guard_process
-from edged.ports.control.client import ControlClient
+from edged.ports.control.client import ControlClient, DaemonError
 from tests.cameras.isolation.faulty import Switch
 from tests.guard.chip import Levels
 from tests.mosquitto import wait_until
@@ -113,7 +113,11 @@ class Whole:
 
     def ask(self, command: str, **fields: object) -> dict[str, Any]:
         began_s = time.monotonic()
-        answer, _ = self.client.ask(command, **fields)
+        try:
+            answer, _ = self.client.ask(command, **fields)
+        except DaemonError as error:
+            last = self.log.read_text().splitlines()[-3:]
+            raise AssertionError(f"{error}; {last}") from error
         self.answer_s = max(self.answer_s, time.monotonic() - began_s)
         data: dict[str, Any] = answer["data"]
         return data
