@@ -1,4 +1,4 @@
-"""From the configuration to objects: the only file that chooses implementations.
+"""Builds objects from the configuration: the only file that chooses implementations.
 
 Each choice is a plain dict, kind to factory; hardware and heavy libraries are imported inside.
 """
@@ -6,7 +6,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
@@ -29,23 +29,28 @@ from edged.perception.rules import Decider
 from edged.ports.control.server import ControlSocket
 from edged.ports.log import LogPort
 from edged.ports.mqtt.topics import Topics
+from edged.teaching import place
 
 if TYPE_CHECKING:
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
+    from edged.perception.known import Known
+    from edged.perception.still import StillScenes
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.teaching.classifier import TaughtClassifier
+    from edged.teaching.lessons import Lessons
 
 
 FIRST_PICTURE_S = 1.0
-"""The longest that what the first classification does not need waits for it."""
+"""The longest delay, for the first classification, of work that it does not need."""
 
 
 class Admitted(NamedTuple):
-    """A model that may be loaded: how it is set, the facts that its file holds, which file it is.
+    """A model that may be loaded: its options, the facts in its file, and the file's identity.
 
-    ``stamp`` changes when the file is replaced or written again.
+    ``stamp`` changes when the file is replaced or written again, and when something is taught.
     """
 
     settings: ModelConfig
@@ -54,37 +59,42 @@ class Admitted(NamedTuple):
 
 
 def admitted(config: Config) -> Admitted:
-    """The model, out of quarantine, and read. ModelError."""
+    """The model after quarantine, its file read. ModelError."""
     from edged.inference import labels as label_files
     from edged.inference import tflite
     from edged.models.admission import admit
+    from edged.perception import reference
 
     model = admit(config.model)
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
-    return Admitted(model, file, stamp(file.path, *labels))
+    known = reference.places(file.path) if config.decide.unknown_share else []
+    return Admitted(model, file, stamp(file.path, *labels, *known, *place.files(config)))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
-    """What tells one content of these files from another, without reading them."""
+    """A value that changes with the contents of these files, without reading them."""
     stamps: list[int] = []
     for path in paths:
-        # Loading says best what is wrong with a file.
+        # Loading gives the best message about what is wrong with a file.
         with suppress(OSError):
             found = path.stat()
             stamps += (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
     return tuple(stamps)
 
 
-def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifier:
-    """The model, loaded, and blessed where that is asked for; ModelError.
+def classifier(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier:
+    """The model, loaded, and blessed if that is required; ModelError.
 
-    `model` is what `admitted` has found, where that was asked before.
+    `model` is the result of `admitted`, if it was called before. Predictions have the inner tensors
+    `layers`.
     """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    loaded = tflite.load(model.settings, config.camera.fit, model.file)
+    loaded = tflite.load(model.settings, config.camera.fit, model.file, layers)
     if model.settings.require_blessing:
         from edged.evaluation import blessing
 
@@ -95,21 +105,71 @@ def classifier(config: Config, model: Admitted | None = None) -> TfliteClassifie
     return loaded
 
 
+def lessons(config: Config, model: Admitted) -> Lessons | None:
+    """What was taught to the model, where that is used. ConfigError where it cannot be."""
+    # A model is read whole for its SHA-256, which is not worth it where nothing was taught.
+    if not place.files(config):
+        return None
+    from edged.teaching.lessons import fitting
+    from edged.teaching.teacher import backbone
+
+    bound = backbone(config, model)
+    found = fitting(place.place(config, bound.sha256), bound)
+    return found if found is not None and found.examples else None
+
+
+def taught(
+    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+) -> TfliteClassifier | TaughtClassifier:
+    """As `classifier`, with the labels that its owner taught. ModelError, ConfigError."""
+    model = model or admitted(config)
+    learned = lessons(config, model)
+    if learned is None:
+        return classifier(config, model, layers)
+    from edged.teaching.classifier import TaughtClassifier
+
+    wanted = {*layers, *learned.reading.tensors}
+    return TaughtClassifier(classifier(config, model, wanted), learned)
+
+
 def perception(
     config: Config, model: Admitted | None = None, keep: Perception | None = None
 ) -> Perception:
-    """The model and the rules over its labels; with the model of `keep`, where that is given.
+    """The model and the rules over its labels; with the model of `keep`, if given.
 
     ModelError, or ConfigError for a label that the model does not have.
     """
     if keep is not None:
-        return keep.with_rules(Decider(config.rule, config.decide, keep.labels))
-    loaded = classifier(config, model)
+        still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
+        return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
+    model = model or admitted(config)
+    known = _known(config, model)
+    loaded = taught(config, model, known.layers if known else ())
     with ExitStack() as unless_made:
         unless_made.push(loaded)
-        made = Perception(loaded, Decider(config.rule, config.decide, loaded.labels))
+        decider = Decider(config.rule, config.decide, loaded.labels)
+        still = _still_scenes(config, loaded.input_px, loaded.keeps_state)
+        made = Perception(loaded, decider, known=known, still=still)
         unless_made.pop_all()
     return made
+
+
+def _still_scenes(
+    config: Config, input_px: tuple[int, int], keeps_state: bool
+) -> StillScenes | None:
+    if not config.idle.still or keeps_state:
+        return None
+    from edged.perception.still import StillScenes
+
+    return StillScenes(config.idle.still_s, input_px, config.camera.fit)
+
+
+def _known(config: Config, model: Admitted) -> Known | None:
+    if not config.decide.unknown_share:
+        return None
+    from edged.perception import known
+
+    return known.find(model.file.path)
 
 
 def camera(
@@ -117,9 +177,9 @@ def camera(
     wanted_px: tuple[int, int] | None,
     process: CameraProcess | None = None,
 ) -> Camera:
-    """The camera; `wanted_px` is the (height, width) that is enough until a read says another.
+    """The camera; `wanted_px` is the needed (height, width) until a read requests another.
 
-    `process` is one that has been started for it.
+    `process` has been started for it before.
     """
     closing = threading.Event()
     # A stop does not wait for the next frame.
@@ -139,10 +199,10 @@ def camera(
 
 
 class Ports:
-    """The ports that are configured: the pins, and ``all`` others in the order of reports."""
+    """The configured ports: the pins, and ``all`` others in the order of reports."""
 
     def __init__(self, stack: ExitStack, gpio: GpioPort) -> None:
-        """`stack` closes them in reverse, but for the pins, which are open already."""
+        """`stack` closes them in reverse order, except the pins, which are already open."""
         self.all: list[Port] = []
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
@@ -152,7 +212,7 @@ class Ports:
     def open_others(
         self, config: Config, journal: Journal, mailbox: Mailbox, *, live: bool
     ) -> None:
-        """All that is not pins."""
+        """Open every port except the pins."""
         if config.mqtt.enabled:
             self._open_mqtt(config, journal, mailbox)
         if config.webhook:
@@ -173,11 +233,11 @@ class Ports:
             self.all.append(self._stack.enter_context(live_port))
 
     def await_pins(self) -> None:
-        """Until pins are at their initial level, or known not to be. ConfigError."""
+        """Wait until the pins are at their initial level, or known not to be. ConfigError."""
         self.gpio.begin(self._output_changed)
 
     def broker_state(self) -> str | None:
-        """Which broker, and whether it is reached; None where MQTT is off."""
+        """The broker, and whether it is connected; None if MQTT is off."""
         return self.mqtt.state if self.mqtt is not None else None
 
     def broker_problems(self) -> list[str]:
@@ -185,11 +245,11 @@ class Ports:
         return self.mqtt.problems() if self.mqtt is not None else []
 
     def webhook_problems(self) -> list[str]:
-        """Which receivers of events take nothing, or refused some."""
+        """The webhooks that accept no events, or refused some."""
         return self.webhook.problems() if self.webhook is not None else []
 
     def reconfigure(self, config: Config) -> None:
-        """Take over the options that a reload may change."""
+        """Apply the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config)
 

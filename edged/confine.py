@@ -1,8 +1,8 @@
-"""Takes away from this process what it does not need, for good: memory, time, files, network.
+"""Permanently restricts this process to what it needs: memory, time, files, network.
 
-Resource limits hold on every Linux. Landlock (https://docs.kernel.org/userspace-api/landlock.html)
-needs kernel 5.13 and to be enabled in it; `landlock` says whether it holds. The C library has no
-wrappers for its system calls, so they are made by number; the numbers are the same on every
+Resource limits work on every Linux. Landlock (https://docs.kernel.org/userspace-api/landlock.html)
+needs kernel 5.13 and must be enabled in it; `landlock` returns whether it is active. The C library
+has no wrappers for its system calls, so they are made by number; the numbers are the same on every
 machine.
 """
 
@@ -23,7 +23,7 @@ _SET_NO_NEW_PRIVS = 38
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEVICE = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 15
 _FILE_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 5: 16}
-"""How many of the rights, from bit 0, exist from a version of the interface on."""
+"""The number of rights, from bit 0, that exist since each version of the interface."""
 
 _TCP_FROM_ABI, _TCP_RIGHTS = 4, 0b11
 _CONNECT_TCP = 0b10
@@ -43,10 +43,10 @@ def give_up_privileges() -> None:
 
 
 def limit(memory_bytes: int, cpu_s: int) -> None:
-    """Bound what this process may still take: `memory_bytes` beyond what it has mapped by now.
+    """Limit this process: `memory_bytes` beyond what it has mapped by now.
 
-    It can then write no file, start no process or thread (root is exempt from this one), gain no
-    privileges and leave no core. The kernel ends it first when the machine runs out of memory.
+    It can then write no file, start no process or thread (except as root), gain no privileges and
+    dump no core. The kernel kills it first when the machine runs out of memory.
     """
     give_up_privileges()
     _lower(
@@ -64,7 +64,7 @@ def _lower(limits: Mapping[int, int]) -> None:
     for kind, wanted in limits.items():
         _, hard = resource.getrlimit(kind)
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        # At the soft limit of time comes SIGXCPU, which tells its cause; at the hard one SIGKILL.
+        # The soft time limit sends SIGXCPU, which identifies the cause; the hard one SIGKILL.
         ceiling = hard if kind == resource.RLIMIT_CPU else value
         resource.setrlimit(kind, (value, ceiling))
 

@@ -1,4 +1,4 @@
-"""What a daemon has before anything slow is imported: configuration, pins, a camera's process."""
+"""What a daemon sets up before slow imports: configuration, pins, the camera's process."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Opening:
         self._entered = False
 
     def __enter__(self) -> Opening:
-        """Let a guard open the pins, where there are any, beside all else that a start takes.
+        """Let a guard open the pins, if any, in parallel with the rest of the start.
 
-        So does a camera's process, which has libraries of its own to import.
-        Which outputs these are is written down, for `edged safe-outputs`. PortError.
+        A process for the camera starts, too. The outputs are recorded for `edged safe-outputs`.
+        PortError.
         """
         if self._entered:
             return self
@@ -51,7 +51,7 @@ class Opening:
                 outputs = opened.OpenedOutputs(config.gpio, config.output)
                 unless_opened.enter_context(opened.written(written_down, outputs))
             else:
-                # Of an earlier configuration, whose outputs no process owns any more.
+                # Of an earlier configuration, whose outputs no process owns any longer.
                 written_down.unlink(missing_ok=True)
             unless_opened.enter_context(self.pins)
             # One that cannot be started now is tried again, and told, when frames are wanted.

@@ -308,7 +308,7 @@ def test_a_file_that_is_no_whole_configuration_is_refused_and_rules_stay(daemon:
     refuse_reload(running, "nothing is set in it")
     daemon.config.unlink()
     os.mkfifo(daemon.config)
-    refuse_reload(running, "no regular file")
+    refuse_reload(running, "not a regular file")
     status = json.loads(running.edged("status", "--json").stdout)["data"]
     assert list(status["rules"]) == ["cat"]
     assert daemon.stop() == 0

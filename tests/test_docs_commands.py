@@ -44,6 +44,8 @@ ELSEWHERE = {
     "tests/test_daemon.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
+    r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
+    r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }
 """Commands that do not run here, and why or where they do."""

@@ -36,7 +36,7 @@ def test_an_environment_is_made_again_when_picamera2_comes_or_goes(
 
 def test_uninstall_stops_every_instance_before_the_program_goes() -> None:
     steps = would("uninstall")
-    stop = steps.index("systemctl disable --now edged.service")
+    stop = steps.index("systemctl disable --now edged.service edged-web.service")
     assert "list-units --all --plain --no-legend 'edged@*'" in steps
     assert stop < steps.index("rm -rf /usr/local/lib/edged")
 

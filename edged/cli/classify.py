@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from edged import build
 from edged.batch import Batch, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
@@ -16,17 +17,19 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each picture, in the order given; folders are searched through and sorted by name."""
+    """Each picture, in the given order; folders are searched recursively and sorted by name."""
     found = list(pictures(arguments.paths))
     config = configured(arguments, arguments.model)
-    # Whoever types what comes there may want to end it.
+    # A user who types the input may want to end it.
     count = 1 if STANDARD_INPUT in found else len(found)
-    batch = Batch(*labelled(config), config.camera.fit, count)
+    model, labels = labelled(config)
+    taught = build.lessons(config, model)
+    batch = Batch(model, labels, config.camera.fit, count, taught=taught)
     [classifier, *_] = batch.classifiers
     wanted = word(arguments.match) if arguments.match else None
     failed = False
     answers = batch.answers(found)
-    # Answers that go to the terminal are progress enough, and a bar would tear them.
+    # Answers on the terminal show the progress, and a bar would break them up.
     quiet = sys.stdout.isatty()
     for answer in answers if quiet else followed(answers, "classify", len(found)):
         name, prediction = printable(answer.path), answer.prediction

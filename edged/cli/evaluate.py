@@ -24,16 +24,18 @@ from edged.evaluation.dataset import classes_of, open_dataset
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints Markdown, or JSON; the pictures are looked at on the way."""
+    """Prints Markdown or JSON; the pictures are also inspected."""
     if arguments.html:
         report.check()
     config = configured(arguments, arguments.model)
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
-    classifier = build.classifier(config)
-    classes_of(dataset, classifier.labels)
+    # As the daemon says it, with the labels that were taught; the rest is of the model alone.
+    sensing = build.taught(config)
+    classifier = sensing.bare
+    classes_of(dataset, sensing.labels)
     facts = document.describe(classifier, probe.measure(config.model))
-    outcome = evaluation.evaluate(dataset, [classifier], partial(followed, what="evaluate"))
+    outcome = evaluation.evaluate(dataset, [sensing], partial(followed, what="evaluate"))
     checks = conformance.check(classifier, config.model)
     found = document.summarise(
         facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks

@@ -1,8 +1,8 @@
-"""Every option of edged, typed, with its default: the one place where a default is written.
+"""Every option of edged, typed, with its default: the only place where a default is written.
 
-The values are frozen: what changes while the daemon runs lives in the object that owns it.
-Ranges are part of the type. config/edged.toml explains each option to people. Annotations are not
-put off here (``from __future__``): to evaluate them from text takes longer than all of loading.
+The values are frozen: what changes while the daemon runs lives in the object that owns it. Ranges
+are part of the type. config/edged.toml explains each option to people. Annotations are not
+postponed here (``from __future__``): evaluating them from text takes longer than the whole loading.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -20,7 +20,7 @@ Polygons: TypeAlias = Annotated[
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
 BlinkSeconds: TypeAlias = Annotated[float, Meta(ge=0.02, le=86400.0)]
-"""Each change of an output is a message too; what is faster is PWM."""
+"""Each change of an output is also a message; anything faster is PWM."""
 
 Name: TypeAlias = Annotated[
     str,
@@ -36,7 +36,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class CameraConfig(Section, frozen=True):
-    """``[camera]``: where frames come from and how they are turned upright."""
+    """``[camera]``: the source of frames, and how they are turned upright."""
 
     kind: Literal["auto", CameraKind] = "auto"
     source: str = ""
@@ -53,6 +53,7 @@ class CameraConfig(Section, frozen=True):
     timeout_s: PositiveSeconds = 5.0
     lost_after_s: Seconds = 10.0
     frozen_s: Seconds = 600.0
+    latency_s: Seconds = 1.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
     isolate: bool = True
@@ -64,7 +65,7 @@ class CameraConfig(Section, frozen=True):
 
 
 class ModelConfig(Section, frozen=True):
-    """``[model]``: the classifier, the runtime under it and how its tensors are read."""
+    """``[model]``: the classifier, its runtime and the interpretation of its tensors."""
 
     path: str = ""
     labels: str = ""
@@ -81,8 +82,26 @@ class ModelConfig(Section, frozen=True):
     require_blessing: bool = False
 
 
+class SwapConfig(Section, frozen=True):
+    """``[swap]``: what a model must hold that is chosen while edged runs."""
+
+    shadow_s: Seconds = 10.0
+    agreement_min: Fraction = 0.9
+    top1_min: Fraction = 0.5
+    time_max: Annotated[float, Meta(gt=0.0, le=1000.0)] = 1.5
+    memory_max_mb: Annotated[float, Meta(gt=0.0, le=100_000.0)] = 200.0
+    on_reload: bool = False
+
+
+class TeachConfig(Section, frozen=True):
+    """``[teach]``: labels that the owner taught to the model."""
+
+    enabled: bool = True
+    path: str = ""
+
+
 class DecideConfig(Section, frozen=True):
-    """``[decide]``: what holds for all rules that do not say otherwise, and for the scene."""
+    """``[decide]``: defaults for all rules, and options of the scene."""
 
     enter: Fraction = 0.6
     exit: Fraction = 0.4
@@ -91,6 +110,8 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
+    unknown_share: Fraction = 0.05
+    known_only: bool = True
     nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
@@ -100,11 +121,11 @@ DeviceClass: TypeAlias = Literal[
     "opening", "plug", "power", "presence", "problem", "running", "safety", "smoke", "sound",
     "tamper", "update", "vibration", "window",
 ]  # fmt: skip
-"""Home Assistant's, of a binary sensor."""
+"""Home Assistant's classes of binary sensors."""
 
 
 class RuleConfig(Section, frozen=True):
-    """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
+    """``[[rule]]``: labels to detect. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
     labels: list[str] = []
@@ -116,15 +137,16 @@ class RuleConfig(Section, frozen=True):
     min_on_s: Seconds | None = None
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
+    known_only: bool | None = None
     device_class: DeviceClass = ""
 
 
 class SavedRule(RuleConfig, frozen=True):
-    """A rule that was made from the page: a model without its labels leaves it out."""
+    """A rule that was created on the web page: it is skipped if the model lacks its labels."""
 
 
 class GpioConfig(Section, frozen=True):
-    """``[gpio]``: how pins are reached."""
+    """``[gpio]``: access to the pins."""
 
     factory: Literal["auto", "lgpio", "gpiod", "mock", "none"] = "auto"
     chip: str = ""
@@ -132,7 +154,7 @@ class GpioConfig(Section, frozen=True):
 
 
 class OutputConfig(Section, frozen=True):
-    """``[[output]]``: a device on a pin and what drives it."""
+    """``[[output]]``: a device on a pin, and what controls it."""
 
     name: Name
     pin: int | str
@@ -150,7 +172,7 @@ class OutputConfig(Section, frozen=True):
 
 
 class InputConfig(Section, frozen=True):
-    """``[[input]]``: a button or a motion sensor on a pin and what it asks for."""
+    """``[[input]]``: a button or a motion sensor on a pin, and its command."""
 
     name: Name
     pin: int | str
@@ -162,9 +184,11 @@ class InputConfig(Section, frozen=True):
 
 
 class IdleConfig(Section, frozen=True):
-    """``[idle]``: classify nothing while no wake comes."""
+    """``[idle]``: when edged stops classifying until it is woken, and classifies less."""
 
     after_s: Seconds = 0.0
+    still: bool = True
+    still_s: PositiveSeconds = 3.0
 
 
 class TlsConfig(Section, frozen=True):
@@ -183,7 +207,7 @@ Topic: TypeAlias = Annotated[
 
 
 class HomeAssistantConfig(Section, frozen=True):
-    """``[mqtt.home_assistant]``: entities that appear there by themselves."""
+    """``[mqtt.home_assistant]``: discovery of entities."""
 
     enabled: bool = True
     prefix: Topic = "homeassistant"
@@ -217,6 +241,7 @@ class MqttConfig(Section, frozen=True):
     image_retain: bool = False
     commands: bool = True
     command_age_s: Seconds = 10.0
+    receipts: bool = True
     event_format: Literal["plain", "cloudevents"] = "plain"
     frigate_topic: Annotated[
         str, Meta(pattern=r"^[^+#\x00]*\Z", description="a topic without + and #, or empty")
@@ -225,7 +250,7 @@ class MqttConfig(Section, frozen=True):
 
 
 class WebhookConfig(Section, frozen=True):
-    """``[[webhook]]``: an address that every event is posted to."""
+    """``[[webhook]]``: an address to which every event is posted."""
 
     name: Name
     url: str
@@ -254,7 +279,7 @@ class ControlConfig(Section, frozen=True):
 
 
 class WebTlsConfig(Section, frozen=True):
-    """``[web.tls]``: encryption to browsers, and certificates asked of them."""
+    """``[web.tls]``: encryption to browsers, and client certificates."""
 
     cert_file: str = ""
     key_file: str = ""
@@ -288,6 +313,8 @@ class Config(Section, frozen=True):
     device: Name = "edged"
     camera: CameraConfig = CameraConfig()
     model: ModelConfig = ModelConfig()
+    swap: SwapConfig = SwapConfig()
+    teach: TeachConfig = TeachConfig()
     decide: DecideConfig = DecideConfig()
     rule: list[RuleConfig] = []
     gpio: GpioConfig = GpioConfig()

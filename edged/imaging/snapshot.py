@@ -8,7 +8,7 @@ from edged.messages.message import Moment
 
 TOP = 3
 WORTH_TELLING = 0.005
-"""A class other than the best that scores less would be shown as 0%."""
+"""Other classes with a lower score would be shown as 0%."""
 
 
 def snapshot_jpeg(
@@ -16,9 +16,9 @@ def snapshot_jpeg(
 ) -> bytes:
     """The frame at its full size, or `width_px` wide, with a legend in a corner.
 
-    The legend has what is decided over time, what the model says of this frame alone, the device
-    and the capture time. Takes milliseconds and may be called from any thread. CameraError where
-    the frame is damaged.
+    The legend has the decision over time, the scores of this frame alone, the device and the
+    capture time. Takes milliseconds and may be called from any thread. CameraError if the frame is
+    damaged.
     """
     frame = result.frame
     pixels = frame.full() if frame.full else frame.pixels
@@ -27,7 +27,8 @@ def snapshot_jpeg(
     captured = at.utc(frame.captured_s).astimezone()
     lines = [
         f"scene: {result.scene.name or 'undecided'}",
-        "this frame: " + ", ".join(f"{one.label} {one.score:.0%}" for one in classes),
+        ("unchanged: " if result.prediction.still else "this frame: ")
+        + ", ".join(f"{one.label} {one.score:.0%}" for one in classes),
         f"{at.device}  {captured:%Y-%m-%d %H:%M:%S}",
     ]
     return annotated_jpeg(pixels, lines, quality, width_px)

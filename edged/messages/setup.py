@@ -1,4 +1,4 @@
-"""What the daemon runs with, for who is to show or change it."""
+"""The daemon's configuration, for clients that show or change it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from edged.config.saved import Kept
 from edged.config.schema import Config
+from edged.errors import ConfigError
 from edged.messages.replies import OutputSetup, RuleSetup, SetupAnswer
+from edged.teaching import place
 
 
 def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
-    """Of the configuration in force; `labels` are the model's, `kept` is what the page changed."""
+    """The active configuration; `labels` are the model's, `kept` is what the page changed."""
     decide = config.decide
     return SetupAnswer(
         rules={
@@ -31,4 +33,15 @@ def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
         region=list(config.camera.region),
         privacy=[list(polygon) for polygon in config.camera.privacy],
         undo=kept.undo,
+        taught_in=_taught_in(config),
     )
+
+
+def _taught_in(config: Config) -> str | None:
+    if not config.teach.enabled:
+        return None
+    try:
+        return config.teach.path or str(place.folder(config))
+    except ConfigError:
+        # Without a state directory nothing can be taught.
+        return None

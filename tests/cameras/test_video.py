@@ -865,7 +865,7 @@ def spoilt(part: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("begin", "reason"),
-    [("good frames", r"within 0\.5 s"), ("no key frame", "nothing but damaged frames")],
+    [("good frames", r"within 0\.5 s"), ("no key frame", "only damaged frames")],
 )
 def test_a_stream_of_nothing_but_damage_is_given_up_after_timeout_s(
     serve: Callable[..., str], begin: str, reason: str

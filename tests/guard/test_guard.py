@@ -100,7 +100,7 @@ def test_nothing_is_set_by_hand_while_the_loop_stands_still(
 ) -> None:
     clock.now_s += DEADMAN_S
     guard_of(beating).advance()
-    with pytest.raises(CommandError, match="not set: edged's loop stood still"):
+    with pytest.raises(CommandError, match="not set: edged's loop has stalled"):
         beating.set("lamp", 1.0)
     assert board["LAMP"].level == 0
 
@@ -247,7 +247,7 @@ def test_an_answer_to_an_earlier_question_is_none_to_this_one(
         return True
 
     guard.send = send  # type: ignore[method-assign]
-    with pytest.raises(CommandError, match="not set: the guard of the pins does not answer"):
+    with pytest.raises(CommandError, match="not set: the pin guard does not answer"):
         beating.set("lamp", 0.0)
     answers.append(("answer", 1, None))
     with pytest.raises(CommandError, match="does not answer"):
@@ -421,7 +421,7 @@ def test_that_the_loop_turns_again_is_logged(
     clock.now_s += DEADMAN_S
     guard_of(beating).advance()
     beating.beat()
-    assert "edged's loop turns again: outputs are at their levels" in caplog.messages
+    assert "edged's loop runs again: outputs are back at their levels" in caplog.messages
 
 
 def test_before_a_guard_has_said_anything_outputs_count_as_off(board: FakeChip) -> None:

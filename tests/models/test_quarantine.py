@@ -87,7 +87,7 @@ def test_a_pipe_is_no_model(tmp_path: Path, labels: Path) -> None:
     os.mkfifo(path)
     verdict = inspect(path, ModelConfig(labels=str(labels)))
     assert verdict.outcome == "refused"
-    assert "no regular file" in verdict.reason
+    assert "not a regular file" in verdict.reason
 
 
 def test_a_model_that_wants_too_much_memory_does_not_get_it(tmp_path: Path, labels: Path) -> None:

@@ -44,7 +44,7 @@ class Zygote:
         self._process.wait(60)
         self._process.stdout.close()
 
-    def inspect(self, path: Path, labels: Path) -> Verdict:
+    def inspect(self, path: Path, labels: Path | str) -> Verdict:
         model = ModelConfig(path=str(path), labels=str(labels), threads=1)
         order = Order(model, self._memory_bytes, self._timeout_s)
         self._process.stdin.write(msgspec.json.encode(order) + b"\n")

@@ -8,8 +8,8 @@ a packet, over a socket pair for events:
 - to the camera's process: first an object, the order, with the ends of two more connections; then
   ``["open", least_px]``. An end of file asks it to close the camera and end.
 - to the daemon: ``["ready", kind, landlock, seccomp]``, ``["opened", name]``, ``["frame", number,
-  captured_s, live, doubt]``, ``["due", due_s]``, ``["missing", why]``, ``["failed", why]``,
-  ``["ended", why]``, ``["log", level, text]``.
+  captured_s, live, exposure_s, doubt]``, ``["due", due_s]``, ``["missing", why]``,
+  ``["failed", why]``, ``["ended", why]``, ``["log", level, text]``.
 
 Pictures are asked for one by one, over one connection for those that the model needs and one for
 whole ones, and come through memory that the daemon makes, of a size that nobody can change:

@@ -113,7 +113,10 @@ class CameraChild:
     def _offer(self, capture: Capture) -> int:
         """Tell of a capture; its number."""
         number = self._captures.keep(capture)
-        words = "frame", number, capture.captured_s, capture.live, capture.doubt
+        words = (
+            *("frame", number, capture.captured_s),
+            *(capture.live, capture.exposure_s, capture.doubt),
+        )
         try:
             self._connection.send(_packed(*words), socket.MSG_DONTWAIT)
         except BlockingIOError:

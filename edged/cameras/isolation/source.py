@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -66,6 +66,7 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True, tag="frame"):
     number: int
     captured_s: float
     live: bool
+    exposure_s: Annotated[float, msgspec.Meta(ge=0.0)] | None
     doubt: str | None
 
 
@@ -171,7 +172,7 @@ class IsolatedSource:
         self._captured_s, self._number = captured_s, frame.number
         decode = partial(self._decode, _Held(frame.number, self._small))
         doubt = None if frame.doubt is None else printable(frame.doubt)
-        return Capture(captured_s, decode, reduces=True, live=frame.live, doubt=doubt)
+        return Capture(captured_s, decode, True, frame.live, frame.exposure_s, doubt)
 
     def expect(self, least_px: tuple[int, int] | None) -> None:
         """See `edged.cameras.source.DecodingSource`."""

@@ -1,8 +1,9 @@
-"""Pictures in shared memory: from the daemon to a process that looks, without a copy on the way.
+"""Pictures in shared memory: from the daemon to another process without a copy in between.
 
 A memfd of `SLOTS` slots, one picture in each, the newest over the oldest. A slot begins with its
-picture's sequence number, which is 0 while the picture is written: a reader that finds the number
-it was told before and after its copy has a whole picture, and one that is slow finds another.
+picture's sequence number, which is 0 while the picture is written: a reader that finds the
+announced number before and after its copy has a consistent picture; a slow one finds another
+number.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _HEADER_BYTES = 64
 
 
 class Place(NamedTuple):
-    """Where a picture lies, and how large it is."""
+    """The place and size of a picture."""
 
     sequence: int
     height_px: int
@@ -34,9 +35,9 @@ class SharedWriter:
     """The daemon's end. One thread."""
 
     def __init__(self, side_px: int) -> None:
-        """Room for pictures of `side_px` on their longer side; what is larger is made smaller.
+        """Memory for pictures of up to `side_px` on their longer side; larger ones are reduced.
 
-        OSError where the kernel has no such memory to give.
+        OSError if the kernel provides no memory.
         """
         self._side_px = side_px
         self._sequence = 0
@@ -52,7 +53,7 @@ class SharedWriter:
             memory.seal_for_readers(self.fd)
 
     def close(self) -> None:
-        """Give the memory back, as far as nobody else has it."""
+        """Release the memory, unless others still use it."""
         self._memory.close()
         os.close(self.fd)
 
@@ -75,16 +76,16 @@ class SharedReader:
     """The other end; `fd` is closed."""
 
     def __init__(self, fd: int, side_px: int) -> None:
-        """`side_px` as the writer has it. OSError, ValueError where `fd` is no such memory."""
+        """`side_px` as the writer has it. OSError, ValueError if `fd` is not such memory."""
         self._slot_bytes = _slot_bytes(side_px)
         self._memory = memory.mapped(fd, SLOTS * self._slot_bytes, writable=False)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the memory."""
         self._memory.close()
 
     def get(self, place: Place) -> Pixels | None:
-        """A copy of the picture there; None where a newer one has taken its place."""
+        """A copy of the picture there; None if a newer one has replaced it."""
         size_px = place.height_px, place.width_px
         sequence, picture = _slot(self._memory, place.sequence, self._slot_bytes, size_px)
         if sequence[0] != place.sequence:
@@ -101,17 +102,17 @@ def _slot_bytes(side_px: int) -> int:
 def _slot(
     shared: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Pixels]:
-    """Sequence number, and picture of (height, width), of the slot that `number` takes.
+    """Sequence number, and picture of (height, width), of the slot for `number`.
 
-    ValueError where it is too large for one.
+    ValueError if it is too large for a slot.
     """
-    # Only who has a picture pays for it.
+    # Imported only with a picture.
     import numpy as np
 
     start, size = number % SLOTS * slot_bytes, size_px[0] * size_px[1] * 3
     if not 0 < size <= slot_bytes - _HEADER_BYTES:
         raise ValueError(
-            f"a picture of {size_px[1]}x{size_px[0]} has no room in {slot_bytes} bytes"
+            f"a picture of {size_px[1]}x{size_px[0]} does not fit into {slot_bytes} bytes"
         )
     sequence = np.frombuffer(shared, np.uint64, 1, start)
     picture = np.frombuffer(shared, np.uint8, size, start + _HEADER_BYTES)

@@ -53,7 +53,7 @@ def read_until(camera: Camera, holds: Callable[[], bool]) -> list[float]:
         ("hang in a decoder", "does not decode a frame|no frame for 0.5 s, and no word why"),
         ("silent", "no frame for 0.5 s; check its cable"),
         ("unplugged", "plug it in"),
-        ("damaged", "nothing but damaged frames for 0.5 s"),
+        ("damaged", "only damaged frames for 0.5 s"),
     ],
 )
 def test_a_camera_that_fails_is_told_with_its_reason_and_comes_again(

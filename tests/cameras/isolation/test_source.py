@@ -65,7 +65,7 @@ def test_a_frame_has_the_time_that_can_be_whatever_its_process_says(program: Pro
         "ready()\n"
         "now_s = time.monotonic()\n"
         "for number, stamp_s in enumerate([now_s, 1e12, now_s - 60, -1e300]):\n"
-        "    tell('frame', number, stamp_s, True, None)\n"
+        "    tell('frame', number, stamp_s, True, None, None)\n"
         "time.sleep(60)"
     )
     began_s = time.monotonic()
@@ -85,7 +85,7 @@ def test_a_frame_has_the_time_that_can_be_whatever_its_process_says(program: Pro
         ("connection.send(b'no JSON')", CameraError, "does not keep to the protocol"),
         ("connection.send(b'\\xff')", CameraError, "does not keep to the protocol"),
         ("tell('frame', 'one', 2, 3)", CameraError, "does not keep to the protocol"),
-        ("tell('frame', 1, float('nan'), True, None)", CameraError, "does not keep to the"),
+        ("tell('frame', 1, float('nan'), True, None, None)", CameraError, "does not keep to the"),
         ("tell('opened', 'cam again')", CameraError, "does not keep to the protocol"),
         ("tell('ready', 'v4l2', True, True)", CameraError, "does not keep to the protocol"),
         ("sys.exit('no luck')", CameraError, r"it has ended \(exit status 1: no luck\)"),
@@ -139,12 +139,12 @@ def test_that_this_system_confines_nothing_is_said_once(
 
 
 def test_only_what_has_lived_is_opened_again_at_once(program: Program) -> None:
-    program("ready()\ntell('frame', 1, 0.0, True, None)\ntime.sleep(0.6)")
+    program("ready()\ntell('frame', 1, 0.0, True, None, None)\ntime.sleep(0.6)")
     with IsolatedSource(CameraConfig(kind="v4l2")) as source:
         source.grab()
         with pytest.raises(SourceDied, match="exit status 0"):
             source.grab()
-    program("ready()\ntell('frame', 1, 0.0, True, None)")
+    program("ready()\ntell('frame', 1, 0.0, True, None, None)")
     with IsolatedSource(CONFIG) as source:
         source.grab()
         with pytest.raises(CameraError, match="exit status 0") as caught:
@@ -154,9 +154,9 @@ def test_only_what_has_lived_is_opened_again_at_once(program: Program) -> None:
 
 def test_a_process_that_sleeps_until_its_next_frame_is_waited_for(program: Program) -> None:
     program(
-        "ready()\ntell('frame', 1, 0.0, False, None)\n"
+        "ready()\ntell('frame', 1, 0.0, False, None, None)\n"
         "tell('due', time.monotonic() + 1.0)\ntime.sleep(1.2)\n"
-        "tell('frame', 2, 0.0, False, None)\ntime.sleep(60)"
+        "tell('frame', 2, 0.0, False, None, None)\ntime.sleep(60)"
     )
     with IsolatedSource(CONFIG) as source:
         source.grab()

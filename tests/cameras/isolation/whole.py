@@ -71,7 +71,7 @@ TOLD = {
     "SIGSTOP": "no word why|does not decode",
     "silent": "no frame for",
     "unplugged": "plug it in",
-    "damaged": "nothing but damaged frames",
+    "damaged": "only damaged frames",
     "frozen": "frozen",
     "black": "frozen",
     "clock back": "its clock",

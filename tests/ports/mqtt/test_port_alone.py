@@ -400,7 +400,7 @@ def test_what_an_earlier_run_left_open_says_nothing_of_the_camera_or_the_scene(
 ) -> None:
     alone.port.write(result())
     alone.port._retained.take()
-    alone.port.write(Ended("restart", "edged ended without a word before"))
+    alone.port.write(Ended("restart", "edged had ended unexpectedly"))
     assert alone.port._retained.take() == []
 
 

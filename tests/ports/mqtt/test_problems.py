@@ -70,7 +70,7 @@ def test_each_thing_that_a_broker_lacks_is_a_problem_of_its_own() -> None:
     lacking = Limits(keepalive_s=0, qos=0, retain=False, subscription_identifiers=False)
     assert {about: (problem or "")[:20] for about, problem in lacking.lacks(30)} == {
         "keep alive": "it sets keep alive t",
-        "QoS": "it takes QoS 0 only:",
+        "QoS": "it supports only QoS 0:",
         "retain": "it retains nothing: ",
         "subscription identifiers": "it knows no subscrip",
     }
@@ -125,7 +125,7 @@ def test_a_refusal_gives_the_advice_that_helps() -> None:
     def told(value: int) -> str:
         return refusal("t", ReasonCode(PacketTypes.PUBACK, identifier=value), None)
 
-    assert told(0x97) == ("it refuses t: Quota exceeded; events and subscriptions are tried again")
+    assert told(0x97) == ("it refuses t: Quota exceeded; events and subscriptions are retried")
     assert told(0x90) == "it refuses t: Topic name invalid"
 
 

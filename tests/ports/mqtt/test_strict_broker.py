@@ -414,7 +414,7 @@ def test_a_takeover_is_named_in_the_log_and_in_health(
         wait_until(lambda: port.live)
         (problem,) = health_of(port)["broker_problems"]
         name = broker.greetings[0].client_id
-    assert f"another client calls itself {name}" in problem
+    assert f"another client uses the identifier {name}" in problem
     assert "mqtt.client_id" in problem
     assert len([line for line in warnings_of(caplog) if "calls itself" in line]) == 1
 

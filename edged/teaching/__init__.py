@@ -1,0 +1,1 @@
+"""Labels that the owner teaches: pictures become examples, and examples a head over a model."""

@@ -1,0 +1,72 @@
+"""A classifier with the labels that its owner taught behind those of its model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec.structs import replace
+
+from edged.core import Pixels, Prediction
+from edged.errors import ConfigError
+from edged.teaching import head
+from edged.teaching.lessons import Lessons
+
+if TYPE_CHECKING:
+    from edged.inference.tflite import TfliteClassifier
+
+
+class TaughtClassifier:
+    """The scores of ``bare`` times the probability that a picture shows nothing that was taught,
+    and behind them those of the taught labels. All of them sum to what the model's sum to.
+
+    One thread at a time.
+    """
+
+    def __init__(
+        self,
+        bare: TfliteClassifier,
+        lessons: Lessons,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`bare` was asked for the layers of `lessons`, which have an example at least.
+
+        ConfigError where a taught label is one of the model's.
+        """
+        taken = {label.strip().casefold() for label in bare.labels}
+        for label in lessons.labels:
+            if label.casefold() in taken:
+                raise ConfigError(
+                    f"{label} was taught, and is a label of model {bare.name}, too: "
+                    f"`edged teach --forget {label}`, and teach it under another name"
+                )
+        self.bare = bare
+        self.name = bare.name
+        self.labels = [*bare.labels, *lessons.labels]
+        self.input_px = bare.input_px
+        self.keeps_state = bare.keeps_state
+        self._reading = lessons.reading
+        sizes = [block.channels for block in lessons.reading.blocks]
+        self._head = head.fit(lessons.vectors(), lessons.classes(), sizes)
+        self._clock = clock
+
+    def __enter__(self) -> TaughtClassifier:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bare.__exit__(*exception)
+
+    def classify(self, pixels: Pixels) -> Prediction:
+        """As the model's, with a stage ``taught`` behind."""
+        prediction = self.bare.classify(pixels)
+        began_s = self._clock()
+        classes, taught = self._head.scores(self._reading.vector(prediction.layers))
+        scores = np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
+        stages_s = {**prediction.stages_s, "taught": self._clock() - began_s}
+        # Whether the model knows a picture does not matter if its owner's label fits better.
+        known = 1.0 if taught > 0.5 else None
+        return replace(
+            prediction, scores=scores, labels=self.labels, known=known, stages_s=stages_s
+        )
