@@ -19,7 +19,8 @@ from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
-from edged.core import Camera, OutputState, Port
+from edged.core import VIEW_LABELS, Camera, Classifier, OutputState, Port
+from edged.errors import ConfigError
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
@@ -32,6 +33,7 @@ from edged.ports.mqtt.topics import Topics
 from edged.teaching import place
 
 if TYPE_CHECKING:
+    from edged.anomaly.normal import Normal
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.perception.known import Known
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
-    from edged.teaching.classifier import TaughtClassifier
     from edged.teaching.lessons import Lessons
 
 
@@ -69,7 +70,9 @@ def admitted(config: Config) -> Admitted:
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     known = reference.places(file.path) if config.decide.unknown_share else []
-    return Admitted(model, file, stamp(file.path, *labels, *known, *place.files(config)))
+    normal = [normal_path(config)] if different(config) else []
+    files = (file.path, *labels, *known, *place.files(config), *normal)
+    return Admitted(model, file, stamp(*files))
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
@@ -118,18 +121,54 @@ def lessons(config: Config, model: Admitted) -> Lessons | None:
     return found if found is not None and found.examples else None
 
 
-def taught(
-    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
-) -> TfliteClassifier | TaughtClassifier:
-    """As `classifier`, with the labels that its owner taught. ModelError, ConfigError."""
+class Sensing(NamedTuple):
+    """A loaded model: ``bare``, and ``whole`` with what edged adds to its predictions and labels.
+
+    Leaving ``whole`` releases both.
+    """
+
+    bare: TfliteClassifier
+    whole: Classifier
+
+
+def sensing(config: Config, model: Admitted | None = None) -> Sensing:
+    """The model with everything that the daemon asks of it. ModelError, ConfigError."""
     model = model or admitted(config)
+    known, learned, normal = _known(config, model), lessons(config, model), _normal(config, model)
+    layers = {*(known.layers if known else ()), *([normal.tensor] if normal else ())}
+    bare = classifier(config, model, layers | {*(learned.reading.tensors if learned else ())})
+    whole: Classifier = bare
+    with ExitStack() as unless_made:
+        unless_made.push(bare)
+        if known is not None:
+            from edged.perception.known import KnowingClassifier
+
+            whole = KnowingClassifier(whole, known)
+        if learned is not None:
+            from edged.teaching.classifier import TaughtClassifier
+
+            whole = TaughtClassifier(whole, learned)
+        if normal is not None:
+            from edged.anomaly.classifier import AnomalyClassifier
+
+            path = normal_path(config)
+            kept = path.with_name(f"{path.name}.learned")
+            fit, learn_s = config.camera.fit, config.different.learn_s
+            whole = AnomalyClassifier(whole, normal, fit, learn_s, kept)
+        unless_made.pop_all()
+    return Sensing(bare, whole)
+
+
+def taught(config: Config) -> Sensing:
+    """The model with the labels that its owner taught alone. ModelError, ConfigError."""
+    model = admitted(config)
     learned = lessons(config, model)
+    bare = classifier(config, model, learned.reading.tensors if learned else ())
     if learned is None:
-        return classifier(config, model, layers)
+        return Sensing(bare, bare)
     from edged.teaching.classifier import TaughtClassifier
 
-    wanted = {*layers, *learned.reading.tensors}
-    return TaughtClassifier(classifier(config, model, wanted), learned)
+    return Sensing(bare, TaughtClassifier(bare, learned))
 
 
 def perception(
@@ -142,16 +181,45 @@ def perception(
     if keep is not None:
         still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
         return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
-    model = model or admitted(config)
-    known = _known(config, model)
-    loaded = taught(config, model, known.layers if known else ())
+    whole = sensing(config, model).whole
     with ExitStack() as unless_made:
-        unless_made.push(loaded)
-        decider = Decider(config.rule, config.decide, loaded.labels)
-        still = _still_scenes(config, loaded.input_px, loaded.keeps_state)
-        made = Perception(loaded, decider, known=known, still=still)
+        unless_made.push(whole)
+        made = perceiving(config, whole, Decider(config.rule, config.decide, whole.labels))
         unless_made.pop_all()
     return made
+
+
+def perceiving(config: Config, whole: Classifier, decider: Decider) -> Perception:
+    """A perception of `whole`, which it then owns."""
+    still = _still_scenes(config, whole.input_px, whole.keeps_state)
+    return Perception(whole, decider, still=still)
+
+
+def different(config: Config) -> bool:
+    """Whether a rule looks for what is different from normal."""
+    return any(label in VIEW_LABELS for rule in config.rule for label in rule.labels)
+
+
+def normal_path(config: Config) -> Path:
+    """The file of what is normal before this camera. ConfigError where nothing is kept on disk."""
+    path = beside_journal(config.journal, config.device, "normal")
+    if path is None:
+        raise ConfigError(
+            "what is normal is kept beside the journal, and journal.max_events = 0 keeps nothing "
+            "on disk: set another number"
+        )
+    return path
+
+
+def _normal(config: Config, model: Admitted) -> Normal | None:
+    if not different(config):
+        return None
+    from edged.anomaly import normal as normals
+
+    path = normal_path(config)
+    normal = normals.read(path)
+    normals.check(normal, path, model.file.path)
+    return normal
 
 
 def _still_scenes(

@@ -78,6 +78,17 @@ class Ranked(msgspec.Struct, frozen=True):
     score: float
 
 
+class Heat(msgspec.Struct, frozen=True):
+    """How different a picture is from what is normal, by position.
+
+    ``scores`` has the shape (rows, columns), float32 in 0..1; from 0.5 on a position is different.
+    They cover the ``box`` (left, top, right, bottom) of the picture, in parts of its size.
+    """
+
+    scores: npt.NDArray[np.float32]
+    box: tuple[float, float, float, float]
+
+
 class Prediction(msgspec.Struct, frozen=True):
     """The model's output for one picture.
 
@@ -86,7 +97,8 @@ class Prediction(msgspec.Struct, frozen=True):
     finite: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
     the classifier was asked for, by their index in the model's graph. ``known`` is the share of
     pictures of known things, 0..1, that look less known than this one; None if that is not known.
-    ``still`` is true if it is that of an earlier picture, which looked the same.
+    ``still`` is true if it is that of an earlier picture, which looked the same. ``heat`` shows
+    where the picture is different, if what is normal was taught.
     """
 
     scores: Scores
@@ -98,6 +110,7 @@ class Prediction(msgspec.Struct, frozen=True):
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
     known: float | None = None
     still: bool = False
+    heat: Heat | None = None
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
@@ -157,6 +170,16 @@ NOTHING = "nothing"
 
 UNKNOWN = "unknown"
 """Scene name: something is present that the model does not know, or no score is sufficient."""
+
+
+DIFFERENT = "different"
+"""Label: how different the picture is from what is normal in this view."""
+
+VIEW_LABELS = (DIFFERENT, "view blocked", "view out of focus", "view moved")
+"""Labels that say something of the whole view and are no classes of what is on it.
+
+They come last, where they are. Rules can have them; no scene is named after them.
+"""
 
 
 class Scene(msgspec.Struct, frozen=True):

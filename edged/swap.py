@@ -186,14 +186,15 @@ def made(config: Config, admitted: build.Admitted, source: Path) -> Perception:
     import numpy as np
 
     with ExitStack() as unless_made:
-        loaded = unless_made.enter_context(build.classifier(config, admitted))
+        loaded, whole = build.sensing(config, admitted)
+        unless_made.push(whole)
         if loaded.image.guessed:
             raise ModelError(
                 f"{loaded.name}: its input is float and nothing says how pixels are normalised: "
                 "give mean and std"
             )
         try:
-            decider = Decider(config.rule, config.decide, loaded.labels)
+            decider = Decider(config.rule, config.decide, whole.labels)
         except ConfigError as error:
             raise ModelError(f"{loaded.name}: {error}") from error
         if missing := [rule.name for rule in config.rule if rule.name not in decider.names]:
@@ -202,11 +203,11 @@ def made(config: Config, admitted: build.Admitted, source: Path) -> Perception:
                 "page: remove that rule first"
             )
         for _ in range(WARM_UP):
-            if not loaded.classify(np.full((*loaded.input_px, 3), 128, np.uint8)).finite:
+            if not whole.classify(np.full((*loaded.input_px, 3), 128, np.uint8)).finite:
                 raise ModelError(f"{loaded.name}: its outputs are not finite: export it again")
         refuse(golden(loaded, source))
         unless_made.pop_all()
-    return Perception(loaded, decider)
+    return build.perceiving(config, whole, decider)
 
 
 def golden(classifier: TfliteClassifier, source: Path) -> Iterator[Check]:

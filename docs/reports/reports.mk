@@ -1,4 +1,4 @@
-# The reports in this folder, made again: make report-evaluation report-quantization report-still
+# The reports in this folder, made again: make report-evaluation report-quantization report-still report-different
 # make reference holds the daemon's path against TensorFlow's interpreter.
 
 SHARED ?= ../shared/data
@@ -9,7 +9,7 @@ CIFAR = $(SHARED)/training/cifar10
 CLASSIFIERS = mobilenet_v1_0.25_128_quant mobilenet_v1_0.5_160_quant \
 	mobilenet_v1_0.75_192_quant mobilenet_v2_1.0_224_quant tf2_mobilenet_v2_1.0_224_ptq
 
-.PHONY: report-evaluation report-quantization report-still reference
+.PHONY: report-evaluation report-quantization report-still report-different reference
 
 $(TENSORFLOW)/stamp: models/requirements-train.txt pyproject.toml
 	python3.11 -m venv $(TENSORFLOW)
@@ -46,6 +46,10 @@ report-quantization: need-report-quantization $(TENSORFLOW)/stamp ## five versio
 report-still: $(VENV)/test.stamp ## which frames show nothing new, and whether events stay the same
 	$(BIN)/python -m tests.scenes.still --out $(REPORTS)/.part
 	mv $(REPORTS)/.part $(REPORTS)/still.md
+
+report-different: $(VENV)/test.stamp ## what is found to be different, false alarms by light, and faults of the view
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scenes.different --out $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/different.md
 
 reference: need-reference $(TENSORFLOW)/stamp ## the daemon's path against TensorFlow and Pillow, on 491 pictures
 	$(TENSORFLOW)/bin/python -m pytest tests/evaluation/test_reference.py -rA $(ARGS)

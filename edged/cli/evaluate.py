@@ -31,8 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
     # As the daemon says it, with the labels that were taught; the rest is of the model alone.
-    sensing = build.taught(config)
-    classifier = sensing.bare
+    classifier, sensing = build.taught(config)
     classes_of(dataset, sensing.labels)
     facts = document.describe(classifier, probe.measure(config.model))
     outcome = evaluation.evaluate(dataset, [sensing], partial(followed, what="evaluate"))

@@ -191,6 +191,12 @@ class IdleConfig(Section, frozen=True):
     still_s: PositiveSeconds = 3.0
 
 
+class DifferentConfig(Section, frozen=True):
+    """``[different]``: what is normal in this view."""
+
+    learn_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = 0.0
+
+
 class TlsConfig(Section, frozen=True):
     """``[mqtt.tls]``: encryption to the broker."""
 
@@ -321,6 +327,7 @@ class Config(Section, frozen=True):
     output: list[OutputConfig] = []
     input: list[InputConfig] = []
     idle: IdleConfig = IdleConfig()
+    different: DifferentConfig = DifferentConfig()
     mqtt: MqttConfig = MqttConfig()
     webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()

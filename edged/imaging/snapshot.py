@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edged.core import Result
+from edged.imaging.heat import with_heat
 from edged.imaging.picture import annotated_jpeg
 from edged.messages.message import Moment
 
@@ -16,12 +17,14 @@ def snapshot_jpeg(
 ) -> bytes:
     """The frame at its full size, or `width_px` wide, with a legend in a corner.
 
-    The legend has the decision over time, the scores of this frame alone, the device and the
-    capture time. Takes milliseconds and may be called from any thread. CameraError if the frame is
-    damaged.
+    What is different from normal is red, if that was taught. The legend has the decision over time,
+    the scores of this frame alone, the device and the capture time. Takes milliseconds and may be
+    called from any thread. CameraError if the frame is damaged.
     """
     frame = result.frame
     pixels = frame.full() if frame.full else frame.pixels
+    if result.prediction.heat is not None:
+        pixels = with_heat(pixels, result.prediction.heat)
     best, *others = result.prediction.top(TOP)
     classes = [best, *(other for other in others if other.score >= WORTH_TELLING)]
     captured = at.utc(frame.captured_s).astimezone()

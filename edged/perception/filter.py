@@ -50,8 +50,16 @@ class Filter:
     taken unfiltered.
     """
 
-    def __init__(self, classes: int, class_rate: float, groups: Groups, rates: Floats) -> None:
-        """Rates in 1/s, infinite without smoothing."""
+    def __init__(
+        self,
+        classes: int,
+        class_rate: float,
+        groups: Groups,
+        rates: Floats,
+        competing: int | None = None,
+    ) -> None:
+        """Rates in 1/s, infinite without smoothing; only the first `competing` may be best."""
+        self._competing = competing
         self.groups = groups
         self.rates = rates
         self.classes = np.zeros(classes, np.float32)
@@ -77,7 +85,7 @@ class Filter:
         """
         gain = 1.0 if held_s is None else _gain(self._class_rate, held_s)
         self.classes += (scores - self.classes) * np.float32(gain)
-        best = int(self.classes.argmax())
+        best = int(self.classes[: self._competing].argmax())
         if not len(self.rates):
             return best, False
         self.raw = self.groups.scores(scores)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -30,8 +31,9 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
-from edged.core import Layer, Prediction
+from edged.core import Classifier, Layer, Pixels, Prediction
 from edged.errors import ModelError
 from edged.inference import layers as inner
 from edged.inference.modelfile import content
@@ -105,7 +107,6 @@ class ByHead:
     def __init__(self, weights: npt.NDArray[np.generic]) -> None:
         """`weights` as stored, shape (classes, features): each row is compared by itself."""
         self._weights = weights
-        self.classes = len(weights)
 
     def __call__(self, features: Floats, best: int) -> float:
         features = features - features.mean()
@@ -146,18 +147,46 @@ class Known:
                 "fit it again with edged models unknown"
             ) from error
 
-        likeness = self._likeness
-        self._classes = likeness.classes if isinstance(likeness, ByHead) else None
-
     def share(self, prediction: Prediction) -> float:
         """The share of known pictures that look less known than this one, 0..1."""
         if self._likeness is None:
             return share(self._quantiles, float(prediction.scores.max()))
         values = np.concatenate([pooled(prediction.layers[layer]) for layer in self.layers])
-        # Behind the model's own classes there may be those that its owner taught.
-        own = prediction.scores[: self._classes]
-        likeness = self._likeness(values, int(own.argmax()))
+        likeness = self._likeness(values, int(prediction.scores.argmax()))
         return share(self._quantiles, likeness)
+
+
+class KnowingClassifier:
+    """A `Classifier` whose predictions say how known a picture looks. It owns the `classifier`."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        known: Known,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The predictions of `classifier`, of the model's own labels, have ``known.layers``."""
+        self._classifier = classifier
+        self._known = known
+        self._clock = clock
+        self.name = classifier.name
+        self.labels = classifier.labels
+        self.input_px = classifier.input_px
+        self.keeps_state = classifier.keeps_state
+
+    def __enter__(self) -> KnowingClassifier:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._classifier.__exit__(*exception)
+
+    def classify(self, pixels: Pixels) -> Prediction:
+        """As the classifier, with one stage more."""
+        prediction = self._classifier.classify(pixels)
+        began_s = self._clock()
+        known = self._known.share(prediction)
+        stages_s = {**prediction.stages_s, "known": self._clock() - began_s}
+        return replace(prediction, known=known, stages_s=stages_s)
 
 
 def share(quantiles: Sequence[float], likeness: float) -> float:

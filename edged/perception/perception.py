@@ -13,7 +13,6 @@ from edged.core import UNDECIDED, Classifier, Event, Frame, Prediction, Reason, 
 from edged.perception.rules import Decider
 
 if TYPE_CHECKING:
-    from edged.perception.known import Known
     from edged.perception.still import StillScenes
 
 log = logging.getLogger(__name__)
@@ -34,18 +33,15 @@ class Perception:
         classifier: Classifier,
         decider: Decider,
         clock: Callable[[], float] = time.monotonic,
-        known: Known | None = None,
         still: StillScenes | None = None,
     ) -> None:
         """`decider` holds rules over the labels of `classifier`.
 
-        Predictions of `classifier` have the layers that `known` reads, if given. Without `still`
-        every frame is classified.
+        Without `still` every frame is classified.
         """
         self._classifier = classifier
         self._decider = decider
         self._clock = clock
-        self._known = known
         self._still = still
         self._tells_endless = False
         self.scene = UNDECIDED
@@ -88,7 +84,7 @@ class Perception:
 
     def with_rules(self, decider: Decider, still: StillScenes | None = None) -> Perception:
         """The same model under other rules. It has one owner: this, or what succeeds it."""
-        return Perception(self._classifier, decider, self._clock, self._known, still)
+        return Perception(self._classifier, decider, self._clock, still)
 
     def succeed(self, old: Perception) -> None:
         """Take over what `old` holds to be true, before the first frame; `old` is let go.
@@ -151,10 +147,4 @@ class Perception:
                     "export it again, or use another",
                     self.model,
                 )
-        # A classifier that adds labels of its own tells for these itself.
-        if self._known is None or prediction.known is not None:
-            return prediction
-        began_s = self._clock()
-        known = self._known.share(prediction)
-        stages_s = {**prediction.stages_s, "known": self._clock() - began_s}
-        return replace(prediction, known=known, stages_s=stages_s)
+        return prediction

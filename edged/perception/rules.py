@@ -37,7 +37,7 @@ import numpy.typing as npt
 
 from edged.config.schema import DecideConfig, RuleConfig, SavedRule
 from edged.config.toml import shown
-from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
+from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
 from edged.perception.filter import Filter, Flags, Floats, Groups
 from edged.perception.labels import LabelIndex
@@ -85,6 +85,7 @@ class Decider:
             1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf,
             Groups(_members(rules, index)),
             _rates(option("smoothing_s")),
+            len(labels) - len(VIEW_LABELS) if has_view_labels(labels) else len(labels),
         )
         self._min_on_s = option("min_on_s")
         self._known_only = option("known_only").astype(np.bool_)
@@ -348,6 +349,11 @@ class RuleStates(Sequence[RuleState]):
     def __iter__(self) -> Iterator[RuleState]:
         columns = (self._active.tolist(), self._score.tolist(), self._since_s.tolist())
         return map(RuleState, self._names, *columns)
+
+
+def has_view_labels(labels: Sequence[str]) -> bool:
+    """Whether the last of `labels` are those of the whole view."""
+    return tuple(labels[-len(VIEW_LABELS) :]) == VIEW_LABELS
 
 
 def _fits(rule: RuleConfig, index: LabelIndex) -> bool:
