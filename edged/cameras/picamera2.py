@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.orient import exact_px, reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
 from edged.cameras.stamps import Stamps
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
 from edged.errors import CameraError
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 BUFFERS = 4
 """Requests in flight: the fewest with which libcamera's pipelines run smoothly."""

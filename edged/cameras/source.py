@@ -7,10 +7,12 @@ and passes the newest frame to the loop, so a source is simple: synchronous, and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from edged.core import Pixels
 from edged.errors import CameraError
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 
 class Capture(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.orient import exact_px
@@ -18,12 +18,14 @@ from edged.cameras.pace import LOOK_S
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
 from edged.cameras.stamps import Stamps
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
 from edged.printable import printable
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
@@ -14,11 +14,13 @@ from edged.cameras.jpegs import JpegStream
 from edged.cameras.kinds import is_address, path_of
 from edged.cameras.pace import Pace, Schedule
 from edged.cameras.source import Capture, FrameMissing, SourceEnded
-from edged.config.schema import CameraConfig
 from edged.errors import CameraError
 from edged.imaging.turbojpeg import UPRIGHT
 from edged.printable import printable
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
 
 MAX_PIXELS = 7680 * 4320
 """Larger pictures are not decoded: a damaged or hostile stream must not take all memory."""

@@ -7,16 +7,18 @@ import mmap
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from edged import memory
 from edged.cameras.isolation import ONCE, PICTURE_MESSAGE_BYTES
 from edged.cameras.isolation.captures import Captures
-from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging.resample import resample
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 _Size: TypeAlias = "tuple[int, int]"
 """Height and width in pixels."""
