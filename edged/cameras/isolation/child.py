@@ -58,6 +58,8 @@ class CameraChild:
             self._open(kind)
         except SourceEnded as end:
             self.tell("ended", str(end))
+            # Its last frame may be read yet.
+            self._closing.wait()
         except CameraError as error:
             if not self._closing.is_set():
                 self.tell("failed", str(error))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Literal, TypeVar
+from weakref import ref
 
 import msgspec
 
@@ -101,6 +102,7 @@ class _Held:
 
     def __init__(self, number: int, pictures: Pictures) -> None:
         self.number = number
+        self.was_read = False
         self._pictures = pictures
 
     def __del__(self) -> None:
@@ -130,6 +132,7 @@ class IsolatedSource:
         self._opened_s = math.inf
         self._captured_s = -math.inf
         self._number = 0
+        self._latest: ref[_Held] | None = None
         self._lines_s: deque[float] = deque(maxlen=LINES)
 
     @property
@@ -170,7 +173,9 @@ class IsolatedSource:
         # Sources see to their clocks; but this is what a process says that may be anybody's.
         captured_s = frame.captured_s if self._captured_s <= frame.captured_s <= now_s else now_s
         self._captured_s, self._number = captured_s, frame.number
-        decode = partial(self._decode, _Held(frame.number, self._small))
+        held = _Held(frame.number, self._small)
+        self._latest = ref(held)
+        decode = partial(self._decode, held)
         doubt = None if frame.doubt is None else printable(frame.doubt)
         return Capture(captured_s, decode, True, frame.live, frame.exposure_s, doubt)
 
@@ -182,7 +187,9 @@ class IsolatedSource:
     def _decode(self, held: _Held, least_px: tuple[int, int] | None) -> Pixels:
         pictures = self._whole if least_px is None else self._small
         try:
-            return pictures.decode(held.number, least_px)
+            pixels = pictures.decode(held.number, least_px)
+            held.was_read = True
+            return pixels
         except (DecodePending, FrameMissing):
             raise
         except CameraError as error:
@@ -210,6 +217,7 @@ class IsolatedSource:
                 case _Failed():
                     raise CameraError(printable(word.why))
                 case _Ended():
+                    self._let_the_last_be_read()
                     raise SourceEnded(printable(word.why))
                 case _Missing():
                     self._expect(self._camera.start_s)
@@ -222,6 +230,16 @@ class IsolatedSource:
                     self._log(word)
                 case _:
                     raise self._died("it does not keep to the protocol", kill=True)
+
+    def _let_the_last_be_read(self) -> None:
+        """The last frame of a film is there until it is read, or let go."""
+        self._expect(self._camera.timeout_s)
+        while self._clock() < self._deadline_s:
+            held = None if self._latest is None else self._latest()
+            if held is None or held.was_read:
+                return
+            del held
+            self._sleep(LOOK_S)
 
     def _next(self) -> object:
         """The next word. CameraError where the process ends, hangs or talks nonsense."""
