@@ -350,6 +350,25 @@ class Checks:
         assert self._pid() == before, "another process"
         return f"{told}; plugged in again: frames come, the same process"
 
+    def the_camera_is_confined_and_comes_again_when_it_is_killed(self) -> str:
+        machine, daemon = self.machine, self._pid()
+        find = f"pgrep -P {daemon} -f edged.cameras.isolation"
+        camera = machine.tell(find)
+        status = machine.tell(
+            f"grep -E '^(NoNewPrivs|Seccomp_filters):' /proc/{camera}/status; "
+            f"grep Seccomp_filters: /proc/{daemon}/status; "
+            f"ls -l /proc/{camera}/fd | grep -c -E 'gpiochip|events-' || true"
+        ).split()
+        assert status[1] == "1", status
+        assert int(status[3]) > int(status[5]), status
+        assert status[6] == "0", status
+        machine.tell(f"kill -9 {camera}")
+        again = machine.wait(find, lambda said: said not in ("", camera))
+        frames = self._status_when(lambda status: not status["camera_error"])["frames"]
+        self._status_when(lambda status: status["frames"] > frames)
+        assert self._pid() == daemon, "another daemon"
+        return f"seccomp in {status[3]} layers; killed: process {again}, the same daemon"
+
     def a_lost_camera_ends_its_rule_and_its_output(self) -> str:
         machine = self.machine
         self._configure(camera="lost_after_s = 2.0")

@@ -16,8 +16,9 @@ import pytest
 
 from edged.cameras import gstreamer
 from edged.cameras.gstreamer import GStreamerSource
-from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
+from edged.cameras.source import SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError

@@ -19,9 +19,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edged.cameras.newest import SourceEnded
 from edged.cameras.pace import Schedule
-from edged.cameras.source import Capture, FrameMissing
+from edged.cameras.source import Capture, FrameMissing, SourceEnded
 from edged.cameras.video import VideoSource
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
