@@ -19,7 +19,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board container home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments sbom audit install uninstall lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -86,7 +86,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # First of all what cannot be made: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-home-assistant need-model need-node-red need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -171,7 +171,26 @@ board: need-board $(VENV)/test.stamp ## edged on an emulated computer: real kern
 	$(BIN)/python -m tests.board --out docs/reports/board.md
 	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
 
+container: need-container $(VENV)/test.stamp ## the image of the Containerfile, built by buildah and called; needs root
+	tests/container/build $(CURDIR)/build/container
+	$(BIN)/python -m pytest tests/container $(ARGS)
+
 include docs/reports/reports.mk
+
+INSTALLED = .[v4l2,video,web,completion,report]
+
+build/audit/stamp: constraints.txt pyproject.toml
+	$(PYTHON) -m venv --clear build/audit/installed
+	build/audit/installed/bin/python -m pip install -qq --constraint constraints.txt '$(INSTALLED)'
+	$(PYTHON) -m venv --clear build/audit/tools
+	build/audit/tools/bin/python -m pip install -qq cyclonedx-bom pip-audit
+	touch $@
+
+sbom: build/audit/stamp ## what `make install` installs, as CycloneDX: build/audit/edged.cdx.json
+	build/audit/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/audit/edged.cdx.json build/audit/installed/bin/python
+
+audit: build/audit/stamp ## known vulnerabilities of what `make install` installs; asks pypi.org
+	build/audit/tools/bin/pip-audit --path "$$(build/audit/installed/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
@@ -196,7 +215,9 @@ ifeq ($(PICAMERA2),True)
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,web,completion,report]'
+	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '$(INSTALLED)'
+	@# Root's build files would be stale at the next install, and the checkout's owner cannot remove them.
+	rm -rf build/lib* build/bdist* build/temp* edged.egg-info; [ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)
@@ -218,7 +239,7 @@ endif
 
 uninstall: ## stop edged and remove what install put there; configuration and state stay
 ifeq ($(DESTDIR),)
-	if [ -d /run/systemd/system ]; then systemctl disable --now edged.service \
+	if [ -d /run/systemd/system ]; then systemctl disable --now edged-web.service edged.service \
 		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
 endif
 	rm -rf $(DESTDIR)$(libdir)

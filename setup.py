@@ -14,7 +14,7 @@ setup(
             "web/static/*",
             "web/templates/*",
         ],
-        "edged.bundled": ["*.tflite", "*.md", "*.txt", "*.toml", "pins.json"],
+        "edged.bundled": ["*.tflite", "*.md", "*.txt", "*.toml", "pins.json", "known/*.known"],
     },
     include_package_data=False,
     ext_modules=[

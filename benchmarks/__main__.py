@@ -44,6 +44,7 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "cameras": cameras.measure,
     "sizes": lambda folder, _port: frame.sizes(folder),
     "rates": lambda folder, _port: latency.rates(folder),
+    "triggers": lambda folder, _port: latency.triggers(folder),
     "journal": growth.journal,
     "web": web.measure,
     "search": lambda folder, _port: search.measure(folder),

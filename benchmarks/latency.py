@@ -22,14 +22,16 @@ from benchmarks.configuration import lamp
 from benchmarks.results import Part, Plot, Times
 from benchmarks.rig import Rig, rig, still
 from benchmarks.watched_guard import Changes
-from edged.cameras.newest import NewestFrame, SourceEnded
-from edged.cameras.source import Capture
+from edged.cameras.newest import NewestFrame
+from edged.cameras.source import Capture, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.guard import process
+from edged.ports.control.client import ControlClient
 
 CHANGES = 250
 SECONDS_A_RATE = 3
+TRIGGERS = 200
 
 
 class StampedSource:
@@ -124,6 +126,48 @@ def measure(folder: Path, port: int) -> Part:
         "pin sits at the mock chip, in the process of the guard; the subscriber is mosquitto_sub. "
         "A change waits half a frame time on average until a frame shows it; changes are spread "
         "evenly over the time of a frame."
+    )
+    return part
+
+
+def triggers(folder: Path) -> Part:
+    """From a request over the control socket to its picture, which was exposed after it."""
+    fps = 30.0
+    part = Part("Trigger to picture")
+    model, labels = material.reference()
+    source = StampedSource(material.two_scenes(), fps, TRIGGERS // 2, 5)
+    camera = _camera(source)
+    took_s: list[float] = []
+    with rig(folder, model, labels, text=lamp(model), camera=camera) as bench:
+        client = ControlClient(folder / "bench.sock")
+        chance = random.Random(0)  # noqa: S311 (no secret)
+
+        def ask() -> None:
+            while len(took_s) < TRIGGERS and not camera.ended:
+                time.sleep(chance.uniform(0.0, 2.0) / fps)
+                asked_s = time.monotonic()
+                client.ask("snapshot")
+                took_s.append(time.monotonic() - asked_s)
+            bench.pipeline.mailbox.stop("all is asked")
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        bench.pipeline.run()
+        asking.join()
+    times = Times.of_seconds(took_s)
+    # The request, the two frames that its frame may take, that frame's rest, and the JPEG.
+    part.judge(
+        "trigger → picture, p99",
+        times.p99,
+        " ms",
+        round(4e3 / fps, 1),
+        f"p50/p90/p99 {times}; {len(took_s)} requests",
+    )
+    part.figures["trigger_to_picture_p50_ms"] = times.p50
+    part.notes.append(
+        f"{fps:g} frames a second; limit: four frame times. edged counts two of them for the "
+        "exposure and the read-out, as for a USB camera, and the request comes in the middle of a "
+        "third. The picture is the JPEG at the end of the control socket's client."
     )
     return part
 

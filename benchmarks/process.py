@@ -43,10 +43,9 @@ EDGED = str(Path(sys.executable).with_name("edged"))
 
 
 def environment(**more: str) -> dict[str, str]:
-    """As an installed edged has it: with compiled bytecode."""
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    kept.pop("OPENBLAS_NUM_THREADS", None)
-    return {**kept, **more}
+    """As an installed edged has it: with compiled bytecode, and output that is buffered."""
+    unset = ("OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    return {**{key: value for key, value in os.environ.items() if key not in unset}, **more}
 
 
 class Child:
@@ -79,8 +78,7 @@ class Child:
 
     def cpu_s(self) -> float:
         """Processor seconds used so far, of all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.process.pid)
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
@@ -273,22 +271,33 @@ def idle(folder: Path, port: int) -> Part:
     # A rule that holds keeps the loop awake: here none ever does.
     text = configuration.sensor(folder, port, fps=IDLE_FPS, enter=1.0)
     shares = {}
-    for name, overrides in (("awake", []), ("gated", ["idle.after_s=0.5"])):
+    for name, overrides in (
+        ("awake", ["idle.still=false"]),
+        ("still", []),
+        ("gated", ["idle.after_s=0.5"]),
+    ):
         with daemon(folder, name, text, overrides) as running:
             time.sleep(2.0)
             before_s, began_s = running.cpu_s(), time.monotonic()
             time.sleep(10.0)
             shares[name] = (running.cpu_s() - before_s) / (time.monotonic() - began_s) * 100
             lags = [_wake_lag(running.socket) for _ in range(10)] if name == "gated" else []
+    still = 100 * shares["still"] / shares["awake"]
     saved = 100 * (1 - shares["gated"] / shares["awake"])
     part.rows.append(Row("CPU at 10 frames a second", f"{shares['awake']:.1f} % of a core"))
+    part.rows.append(
+        Row("CPU at 10 frames a second, still scene", f"{shares['still']:.1f} % of a core")
+    )
+    part.judge("still scene, of classifying each frame", still, " %", 25)
     part.rows.append(Row("CPU, gated by a motion sensor", f"{shares['gated']:.1f} % of a core"))
     part.rows.append(Row("gating saves", f"{saved:.0f} %", "≥ 80 %", saved >= 80))
     frames = max(lags)
     part.rows.append(
         Row("frames between wake and the first classified", f"{frames}", "≤ 1", frames <= 1)
     )
-    part.figures.update(cpu_awake_percent=shares["awake"], gating_saves_percent=saved)
+    part.figures.update(
+        cpu_awake_percent=shares["awake"], cpu_still_percent=still, gating_saves_percent=saved
+    )
     return part
 
 
@@ -314,6 +323,12 @@ def _wake_lag(path: Path) -> int:
     waiter.join(LIMIT_S)
     lag_s = (captured[0] - woken).total_seconds()
     return max(0, int(lag_s * IDLE_FPS))
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds that a process has used so far, with all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> tuple[float, float]:

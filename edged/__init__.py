@@ -1,3 +1,3 @@
-"""edged: a vision sensor that stands on its own."""
+"""edged: a stand-alone vision sensor."""
 
 __version__ = "0.2.0"

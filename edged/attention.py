@@ -1,4 +1,4 @@
-"""Whether frames are classified: paused by somebody, or idle until something wakes it."""
+"""Whether frames are classified: the loop may be paused by a command, or idle until it is woken."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 
 class Attention:
-    """The loop's thread only.
+    """Used only by the loop's thread.
 
     ``wake_s`` is how long a wake lasts before the loop idles; 0 means always awake. It may be
-    changed at any time and counts from the last wake. `sensed` tells whether an input that wakes
-    is active: while it is, so is the loop.
+    changed at any time and counts from the last wake. `sensed` returns whether an input that wakes
+    is active; while it is, the loop stays awake.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Attention:
 
     @property
     def idle(self) -> bool:
-        """Whether no wake has come for so long that frames are left unclassified."""
-        # Falling asleep while a rule holds would leave its output on until somebody moves: also
-        # when no frame comes meanwhile, or the idle time has just been set.
+        """Whether frames are not classified because the last wake is too long ago."""
+        # Idling while a rule is active would leave its output on until the next wake; this also
+        # holds when no frame arrives, or the idle time has just been set.
         if self.wake_s <= 0 or self._rule_holds:
             return False
         if self._sensed():
@@ -55,13 +55,13 @@ class Attention:
         return self._has_idled
 
     def keep_awake(self, result: Result) -> None:
-        """Something that happens counts as a wake; while a rule holds, none is needed."""
+        """An event counts as a wake; while a rule is active, none is needed."""
         self._rule_holds = bool(result.scene.active)
         if result.events:
             self._woken_s = self._clock()
 
     def nothing_holds(self) -> None:
-        """Rules have ended though no frame said so."""
+        """Rules have ended without a frame."""
         self._rule_holds = False
 
     def pause(self, request: Request[Any]) -> AttentionAnswer:
@@ -72,7 +72,7 @@ class Attention:
         return self._answer()
 
     def resume(self, request: Request[Any]) -> AttentionAnswer:
-        """Go on, and awake."""
+        """Classify again, awake."""
         if self.paused:
             log.info("resumed by %s", request.asked_by)
         self.paused = False
@@ -80,7 +80,8 @@ class Attention:
 
     def wake(self, request: Request[Any]) -> AttentionAnswer:
         """Classify again for ``wake_s``."""
-        # A motion sensor that asks is high by then, and has ended the idling already.
+        # If a motion sensor requested it, its input is already high and has already ended the
+        # idling.
         if self._has_idled or self.idle:
             log.info("woken by %s", request.asked_by)
         self._has_idled = False

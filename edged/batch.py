@@ -1,4 +1,4 @@
-"""Many pictures through one model on all cores, the answers in the order of the pictures."""
+"""Many pictures through one model on all cores; the answers are in the order of the pictures."""
 
 from __future__ import annotations
 
@@ -30,14 +30,20 @@ if TYPE_CHECKING:
 Found: TypeAlias = "Path | UnreadableError"
 
 WORTH_A_CORE = 4
-"""For fewer pictures a further interpreter takes longer to start than it saves."""
+"""For fewer pictures, a further interpreter takes longer to start than it saves."""
 
-AHEAD = 16
-"""Pictures for each core that may be under way or done before the one whose turn it is."""
+PORTION = 8
+"""Pictures that a core takes at once, at most: each hand-over stops the Python of all cores."""
+
+PORTIONS = 8
+"""Portions for each core, at least: at the end some cores wait for another one's last portion."""
+
+AHEAD = 4
+"""Portions for each core that may be under way or done before the one whose turn it is."""
 
 
 class Answer(NamedTuple):
-    """What the model says of a picture, or why it says nothing."""
+    """The model's prediction for a picture, or why there is none."""
 
     path: Path
     prediction: Prediction | None
@@ -46,15 +52,15 @@ class Answer(NamedTuple):
 
 
 def pictures(paths: Sequence[Path]) -> Iterator[Found]:
-    """The pictures at `paths`, those of folders sorted by name, and what cannot be looked into."""
+    """The pictures at `paths`, those in folders sorted by name, and unreadable paths."""
     for position, path in enumerate(paths):
         if path == STANDARD_INPUT and path in paths[:position]:
-            yield UnreadableError(path, "there twice; standard input can be read once")
+            yield UnreadableError(path, "given twice; standard input can be read only once")
         elif path == STANDARD_INPUT or not folder.is_folder(path):
             yield path
         else:
             found = list(folder.search(path))
-            # As paths compare, whose parts need not be found again for each comparison.
+            # The order of paths, but their parts are not split again for each comparison.
             yield from sorted(found, key=lambda one: path_of(one).parts)
             if not found:
                 yield folder.no_pictures(path)
@@ -64,8 +70,8 @@ class Batch:
     """One model, with an interpreter for each core that `count` pictures are worth.
 
     ``model.threads``, where it is set, is the threads of each interpreter. A delegate's device
-    serves one. With `features` predictions have these, where the model has any, and with `taught`
-    the labels that its owner taught. ModelError.
+    serves only one interpreter. With `features`, predictions include the features if the model has
+    any, and with `taught` the labels that its owner taught. ModelError.
     """
 
     def __init__(
@@ -107,7 +113,7 @@ class Batch:
             [classifier] = self.classifiers
             yield from (self._answer(classifier, path) for path in found)
             return
-        # Ten milliseconds, which a picture or two shall not wait for.
+        # This takes ten milliseconds, too long for a picture or two.
         from concurrent.futures import Future, ThreadPoolExecutor
         from queue import SimpleQueue
 
@@ -115,26 +121,24 @@ class Batch:
         for classifier in self.classifiers:
             idle.put(classifier)
 
-        def answer(path: Found) -> Answer:
+        def answer(some: Sequence[Found]) -> list[Answer]:
             classifier = idle.get()
             try:
-                return self._answer(classifier, path)
+                return [self._answer(classifier, path) for path in some]
             finally:
                 idle.put(classifier)
 
-        ahead = AHEAD * len(self.classifiers)
-        waiting: deque[Future[Answer]] = deque()
-        with ThreadPoolExecutor(len(self.classifiers)) as pool:
+        cores = len(self.classifiers)
+        portion = max(1, min(PORTION, len(found) // (PORTIONS * cores)))
+        waiting: deque[Future[list[Answer]]] = deque()
+        with ThreadPoolExecutor(cores) as pool:
             try:
-                for path in found:
-                    waiting.append(pool.submit(answer, path))
-                    if len(waiting) >= ahead:
-                        # Half of them at once: to wake up for each would hold up the workers.
-                        waiting[ahead // 2].exception()
-                        while len(waiting) > ahead // 2:
-                            yield waiting.popleft().result()
+                for start in range(0, len(found), portion):
+                    waiting.append(pool.submit(answer, found[start : start + portion]))
+                    if len(waiting) >= AHEAD * cores:
+                        yield from waiting.popleft().result()
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -148,7 +152,7 @@ class Batch:
         decode_s = time.perf_counter() - began_s
         prediction = classifier.classify(pixels)
         if not prediction.finite:
-            reason = "the model answers with numbers that are not finite"
+            reason = "the model's scores are not finite numbers"
             return Answer(
                 path_of(path), None, PictureError(printable(path_of(path)), reason), decode_s
             )
@@ -161,13 +165,13 @@ class Batch:
             return standard_input(wanted_px)
         with suppress(TooLargeError):
             return read_picture(path, wanted_px, self._most_bytes)
-        # All cores together hold no more than the largest picture and as much again.
+        # All cores together hold at most twice the size of the largest picture.
         with self._large:
             return read_picture(path, wanted_px)
 
 
 def _let_go(error: BaseException) -> None:
-    """Of the frames that an error came through: they hold all that was read of the picture."""
+    """Release the stack frames of an error: they hold all that was read of the picture."""
     reason: BaseException | None = error
     while reason is not None:
         reason.__traceback__ = None

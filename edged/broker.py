@@ -1,6 +1,6 @@
 """A small MQTT broker for demonstrations: amqtt, on the loopback, in a process of its own.
 
-It speaks MQTT 3.1.1, lets everybody in and keeps nothing. It ends with the process that started
+It speaks MQTT 3.1.1, accepts every client and stores nothing. It ends with the process that started
 it, however that ends: it reads a pipe that only its parent holds open.
 """
 
@@ -24,25 +24,25 @@ LOOPBACK = "127.0.0.1"
 LOCAL_HOSTS = ("localhost", LOOPBACK)
 
 START_TIMEOUT_S = 20.0
-"""For the broker's process to come up; Python on a small board takes seconds for it."""
+"""The limit for the broker's process to start; Python on a small board takes seconds."""
 
 
 @contextmanager
 def ensure_broker(host: str, port: int) -> Iterator[None]:
-    """A broker at `host`:`port` while the context lasts: the one that is there, or one of ours.
+    """A broker at `host`:`port` while the context lasts: an existing one, or our own.
 
-    ConfigError where that cannot be: `host` is another machine, or amqtt is not installed.
-    PortError where the broker does not come up.
+    ConfigError if this is impossible: `host` is another machine, or amqtt is not installed.
+    PortError if the broker does not start.
     """
     if host not in LOCAL_HOSTS:
         raise ConfigError(f"mqtt.embedded needs mqtt.host = 'localhost', not {host!r}")
     if _listens(port):
-        log.info("something listens on %s:%d already; no broker is started", LOOPBACK, port)
+        log.info("another program already listens on %s:%d; no broker is started", LOOPBACK, port)
         yield
         return
     if find_spec("amqtt") is None:
         raise ConfigError("mqtt.embedded needs amqtt; install edged with its extra 'demo'")
-    # A session of its own: Ctrl+C must reach the broker last, or nobody is told goodbye.
+    # A session of its own: Ctrl+C must reach the broker last, or clients get no last message.
     with subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "edged.broker", str(port)],
         stdin=subprocess.PIPE,
@@ -51,7 +51,7 @@ def ensure_broker(host: str, port: int) -> Iterator[None]:
     ) as process:
         try:
             _await(process, port)
-            log.info("a broker for demonstrations listens on %s:%d", LOOPBACK, port)
+            log.info("the demonstration broker listens on %s:%d", LOOPBACK, port)
             yield
         finally:
             process.kill()
@@ -61,7 +61,7 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while not _listens(port):
         if process.poll() is not None or time.monotonic() > give_up_s:
-            raise PortError(f"the embedded broker does not come up on {LOOPBACK}:{port}")
+            raise PortError(f"the embedded broker did not start on {LOOPBACK}:{port}")
         time.sleep(0.02)
 
 
@@ -72,7 +72,7 @@ def _listens(port: int) -> bool:
 
 
 async def serve(port: int) -> None:
-    """Be the broker until standard input ends."""
+    """Run the broker until standard input ends."""
     from amqtt.broker import Broker
 
     broker = Broker(

@@ -1,6 +1,7 @@
-"""The wall clock: what is known of it, and how to put right what it said before it was set.
+"""The wall clock: how far it is trusted, and how to correct times from before it was set.
 
-A board without a battery starts in 1970, or where it stopped, until the network tells the time.
+A board without a battery starts in 1970, or when it stopped, until it gets the time from the
+network.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any
 import msgspec
 
 PLAUSIBLE_S = 1672531200.0
-"""The beginning of 2023: no clock that was set says less."""
+"""The beginning of 2023: a clock that was set is never earlier."""
 
 UNSET, SET, SYNCHRONIZED = range(3)
-"""How far a clock is trusted: its date cannot be right; it may be; it follows a time server's."""
+"""How far a clock is trusted: its date cannot be right; it may be; it follows a time server."""
 
 STEP_S = 60.0
 """A clock that has gained more than this since the same boot was set."""
@@ -26,11 +27,11 @@ STEP_S = 60.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 TIMESYNCD = Path("/run/systemd/timesync/synchronized")
-"""Made by systemd-timesyncd when it has set the clock; a service may see it that may not ask the
+"""Created by systemd-timesyncd when it has set the clock; readable by services that may not ask the
 kernel."""
 
 TIME_ERROR = 5
-"""What adjtimex(2) answers while the clock is not synchronised."""
+"""The result of adjtimex(2) while the clock is not synchronised."""
 
 TIMEX_BYTES = 512
 """More than any architecture's ``struct timex``."""
@@ -39,7 +40,8 @@ TIMEX_BYTES = 512
 class Reading(msgspec.Struct, frozen=True):
     """The wall clock at some moment.
 
-    ``offset_s`` is wall-clock seconds minus those since the boot named ``boot``, suspended or not.
+    ``offset_s`` is wall-clock seconds minus the seconds since the boot ``boot``, suspended time
+    included.
     """
 
     boot: str
@@ -47,9 +49,9 @@ class Reading(msgspec.Struct, frozen=True):
     trust: int
 
     def correction_s(self, later: Reading) -> float:
-        """What to add to a date of this clock by what is known `later`; 0 where that is no more."""
+        """What to add to a time of this clock, given the `later` reading; 0 if unknown."""
         step_s = later.offset_s - self.offset_s
-        # Nobody may have told who set it: a clock starts late, and is set forward.
+        # It may be unknown who set it: a clock starts late, and is set forward.
         was_set = self.trust == later.trust == SET and step_s > STEP_S
         better = later.trust > self.trust or was_set
         return step_s if better and self.boot == later.boot else 0.0
@@ -63,17 +65,17 @@ def read(wall_clock: Callable[[], float] = time.time) -> Reading:
 
 
 def trust(wall_s: float) -> int:
-    """How far a wall clock that says `wall_s` now is to be trusted."""
+    """How far to trust a wall clock that now reads `wall_s`."""
     if wall_s < PLAUSIBLE_S:
         return UNSET
     return SYNCHRONIZED if _kernel_is_synchronized() or TIMESYNCD.exists() else SET
 
 
 def _kernel_is_synchronized() -> bool:
-    """What chrony, ntpd and systemd-timesyncd tell the kernel; false where it must not be asked."""
+    """What chrony, ntpd and systemd-timesyncd told the kernel; false if asking is forbidden."""
     import ctypes
 
-    # Zero in its first field, ``modes``, only asks, for which no right is needed.
+    # Zero in the first field, ``modes``, only reads, which needs no permission.
     state: int = _libc().adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))
     return 0 <= state != TIME_ERROR
 
@@ -89,5 +91,5 @@ def _libc() -> Any:
 def _boot() -> str:
     with suppress(OSError):
         return BOOT_ID.read_text().strip()
-    # Unlike any other, so that nothing is put right by it.
+    # Unlike any other, so that it never causes a correction.
     return f"unknown-{time.time_ns()}"

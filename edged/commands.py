@@ -1,4 +1,4 @@
-"""What can be asked of the daemon, by whom, and what is answered: one table.
+"""The daemon's commands, who may send them, and their answers: one table.
 
 MQTT, the control socket, the inputs and the command line take their commands from here. Each is a
 struct; in JSON ``command`` says which: ``{"command": "set-output", "name": "lamp", "value": 1}``.
@@ -7,6 +7,7 @@ struct; in JSON ``command`` says which: ``{"command": "set-output", "name": "lam
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -27,7 +28,7 @@ from typing import (
 import msgspec
 from msgspec import Meta, Struct
 
-from edged.config.schema import Polygons, RuleConfig, Seconds
+from edged.config.schema import Name, Polygons, RuleConfig, Seconds
 from edged.config.toml import shown
 from edged.core import Result
 from edged.errors import CommandError, EdgedError
@@ -66,7 +67,7 @@ class Asker(Enum):
 class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unknown_fields=False):
     """Base of all commands."""
 
-    id: Annotated[RequestId, Meta(description="given back in the reply")] = None
+    id: Annotated[RequestId, Meta(description="returned in the reply")] = None
 
     @property
     def takes_s(self) -> float:
@@ -75,7 +76,7 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unk
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
-    """Take one picture and say what is in it."""
+    """Take one picture and classify it."""
 
 
 class Pause(Command, frozen=True, kw_only=True, tag="pause"):
@@ -95,28 +96,28 @@ class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
 
 
 class TellMetrics(Command, frozen=True, kw_only=True, tag="metrics"):
-    """Say what has been counted since the start."""
+    """Show the counters since the start."""
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
-    """Set an output by hand, until its rule changes or a time is over."""
+    """Set an output by hand, until its rule changes or a time has passed."""
 
     name: Annotated[str, Meta(description="the output's name")]
     value: Annotated[Score, Meta(description="0 is off, 1 is on, between is PWM or position")]
     for_s: Annotated[
-        Seconds, Meta(description="then back to what its rule asks for; 0: when that changes")
+        Seconds, Meta(description="how long, then back to its rule; 0: until the rule changes")
     ] = 0.0
 
 
 class TellSetup(Command, frozen=True, kw_only=True, tag="setup"):
-    """Say what is looked for, with which model, and what is switched."""
+    """Show the rules, the model and the outputs."""
 
 
 class SetThreshold(Command, frozen=True, kw_only=True, tag="set-threshold"):
-    """Change a threshold of a rule, until the configuration file says another."""
+    """Change a threshold of a rule, until the configuration file changes it."""
 
     rule: Annotated[str, Meta(description="the rule's name")]
-    threshold: Annotated[Literal["enter", "exit"], Meta(description="which of the two")]
+    threshold: Annotated[Literal["enter", "exit"], Meta(description="enter or exit")]
     value: Annotated[Score, Meta(description="a score from 0 to 1")]
 
 
@@ -125,20 +126,47 @@ class Reload(Command, frozen=True, kw_only=True, tag="reload"):
 
 
 class Save(Command, frozen=True, kw_only=True, tag="save"):
-    """Change what is looked at or looked for, and keep that. What is refused changes nothing."""
+    """Change and save the region, the privacy mask or a rule. A refused change has no effect."""
 
     region: Annotated[
         tuple[Score, Score, Score, Score] | None, Meta(description="as camera.region")
     ] = None
     privacy: Polygons | None = None
     rule: Annotated[
-        RuleConfig | None, Meta(description="a new one, or another for that of its name")
+        RuleConfig | None, Meta(description="a new rule; it replaces a saved one with its name")
     ] = None
-    remove_rule: Annotated[str | None, Meta(description="the name of one that was saved")] = None
+    remove_rule: Annotated[str | None, Meta(description="the name of a saved rule")] = None
 
 
 class Undo(Command, frozen=True, kw_only=True, tag="undo"):
-    """Take back the last change that was saved; a second time, make it again."""
+    """Undo the last saved change; a second time, redo it."""
+
+
+class UseModel(Command, frozen=True, kw_only=True, tag="use-model"):
+    """Try an installed model beside the one in use, and take it if its gates hold."""
+
+    model: Annotated[Name, Meta(description="the model's name, as `edged models list` shows it")]
+
+
+class UseFile(Command, frozen=True, kw_only=True, tag="use-file"):
+    """Try a model file beside the model in use, and take it if its gates hold."""
+
+    model: Annotated[str, Meta(description="a .tflite file that the daemon can read")]
+    labels: Annotated[str, Meta(description="as model.labels")] = ""
+    locale: Annotated[str, Meta(description="as model.locale")] = ""
+    mean: Annotated[list[float], Meta(description="as model.mean")] = []
+    std: Annotated[list[float], Meta(description="as model.std")] = []
+    channels: Annotated[Literal["rgb", "bgr"], Meta(description="as model.channels")] = "rgb"
+    scores: Annotated[
+        Literal["auto", "probabilities", "logits"], Meta(description="as model.scores")
+    ] = "auto"
+    shadow_s: Annotated[Seconds | None, Meta(description="instead of swap.shadow_s")] = None
+
+
+class RevertModel(Command, frozen=True, kw_only=True, tag="revert-model"):
+    """Go back to the model before, or to the configuration's."""
+
+    to: Annotated[Literal["previous", "configured"], Meta(description="which of the two")]
 
 
 class Teach(Command, frozen=True, kw_only=True, tag="teach"):
@@ -165,7 +193,7 @@ class UndoTeaching(Command, frozen=True, kw_only=True, tag="undo-teaching"):
 
 
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
-    """Follow what the daemon sees. The socket carries it out, and no request reaches the loop."""
+    """Follow what the daemon sees. The socket carries it out; the loop gets no request."""
 
     rate_hz: Annotated[
         float,
@@ -185,14 +213,18 @@ class Watch(Command, frozen=True, kw_only=True, tag="watch"):
 
 
 class Entry(NamedTuple):
-    """A row of the table: who may ask for a command, and the form of its answer.
+    """A row of the table: who may send a command, and the type of its answer.
 
-    None stands for messages without end.
+    None means an endless stream of messages. An answer may take `within_s`.
     """
 
     askers: frozenset[Asker]
     answer: type[Answer | ClassificationMessage] | None
+    within_s: float = 10.0
 
+
+SWAP_S = 90000.0
+"""More than the longest time in the shadow, with all that comes before."""
 
 _ANYBODY = frozenset({Asker.INPUT, Asker.MQTT, Asker.SOCKET})
 
@@ -203,25 +235,29 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Wake: Entry(_ANYBODY, AttentionAnswer),
     TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
     TellMetrics: Entry(frozenset({Asker.SOCKET}), MetricsAnswer),
-    # Over MQTT an output has a topic of its own.
+    # Over MQTT, each output has its own topic.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
     SetThreshold: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ThresholdAnswer),
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
     Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
+    # MQTT chooses among the models that are installed, and no files.
+    UseModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, SWAP_S),
+    UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),
+    RevertModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, 60.0),
     Teach: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
     Forget: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
     UndoTeaching: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
-"""To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""
+"""Stopping is not a command but a flag of the mailbox, because it must never wait behind others."""
 
 
 class Reply(Struct, frozen=True):
-    """What became of a request: ``error`` is None where it was carried out.
+    """The outcome of a request: ``error`` is None if it was carried out.
 
-    A snapshot's ``result`` is the frame that it was answered with.
+    A snapshot's ``result`` is the frame of its answer.
     """
 
     error: str | None = None
@@ -237,7 +273,7 @@ class Reply(Struct, frozen=True):
         top: int = 3,
         jpeg_bytes: int = 0,
     ) -> ReplyMessage:
-        """As it leaves; `request` names the command, `top` is how many classes are told."""
+        """The reply as a message; `request` names the command, `top` is the number of classes."""
         result = self.result
         return ReplyMessage(
             device=at.device,
@@ -261,27 +297,29 @@ C = TypeVar("C", bound=Command)
 
 
 class Request(Struct, Generic[C], frozen=True):
-    """A command, who asks for it, and where the reply goes.
+    """A command, who requested it, and where the reply goes.
 
     ``asked_by`` is for the log. ``reply`` is called exactly once, from any thread, and must not
-    block. ``publish`` asks that a snapshot be told to all ports, too.
+    block. ``publish`` also sends a snapshot to all ports. ``asked_s`` is the time of the request,
+    after which the exposure of a snapshot begins.
     """
 
     command: C
     asked_by: str = "edged"
     reply: Callable[[Reply], None] = _nobody_listens
     publish: bool = False
+    asked_s: float = msgspec.field(default_factory=time.monotonic)
 
 
 Later: TypeAlias = None
-"""What a handler returns that will reply itself."""
+"""Returned by a handler that will reply itself."""
 
 Handlers: TypeAlias = Mapping[type[Command], Callable[[Any], "AnyAnswer | Later"]]
-"""By kind of command, what carries out a request for it. CommandError and others refuse."""
+"""The function that carries out each kind of command. CommandError and others refuse."""
 
 
 def name_of(command: type[Command]) -> str:
-    """The name under which it is asked for."""
+    """The name of a command."""
     tag = command.__struct_config__.tag
     return str(tag)
 
@@ -309,7 +347,7 @@ def seconds(text: str) -> float:
 
 
 def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
-    """What it can be told, and what reads each from text. CommandError."""
+    """The fields of a command, and the function that parses each from text. CommandError."""
     return {
         field.name: seconds if field.name == "for_s" else _reader(field.type)
         for field in msgspec.structs.fields(command)
@@ -318,18 +356,28 @@ def fields_of(command: type[Command]) -> dict[str, Callable[[str], object]]:
 
 
 def optional_fields(command: type[Command]) -> set[str]:
-    """What of `fields_of` need not be told."""
+    """Which of `fields_of` are optional."""
     return {field.name for field in msgspec.structs.fields(command) if not field.required}
 
 
+def meanings_of(command: type[Command]) -> dict[str, str]:
+    """The description of each of `fields_of` that has one."""
+    return {
+        field.name: meta.description
+        for field in msgspec.structs.fields(command)
+        for meta in get_args(field.type)
+        if isinstance(meta, Meta) and meta.description
+    }
+
+
 def does(command: type[Command]) -> str:
-    """The first sentence of what is said of it; its name where docstrings are left out (-OO)."""
+    """The first sentence of its docstring; its name if docstrings are removed (-OO)."""
     text = command.__doc__ or name_of(command)
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 
 def open_to(asker: Asker) -> dict[str, type[Command]]:
-    """The commands that `asker` may ask for, by name, in the order of the table."""
+    """The commands that `asker` may send, by name, in the order of the table."""
     return {name_of(kind): kind for kind, entry in COMMANDS.items() if asker in entry.askers}
 
 
@@ -339,14 +387,14 @@ def union(kinds: Iterable[type[Command]]) -> Any:
 
 
 class Parser:
-    """Turns what strangers send into a command. One for each asker."""
+    """Parses untrusted input into a command. One for each asker."""
 
     def __init__(self, asker: Asker) -> None:
         self._allowed = open_to(asker)
         self._decoder = msgspec.json.Decoder(union(self._allowed.values()))
 
     def parse(self, payload: bytes) -> Command:
-        """A command from JSON, or from its bare name where it needs no more. CommandError."""
+        """A command from JSON, or from its bare name if no field is required. CommandError."""
         if len(payload) > REQUEST_BYTES:
             raise CommandError(f"a request has at most {REQUEST_BYTES} bytes")
         known = f"commands: {', '.join(self._allowed)}"
@@ -354,7 +402,7 @@ class Parser:
         try:
             if not word.startswith(("{", "[", '"')):
                 if word not in self._allowed:
-                    raise CommandError(f"{shown(word)} is no command; {known}")
+                    raise CommandError(f"{shown(word)} is not a command; {known}")
                 return msgspec.convert({}, self._allowed[word])
             command: Command = self._decoder.decode(payload)
         except msgspec.ValidationError as error:
@@ -365,12 +413,12 @@ class Parser:
 
 
 def carry_out(request: Request[Any], handlers: Handlers) -> None:
-    """Do what is asked, and reply."""
+    """Carry out the command, and reply."""
     kind = type(request.command)
     try:
         answer = handlers[kind](request)
     except EdgedError as error:
-        log.warning("%s, asked by %s: %s", name_of(kind), request.asked_by, error)
+        log.warning("%s, requested by %s: %s", name_of(kind), request.asked_by, error)
         request.reply(Reply(error=str(error)))
         return
     if answer is not None:

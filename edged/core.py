@@ -1,10 +1,10 @@
-"""The nouns and the seams: what flows through edged, and between which parts.
+"""The nouns and the interfaces: the data that flows through edged, and the parts that exchange it.
 
-One direction: a `Camera` delivers a `Frame`, the `Classifier` makes it a `Prediction`, the decider
-turns predictions over time into a `Scene` and `Event`s, the journal numbers the events, and every
-`Port` gets the `Result`.
-All times named ``_s`` without further word are seconds of ``time.monotonic()``: a jump of the
-wall clock changes nothing. Wall-clock time appears only where a message leaves the process.
+One direction: a `Camera` delivers a `Frame`, the `Classifier` turns it into a `Prediction`, the
+decider turns predictions over time into a `Scene` and `Event`s, the journal numbers the events, and
+every `Port` gets the `Result`. Points in time named ``_s`` are seconds of ``time.monotonic()``
+unless stated otherwise: a jump of the wall clock changes nothing. Wall-clock time appears only
+where a message leaves the process.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ class Frame(msgspec.Struct, frozen=True):
     """One picture and when its light was captured.
 
     ``number`` counts every frame that the camera delivered, used or not, so gaps show drops.
-    ``decode_s`` is how long it took to make the pixels. ``full`` decodes the whole picture where
+    ``decode_s`` is how long decoding the pixels took. ``full`` decodes the whole picture if
     ``pixels`` were decoded at a reduced scale, enough for the model; it may be called from any
-    thread and takes milliseconds.
+    thread and takes milliseconds. ``exposure_s`` is how long before ``captured_s`` the exposure
+    began, at most.
     """
 
     pixels: Pixels
@@ -66,6 +67,7 @@ class Frame(msgspec.Struct, frozen=True):
     captured_s: float
     decode_s: float = 0.0
     full: Callable[[], Pixels] | None = None
+    exposure_s: float = 0.0
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -76,13 +78,27 @@ class Ranked(msgspec.Struct, frozen=True):
     score: float
 
 
-class Prediction(msgspec.Struct, frozen=True):
-    """What the model said of one picture.
+class Heat(msgspec.Struct, frozen=True):
+    """How different a picture is from what is normal, by position.
 
-    ``stages_s`` maps a stage's name to its duration. ``features`` are what the model's classes
-    are made from, where it tells them. ``finite`` is false where an output held a number that is
-    not: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
-    the classifier was asked for, by their index in the model's graph.
+    ``scores`` has the shape (rows, columns), float32 in 0..1; from 0.5 on a position is different.
+    They cover the ``box`` (left, top, right, bottom) of the picture, in parts of its size.
+    """
+
+    scores: npt.NDArray[np.float32]
+    box: tuple[float, float, float, float]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The model's output for one picture.
+
+    ``stages_s`` maps a stage's name to its duration. ``features`` are the inputs of the model's
+    last layer, if it exposes them. ``finite`` is false if an output held a number that is not
+    finite: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
+    the classifier was asked for, by their index in the model's graph. ``known`` is the share of
+    pictures of known things, 0..1, that look less known than this one; None if that is not known.
+    ``still`` is true if it is that of an earlier picture, which looked the same. ``heat`` shows
+    where the picture is different, if what is normal was taught.
     """
 
     scores: Scores
@@ -92,6 +108,9 @@ class Prediction(msgspec.Struct, frozen=True):
     features: Features | None = None
     finite: bool = True
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
+    known: float | None = None
+    still: bool = False
+    heat: Heat | None = None
 
     def top(self, count: int) -> list[Ranked]:
         """The `count` best classes, best first; equal scores by lower index first."""
@@ -113,7 +132,7 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class RuleState(msgspec.Struct, frozen=True):
-    """What a rule holds to be true at a frame; ``since_s`` is the onset of this state."""
+    """The state of a rule at a frame; ``since_s`` is the onset of this state."""
 
     rule: str
     active: bool
@@ -122,17 +141,18 @@ class RuleState(msgspec.Struct, frozen=True):
 
 
 Reason: TypeAlias = Literal["camera", "stop", "restart"]
-"""Why rules end though no frame says so: no picture comes, edged stops, or an earlier run died."""
+"""Why rules end without a frame: the camera delivers none, edged stops, or an earlier run
+crashed."""
 
 
 class Event(msgspec.Struct, frozen=True):
     """A rule became active or inactive.
 
-    ``onset_s`` is when the smoothed score crossed the threshold that led here (not when minimum
-    times let the rule change), ``score`` the smoothed score at the frame of number ``frame``, and
-    ``decided_s`` the capture time of that frame. ``number`` is given by the journal: one more than
-    that of the event before, and never used twice; 0 before it is given. ``reason`` is set where
-    the rule ended though no frame said so.
+    ``onset_s`` is when the smoothed score crossed the threshold that led here (not when the minimum
+    times allowed the rule to change), ``score`` the smoothed score at the frame of number
+    ``frame``, and ``decided_s`` the capture time of that frame. The journal assigns ``number``: one
+    more than that of the previous event, and never used twice; 0 before. ``reason`` is set if the
+    rule ended without a frame.
     """
 
     rule: str
@@ -149,18 +169,27 @@ NOTHING = "nothing"
 """Scene name: the model's best class is one that the configuration calls empty."""
 
 UNKNOWN = "unknown"
-"""Scene name: something is there, but no class reaches the score that it needs."""
+"""Scene name: something is present that the model does not know, or no score is sufficient."""
+
+
+DIFFERENT = "different"
+"""Label: how different the picture is from what is normal in this view."""
+
+VIEW_LABELS = (DIFFERENT, "view blocked", "view out of focus", "view moved")
+"""Labels that say something of the whole view and are no classes of what is on it.
+
+They come last, where they are. Rules can have them; no scene is named after them.
+"""
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What is really there, as decided over time.
+    """What is in view, as decided over time.
 
-    ``name`` is the best active rule's name, the best label where no rule is active but the label
-    is certain, or `NOTHING` or `UNKNOWN`; None where nothing is decided yet. ``rules`` has every
-    rule in the configuration's order; its entries may be made when they are asked for, so that a
-    frame does not pay for a thousand rules that nobody reads. ``active`` names those that hold, in
-    the same order. ``score`` is the smoothed score of the rule or the best label; None where
-    nothing is decided yet.
+    ``name`` is the best active rule's name, the best label if no rule is active but the label is
+    certain, or `NOTHING` or `UNKNOWN`; None if nothing is decided yet. ``rules`` has every rule in
+    the configuration's order; its entries may be created on access, so that a frame does not pay
+    for a thousand unread rules. ``active`` names the active ones, in the same order. ``score`` is
+    the smoothed score of the rule or the best label; None if nothing is decided yet.
     """
 
     name: str | None
@@ -174,9 +203,9 @@ UNDECIDED = Scene(None)
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Everything known about one frame; the record that ports get for each classified frame.
+    """Everything known about one frame; the record that ports get for each frame decided on.
 
-    ``stages_s`` maps each stage, from decoding to deciding in the order of time, to its duration;
+    ``stages_s`` maps each stage, from decoding to deciding in order, to its duration;
     they end at ``decided_s``.
     """
 
@@ -189,10 +218,11 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How the daemon itself is, sampled at an interval; units are in the names.
+    """The daemon's own state, sampled at an interval; units are in the names.
 
-    ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value that
-    the board does not tell is None.
+    ``still`` counts those of the ``frames`` that were not classified, because they showed nothing
+    new. ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value
+    that the board does not report is None.
     """
 
     at_s: float
@@ -210,11 +240,13 @@ class Health(msgspec.Struct, frozen=True):
     memory_mb: float
     temperature_c: float | None
     throttled: bool | None
+    still: int = 0
     stages_ms: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    model_problem: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Somebody asked for a picture, and this is it; ``asked_by`` names who, for people."""
+    """A requested picture; ``asked_by`` names the requester, for people."""
 
     result: Result
     asked_by: str
@@ -223,8 +255,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 class OutputState(msgspec.Struct, frozen=True):
     """An output has changed its value: 0 is off, 1 is on, between is PWM or servo position.
 
-    ``error`` is why its pin is not as it should be; ``value`` is then what it was last known to be,
-    and 0 for a pin that was never there.
+    ``error`` is why its pin is not at the intended level; ``value`` is then the last known one, and
+    0 for a pin that was never available.
     """
 
     name: str
@@ -234,14 +266,14 @@ class OutputState(msgspec.Struct, frozen=True):
 
 
 class Undecided(msgspec.Struct, frozen=True):
-    """Nothing is held to be true until the next frame: labels or rules are others now."""
+    """Nothing is decided until the next frame, because labels or rules have changed."""
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """Rules that held do so no longer, for this ``reason``; ``why`` is for people.
+    """Active rules ended, for this ``reason``; ``why`` is for people.
 
-    Except after a restart, where frames may have come already, nothing is held to be true until the
-    next frame.
+    Nothing is decided until the next frame, except after a restart, where frames may have arrived
+    already.
     """
 
     reason: Reason
@@ -250,23 +282,23 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class CameraThere(msgspec.Struct, frozen=True):
-    """Frames come: the first ones, or again. Whether anybody decides on them is another matter."""
+    """Frames arrive, for the first time or again, whether or not they are classified."""
 
 
 Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere
-"""What a port is told."""
+"""What a port receives."""
 
 
 class Camera(Protocol):
-    """Delivers frames; newest wins. A context manager: enter opens, exit closes.
+    """Delivers frames; the newest wins. A context manager: enter opens, exit closes.
 
-    Entering never fails because the device is absent: the camera goes on trying with back-off,
-    and `read` returns None meanwhile.
+    Entering never fails because the device is absent: the camera retries with back-off, and `read`
+    returns None meanwhile.
     """
 
     @property
     def name(self) -> str:
-        """What the frames come from, for people: a device, an address without credentials."""
+        """The source, for people: a device, or an address without credentials."""
         ...
 
     @property
@@ -276,17 +308,17 @@ class Camera(Protocol):
 
     @property
     def error(self) -> str | None:
-        """Why the camera delivers nothing good at present, one line; None while it does."""
+        """Why the camera delivers no good frames at present, one line; None while it does."""
         ...
 
     @property
     def fails(self) -> bool:
-        """Whether ``error`` says that no frames come at all; else those that come are odd."""
+        """Whether ``error`` means no frames at all; otherwise frames arrive, but are faulty."""
         ...
 
     @property
     def due_s(self) -> float:
-        """By when the next frame or error must have come; a camera without both then hangs."""
+        """The deadline of the next frame or error; a camera that delivers neither by then hangs."""
         ...
 
     def __enter__(self) -> Camera: ...
@@ -296,25 +328,24 @@ class Camera(Protocol):
     def read(self, timeout_s: float, wanted_px: tuple[int, int] | None) -> Frame | None:
         """The newest frame not read before, waiting up to `timeout_s`; None if there is none.
 
-        `wanted_px` is the (height, width) that is enough for who asks; None wants all pixels. What
-        is larger may be delivered smaller: not below twice that, or at just that where it is
-        resized as the model's input would be. Called from the loop's thread
-        only. Decoding of compressed frames happens here, so a frame that nobody reads costs
-        nothing.
+        `wanted_px` is the (height, width) that suffices for the caller; None requests all pixels. A
+        larger frame may be reduced: to at least twice that, or to exactly that if it is resized
+        like the model's input. Called only from the loop's thread. Decoding of compressed frames
+        happens here, so an unread frame costs nothing.
         """
         ...
 
     def aim(self, camera: CameraConfig) -> None:
-        """Look at another region, and hide other parts, from the next `read` on."""
+        """Use another region and other privacy masks from the next `read` on."""
         ...
 
     def skip(self, timeout_s: float) -> bool:
-        """As `read`, but the frame is let go undecoded: whether there was one."""
+        """Like `read`, but discard the frame undecoded; whether there was one."""
         ...
 
 
 class Classifier(Protocol):
-    """Turns pixels into scores. A context manager: entered when it is made, exit lets it go.
+    """Turns pixels into scores. A context manager: entered when created, exit releases it.
 
     One thread at a time.
     """
@@ -334,6 +365,11 @@ class Classifier(Protocol):
         """(height, width) of the picture that the model takes."""
         ...
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the scores of a picture depend on the pictures before it."""
+        ...
+
     def __enter__(self) -> Classifier: ...
 
     def __exit__(self, *exception: object) -> None: ...
@@ -344,9 +380,9 @@ class Classifier(Protocol):
 
 
 class Port(Protocol):
-    """Speaks to the outside, and may hear it. A context manager: enter opens, exit closes.
+    """Sends reports, and may receive commands. A context manager: enter opens, exit closes.
 
-    What it hears it leaves in the mailbox, as a request.
+    A received command goes into the mailbox, as a request.
     """
 
     def __enter__(self) -> Port: ...
@@ -356,8 +392,8 @@ class Port(Protocol):
     def write(self, report: Report) -> None:
         """Called for each report, between enter and exit only.
 
-        From the loop's thread; an `OutputState` from the thread that times the outputs, too. Must
-        not block: what may take time goes to a thread of the port's own, through a bounded
-        hand-over. Must not raise for a failure of the outside world.
+        From the loop's thread; an `OutputState` also from the thread that times the outputs. Must
+        not block: slow work goes to a thread of the port's own, through a bounded queue. Must not
+        raise for an external failure.
         """
         ...

@@ -1,4 +1,4 @@
-"""Secrets in files, read when they are used: a new one needs no restart."""
+"""Secrets in files, read at each use: a new one needs no restart."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from edged.files import open_regular
 from edged.redact import public_path
 
 SECRET_BYTES = 65535
-"""The longest secret; of a user name or password also the longest that MQTT can carry."""
+"""The longest secret; also the longest user name or password that MQTT can carry."""
 
 
 def must_be_there(files: Mapping[str, str]) -> None:
-    """ConfigError for a file, by its option, that is not there; empty is none.
+    """ConfigError for a missing file, by its option; an empty name means no file.
 
-    A file that cannot be read may become readable, so that is found when it is used.
+    An unreadable file may become readable, so that is checked at use.
     """
     for option, file in files.items():
         path = paths.credential(file)
         if file and not paths.may_exist(path):
-            raise ConfigError(f"{option}: {public_path(path)} is not there; check the path")
+            raise ConfigError(f"{option}: {public_path(path)} does not exist; check the path")
         if file and os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
             raise ConfigError(f"{option}: {path} is a folder; name the file in it")
         if file and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
-            raise ConfigError(f"{option}: {path} is no regular file; name one")
+            raise ConfigError(f"{option}: {path} is not a regular file; name one")
 
 
 def secret(option: str, file: str) -> str | None:
-    """What a file says, without its last line break; None where none is set. PortError."""
+    """The content of a file, without its last line break; None if none is set. PortError."""
     if not file:
         return None
     path = paths.credential(file)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from edged import __version__, build, commands, logs
 from edged.attention import Attention
@@ -20,7 +21,8 @@ from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
-from edged.core import UNDECIDED, Ended, Event, Port, Undecided
+from edged.core import UNDECIDED, Camera, Ended, Event, Port, Undecided
+from edged.errors import ConfigError, ModelError
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
@@ -33,30 +35,36 @@ from edged.messages.replies import (
     StatusAnswer,
 )
 from edged.messages.setup import setup
+from edged.models import slots
+from edged.models.chosen import Chosen
 from edged.notify import Notifier
 from edged.opening import Opening
 from edged.outage import Outage
 from edged.pipeline import Pipeline
-from edged.reload import InForce, Reloader, TakeOver
+from edged.reload import AddPort, InForce, Reloader, TakeOver
 from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from edged.probation import Probation
+    from edged.swap import Swapper
 
 log = logging.getLogger(__name__)
 
 
 class EndLeftOpen(Command, frozen=True, kw_only=True, tag="end-left-open"):
-    """End what an earlier run left open: from the journal, for the loop alone."""
+    """End rules that an earlier run left active: requested by the journal, for the loop."""
 
     rules: Sequence[str]
 
 
 class Daemon:
-    """One configuration, brought to life."""
+    """The running daemon of one configuration."""
 
     def __init__(
         self, opening: Opening, trace: Path | None = None, notifier: Notifier | None = None
     ) -> None:
-        """`opening` may have been entered already: the sooner, the sooner are the pins safe."""
+        """`opening` may have been entered already: the sooner, the sooner the pins are safe."""
         self._opening = opening
         self._trace_path = trace
         self._config = opening.config
@@ -66,20 +74,21 @@ class Daemon:
         self._hung_up = False
 
     def stop(self, reason: str) -> None:
-        """End after the present frame. From any thread."""
+        """Stop after the present frame. From any thread."""
         self._mailbox.stop(reason)
 
     def run(self) -> None:
-        """Until SIGTERM, SIGINT, `stop` or a bug. Opened back to front, closed in reverse."""
+        """Run until SIGTERM, SIGINT, `stop` or a bug. Opens the last stage first."""
         config = self._config
         style = logs.style(config.log.format)
         logs.start(config.log.level, "text" if style == "live" else style)
         log.info("edged %s, device %s", __version__, config.device)
         self._thresholds = Thresholds(beside_journal(config.journal, config.device, "thresholds"))
-        config = self._config = self._thresholds.applied(config)
+        self._chosen = Chosen(_slots(self._opening.path))
+        config = self._config = self._chosen.begin(self._thresholds.applied(config))
         with ExitStack() as stack:
-            # What is built now lives as long as the daemon: looking for garbage in it would only
-            # slow the start, and later stop the loop for milliseconds now and then.
+            # Objects built now live as long as the daemon: garbage collection would only slow the
+            # start, and later stop the loop for milliseconds at times.
             stack.callback(gc.enable)
             gc.disable()
             self._obey_signals(stack)
@@ -94,15 +103,18 @@ class Daemon:
                 ports.open_others(config, journal, self._mailbox, live=style == "live")
                 self._build(config, journal, stack)
                 ports.await_pins()
+                self._begin_probation()
                 gc.freeze()
                 gc.enable()
                 self._pipeline.run()
                 log.info("stopping: %s", self._mailbox.stopping)
+                if self._bug is None:
+                    self._chosen.stopped()
                 self._notifier.stopping()
                 ports.gpio.release()
                 self._pipeline.end_rules("stop", "edged stops")
             finally:
-                # Before any farewell: a broker that does not answer keeps no lamp on.
+                # Before any last message: an unresponsive broker must not keep a lamp on.
                 ports.gpio.release()
         if self._bug is not None:
             raise self._bug
@@ -110,11 +122,10 @@ class Daemon:
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
         self._journal = journal
-        model = build.admitted(config)
-        # Before the model is loaded: meanwhile the device starts, which may take a second.
-        camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
-        perception = build.perception(config, model)
-        self._in_force = InForce(config, perception, model.stamp)
+        camera, self._in_force = self._loaded(config, stack)
+        config, perception, _ = self._in_force
+        self._config = config
+        self._chosen.settle(config)
         stack.callback(lambda: self._in_force.perception.__exit__())
         self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.gpio.sensed)
         self._reloader = Reloader(
@@ -124,7 +135,11 @@ class Daemon:
             self._notifier,
             self._thresholds,
             self._opening.path,
+            self._chosen,
+            lambda *asked: self._swapper().check_in_shadow(*asked),
         )
+        self._swapper_made: Swapper | None = None
+        self._probation: Probation | None = None
         ports, pins = self._traced(stack)
         self._pipeline = Pipeline(
             camera,
@@ -145,6 +160,10 @@ class Daemon:
                 commands.Reload: self._reload,
                 commands.Save: self._save,
                 commands.Undo: self._save,
+                commands.UseModel: self._use,
+                commands.UseFile: self._use,
+                commands.RevertModel: self._reloader.begin,
+                AddPort: self._add_port,
                 commands.Teach: self._reloader.begin,
                 commands.Forget: self._reloader.begin,
                 commands.UndoTeaching: self._reloader.begin,
@@ -152,11 +171,65 @@ class Daemon:
                 EndLeftOpen: self._end_left_open,
             },
             attention=attention,
-            vitals=Vitals(time.monotonic(), config.mqtt.health_s, lambda: self._ports.gpio.error),
+            vitals=Vitals(
+                time.monotonic(),
+                config.mqtt.health_s,
+                lambda: self._ports.gpio.error,
+                lambda: self._chosen.problem,
+            ),
             watchdog=Watchdog(self._notifier, self._ports.gpio.beat),
             outage=Outage(config.camera.lost_after_s),
             snapshots=Snapshots(self._mailbox),
         )
+
+    def _loaded(self, config: Config, stack: ExitStack) -> tuple[Camera, InForce]:
+        """The camera and the model, which start at the same time.
+
+        A chosen model that cannot be loaded is set aside, for the one before it.
+        """
+        camera: Camera | None = None
+        while True:
+            try:
+                model = build.admitted(config)
+                if camera is None:
+                    # Before the model is loaded: its device may take a second to start.
+                    wanted_px = model.file.input_px
+                    process = self._opening.camera
+                    made = build.camera(config.camera, wanted_px, process)
+                    camera = stack.enter_context(made)
+                return camera, InForce(config, build.perception(config, model), model.stamp)
+            except (ModelError, ConfigError) as error:
+                if not self._chosen.holds(config):
+                    raise
+                self._chosen.set_aside(str(error))
+                config = self._chosen.applied(self._thresholds.applied(self._opening.config))
+
+    def _swapper(self) -> Swapper:
+        # Only who chooses a model pays for the import.
+        from edged.swap import Swapper
+
+        if self._swapper_made is None:
+            self._swapper_made = Swapper(
+                lambda: self._in_force, self._mailbox, self._chosen, self._reloader.begin
+            )
+        return self._swapper_made
+
+    def _use(self, request: Request[commands.UseModel | commands.UseFile]) -> None:
+        self._swapper().begin(request)
+
+    def _add_port(self, request: Request[AddPort]) -> None:
+        command, pipeline = request.command, self._pipeline
+        others = [port for port in pipeline.ports if port is not command.port]
+        pipeline.ports = [*others, command.port] if command.hears else others
+
+    def _begin_probation(self) -> None:
+        if self._probation is not None:
+            self._probation.end()
+        if self._chosen.on_probation:
+            from edged.probation import Probation
+
+            self._probation = Probation(self._mailbox, self._chosen)
+            self._probation.begin()
 
     def _read_again(self, changes: saved.Tree | None) -> Config:
         opening = self._opening
@@ -176,7 +249,7 @@ class Daemon:
 
     def _obey_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
-            # Signals are the process's, whose main thread is somebody else's here.
+            # Signals belong to the process, whose main thread is not ours here.
             return
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -186,7 +259,7 @@ class Daemon:
         def reload(number: int, frame: FrameType | None) -> None:
             del frame
             if not self._hung_up:
-                # Never lost because a queue is full, and never more than one.
+                # Never lost to a full queue, and never more than one.
                 self._hung_up = True
                 request = Request(commands.Reload(), signal.Signals(number).name)
                 self._mailbox.post(request, bounded=False)
@@ -199,10 +272,10 @@ class Daemon:
             stack.callback(signal.signal, number, signal.signal(number, obey))
 
     def _surface_bugs(self, stack: ExitStack) -> None:
-        """Let a bug in a thread end the daemon like one in the loop.
+        """A bug in a thread ends the daemon like one in the loop.
 
-        Else the thread would be gone and the daemon would look well; so outputs go to their safe
-        level, and systemd starts it again.
+        Otherwise the thread would be gone and the daemon would look healthy; this way outputs go to
+        their safe level, and systemd restarts it.
         """
 
         def end(bug: threading.ExceptHookArgs) -> None:
@@ -228,6 +301,7 @@ class Daemon:
             self._journal.last,
             self._ports.webhook_problems(),
             self._ports.gpio.by_hand(),
+            self._chosen.holds(self._config),
         )
 
     def _setup(self, request: Request[commands.TellSetup]) -> SetupAnswer:
@@ -253,7 +327,7 @@ class Daemon:
         self._mailbox.post(Request(EndLeftOpen(rules=rules)), bounded=False)
 
     def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
-        """What held when an earlier run ended without a word is over, unless it holds again."""
+        """End rules that an earlier run left active, unless they are active again."""
         pipeline, now_s = self._pipeline, time.monotonic()
         events = [
             Event(rule, False, 0.0, now_s, now_s, 0, reason="restart")
@@ -262,7 +336,7 @@ class Daemon:
         ]
         if events:
             numbered = pipeline.journal.record(events)
-            pipeline.tell(Ended("restart", "edged ended without a word before", numbered))
+            pipeline.tell(Ended("restart", "edged had ended unexpectedly", numbered))
 
     def _reload(self, request: Request[commands.Reload]) -> None:
         self._hung_up = False
@@ -272,7 +346,7 @@ class Daemon:
         self._reloader.begin(request)
 
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
-        """Between two frames, what a reload has made ready comes into force."""
+        """Apply, between two frames, what a reload has prepared."""
         pipeline = self._pipeline
         taken, restart_for, why = request.command.prepared
         if taken.config.camera != self._config.camera:
@@ -286,7 +360,16 @@ class Daemon:
         self._ports.reconfigure(taken.config)
         if taken.perception.scene is UNDECIDED and not pipeline.outage.lost:
             pipeline.tell(Undecided())
+        self._begin_probation()
         log.info("%s", why)
         if restart_for:
-            log.warning("changed, and in effect after a restart: %s", ", ".join(restart_for))
+            log.warning("changed, but in effect only after a restart: %s", ", ".join(restart_for))
         return ReloadAnswer(model=taken.perception.model, restart_for=restart_for)
+
+
+def _slots(configuration: Path | None) -> Path | None:
+    try:
+        return slots.folder(configuration)
+    except ConfigError:
+        # Without a state directory nothing can be chosen.
+        return None

@@ -1,7 +1,7 @@
 """The tree of errors, by what to do about them.
 
-Every message is one line: what is wrong, where, and what to do. A foreign error becomes one of
-these at the seam where it is first seen, with ``from``; anything else that surfaces is a bug.
+Every message is one line: what is wrong, where, and what to do. A library's error is converted to
+one of these where it first occurs, with ``from``; any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from edged.redact import redacted
 
 
 class EdgedError(Exception):
-    """Base of all errors that edged raises on purpose; wherever they go, no secret goes along."""
+    """Base of all errors that edged raises on purpose; their messages contain no secrets."""
 
     exit_status = 1
 
@@ -28,7 +28,7 @@ class ConfigError(EdgedError):
 
 
 class CameraError(EdgedError):
-    """The camera cannot deliver: close it and open it again, with back-off."""
+    """The camera cannot deliver: close it and reopen it, with back-off."""
 
     exit_status = 69
 
@@ -40,13 +40,14 @@ class ModelError(EdgedError):
 
 
 class UnlabelledError(ModelError):
-    """The model has no labels: its classes have numbers only."""
+    """The model has no labels: its classes have only numbers."""
 
 
 class PictureError(EdgedError):
-    """A picture cannot be read: say so and go on with the next.
+    """A picture cannot be read: report it and continue with the next.
 
-    `where` names it, ``reason`` is the rest of the message, for whoever lists it beside the name.
+    `where` names it, ``reason`` is the rest of the message, for callers that list it next to the
+    name.
     """
 
     exit_status = 65
@@ -57,7 +58,7 @@ class PictureError(EdgedError):
 
 
 class PortError(EdgedError):
-    """An output channel fails: log once per change of state, and go on."""
+    """An output channel fails: log once per change of state, and continue."""
 
     exit_status = 69
 

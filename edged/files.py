@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, also when the power fails."""
+"""Atomic file writes, also across a power failure, and safe opening."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to be read, at once; OSError, also for what is no regular file.
+    """Open a file for reading, without blocking; OSError, also for what is not a regular file.
 
-    A FIFO that nobody writes to would be waited for, a device never end, a terminal become ours.
+    A FIFO without a writer would block, a device never end, a terminal become ours.
     """
     file = open(path, "rb", opener=_opened_at_once)  # noqa: SIM115 (the caller closes it)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(None, "no regular file")
+        raise OSError(None, "not a regular file")
     return file
 
 
@@ -25,11 +25,11 @@ def _opened_at_once(path: str, flags: int) -> int:
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
-    """Make `data` the content of `path`; OSError leaves what was there.
+    """Replace the content of `path` by `data`; after an OSError the old content remains.
 
-    A reader sees the old content or the new, never a part of it. When this returns the data is on
-    the disk, which takes as long as the disk: milliseconds, on an SD card tenths of a second. Not
-    so where it need not be `durable`: it outlives every process, but no power cut.
+    A reader sees the old content or the new, never a part of it. On return the data is on the disk,
+    which takes milliseconds, on an SD card tenths of a second. If it need not be `durable`, it
+    survives every process, but not a power cut.
     """
     name = path.parent / f".edged-{os.urandom(8).hex()}"
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -46,9 +46,13 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, durable: boo
         raise
     if not durable:
         return
-    # The new name is on the disk only when its folder is.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in `folder` are on the disk. OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""How the daemon itself is: stage times, frame rate, memory, temperature."""
+"""The daemon's health: stage times, frame rate, memory, temperature."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from edged.messages.results import ranked, rules
 from edged.perception.perception import Perception
 
 TOP = 3
-"""Classes that the status tells."""
+"""The number of classes in the status."""
 
 RATE_S = 10.0
-"""The time over which the present frame rate is taken, of `RATE_FRAMES` frames at most."""
+"""The time over which the present frame rate is measured, with at most `RATE_FRAMES` frames."""
 
 RATE_FRAMES = 60
 
 SAMPLES = 1024
-"""Frames of an interval of which the stage times are kept, at most."""
+"""The most frames of an interval whose stage times are kept."""
 
 _THERMAL_ZONES = Path("/sys/class/thermal")
 _PI_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
@@ -40,8 +40,8 @@ _PI_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 class StageTimes:
     """The stage times of an interval, in bounded memory.
 
-    Every frame's at first; when `SAMPLES` are kept, every second one of them and of those to come,
-    and so on: what is kept is spread evenly over the interval, however long that is.
+    Those of every frame at first; once `SAMPLES` are kept, only every second one, also of later
+    frames, and so on: the samples are spread evenly over the interval, however long it is.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class StageTimes:
         self._seen = 0
 
     def add(self, stages_s: Mapping[str, float]) -> None:
-        """One frame's; the mapping is kept."""
+        """Add those of one frame; the mapping is kept."""
         if self._seen % self._stride == 0:
             if len(self._kept) == SAMPLES:
                 del self._kept[1::2]
@@ -60,7 +60,7 @@ class StageTimes:
         self._seen += 1
 
     def summary_ms(self) -> dict[str, tuple[float, float]]:
-        """Of each stage the median and the 99th percentile (nearest rank), in milliseconds."""
+        """The median and the 99th percentile (nearest rank) of each stage, in milliseconds."""
         times_s: dict[str, list[float]] = {}
         for stages_s in self._kept:
             for stage, duration_s in stages_s.items():
@@ -85,14 +85,15 @@ class Durations:
         self._sum_s += duration_s
 
     def told(self) -> Histogram:
-        """As it is answered."""
+        """As a reply."""
         return Histogram(list(self._counts), self._sum_s)
 
 
 class Vitals:
-    """Collects what each frame cost and answers how things are. The loop's thread only.
+    """Collects the durations of frames, and reports health. Used only by the loop's thread.
 
-    ``health_s`` is how often `due` says yes; 0 is never. `pins_error` tells why a pin is not there.
+    ``health_s`` is the interval of `due`; 0 is never. `pins_error` returns why a pin is
+    unavailable, `model_problem` why a chosen model is not in use.
     """
 
     def __init__(
@@ -100,10 +101,13 @@ class Vitals:
         started_s: float,
         health_s: float = 0.0,
         pins_error: Callable[[], str | None] = lambda: None,
+        model_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.health_s = health_s
         self._pins_error = pins_error
+        self._model_problem = model_problem
         self.frames = 0
+        self.still = 0
         self._started_s = started_s
         self._sampled_s = started_s
         self._frames_sampled = 0
@@ -116,6 +120,7 @@ class Vitals:
     def record(self, result: Result) -> None:
         """Add one frame."""
         self.frames += 1
+        self.still += result.prediction.still
         self._decided_s.append(result.decided_s)
         self._newest = result
         latency_s = result.decided_s - result.frame.captured_s
@@ -151,9 +156,11 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
             model=perception.model,
+            model_problem=self._model_problem(),
             memory_mb=memory_mb(),
             temperature_c=temperature_c(),
             throttled=throttled(),
+            still=self.still,
             stages_ms=stages_ms,
         )
 
@@ -169,8 +176,9 @@ class Vitals:
         last_event: int = 0,
         webhook_problems: Sequence[str] = (),
         by_hand: Mapping[str, float | None] | None = None,
+        model_chosen: bool = False,
     ) -> StatusAnswer:
-        """The present state, for who asks."""
+        """The present state, as a reply."""
         seen = self._newest if camera.error is None else None
         return StatusAnswer(
             version=__version__,
@@ -184,7 +192,10 @@ class Vitals:
             camera_error=camera.error,
             pins_error=self._pins_error(),
             model=perception.model,
+            model_chosen=model_chosen,
+            model_problem=self._model_problem(),
             frames=self.frames,
+            still=self.still,
             dropped=camera.dropped,
             fps=round(self._fps(at.now_s), 1),
             paused=attention.paused,
@@ -207,7 +218,7 @@ class Vitals:
         journal: JournalMetrics,
         mqtt: MqttMetrics | None,
     ) -> MetricsAnswer:
-        """What has been counted since the start, for who asks; `events` are by rule."""
+        """The counters since the start, as a reply; `events` are by rule."""
         return MetricsAnswer(
             version=__version__,
             uptime_s=now_s - self._started_s,
@@ -237,7 +248,7 @@ def _summary_ms(times_s: Sequence[float]) -> tuple[float, float]:
 
 
 def memory_mb(statm: Path = Path("/proc/self/statm")) -> float:
-    """Resident memory of this process in MB (10^6 bytes); 0 where the kernel does not tell."""
+    """Resident memory of this process in MB (10^6 bytes); 0 if the kernel does not report it."""
     try:
         pages = int(statm.read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -246,13 +257,13 @@ def memory_mb(statm: Path = Path("/proc/self/statm")) -> float:
 
 
 def temperature_c(zones: Path = _THERMAL_ZONES) -> float | None:
-    """The hottest thermal zone of the board in degrees Celsius; None where it has none."""
+    """The hottest thermal zone of the board in degrees Celsius; None if it has none."""
     degrees = []
     for zone in zones.glob("thermal_zone*/temp"):
         try:
             degrees.append(int(zone.read_text()) / 1000)
         except (OSError, ValueError):
-            # A zone may refuse to be read while its device sleeps.
+            # Reading a zone may fail while its device sleeps.
             continue
     return max(degrees, default=None)
 

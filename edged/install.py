@@ -1,4 +1,4 @@
-"""How a package is installed where this edged looks for it."""
+"""How to install a package into this edged's environment."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import sys
 
 
 def command(requirements: str) -> str:
-    """What to type to install `requirements` for the Python that runs this."""
+    """The command that installs `requirements` for the running Python."""
     return f"{sys.executable} -m pip install {requirements}"

@@ -1,4 +1,4 @@
-"""What edged says on standard error: for a person, for the journal, or for a machine."""
+"""The log on standard error: for a person, for the journal, or for a machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class JournalFormat(logging.Formatter):
 
 
 class JsonFormat(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(
@@ -52,7 +52,7 @@ class JsonFormat(logging.Formatter):
 
 
 class CommandFormat(logging.Formatter):
-    """``edged: message``, as a command says what is wrong."""
+    """``edged: message``, the form of a command's errors."""
 
     def format(self, record: logging.LogRecord) -> str:
         return f"edged: {_message(self, record)}"
@@ -76,7 +76,7 @@ def start(level: str, style: str, stream: TextIO | None = None) -> None:
 
 
 def for_machines() -> bool:
-    """Whether the log goes to the journal or is JSON, where a plain line would have no priority."""
+    """Whether the log goes to the journal or is JSON, in which a plain line has no priority."""
     formatters = [handler.formatter for handler in logging.getLogger().handlers]
     return any(isinstance(formatter, JournalFormat | JsonFormat) for formatter in formatters)
 
@@ -90,7 +90,7 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def style(configured: str) -> str:
-    """What ``auto`` means here: the live line on a terminal, the journal's way under systemd."""
+    """The style for ``auto``: the live line on a terminal, the journal's format under systemd."""
     if configured == "live" and find_spec("rich") is None:
         return "text"
     if configured != "auto":

@@ -1,28 +1,29 @@
-"""The only way in: what is asked from outside waits here until the loop reads it between frames."""
+"""The only way in: requests from outside wait here until the loop reads them between frames."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
 from edged.commands import Reply, Request, TakeSnapshot
 
 CONTROLS = 256
-"""Requests that may wait; a flood from outside must not become memory."""
+"""The most waiting requests; a flood from outside must not fill the memory."""
 
 SNAPSHOTS = 16
-"""Requests for a picture that may wait. A lane apart: while no frame comes they wait long, and
-must not take the room of what can be carried out at once."""
+"""The most waiting requests for a picture. They have a queue of their own: without frames they wait
+long, and must not take the place of requests that can be carried out at once."""
 
 _FULL = Reply(error="too many requests are waiting; try again")
 
 
 class Mailbox:
-    """A bounded hand-over from any thread, or a signal handler, to the loop's thread.
+    """A bounded queue from any thread, or a signal handler, to the loop's thread.
 
-    To stop is a flag and waits behind nothing. All rests on the atomic ends of a deque and takes
-    no lock: a signal handler runs inside the loop's own thread, where waiting for a lock that this
-    thread holds would never end.
+    A stop is a flag and waits behind nothing. The queue relies on the atomic operations of a deque
+    and takes no lock: a signal handler runs inside the loop's own thread, where waiting for a lock
+    that this thread holds would never end.
     """
 
     def __init__(self) -> None:
@@ -36,9 +37,10 @@ class Mailbox:
         self.stopping = self.stopping or reason
 
     def post(self, request: Request[Any], *, bounded: bool = True) -> None:
-        """Leave a request; never blocks. Where its lane is full it is refused at once.
+        """Add a request; never blocks.
 
-        Not ``bounded`` is for who sees to it that there is never more than one.
+        If its queue is full, it is refused at once. Without ``bounded``, the caller ensures that
+        there is never more than one.
         """
         snapshot = isinstance(request.command, TakeSnapshot)
         lane, room = (self._snapshots, SNAPSHOTS) if snapshot else (self._controls, CONTROLS)
@@ -48,18 +50,17 @@ class Mailbox:
             request.reply(_FULL)
 
     def take(self) -> list[Request[Any]]:
-        """Every request that waits, oldest first; those for a picture are left."""
-        return _all_of(self._controls)
+        """Remove and return every waiting request except those for a picture, oldest first."""
+        return [self._controls.popleft() for _ in range(len(self._controls))]
 
     @property
     def wants_picture(self) -> bool:
-        """Whether somebody waits for a picture."""
+        """Whether a request for a picture waits."""
         return bool(self._snapshots)
 
-    def take_snapshots(self) -> list[Request[Any]]:
-        """Every request for a picture that waits, oldest first."""
-        return _all_of(self._snapshots)
-
-
-def _all_of(lane: deque[Request[Any]]) -> list[Request[Any]]:
-    return [lane.popleft() for _ in range(len(lane))]
+    def take_snapshots(self, before_s: float = math.inf) -> list[Request[Any]]:
+        """Remove and return the requests for a picture made before `before_s`, oldest first."""
+        taken = []
+        while self._snapshots and self._snapshots[0].asked_s < before_s:
+            taken.append(self._snapshots.popleft())
+        return taken

@@ -1,4 +1,4 @@
-"""Whether the compiled loops over every pixel are there and wanted."""
+"""Whether the compiled pixel loops are available and enabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells systemd how the service is, in the protocol of sd_notify(3); without systemd, nobody."""
+"""Reports the service's state to systemd, if present, by the protocol of sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 log = logging.getLogger(__name__)
 
 SEND_LIMIT_S = 1.0
-"""How long a message may wait for a busy systemd; the loop must go on."""
+"""How long a message may wait for a busy systemd; the loop must continue."""
 
 
 START_SLACK_S = 30.0
-"""What readiness may take beyond the time that was said."""
+"""What readiness may take beyond the announced time."""
 
 
 class Notifier:
-    """Messages to the socket ``$NOTIFY_SOCKET``; does nothing where that is not set.
+    """Messages to the socket ``$NOTIFY_SOCKET``; does nothing if that is not set.
 
-    A message that cannot be sent is logged and lost: systemd acts by itself when it misses one.
+    A message that cannot be sent is logged and lost: systemd reacts by itself to a missing one.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Notifier:
         self._failing = False
 
     def starting(self, for_s: float) -> None:
-        """Not ready yet, and that may take another `for_s`, whatever the unit's time limit says."""
+        """Not ready yet: the start may take another `for_s`, whatever the unit's limit."""
         self._send(f"EXTEND_TIMEOUT_USEC={int((for_s + START_SLACK_S) * 1e6)}")
 
     def ready(self) -> None:
-        """Started, or done with reloading."""
+        """Started, or reloaded."""
         self._send("READY=1")
 
     def reloading(self) -> None:
@@ -49,7 +49,7 @@ class Notifier:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock() * 1e6)}")
 
     def watchdog(self) -> None:
-        """Alive. Call it for every frame: what systemd does not need is not sent."""
+        """Alive. Call it for every frame: it sends only as often as systemd needs."""
         if self.watchdog_s is None:
             return
         now_s = self._clock()
@@ -75,14 +75,14 @@ class Notifier:
                 sender.sendto(message.encode(), self._address)
         except OSError as error:
             if not self._failing:
-                log.warning("systemd cannot be told %s: %s", message.split("\n")[0], error)
+                log.warning("systemd cannot be sent %s: %s", message.split("\n")[0], error)
             self._failing = True
         else:
             self._failing = False
 
 
 def _address(name: str) -> str | None:
-    """A path, or with a zero byte in front a name in Linux's abstract space ("@" in `name`)."""
+    """A path, or with "@" in `name` a name in Linux's abstract namespace (a zero byte in front)."""
     if name.startswith("@"):
         return "\0" + name[1:]
     return name if name.startswith("/") else None

@@ -1,4 +1,4 @@
-"""When the camera has been away for so long that nothing is known any more, and when it is back."""
+"""Detects when the camera has failed for so long that the rules must end, and when it is back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edged.core import Camera, CameraThere, Reason, Report
 
 
 def no_picture(error: str | None) -> str:
-    """What whoever waits for one is told."""
+    """The reason for requests that wait for a picture."""
     return f"the camera delivers no picture: {error}"
 
 
 class Outage:
-    """The loop's thread only. ``lost`` is whether an outage is under way."""
+    """Used only by the loop's thread. ``lost`` says whether there is an outage."""
 
     def __init__(self, lost_after_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.lost = False
@@ -31,10 +31,10 @@ class Outage:
         *,
         frame_came: bool,
     ) -> None:
-        """End the rules once when no frame has come for `lost_after_s` and the `camera` fails.
+        """End the rules once when no frame has arrived for `lost_after_s` and the `camera` fails.
 
-        One that is only slow is not lost. With the first frame, and the first after an outage,
-        `CameraThere` is told.
+        A slow camera is not an outage. `CameraThere` is reported with the first frame, and with the
+        first after an outage.
         """
         if frame_came:
             self._last_frame_s, self.lost = self._clock(), False

@@ -16,7 +16,7 @@ CONFIGURATIONS = Path("/etc/edged")
 """Where the services' configurations are: edged.toml, and NAME.toml for each ``edged@NAME``."""
 
 SERVICE = Path("/run/edged")
-"""The runtime directory that the systemd units ask for."""
+"""The runtime directory of the systemd units."""
 
 
 def runtime_directory() -> Path:
@@ -25,14 +25,14 @@ def runtime_directory() -> Path:
         return Path(given.split(":")[0])
     if session := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(session) / "edged"
-    # Costs a millisecond, and a service has a directory of its own.
+    # Takes a millisecond, and a service has a directory of its own.
     import tempfile
 
     return Path(tempfile.gettempdir()) / f"edged-{os.getuid()}"
 
 
 def opened_outputs(configuration: Path | None) -> Path:
-    """Where a daemon with this configuration writes down the outputs that it opens.
+    """Where a daemon with this configuration records the outputs that it opens.
 
     Found without reading the configuration, which may be wrong by then.
     """
@@ -40,7 +40,7 @@ def opened_outputs(configuration: Path | None) -> Path:
 
 
 def mark_of(configuration: Path | None) -> str:
-    """What tells the files that belong to one configuration file from those of another."""
+    """A mark that distinguishes the files of one configuration from those of another."""
     name = os.fsencode(os.path.realpath(configuration)) if configuration else b""
     return f"{binascii.crc32(name):08x}"
 
@@ -48,7 +48,7 @@ def mark_of(configuration: Path | None) -> str:
 def state_directory() -> Path:
     """For what must survive a restart: ``$STATE_DIRECTORY``, else under the user's state home.
 
-    ConfigError where there is neither.
+    ConfigError if there is neither.
     """
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
@@ -63,9 +63,9 @@ def state_directory() -> Path:
 
 
 def cache_directory() -> Path | None:
-    """For what can be made again: ``$CACHE_DIRECTORY``, else under the user's cache home.
+    """For reproducible data: ``$CACHE_DIRECTORY``, else under the user's cache home.
 
-    None where there is neither.
+    None if there is neither.
     """
     if given := os.environ.get("CACHE_DIRECTORY"):
         return Path(given.split(":")[0])
@@ -76,7 +76,7 @@ def cache_directory() -> Path | None:
 
 
 def home() -> Path | None:
-    """The user's home directory; None where this user has none."""
+    """The user's home directory; None if this user has none."""
     try:
         return Path.home()
     except RuntimeError:
@@ -84,7 +84,7 @@ def home() -> Path | None:
 
 
 def bundled_model() -> Path:
-    """The model that comes with edged: in the package where installed, else in the checkout."""
+    """The bundled model: in the package if installed, else in the checkout."""
     name = "edged-cifar10-int8.tflite"
     packaged = Path(__file__).parent / "bundled" / name
     return packaged if packaged.exists() else Path(__file__).parent.parent / "models" / name
@@ -98,20 +98,20 @@ def credential(path: str) -> Path:
 
 
 def control_socket(config: Config) -> Path:
-    """The socket that this configuration's daemon listens on."""
+    """The socket on which this configuration's daemon listens."""
     if config.control.socket:
         return Path(config.control.socket)
     return runtime_directory() / f"{config.device}.sock"
 
 
 def running_socket(config: Config) -> Path:
-    """Where a client looks for that daemon: where its own would be, else at the service's."""
+    """Where a client looks for that daemon: at the user's own socket, else at the service's."""
     own, service = control_socket(config), SERVICE / f"{config.device}.sock"
     return service if not may_exist(own) and may_exist(service) else own
 
 
 def may_exist(path: Path) -> bool:
-    """Whether it is there, or lies where this user may not look."""
+    """Whether it exists, or is in a folder that this user cannot read."""
     try:
         path.stat()
     except PermissionError:

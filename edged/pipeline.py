@@ -19,11 +19,11 @@ from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
 TICK_S = 0.05
-"""The longest that a request waits while no frame comes."""
+"""The longest time that a request waits while no frame arrives."""
 
 
 class Pipeline(msgspec.Struct):
-    """Carries each frame from the camera to every port, and does what waits in the mailbox.
+    """Carries each frame from the camera to every port, and carries out waiting requests.
 
     ``handlers`` carry out the requests; one may replace ``perception``, between two frames.
     """
@@ -43,12 +43,12 @@ class Pipeline(msgspec.Struct):
     clock: Callable[[], float] = time.monotonic
 
     def run(self) -> None:
-        """Until the mailbox says stop."""
+        """Run until the mailbox has a stop request."""
         while self.mailbox.stopping is None:
             self.turn()
 
     def turn(self) -> None:
-        """Once around: every line is a verb of what edged does."""
+        """One iteration: every line is a verb of what edged does."""
         self.carry_out_requests()
         if self.attention.awake:
             frame_came = self.decide_on_next_frame()
@@ -59,12 +59,12 @@ class Pipeline(msgspec.Struct):
         self.report_health(frame_came)
 
     def decide_on_next_frame(self) -> bool:
-        """What the next frame makes true reaches the pins, the journal and every port."""
+        """Classify and decide, then write to the pins, the journal and every port."""
         frame = self.next_frame()
         if frame is None:
             return False
-        decided = self.perception.decide(frame)
-        # A level needs no number, and waits for no disk.
+        decided = self.perception.decide(frame, looked_at=self.snapshots.wanted)
+        # A level needs no event number, and does not wait for the disk.
         self.pins.write(decided)
         result = self.record_events(decided)
         self.tell(result)
@@ -74,43 +74,43 @@ class Pipeline(msgspec.Struct):
         return True
 
     def classify_next_frame(self) -> bool:
-        """Who wants a picture gets it; nothing is decided, for the loop is paused or idle."""
+        """Answer requests for a picture; nothing is decided, because the loop is paused or idle."""
         if frame := self.next_frame():
             self.snapshots.answer(self.perception.classify(frame), self.tell)
         return frame is not None
 
     def next_frame(self) -> Frame | None:
-        """The newest frame, as large as the model needs it; None where none comes in time."""
+        """The newest frame, as large as the model needs; None if none arrives in time."""
         return self.camera.read(TICK_S, self.perception.wanted_px)
 
     def end_rules(self, reason: Reason, why: str) -> None:
-        """What was held to be true is no longer, though no frame says so."""
+        """End the active rules without a frame."""
         ended = self.perception.end(self.clock(), reason)
         self.pins.write(Ended(reason, why))
         self.attention.nothing_holds()
         self.tell(Ended(reason, why, self.journal.record(ended)))
 
     def record_events(self, result: Result) -> Result:
-        """Events get their numbers before any port sees them."""
+        """Number the events before any port sees them."""
         if not result.events:
             return result
         return msgspec.structs.replace(result, events=self.journal.record(result.events))
 
     def tell(self, report: Report) -> None:
-        """Every port gets every report."""
+        """Send a report to every port."""
         for port in self.ports:
             port.write(report)
 
     def carry_out_requests(self) -> None:
-        """What was asked since the last turn."""
+        """Carry out the requests since the last iteration."""
         for request in self.mailbox.take():
             carry_out(request, self.handlers)
 
     def report_health(self, frame_came: bool) -> None:
-        """Systemd and the ports hear how things are, and who waits for a picture why none comes."""
+        """Report to systemd and the ports; refuse requests for a picture if the camera fails."""
         error = self.camera.error
         self.watchdog.feed(frame_came=frame_came, camera_error=error, due_s=self.camera.due_s)
-        # The next of those that are only odd may be good.
+        # If frames are only faulty, the next one may be good.
         if self.camera.fails:
             self.snapshots.refuse(no_picture(error))
         self.outage.watch(self.camera, self.end_rules, self.tell, frame_came=frame_came)

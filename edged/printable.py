@@ -1,4 +1,4 @@
-"""Names from outside as people may see them."""
+"""Makes names from outside safe to print."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import os
 import unicodedata
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of what moves the cursor, hides or turns text, or is no character at all."""
+"""Unicode categories of characters that move the cursor, hide or reverse text, or are invalid."""
 
 _JOINERS = "\u200c\u200d"
-"""They hide nothing, and words of several scripts are written with them."""
+"""They hide nothing, and several scripts need them."""
 
 
 def printable(text: str | os.PathLike[str]) -> str:
-    """`text`, a path in most cases, in one line that no terminal acts upon and UTF-8 can hold.
+    """`text`, usually a path, as one line of valid UTF-8 without control characters.
 
-    A byte that is no UTF-8, which Python has as a lone surrogate, becomes ``\\xe9``; other
-    characters that cannot be seen become what Python writes for them: ``\\n``, ``\\x1b``,
-    ``\\u202e``. Anything else stays as it is.
+    A byte that is not UTF-8, in Python a lone surrogate, becomes ``\\xe9``; other invisible
+    characters become Python's escapes: ``\\n``, ``\\x1b``, ``\\u202e``. The rest is unchanged.
     """
     text = os.fspath(text)
     return text if text.isprintable() else "".join(map(_seen, text))

@@ -1,4 +1,4 @@
-"""A configuration read again while edged runs: made ready beside the loop, taken over in it."""
+"""Reads the configuration again while edged runs: prepared in a thread, applied in the loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from edged.commands import (
     Reload,
     Reply,
     Request,
+    RevertModel,
     Save,
     SetThreshold,
     TakeSnapshot,
@@ -29,33 +31,35 @@ from edged.commands import (
 )
 from edged.config import saved
 from edged.config.reload import reloadable
-from edged.config.schema import Config
+from edged.config.schema import Config, SwapConfig
 from edged.config.thresholds import Thresholds, thresholds
 from edged.config.toml import shown
-from edged.core import Frame
+from edged.core import Frame, Port
 from edged.errors import CameraError, CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.replies import ThresholdAnswer
+from edged.models.chosen import Chosen
+from edged.models.slots import Choice
 from edged.notify import Notifier
 from edged.perception.perception import Perception
 
 log = logging.getLogger(__name__)
 
 REQUESTS = 16
-"""Who may wait for a reload that does not end."""
+"""The most requests that wait for a reload."""
 
 FRAME_S = 5.0
 """The longest that teaching waits for a frame."""
 
 SETTLED_S = 0.1
-"""A file that says the same after this time is taken for whole: half of one may be right, too."""
+"""A file that is unchanged after this time counts as complete: half of one may be valid, too."""
 
 SETTLING = 50
-"""How often it may say something else."""
+"""How often it may have changed."""
 
 
 class InForce(NamedTuple):
-    """What the daemon runs with: a configuration, what was made of it, and of which files."""
+    """The active configuration, the objects built from it, and its files."""
 
     config: Config
     perception: Perception
@@ -63,7 +67,7 @@ class InForce(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What was made ready, the changed options that hold only after a restart, and why."""
+    """The prepared objects, the changed options that need a restart, and the reason."""
 
     next: InForce
     restart_for: list[str]
@@ -71,17 +75,36 @@ class Prepared(NamedTuple):
 
 
 class TakeOver(Command, frozen=True, kw_only=True, tag="take-over"):
-    """Put in what a reload has made ready: the second half of `Reload`, for the loop alone."""
+    """Apply what a reload has prepared: the second half of `Reload`, for the loop alone."""
 
     prepared: Prepared
 
 
-class Reloader:
-    """Makes ready what a configuration says now, or a command, in a thread of its own.
+class AddPort(Command, frozen=True, kw_only=True, tag="add-port"):
+    """Let a port hear the reports, or no more: from who tries a model, for the loop alone."""
 
-    Reading a file, the quarantine and loading a model take from milliseconds to seconds, and a
-    file may never answer: the loop goes on meanwhile, and can be stopped. One reload at a time;
-    who asks during one is answered with the next, which sees all that was written before.
+    port: Port
+    hears: bool
+
+
+class Adopt(Command, frozen=True, kw_only=True, tag="adopt"):
+    """Take a model that has held its gates: from who tried it, for the reloader alone.
+
+    ``slot`` is where it is staged, ``name`` what people call it, ``stamp`` that of its files.
+    """
+
+    slot: str
+    name: str
+    perception: Perception
+    stamp: tuple[int, ...]
+
+
+class Reloader:
+    """Prepares a changed configuration, or a command's change, in a thread of its own.
+
+    Reading a file, the quarantine and loading a model take from milliseconds to seconds, and a file
+    may never answer: the loop continues meanwhile, and can be stopped. One reload at a time; a
+    request during one is answered by the next, which sees everything written before.
     """
 
     def __init__(
@@ -92,17 +115,22 @@ class Reloader:
         notifier: Notifier,
         thresholds: Thresholds,
         path: Path | None,
+        chosen: Chosen,
+        check_in_shadow: Callable[[InForce, Perception, SwapConfig], None],
     ) -> None:
-        """`read` gives the wanted configuration, with other changes than those that are saved.
+        """`read` returns the new configuration, with the given changes in place of the saved ones.
 
-        `in_force` is what it is to succeed, `path` the configuration file. `thresholds` are used by
-        this object's thread alone.
+        `in_force` is the active one, `path` the configuration file. Only this object's thread uses
+        `thresholds`. `check_in_shadow` raises ModelError for a model that fails its gates, if a
+        reload applies them.
         """
+        self._chosen = chosen
+        self._check_in_shadow = check_in_shadow
         self._thresholds = thresholds
         self._read = read
         self._path = path
         self.kept = saved.look(path)
-        """What is kept of the changes made from the page."""
+        """The stored changes from the web page."""
         self._in_force = in_force
         self._mailbox = mailbox
         self._notifier = notifier
@@ -112,10 +140,10 @@ class Reloader:
         self._told = False
 
     def begin(self, request: Request[Any]) -> None:
-        """Start, or start again when the present one is done. CommandError while too many wait."""
+        """Start, or restart after the present one. CommandError while too many wait."""
         with self._lock:
             if len(self._asked) >= REQUESTS:
-                raise CommandError("a reload is under way and does not end; is its file there?")
+                raise CommandError("an earlier reload hangs; check that its file can be read")
             self._asked.append(request)
             if isinstance(request.command, Reload) and not self._told:
                 self._told = True
@@ -135,6 +163,10 @@ class Reloader:
                         request.reply(self._teach(request.command, request.asked_by))
                     case Save() | Undo():
                         request.reply(self._reload(request.asked_by, request.command))
+                    case Adopt():
+                        request.reply(self._adopt(request.command, request.asked_by))
+                    case RevertModel():
+                        request.reply(self._revert(request.command, request.asked_by))
                     case _:
                         reloads.append(request)
             if reloads:
@@ -153,17 +185,17 @@ class Reloader:
         return asked
 
     def _settled(self, changes: saved.Tree | None) -> Config:
-        """The configuration when nobody writes it any more. ConfigError."""
+        """The configuration once the file no longer changes. ConfigError."""
         wanted = self._read(changes)
         for _ in range(SETTLING):
             time.sleep(SETTLED_S)
             before, wanted = wanted, self._read(changes)
             if wanted == before:
                 return wanted
-        raise ConfigError("the configuration changes all the time; reload when it is written")
+        raise ConfigError("the configuration keeps changing; reload when it is complete")
 
     def _wanted(self, change: Save | Undo) -> saved.Tree:
-        """What is saved with one more change, or one less. CommandError, ConfigError."""
+        """The saved changes with one more, or one less. CommandError, ConfigError."""
         place = saved.file(self._path)
         if isinstance(change, Undo):
             return saved.undone(place)
@@ -177,21 +209,67 @@ class Reloader:
             rule = {key: value for key, value in fields.items() if value is not None}
         return saved.changed(saved.read(place), camera, rule, change.remove_rule)
 
-    def _reload(self, asked_by: str, change: Save | Undo | None = None) -> Reply:
+    def _reload(
+        self, asked_by: str, change: Save | Undo | None = None, choice: Choice | None = None
+    ) -> Reply:
+        """Read the configuration again, with a `change` to it or another `choice` of the model."""
+        old = self._in_force()
         try:
             changes = None if change is None else self._wanted(change)
-            wanted = self._thresholds.applied(self._settled(changes))
-            prepared = prepare(self._in_force(), wanted)
+            read = self._thresholds.applied(self._settled(changes))
+            prepared = prepare(old, self._chosen.applied(read, choice))
+            self._check(old, prepared)
             if changes is not None:
                 saved.write(saved.file(self._path), changes)
+            if choice is not None:
+                self._chosen.take(choice)
+            self._chosen.settle(prepared.next.config)
             self.kept = saved.look(self._path)
         except (EdgedError, OSError) as error:
-            # OSError: out of descriptors or memory, a folder that is gone: the world, and no bug.
+            # OSError: out of descriptors or memory, a missing folder: external causes, not bugs.
             for line in str(error).splitlines():
                 log.error("reload: %s", line)
-            log.error("reload, asked by %s: refused; everything stays as it was", asked_by)
+            log.error("reload, requested by %s: refused; nothing has changed", asked_by)
             return Reply(error=str(error))
         return self._taken_over(prepared, asked_by)
+
+    def _check(self, old: InForce, prepared: Prepared) -> None:
+        """ModelError where another model must hold its gates in the shadow, and does not."""
+        config, perception = prepared.next.config, prepared.next.perception
+        limits = config.swap
+        same = perception.shares_model(old.perception)
+        if limits.on_reload and limits.shadow_s and not same:
+            with ExitStack() as unless_held:
+                unless_held.push(perception)
+                # It decides there, and starts from what holds afterwards.
+                twin = build.perception(config, keep=perception)
+                self._check_in_shadow(old, twin, limits)
+                unless_held.pop_all()
+
+    def _adopt(self, command: Adopt, asked_by: str) -> Reply:
+        old = self._in_force()
+        try:
+            perception = build.perception(old.config, keep=command.perception)
+            self._chosen.switch_to(command.slot)
+        except EdgedError as error:
+            log.error("model %s, asked by %s: %s", command.name, asked_by, error)
+            return Reply(error=str(error))
+        config = self._chosen.in_force(old.config)
+        why = f"the model is {command.name}, chosen by {asked_by}"
+        prepared = Prepared(InForce(config, perception, command.stamp), [], why)
+        return self._taken_over(prepared, asked_by)
+
+    def _revert(self, command: RevertModel, asked_by: str) -> Reply:
+        try:
+            back = {
+                "previous": self._chosen.to_previous,
+                "configured": self._chosen.to_configured,
+            }
+            choice = back[command.to]()
+        except CommandError as error:
+            log.warning("%s, asked by %s: %s", name_of(RevertModel), asked_by, error)
+            return Reply(error=str(error))
+        return self._reload(asked_by, choice=choice)
 
     def _set_threshold(self, command: SetThreshold, asked_by: str) -> Reply:
         old = self._in_force()
@@ -200,7 +278,7 @@ class Reloader:
                 old.config, command.rule, command.threshold, command.value
             )
         except CommandError as error:
-            log.warning("%s, asked by %s: %s", name_of(SetThreshold), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(SetThreshold), asked_by, error)
             return Reply(error=str(error))
         perception = build.perception(config, keep=old.perception)
         why = f"rule {command.rule}: {command.threshold} is {command.value:g}, set by {asked_by}"
@@ -258,7 +336,7 @@ def _described(command: Teach | Forget | UndoTeaching) -> str:
 
 
 def prepare(old: InForce, wanted: Config) -> Prepared:
-    """What is to succeed `old`. ModelError, ConfigError: nothing has changed."""
+    """The successor of `old`. After ModelError or ConfigError nothing has changed."""
     config, restart_for = reloadable(old.config, wanted)
     model = build.admitted(config)
     same_model = config.model == old.config.model and model.stamp == old.stamp

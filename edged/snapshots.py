@@ -1,4 +1,4 @@
-"""Requests for a picture, answered with the next frame that is classified."""
+"""Requests for a picture, answered with a frame whose exposure began after the request."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from edged.mailbox import Mailbox
 
 
 class Snapshots:
-    """What waits in the mailbox for a picture. The loop's thread only."""
+    """Answers the requests for a picture in the mailbox. Used only by the loop's thread."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody waits for a picture."""
+        """Whether a request for a picture waits."""
         return self._mailbox.wants_picture
 
     def answer(self, result: Result, tell: Callable[[Report], None]) -> None:
-        """Give `result` to who waits; `tell` it as a report to all ports where that is asked."""
-        for request in self._mailbox.take_snapshots():
+        """Answer the requests made before the exposure of `result`'s frame began.
+
+        `tell` it to all ports if requested. Later requests continue to wait.
+        """
+        frame = result.frame
+        for request in self._mailbox.take_snapshots(frame.captured_s - frame.exposure_s):
             request.reply(Reply(result=result))
             if request.publish:
                 tell(Snapshot(result, request.asked_by))
 
     def refuse(self, reason: str) -> None:
-        """No frame will come soon."""
+        """Refuse waiting requests: no frame will arrive soon."""
         for request in self._mailbox.take_snapshots():
             request.reply(Reply(error=reason))

@@ -1,7 +1,7 @@
-"""Where a frame's time goes: the loop's stages as spans, for Perfetto or chrome://tracing.
+"""Records the loop's stages as spans, for Perfetto or chrome://tracing.
 
-The format is Google's *Trace Event Format*, complete events (``"ph": "X"``) in microseconds. Who
-does not trace pays nothing: tracing is one more port, and a shell around each other one.
+The format is Google's *Trace Event Format*, complete events (``"ph": "X"``) in microseconds. It
+costs nothing when off: tracing is one more port, and a wrapper around every other.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from edged.files import write_atomically
 log = logging.getLogger(__name__)
 
 CAPACITY = 100_000
-"""Spans that are kept, the newest: some minutes of them, in some ten megabytes."""
+"""The newest spans are kept: some minutes, in about ten megabytes."""
 
 LOOP, LIGHT = 1, 2
-"""Tracks: what the loop does, and how old what it looks at is."""
+"""Tracks: the loop's work, and the age of its frame."""
 
 
 class Span(NamedTuple):
-    """Something that took time; seconds of ``time.monotonic()``."""
+    """A time span; seconds of ``time.monotonic()``."""
 
     name: str
     began_s: float
@@ -42,7 +42,7 @@ class Trace:
     """Collects spans and writes them when it closes. The loop's thread only."""
 
     def __init__(self, path: Path) -> None:
-        """ConfigError where the file could not be written in the end."""
+        """ConfigError if the file could not be written at the end."""
         if not os.access(path.parent, os.W_OK):
             raise ConfigError(f"--trace {path}: its folder cannot be written; name another file")
         self.path = path
@@ -60,11 +60,11 @@ class Trace:
             log.info("trace: %d spans are in %s", len(self.spans), self.path)
 
     def around(self, ports: Sequence[Port]) -> list[Port]:
-        """`ports`, traced; they stay their owner's to close."""
+        """`ports` with tracing; their owner still closes them."""
         return [StagesPort(self), *(TracedPort(port, self) for port in ports)]
 
     def document(self) -> dict[str, Any]:
-        """Everything as the JSON object that viewers open."""
+        """All spans as the JSON object for viewers."""
         process = os.getpid()
         names = [
             {"ph": "M", "pid": process, "tid": track, "name": "thread_name", "args": {"name": name}}
@@ -108,7 +108,7 @@ class TracedPort:
 
 
 class StagesPort:
-    """Leaves the stages of each frame in a trace."""
+    """Adds the stages of each frame to a trace."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
@@ -120,7 +120,7 @@ class StagesPort:
         pass
 
     def write(self, report: Report) -> None:
-        """The stages follow each other without a gap, and end with the decision."""
+        """The stages are contiguous, and end with the decision."""
         if not isinstance(report, Result):
             return
         spans, number, decided_s = self._trace.spans, report.frame.number, report.decided_s

@@ -1,4 +1,4 @@
-"""systemd's watchdog and the dead-man of the outputs: fed while edged is well or knows why not."""
+"""systemd's watchdog and the outputs' dead-man switch: fed while the loop works as expected."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from edged.notify import Notifier
 
 
 class Watchdog:
-    """Tells systemd, and the guard of the pins, that the loop turns. The loop's thread only.
+    """Reports to systemd and the pin guard that the loop runs. Used only by the loop's thread.
 
-    It is fed when a frame came through the loop, and while none is overdue, which a camera that is
-    opened again after a failure may be too. One that is silent for longer hangs: outputs go safe,
-    and systemd ends it. The first time that a frame came, or it is known why not, is when edged is
-    ready.
+    It is fed after each processed frame, and while none is overdue, including during the reopening
+    of a camera after a failure. A longer silence is a hang: outputs go to their safe levels, and
+    systemd restarts edged. edged is ready at the first frame, or at the first known reason for its
+    absence.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Watchdog:
         self._start_s = 0.0
 
     def feed(self, *, frame_came: bool, camera_error: str | None, due_s: float = 0.0) -> None:
-        """Once for each turn of the loop; `due_s` is the camera's."""
+        """Call it in each iteration of the loop; `due_s` is the camera's."""
         if not frame_came and self._clock() >= due_s:
             return
         self._notifier.watchdog()

@@ -26,10 +26,18 @@ def advice(path: Path) -> str:
 @pytest.mark.parametrize(
     ("folder_mode", "group", "line"),
     [
-        (0o750, GROUP, f"{{0}} is for group {GROUP}: `sudo usermod -aG {GROUP} {UID}`, then log"),
-        (0o700, GROUP, f"{{0}} is for user {OWNER}: `sudo -u {OWNER} edged ...`"),
-        (0o750, 0, f"{{0}} is for user {OWNER}: `sudo -u {OWNER} edged ...`"),
-        (0o755, GROUP, f"{{0}}/edged.sock is for group {GROUP}: `sudo usermod -aG {GROUP} {UID}`"),
+        (
+            0o750,
+            GROUP,
+            f"{{0}} belongs to group {GROUP}: `sudo usermod -aG {GROUP} {UID}`, then log",
+        ),
+        (0o700, GROUP, f"{{0}} belongs to user {OWNER}: `sudo -u {OWNER} edged ...`"),
+        (0o750, 0, f"{{0}} belongs to user {OWNER}: `sudo -u {OWNER} edged ...`"),
+        (
+            0o755,
+            GROUP,
+            f"{{0}}/edged.sock belongs to group {GROUP}: `sudo usermod -aG {GROUP} {UID}`",
+        ),
     ],
 )
 def test_what_stands_in_the_way_is_named_with_a_way_past_it(
@@ -51,7 +59,7 @@ def test_groups_and_users_go_by_their_names(commons: Path) -> None:
     name = next(entry.gr_name for entry in grp.getgrall() if entry.gr_gid == 1)
     os.chown(commons, 0, 1)
     commons.chmod(0o750)
-    assert advice(commons / "edged.sock").startswith(f"{commons} is for group {name}: ")
+    assert advice(commons / "edged.sock").startswith(f"{commons} belongs to group {name}: ")
 
 
 def test_a_link_into_a_closed_folder_is_told_by_that_folder(commons: Path) -> None:
@@ -60,4 +68,4 @@ def test_a_link_into_a_closed_folder_is_told_by_that_folder(commons: Path) -> No
     (closed / "file").write_text("")
     (commons / "link").symlink_to(closed / "file")
     told = advice(commons / "link")
-    assert told == f"{closed} is for user root: `sudo -u root edged ...`\n"
+    assert told == f"{closed} belongs to user root: `sudo -u root edged ...`\n"

@@ -95,6 +95,27 @@ def test_all_cores_work_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("four_cores")
+def test_of_many_pictures_a_core_takes_several_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    takers: dict[str, int] = {}
+
+    def read(path: Path, wanted_px: tuple[int, int], most_bytes: int = 0) -> Pixels:
+        del wanted_px, most_bytes
+        takers[path.name] = threading.get_ident()
+        return np.zeros((32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(batch_module, "read_picture", read)
+    found = [Path(f"{number}.jpg") for number in range(400)]
+    answers = list(batch_of(len(found)).answers(found))
+    assert [answer.path for answer in answers] == found
+    size = batch_module.PORTION
+    portions = [found[start : start + size] for start in range(0, len(found), size)]
+    assert all(len({takers[path.name] for path in portion}) == 1 for portion in portions)
+    assert len(set(takers.values())) > 1
+
+
+@pytest.mark.usefixtures("four_cores")
 def test_large_pictures_are_decoded_one_at_a_time(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,18 +50,25 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
+    assert asked[Asker.MQTT] == everybody | {
+        "status",
+        "set-threshold",
+        "reload",
+        "use-model",
+        "revert-model",
+    }
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
-    assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo", *TEACHING}
+    models = {"use-model", "use-file", "revert-model"}
+    assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo", *TEACHING}
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     (choices,) = (action.choices for action in make_parser()._actions if action.choices)
     assert choices is not None
-    # What is saved from the page is written by people with an editor, and `edged teach` has options
-    # for all that concerns taught labels.
-    others = {"save", "forget", "undo-teaching"}
+    # What is saved from the page is written by people with an editor; `edged models use` and `edged
+    # teach` have options for all that concerns models and taught labels.
+    others = {"save", "use-model", "use-file", "revert-model", "forget", "undo-teaching"}
     assert set(open_to(Asker.SOCKET)) - others <= set(choices)
 
 
@@ -88,7 +95,7 @@ def test_the_fields_and_the_id_come_from_json() -> None:
         (b"set-output", "not a command: .*name"),
         (b'{"command": "set-output", "name": "lamp", "value": 1.5}', "not a command: .*1.0"),
         (b'{"command": "dance"}', "not a command: .*dance"),
-        (b"dance", '"dance" is no command; commands: snapshot, pause'),
+        (b"dance", '"dance" is not a command; commands: snapshot, pause'),
         (b"{dance", "neither JSON nor a command's name; commands: snapshot, pause"),
         (b"x" * (REQUEST_BYTES + 1), f"at most {REQUEST_BYTES} bytes"),
     ],
@@ -124,7 +131,7 @@ def test_a_refusal_is_replied_and_logged_with_who_asked(caplog: pytest.LogCaptur
 
     with caplog.at_level(logging.WARNING):
         assert asked(Pause(), refuse) == [Reply(error="not now")]
-    assert caplog.messages == ["pause, asked by a test: not now"]
+    assert caplog.messages == ["pause, requested by a test: not now"]
 
 
 def test_a_bug_is_not_taken_for_a_refusal() -> None:

@@ -334,10 +334,10 @@ def test_what_is_saved_holds_after_a_restart(changes: Path, living: Living) -> N
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"region": [0.5, 0.5, 0.9, 0.9]}, "the region leaves the picture"),
+        ({"region": [0.5, 0.5, 0.9, 0.9]}, "the region exceeds the picture"),
         ({"rule": {"name": "x", "labels": ["dragon"]}}, 'no label "dragon"'),
         ({"rule": {"name": "x", "labels": ["cat"], "enter": 0.1, "exit": 0.5}}, "at most enter"),
-        ({"rule": {"name": "nothing", "labels": ["cat"]}}, "name of a scene"),
+        ({"rule": {"name": "nothing", "labels": ["cat"]}}, "reserved for a scene"),
         ({"rule": {"name": "a b", "labels": ["cat"]}}, "not a command"),
         ({"privacy": [[[0.0, 0.0]]]}, "not a command"),
         ({"privacy": [[[0.0, 2.0], [1.0, 1.0]]]}, "not a command"),
@@ -502,7 +502,7 @@ def test_who_reloads_is_told_what_holds_only_after_a_restart(living: Living, sai
     living.start()
     living.change("fps = 200.0", "fps = 100.0")
     assert living.ask("reload")["restart_for"] == ["camera.fps"]
-    assert "changed, and in effect after a restart: camera.fps" in said
+    assert "changed, but in effect only after a restart: camera.fps" in said
 
 
 def test_a_reload_that_changes_nothing_asks_for_no_restart(living: Living, said: Said) -> None:
@@ -520,7 +520,7 @@ def test_a_refused_reload_changes_nothing(living: Living, said: Said) -> None:
     living.write(text.replace('labels = ["cat"]', 'labels = ["dragon"]').replace("0.3", "0.9"))
     with pytest.raises(CommandError, match="dragon"):
         living.ask("reload")
-    assert "asked by the control socket: refused; everything stays as it was" in said
+    assert "requested by the control socket: refused; nothing has changed" in said
     living.frames_more()
     assert living.status()["rules"].keys() == {"cat"}
     assert watching.of("event") == []
@@ -712,7 +712,7 @@ def test_a_hangup_reloads(living: Living, said: Said) -> None:
     def act() -> None:
         living.change("enter = 0.3", "enter = 1.3")
         os.kill(os.getpid(), signal.SIGHUP)
-        wait_until(lambda: "asked by SIGHUP: refused" in said)
+        wait_until(lambda: "requested by SIGHUP: refused" in said)
         os.kill(os.getpid(), signal.SIGTERM)
 
     signalled(living, act)
@@ -813,7 +813,7 @@ def test_what_an_earlier_run_left_open_is_ended_at_the_start(living: Living, sai
         journal.record([Event("dog", True, 0.9, 0.0, 0.0, 1)])
     living.start()
     wait_until(lambda: ("dog", False, "restart") in recorded(living.folder))
-    wait_until(lambda: "dog off: edged ended without a word before" in said)
+    wait_until(lambda: "dog off: edged had ended unexpectedly" in said)
     living.stop()
     assert [one for one in recorded(living.folder) if one[0] == "cat"] == [
         ("cat", True, None),
@@ -903,7 +903,7 @@ def test_a_threshold_by_command_decides_at_once_and_in_the_next_run(
         again.change("enter = 1.0", "enter = 0.9999")
         again.ask("reload")
         again.frames_more()
-        assert "enter is 0.9999, as the configuration says since" in said
+        assert "enter is 0.9999 from the configuration" in said
     finally:
         again.stop()
 

@@ -28,6 +28,7 @@ from edged.commands import Reply, Request
 from edged.config.thresholds import Thresholds
 from edged.core import Event, Frame
 from edged.daemon import Daemon
+from edged.models.chosen import Chosen
 from edged.opening import Opening
 from edged.ports.gpio.mock_pins import MockPins
 from tests.clocks import StandingClock
@@ -119,6 +120,7 @@ class DaemonMachine(RuleBasedStateMachine):
         opening = self.stack.enter_context(Opening(self.folder / "edged.toml"))
         self.daemon = daemon = Daemon(opening)
         daemon._thresholds = Thresholds(None)
+        daemon._chosen = Chosen(None)
         daemon._ports = build.Ports(self.stack, opening.pins)
         daemon._build(daemon._config, self.journal, self.stack)  # type: ignore[arg-type]
         daemon._ports.await_pins()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import resource
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from edged.attention import Attention
 from edged.core import UNDECIDED, Health, Result
@@ -147,6 +148,17 @@ def test_the_status_tells_what_is_seen_and_how_fast() -> None:
     assert status(60.0).fps == 0.0
     camera.error = "gone"
     assert status(10.0).results == ()
+
+
+def test_frames_that_were_not_classified_are_counted_apart() -> None:
+    vitals = Vitals(started_s=0.0)
+    seen = taking({})
+    vitals.record(seen)
+    vitals.record(replace(seen, prediction=replace(seen.prediction, still=True)))
+    at, camera = Moment("porch", 5.0, 1e9), cast("Any", StillCamera())
+    status = vitals.status(at, camera, perception(), Attention(), {})
+    health = sample(vitals, 5.0)
+    assert (status.frames, status.still, health.frames, health.still) == (2, 1, 2, 1)
 
 
 def test_what_is_wrong_is_told_without_secrets() -> None:

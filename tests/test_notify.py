@@ -122,7 +122,7 @@ def test_a_socket_that_is_gone_is_logged_once_and_stops_nothing(
     notifier.ready()
     notifier.stopping()
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        "systemd cannot be told READY=1"
+        "systemd cannot be sent READY=1"
     ]
 
 

@@ -85,7 +85,7 @@ class ScriptedCamera:
         if isinstance(entry, commands.Command):
             entry = Request(entry)
         if isinstance(entry, Request):
-            self._mailbox.post(entry)
+            self._mailbox.post(replace(entry, asked_s=self.now_s))
             return None
         self.now_s += 0.1
         if entry is None:
@@ -101,6 +101,7 @@ class BrightnessClassifier:
     def __init__(self, labels: Sequence[str] = LABELS, input_px: tuple[int, int] = (2, 2)) -> None:
         self.labels = labels
         self.input_px = input_px
+        self.keeps_state = False
         self.closed = False
         self.finite = True
 

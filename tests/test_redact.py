@@ -324,3 +324,15 @@ def test_a_running_daemon_tells_nobody(
         path.read_bytes() for path in tmp_path.iterdir() if path.is_file() and path != living.path
     )
     assert os.environ.get("EDGED_CAMERA__SOURCE") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "passphrase", "passcode", "PWD", "Secret", "token", "psk", "credentials"),
+        *("key", "PASS", "pw", "auth", "Authorization", "sig", "signature", "cookie", "jwt"),
+        *("apikey", "streamKey", "dbpass", "my-key", "userPw", "pas\u017fword"),
+    ],
+)
+def test_a_secret_behind_its_name_alone_is_hidden(name: str) -> None:
+    assert SECRET not in redacted(f"{name}: {SECRET}")

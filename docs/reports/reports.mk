@@ -1,4 +1,4 @@
-# The reports in this folder, made again: make report-evaluation report-quantization report-teaching
+# The reports in this folder, made again: make report-evaluation report-quantization report-still report-different report-teaching
 # make reference holds the daemon's path against TensorFlow's interpreter.
 
 SHARED ?= ../shared/data
@@ -9,7 +9,7 @@ CIFAR = $(SHARED)/training/cifar10
 CLASSIFIERS = mobilenet_v1_0.25_128_quant mobilenet_v1_0.5_160_quant \
 	mobilenet_v1_0.75_192_quant mobilenet_v2_1.0_224_quant tf2_mobilenet_v2_1.0_224_ptq
 
-.PHONY: report-evaluation report-quantization report-teaching reference
+.PHONY: report-evaluation report-quantization report-still report-different report-unknown report-teaching reference
 
 $(TENSORFLOW)/stamp: models/requirements-train.txt pyproject.toml
 	python3.11 -m venv $(TENSORFLOW)
@@ -34,6 +34,15 @@ report-evaluation: $(VENV)/run.stamp ## measure the bundled model and those of .
 	$(BIN)/python -m edged.evaluation $(REPORTS)/bundled.json > $(REPORTS)/bundled.md
 	$(BIN)/python -m edged.evaluation $(CLASSIFIERS:%=$(REPORTS)/%.json) > $(REPORTS)/imagenet.md
 
+report-unknown: $(VENV)/test.stamp ## what models do not know: fitted, and measured beside other methods
+	$(BIN)/python -m models.recipe.known --data $(CIFAR)
+	for name in $(CLASSIFIERS); do \
+		$(BIN)/edged models unknown $(SHARED)/models/$$name.tflite \
+			--labels $(SHARED)/labels/imagenet_labels.txt --data $(SHARED)/imagenet-sample/labels.csv \
+			--out models/known/$$name.tflite.known > /dev/null || exit 1; \
+	done
+	$(BIN)/python -m tests.unknown --out $(REPORTS)/unknown.md $(ARGS)
+
 report-quantization: need-report-quantization $(TENSORFLOW)/stamp ## five versions of the bundled model side by side (needs its checkpoint)
 	$(TENSORFLOW)/bin/python -m models.recipe.export --run $(RUN)
 	rm -rf $(RUN)/edged-cifar10-tflite
@@ -44,7 +53,16 @@ report-quantization: need-report-quantization $(TENSORFLOW)/stamp ## five versio
 	$(TENSORFLOW)/bin/python -m edged.evaluation $(REPORTS)/quantization.json > $(REPORTS)/quantization.md
 
 report-teaching: $(VENV)/test.stamp ## how well labels are taught, on pictures of ../shared/data
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teaching --out $(REPORTS)/teaching.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teaching --out $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/teaching.md
+
+report-still: $(VENV)/test.stamp ## which frames show nothing new, and whether events stay the same
+	$(BIN)/python -m tests.scenes.still --out $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/still.md
+
+report-different: $(VENV)/test.stamp ## what is found to be different, false alarms by light, and faults of the view
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scenes.different --out $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/different.md
 
 reference: need-reference $(TENSORFLOW)/stamp ## the daemon's path against TensorFlow and Pillow, on 491 pictures
 	$(TENSORFLOW)/bin/python -m pytest tests/evaluation/test_reference.py -rA $(ARGS)

@@ -1,1 +1,1 @@
-"""Cameras: every kind of source of frames behind one seam."""
+"""Cameras: every kind of frame source behind one interface."""

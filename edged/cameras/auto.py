@@ -1,4 +1,4 @@
-"""Finds a camera where none is configured."""
+"""Finds a camera if none is configured."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 def detect() -> CameraKind:
     """The kind of the first camera found: ``picamera2``, else ``v4l2``, else ``demo``.
 
-    Looks at the devices and takes none of them into use.
+    It inspects the devices without using them.
     """
-    # Looked for before it is imported: that alone takes a second on a Raspberry Pi.
+    # Checked before the import, which takes a second on a Raspberry Pi.
     if importlib.util.find_spec("picamera2") is not None:
         from edged.cameras.picamera2 import has_camera
 

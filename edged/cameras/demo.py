@@ -29,19 +29,19 @@ PHOTOGRAPHS = (
     "motorcycle_left.png",
     "hubble_deep_field.jpg",
 )
-"""Colour photographs that come in scikit-image's package; its other files are no such scenes."""
+"""Colour photographs in scikit-image's package; its other files show no such scenes."""
 
 SHOWN_S = 5.0
 """How long the camera stays on one photograph."""
 
 CLOSEST = 0.6
-"""The side of the smallest view, as a part of the largest."""
+"""The side of the smallest view, as a fraction of the largest."""
 
 
 class DemoSource:
     """scikit-image's photographs at ``width_px`` x ``height_px`` and ``fps``.
 
-    What is seen depends on the time since the first frame alone, so two runs show the same.
+    The view depends only on the time since the first frame, so two runs show the same.
     A frame is rendered when it is read, and only as large as the model needs it.
     """
 
@@ -71,7 +71,7 @@ class DemoSource:
         return Capture(captured_s, render, reduces=True, live=False)
 
     def _load(self, index: int) -> Pixels:
-        # One photograph at a time: all of them together take 8 MB.
+        # One photograph at a time: together they take 8 MB.
         if self._photograph is None or index != self._index:
             try:
                 self._photograph = read_picture(self._paths[index])
@@ -83,7 +83,7 @@ class DemoSource:
 
 def photographs() -> list[Path]:
     """The photographs that the installed scikit-image has; CameraError if there are none."""
-    # Only its files are wanted: importing it would cost half a second and 40 MB.
+    # Only its files are needed: importing it would take half a second and 40 MB.
     package = importlib.util.find_spec("skimage")
     folders = package.submodule_search_locations if package else None
     found = [
@@ -94,8 +94,8 @@ def photographs() -> list[Path]:
     ]
     if not found:
         raise CameraError(
-            "demo: its photographs are not installed; connect a camera, "
-            f"or get them with: {install.command('scikit-image')}"
+            "demo: the photographs are not installed; connect a camera, "
+            f"or install them with: {install.command('scikit-image')}"
         )
     return found
 
@@ -104,9 +104,9 @@ def view(size_px: tuple[int, ...], frame_px: tuple[int, int], shown: int, phase:
     """The part of a photograph that the camera sees at `phase` (0..1) of its stay there.
 
     `size_px` and `frame_px` are (height, width); the part has the frame's aspect and lies inside.
-    (left, top, right, bottom) in the photograph's pixels.
-    The view comes closer and goes back while it wanders from one side to the other, without a
-    jerk at either end; every second stay (`shown` counts them) wanders the other way.
+    (left, top, right, bottom) in the photograph's pixels. The view zooms in and out while it pans
+    from one side to the other, without a jump at either end; every second stay (`shown` counts
+    them) pans the other way.
     """
     height, width = size_px[0], size_px[1]
     largest = min(height / frame_px[0], width / frame_px[1])
@@ -116,7 +116,7 @@ def view(size_px: tuple[int, ...], frame_px: tuple[int, int], shown: int, phase:
     if shown % 2:
         way = 1.0 - way
     left, top = (width - box_width) * way, (height - box_height) * way
-    # Sums of floating-point numbers may end a hair outside.
+    # Floating-point sums may end slightly outside.
     return left, top, min(left + box_width, width), min(top + box_height, height)
 
 

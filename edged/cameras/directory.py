@@ -9,9 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edged.cameras.newest import SourceEnded
 from edged.cameras.pace import Pace
-from edged.cameras.source import Capture
+from edged.cameras.source import Capture, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
@@ -28,9 +27,9 @@ NONE_READABLE = "none of its pictures can be read; replace them"
 class DirectorySource:
     """Shows the pictures of folder ``source``, or the one picture that it names, at ``fps``.
 
-    In natural order (``2.jpg`` before ``10.jpg``), folders inside left out. Each round lists the
-    folder again. A picture that cannot be read is left out until its file changes. With ``loop``
-    false, SourceEnded follows the last picture.
+    In natural order (``2.jpg`` before ``10.jpg``), without subfolders. Each round lists the folder
+    again. A picture that cannot be read is skipped until its file changes. With ``loop`` false,
+    SourceEnded follows the last picture.
     """
 
     def __init__(self, camera: CameraConfig, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -47,7 +46,7 @@ class DirectorySource:
 
     def __enter__(self) -> DirectorySource:
         self._start_round()
-        # Else a folder of nothing but damaged pictures would open, fail and open without end.
+        # Otherwise a folder of damaged pictures would open, fail and open again forever.
         if not any(map(_is_readable, reversed(self._waiting))):
             raise CameraError(f"{self.name}: {NONE_READABLE}")
         return self
@@ -61,7 +60,7 @@ class DirectorySource:
             if not self._loop:
                 raise SourceEnded(f"{self.name}: no more pictures")
             self._start_round()
-        # Not when it is opened: that may fail and be tried again, and each is told once.
+        # Not at opening, which may fail and be retried: each skipped picture is logged once.
         self._tell_problems()
         path = self._waiting.pop()
         # Decoded only if somebody reads this frame, as with any camera.
@@ -72,7 +71,7 @@ class DirectorySource:
         changed_ns = self._pictures()
         if not changed_ns:
             raise CameraError(str(no_pictures(self._path)))
-        # A new dictionary at once: the loop's thread adds to the old one.
+        # A new dictionary in one assignment: the loop's thread adds to the old one.
         self._unreadable = {
             path: when for path, when in self._unreadable.copy().items() if path in changed_ns
         }
@@ -83,7 +82,7 @@ class DirectorySource:
         self._waiting = sorted(readable, key=_natural, reverse=True)
 
     def _pictures(self) -> dict[Path, int]:
-        """The pictures that are there, each with the time of its last change in ns."""
+        """The existing pictures, each with the time of its last change in ns."""
         if not self._configured:
             raise CameraError("directory: no folder given; set camera.source")
         try:
@@ -99,14 +98,14 @@ class DirectorySource:
 
     def _tell_problems(self) -> None:
         for problem in sorted(self._problems - self._told):
-            log.warning("camera: left out: %s", problem)
+            log.warning("camera: skipped: %s", problem)
         self._told = self._problems
 
     def _picture(self, path: Path, least_px: tuple[int, int] | None) -> Pixels:
         try:
             return read_picture(path, least_px)
         except PictureError as error:
-            # What is too large to be decoded whole may be small enough as it is shown.
+            # A picture too large to decode at full size may be small enough at the shown size.
             if least_px is not None or not isinstance(error, TooLargeError):
                 self._unreadable[path] = self._changed_ns.get(path, 0)
             raise CameraError(str(error)) from error
@@ -114,7 +113,7 @@ class DirectorySource:
 
 def _is_readable(path: Path) -> bool:
     try:
-        # As small as it can be had.
+        # At the smallest scale.
         read_picture(path, (1, 1))
     except PictureError:
         return False
@@ -122,7 +121,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key: runs of digits compare as numbers, all else as text without case."""
+    """Sort key: runs of digits compare as numbers, everything else as text, ignoring case."""
     return [
         (int(part), "") if part.isdecimal() else (-1, part.lower())
         for part in re.split(r"(\d+)", path.name)

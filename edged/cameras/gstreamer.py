@@ -1,8 +1,8 @@
 """Any GStreamer pipeline as a camera, run as ``gst-launch-1.0`` would in a child process.
 
-A child, and not PyGObject in this process: a virtual environment does not see Debian's ``gi``, a
-crash or a leak in a vendor's plug-in takes down the child only, and GStreamer's memory is not ours.
-The price is that each frame passes through a pipe.
+A child process rather than PyGObject in this process: a virtual environment does not see Debian's
+``gi``, a crash or a leak in a vendor's plug-in affects only the child, and GStreamer's memory stays
+there. The price is that each frame passes through a pipe.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from pathlib import Path
 
 import numpy as np
 
-from edged.cameras.newest import SourceEnded
+from edged.cameras.isolation.process import gone_or_left_behind, refuse_more_stuck
 from edged.cameras.pace import LOOK_S
-from edged.cameras.source import Capture
-from edged.config.overrides import PREFIX
+from edged.cameras.source import Capture, SourceEnded
+from edged.child import public_environment
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
 from edged.redact import MASK, public_name, redacted, secrets_in
 
 CHILD = (sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("gstreamer_child.py")))
-"""Without site packages, of which it needs none: it starts in a fraction of the time."""
+"""Without site packages, which it does not need: it starts much faster."""
 
 STOP_LIMIT_S = 1.0
 """How long the child may take to stop by itself; drivers need that to release the camera."""
 
 PIPE_BYTES = 1 << 20
-"""What the pipe holds: with the kernel's usual 64 KiB a frame takes many switches of process."""
+"""The pipe's size: with the kernel's default of 64 KiB, a frame takes many context switches."""
 
 TOLD_BYTES = 8192
-"""How much of the child's latest words is kept."""
+"""How much of the child's latest output is kept."""
 
 
 class GStreamerSource:
     """Runs pipeline ``source``, in the syntax of ``gst-launch-1.0``, and reads its RGB frames.
 
-    Scaling to ``width_px`` x ``height_px``, conversion and the sink are added; an ``appsink`` at
-    the end is replaced by them. ``captured_s`` is the arrival of the whole frame. Where the
-    pipeline ends by itself, SourceEnded is raised with ``loop`` false, else CameraError.
+    Scaling to ``width_px`` x ``height_px``, conversion and the sink are added; they replace an
+    ``appsink`` at the end. ``captured_s`` is when the whole frame has arrived. If the pipeline ends
+    by itself, SourceEnded is raised with ``loop`` false, otherwise CameraError.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class GStreamerSource:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        # Only its first element: what follows may hold an address with a password.
+        # Only its first element: the rest may contain an address with a password.
         self.name = " ".join(["gstreamer", *map(public_name, camera.source.split()[:1])])
         self._secrets = secrets_in(camera.source)
         self._camera = camera
@@ -73,7 +73,8 @@ class GStreamerSource:
         self._ready = selectors.DefaultSelector()
 
     def __enter__(self) -> GStreamerSource:
-        # In memory and not in the arguments, which everybody may read; no pipe, which may be full.
+        refuse_more_stuck(self.name)
+        # In memory, not in the arguments, which every user can read; not a pipe, which may be full.
         pipeline_fd = os.memfd_create("pipeline")
         os.write(pipeline_fd, "\0".join(self._pipeline()).encode())
         os.lseek(pipeline_fd, 0, os.SEEK_SET)
@@ -81,28 +82,29 @@ class GStreamerSource:
         self._told_fd, tell_fd = os.pipe()
         try:
             self._child = subprocess.Popen(  # noqa: S603
-                [*CHILD, f"fd={sink_fd}"],
+                [*CHILD, str(Path(__file__).parents[2]), f"fd={sink_fd}"],
                 stdin=pipeline_fd,
-                # Not for the frames: NVIDIA's camera library prints there.
+                # Not used for frames: NVIDIA's camera library prints there.
                 stdout=tell_fd,
                 stderr=tell_fd,
                 pass_fds=(sink_fd,),
-                env=_environment(),
+                env=public_environment(),
                 start_new_session=True,
-                # SIGPIPE stays ignored, so a closed pipe is an error and no sudden death.
+                # SIGPIPE stays ignored, so that a closed pipe is an error and does not kill the
+                # process.
                 restore_signals=False,
             )
         except OSError as error:
             self._close_pipes()
             raise CameraError(
-                f"{self.name}: no process can be started ({error.strerror}); free some memory"
+                f"{self.name}: cannot start a process ({error.strerror}); free some memory"
             ) from error
         finally:
             os.close(pipeline_fd)
             os.close(sink_fd)
             os.close(tell_fd)
         with contextlib.suppress(OSError):
-            # Above the user's limit for pipes the usual size must do.
+            # Above the user's limit for pipes, the default size remains.
             fcntl.fcntl(self._frames_fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         os.set_blocking(self._told_fd, False)
         self._ready.register(self._frames_fd, selectors.EVENT_READ)
@@ -114,12 +116,13 @@ class GStreamerSource:
         if child is None:
             return
         self._signal(signal.SIGINT)
-        # Where the child waits to write a frame, this wakes it.
+        # If the child waits to write a frame, this wakes it.
         self._close_pipes()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(STOP_LIMIT_S)
         self._signal(signal.SIGKILL)
-        child.wait()
+        if gone_or_left_behind(child.pid):
+            child.wait()
         self._child = None
 
     def grab(self) -> Capture:
@@ -130,7 +133,7 @@ class GStreamerSource:
         captured_s = self._clock()
         self._limit_s = self._camera.timeout_s
         pixels: Pixels = rows[:, : width_px * 3].reshape(height_px, width_px, 3)
-        # Whole frames come through the pipe in any case, so there is nothing to reduce.
+        # The pipe carries whole frames in any case, so there is nothing to reduce.
         return Capture(captured_s, lambda _least_px: pixels)
 
     def _close_pipes(self) -> None:
@@ -143,7 +146,7 @@ class GStreamerSource:
             words = shlex.split(self._camera.source)
         except ValueError as error:
             raise CameraError(
-                f"{self.name}: camera.source has an open quotation: close it"
+                f"{self.name}: camera.source has an unclosed quotation mark; close it"
             ) from error
         ends = [at for at, word in enumerate(words) if word == "!"]
         if ends and words[ends[-1] + 1 : ends[-1] + 2] == ["appsink"]:
@@ -154,7 +157,7 @@ class GStreamerSource:
         return [
             *words,
             *("!", "queue", "max-size-buffers=1", "leaky=downstream"),
-            # Phones write down how they were held, in the tag image-orientation.
+            # Phones record how they were held in the tag image-orientation.
             *("!", "videoconvert", "!", "videoflip", "video-direction=auto"),
             *("!", "videoscale", "!", "videoconvert"),
             *("!", f"video/x-raw,format=RGB,width={camera.width_px},height={camera.height_px}"),
@@ -167,7 +170,7 @@ class GStreamerSource:
             ready = self._ready.select(min(LOOK_S, max(0.0, deadline_s - self._clock())))
             if not ready:
                 self._sleep(0.0)
-            # Also where it has much to say, or sends a frame by drops.
+            # Also if it prints a lot, or sends a frame in small pieces.
             if self._clock() >= deadline_s:
                 raise CameraError(
                     f"{self.name}: no frame within {self._limit_s:g} s; "
@@ -183,7 +186,7 @@ class GStreamerSource:
                 filled += count
 
     def _listen(self) -> None:
-        """Keep the latest of what the child says, so that its pipe never fills."""
+        """Keep the latest of the child's output, so that its pipe never fills."""
         while True:
             try:
                 told = os.read(self._told_fd, TOLD_BYTES)
@@ -202,14 +205,14 @@ class GStreamerSource:
                 status = self._child.wait(STOP_LIMIT_S)
         self._listen()
         if status == 0 and not self._camera.loop:
-            return SourceEnded(f"{self.name}: the pipeline is over")
+            return SourceEnded(f"{self.name}: the pipeline has ended")
         if status is not None and status < 0:
             return CameraError(f"{self.name}: killed by signal {-status}{self._last_words('; ')}")
         words = self._last_words("") or "the pipeline ended; check the camera"
         return CameraError(f"{self.name}: {words}")
 
     def _last_words(self, before: str) -> str:
-        """The child's first error as one line, else its last line; "" if it said nothing."""
+        """The child's first error as one line, else its last line; "" without output."""
         text = redacted(self._told.decode(errors="replace"))
         for secret in self._secrets:
             text = text.replace(secret, MASK)
@@ -224,15 +227,6 @@ class GStreamerSource:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child is not None:
-            # Plug-ins may have children of their own: the group is theirs too.
+            # Plug-ins may have child processes, which are in the same process group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)
-
-
-def _environment() -> dict[str, str]:
-    """Without edged's own options and credentials, which are none of a plug-in's business."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith(PREFIX) and name != "CREDENTIALS_DIRECTORY"
-    }

@@ -1,8 +1,9 @@
-"""Runs a GStreamer pipeline that stands on standard input, where no process list shows it.
+"""Runs a GStreamer pipeline read from standard input, so that no process list shows it.
 
-What ``gst-launch-1.0`` does, which takes a pipeline from its command line alone: everybody on the
-machine may read that, and the password of a network camera with it. A program of its own, of the
-standard library only, over the C library; it says what goes wrong in the words of that program.
+It does what ``gst-launch-1.0`` does, but that takes the pipeline only from its command line, where
+every user of the machine can read it, and the password of a network camera with it. A separate
+program over the C library that uses only the standard library; its error messages have the form of
+that program.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ STATE_NULL, STATE_PLAYING = 1, 4
 STATE_CHANGE_FAILURE = 0
 MESSAGE_EOS, MESSAGE_ERROR = 1, 2
 POLL_NS = 100_000_000
-"""How often is looked whether the parent wants an end."""
+"""The interval of checks whether the parent requests the end."""
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
@@ -51,16 +52,17 @@ class _Message(ctypes.Structure):
 
 
 def main() -> int:
-    """0 at the pipeline's end or when told to stop, 1 with a line about an error."""
-    words = [*sys.stdin.buffer.read().split(b"\0"), b"!", b"fdsink", sys.argv[1].encode()]
+    """0 at the pipeline's end or on a request to stop, 1 with a line about an error."""
+    words = [*sys.stdin.buffer.read().split(b"\0"), b"!", b"fdsink", sys.argv[2].encode()]
     prctl = CDLL(None).prctl
     prctl(PR_SET_NAME, b"edged-gst", 0, 0, 0)
-    # Else a pipeline without frames outlives a parent that was killed, and keeps the camera.
+    # Otherwise a pipeline without frames outlives a killed parent, and keeps the camera.
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _confine()
     try:
         gst = CDLL("libgstreamer-1.0.so.0")
     except OSError:
-        return _fail("GStreamer is not installed; get it with: apt install gstreamer1.0-tools")
+        return _fail("GStreamer is not installed; install it with: apt install gstreamer1.0-tools")
     for name, result in (
         ("gst_parse_launchv", c_void_p),
         ("gst_element_get_bus", c_void_p),
@@ -81,6 +83,15 @@ def main() -> int:
         return _run(gst, pipeline, stopping)
     finally:
         gst.gst_element_set_state(pipeline, STATE_NULL)
+
+
+def _confine() -> None:
+    """Debug, mount and signal nobody; a pipeline may need any file, socket and program."""
+    sys.path.append(sys.argv[1])
+    from edged import confine, syscalls
+
+    confine.give_up_privileges()
+    syscalls.forbid(syscalls.ALL_FAMILIES, processes=True)
 
 
 def _run(gst: CDLL, pipeline: c_void_p, stopping: list[int]) -> int:

@@ -1,9 +1,9 @@
-"""JPEG pictures out of a stream of bytes, whatever stands between them.
+"""Extracts JPEG pictures from a byte stream, whatever is between them.
 
-Cameras that send JPEG over HTTP agree on little but the pictures: boundaries come with and without
-dashes, before or after the headers, lengths are absent or wrong, lines end in LF, pictures lack
-their end. So a picture's own structure counts first, and boundary and length where that has a
-fault, the length only after one that was right.
+Cameras that send JPEG over HTTP agree on little but the pictures: boundaries have dashes or not,
+before or after the headers, lengths are absent or wrong, lines end in LF, pictures lack their end.
+So a picture's own structure counts first, then boundary and length if the structure is faulty, and
+the length only after a correct one.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 
 MAX_BYTES = 1 << 25
-"""A picture that is longer is let go: without an end it would take all memory."""
+"""A longer picture is discarded: without an end it would take all memory."""
 
 SNIFFED_BYTES = 1 << 16
-"""What does not begin a picture or a part within so many bytes is something else."""
+"""Data without the start of a picture or a part in this many bytes is not such a stream."""
 
 HEAD_BYTES = 4096
-"""How much before a picture is read as the head of its part."""
+"""How much before a picture is parsed as the header of its part."""
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = 0xFF
@@ -26,7 +26,7 @@ _SCAN_BYTES = (8, 10, 12, 14)
 """ISO/IEC 10918-1, B.2.3: of one to four components."""
 
 _PREVIEWS = b"MPF\0"
-"""In a segment of multi-picture files (CIPA DC-007), whose other pictures follow the main one."""
+"""The segment of multi-picture files (CIPA DC-007), whose other pictures follow the main one."""
 
 # In a part of its own a picture may lack all but its start.
 _BEGIN = re.compile(rb"\xff\xd8\xff|(?<=\n)\xff\xd8")
@@ -46,24 +46,25 @@ _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,9})\s*$", re.IGNORECAS
 
 
 class JpegStream:
-    """Cuts out the pictures of a stream, each as soon as it is known to be complete.
+    """Extracts the pictures of a stream, each as soon as it is known to be complete.
 
-    ``bare`` says whether the stream began with a picture and had only that: an answer with a single
-    picture, and not one of many parts.
+    ``bare`` says whether the stream began with a picture and had only that: a response with a
+    single picture, not a multipart one.
     """
 
     def __init__(self) -> None:
         self.pictures = 0
         self.bare = True
         self._data = bytearray()
-        # Where to look on; 0 while no picture has begun.
+        # Where to continue the search; 0 while no picture has begun.
         self._at = 0
         self._multipart = False
         self._boundary: bytes | None = None
-        # What the head of the part says, and whether it is the end of pictures without one.
+        # The length that the part's header gives, and whether it is used for pictures without an
+        # end.
         self._length: int | None = None
         self._lengths_hold = False
-        # What follows in the same part is a preview of the picture before.
+        # The rest of the same part is a preview of the previous picture.
         self._may_be_preview = self._is_preview = False
 
     @property
@@ -79,7 +80,7 @@ class JpegStream:
 
     @property
     def is_page(self) -> bool:
-        """Whether it begins as a web page does, which may hold what looks like parts."""
+        """Whether it begins like a web page, which may contain what looks like parts."""
         return not self.pictures and _PAGE.match(self._data) is not None
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -97,11 +98,11 @@ class JpegStream:
         return found
 
     def rest(self) -> list[bytes]:
-        """What the end of the stream completes: a picture alone may lack its own end."""
+        """The picture that the end of the stream completes, as a single one may lack its end."""
         return self._cut(len(self._data)) if self._at and self.bare else []
 
     def _begin(self) -> bool:
-        """Whether the data begins with a picture; what stands before it is dropped."""
+        """Whether the data begins with a picture; what precedes it is dropped."""
         if self._at:
             return True
         data = self._data
@@ -129,12 +130,12 @@ class JpegStream:
         length = head and _LENGTH.search(head[3])
         self._length = int(length[1]) if length else None
         if head and head[1]:
-            # Without dashes it may be any word, but alone in its line.
+            # Without dashes it may be any word, but on a line of its own.
             dashed = head[1].startswith(b"--")
             self._boundary = head[1] if dashed else b"\n" + head[1] + head[2]
 
     def _end(self) -> int | None:
-        """Where the picture ends, by its structure, else by that of its part; None: not yet."""
+        """Where the picture ends, by its structure, else by that of its part; None: unknown yet."""
         data = self._data
         while True:
             marker = _MARKER.search(data, self._at)
@@ -159,13 +160,13 @@ class JpegStream:
             self._at = after
 
     def _line_begin(self, at: int) -> int:
-        """`at`, or where the line break before it begins, which is the boundary's."""
+        """`at`, or the start of the line break before it, which belongs to the boundary."""
         if self._data[at - 1 : at] == b"\n":
             at -= 1
         return at - (self._data[at - 1 : at] == b"\r")
 
     def _after_segment(self, kind: int) -> int | None:
-        """Where to look on behind the marker at hand; None: not known yet."""
+        """Where to continue after the present marker; None: unknown yet."""
         data, inside = self._data, self._at + 2
         size = int.from_bytes(data[inside : inside + 2], "big")
         after = inside + size
@@ -173,7 +174,8 @@ class JpegStream:
             return None
         if kind == _START_OF_SCAN:
             return after if size in _SCAN_BYTES else inside
-        # A segment may hold a preview; what has no marker after it is none, or was cut off.
+        # A segment may contain a preview; without a marker after it, it is not a segment, or was
+        # cut off.
         if size < 2 or data[after] != _MARK:
             return inside
         return inside if self._boundary and self._boundary in data[inside:after] else after

@@ -1,4 +1,4 @@
-"""The kinds of cameras, and what their sources look like: the one place that names them."""
+"""The kinds of cameras and the forms of their sources: the one place that names them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Form: TypeAlias = Literal["address", "device", "pipeline", "name"]
 class Kind(NamedTuple):
     """``module`` of this package has the ``source_class``.
 
-    ``forms`` are those that ``camera.source`` may have, and ``needs`` says what it must be; where
-    that is empty, the source may be empty too. ``is_file`` where it is a file or a folder, unless
-    it is an address; ``is_timed`` where the device delivers ``camera.fps`` frames a second.
+    ``forms`` are those that ``camera.source`` may have, and ``needs`` says what it must be; if that
+    is empty, the source may be empty too. ``is_file``: it is a file or a folder, unless it is an
+    address; ``is_timed``: the device delivers ``camera.fps`` frames a second;
+    ``is_stamped_on_arrival``: the time of a live frame is that of its arrival, over a network or
+    through a pipeline. ``library`` is the driver or decoder that it imports when it is opened;
+    with one, it runs in a process of its own.
     """
 
     module: str
@@ -28,17 +31,25 @@ class Kind(NamedTuple):
     needs: str = ""
     is_file: bool = False
     is_timed: bool = False
+    is_stamped_on_arrival: bool = False
+    library: str = ""
 
 
 KINDS: Mapping[CameraKind, Kind] = {
-    "picamera2": Kind("picamera2", "Picamera2Source", ("name",), is_timed=True),
-    "v4l2": Kind("v4l2", "V4l2Source", ("device", "name"), is_timed=True),
+    "picamera2": Kind(
+        "picamera2", "Picamera2Source", ("name",), is_timed=True, library="picamera2"
+    ),
+    "v4l2": Kind(
+        "v4l2", "V4l2Source", ("device", "name"), is_timed=True, library="linuxpy.video.device"
+    ),
     "video": Kind(
         "video",
         "VideoSource",
         ("address", "pipeline", "name"),
         needs="a file or an address (rtsp://...)",
         is_file=True,
+        is_stamped_on_arrival=True,
+        library="av.video.reformatter",
     ),
     "gstreamer": Kind(
         "gstreamer",
@@ -46,6 +57,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         ("pipeline", "name", "address"),
         needs="a pipeline that ends in an appsink",
         is_timed=True,
+        is_stamped_on_arrival=True,
     ),
     "directory": Kind(
         "directory",
@@ -75,15 +87,25 @@ def form_of(source: str) -> Form:
     return "device" if re.match(r"/dev/(video\d|v4l/)", source) else "name"
 
 
+def is_address(source: str) -> bool:
+    """Whether `source` names something in the network and no file."""
+    return "://" in source and not source.startswith("file:")
+
+
+def path_of(source: str) -> Path:
+    """The file that `source` names, where that is no address."""
+    return Path(source.removeprefix("file:")).expanduser()
+
+
 def kind_of(source: str, start: Path) -> CameraKind | None:
-    """The kind of camera that `source` means; None where it cannot be told.
+    """The kind of camera that `source` means; None if it is unclear.
 
     Relative file names start at `start`; a file that is absent is judged by its name.
     """
     from edged.imaging.folder import is_picture
 
     form = form_of(source)
-    # isdir() of os takes names that no file can have, and folders that may not be looked into.
+    # os.path.isdir() accepts names that no file can have, and folders without permission.
     path = str(start / os.path.expanduser(source))  # noqa: PTH111
     if form in ("address", "device"):
         return OF_FORM[form]

@@ -11,8 +11,19 @@ from collections.abc import Callable
 import numpy as np
 
 from edged.backoff import backoff_s
+from edged.cameras.kinds import KINDS
 from edged.cameras.orient import needed_px, orient
-from edged.cameras.source import Capture, FrameMissing, ScalingSource, ScheduledSource, Source
+from edged.cameras.source import (
+    Capture,
+    DecodePending,
+    DecodingSource,
+    FrameMissing,
+    ScalingSource,
+    ScheduledSource,
+    Source,
+    SourceDied,
+    SourceEnded,
+)
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
@@ -21,21 +32,21 @@ from edged.redact import redacted
 log = logging.getLogger(__name__)
 
 REPEATED_S = 60.0
-"""A camera that comes and goes tells the same line no sooner again."""
+"""A camera that comes and goes logs the same line only after this interval."""
 
 SAMPLED_PX = 16
-"""Whether a picture has changed shows at each of so many pixels in nearly all cases."""
+"""One pixel in this many nearly always shows whether a picture has changed."""
+
+EXPOSURE_S = 1.0
+"""The longest that a frame may be exposed and read out by a camera that does not tell: USB cameras
+expose for half a second in the dark."""
 
 CLOSE_LIMIT_S = 2.0
-"""How long closing waits for a source that blocks; its thread is then left to the process's end."""
+"""How long closing waits for a source that blocks; its thread then lasts until the process ends."""
 
 
 RESOLVER_S = 30.0
 """The C library's longest search for a host name: two rounds of three servers, 5 s each."""
-
-
-class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
-    """A finite source has delivered all that it has: do not open it again."""
 
 
 class NewestFrame:
@@ -44,7 +55,7 @@ class NewestFrame:
     `make_source` is called for each opening, in the capture thread; what it makes is opened,
     grabbed from and closed there. After a CameraError, also one raised by `make_source`, the
     source is made and opened again with back-off between ``retry_min_s`` and ``retry_max_s``,
-    for ever. Any other exception is a bug: `read` raises it in the loop's thread.
+    forever. Any other exception is a bug: `read` raises it in the loop's thread.
 
     ``ended`` turns true after a finite source's last frame. Entered once.
     """
@@ -57,9 +68,9 @@ class NewestFrame:
         clock: Callable[[], float] = time.monotonic,
         closing: threading.Event | None = None,
     ) -> None:
-        """`wanted_px` is what is wanted until the first `read` says it.
+        """`wanted_px` is the size to deliver until the first `read` requests one.
 
-        `closing` is set when nobody waits for a frame any more.
+        `closing` is set when no one waits for a frame any longer.
         """
         self._make_source = make_source
         self._camera = camera
@@ -71,8 +82,11 @@ class NewestFrame:
         self.error: str | None = None
         self._due_s = 0.0
         self._scheduled: ScheduledSource | None = None
-        # What is wrong, the worst first; and what of it is in the log, and since when.
-        self._troubles: dict[str, str | None] = dict.fromkeys(("lost", "damaged", "frozen"))
+        self._expects: DecodingSource | None = None
+        # Present problems, the worst first; then which of them are logged, and since when.
+        self._troubles: dict[str, str | None] = dict.fromkeys(
+            ("lost", "damaged", "frozen", "doubted")
+        )
         self._told: dict[str, str | None] = {**self._troubles, "lost": "not opened yet"}
         self._told_s: dict[str, float] = {}
         self._damaged_since_s: float | None = None
@@ -81,6 +95,10 @@ class NewestFrame:
         self._changed_s = 0.0
         self._number = 0
         self._newest: tuple[int, Capture] | None = None
+        # Taken, and not decoded yet.
+        self._pending: tuple[int, Capture] | None = None
+        self._arrives = camera.kind != "auto" and KINDS[camera.kind].is_stamped_on_arrival
+        self._captured_s = 0.0
         self._bug: Exception | None = None
         self._changed = threading.Condition()
         self._closing = closing or threading.Event()
@@ -100,11 +118,11 @@ class NewestFrame:
         self._closing.set()
         self._thread.join(CLOSE_LIMIT_S)
         if self._thread.is_alive():
-            log.debug("camera %s: still waiting for its device; left behind", self.name)
-        self._newest = None
+            log.debug("camera %s: still waiting for its device; its thread is abandoned", self.name)
+        self._newest = self._pending = None
 
     def aim(self, camera: CameraConfig) -> None:
-        """Take over another region and privacy mask; the next frame has them."""
+        """Apply another region and privacy mask from the next frame on."""
         self._camera = camera
 
     @property
@@ -118,12 +136,23 @@ class NewestFrame:
         deadline_s = self._clock() + timeout_s
         self._least_px = needed_px(self._camera, wanted_px)
         while True:
-            newest = self._take(max(0.0, deadline_s - self._clock()))
+            if self._expects is not None and self._newest is None and self._pending is None:
+                self._expects.expect(self._least_px)
+            newest = self._pending or self._take(max(0.0, deadline_s - self._clock()))
+            self._pending = None
             if newest is None:
                 return None
             number, capture = newest
             try:
                 frame = self._frame(number, capture)
+            except DecodePending:
+                self._pending = newest
+                if self._clock() >= deadline_s:
+                    return None
+                continue
+            except FrameMissing:
+                # Let go while this thread was busy: a newer one is there, or why none comes.
+                continue
             except CameraError as error:
                 self._note_damage(str(error), capture.live)
                 continue
@@ -133,10 +162,10 @@ class NewestFrame:
 
     def skip(self, timeout_s: float) -> bool:
         """See `edged.core.Camera.skip`."""
+        self._pending = None
         came = self._take(timeout_s) is not None
         if came:
-            # Nobody has looked whether this one is damaged like the last that was decoded, or
-            # whether it is the same.
+            # This frame has not been checked for damage like the last decoded one, nor for change.
             self._note_good()
             self._seen = None
             self._tell("frozen", None)
@@ -163,12 +192,19 @@ class NewestFrame:
         pixels = orient(capture.decode(self._least_px), camera)
         decode_s = self._clock() - began_s
         reduced = capture.reduces and self._least_px is not None
-        return Frame(pixels, number, capture.captured_s, decode_s, full if reduced else None)
+        return Frame(
+            pixels,
+            number,
+            capture.captured_s,
+            decode_s,
+            full if reduced else None,
+            capture.exposure_s or 0.0,
+        )
 
     def _run(self) -> None:
         try:
             self._capture()
-        except Exception as bug:  # Not hidden: `read` raises it where somebody is listening.
+        except Exception as bug:  # Not hidden: `read` raises it in the loop's thread.
             with self._changed:
                 self._bug = bug
                 self._changed.notify()
@@ -185,6 +221,7 @@ class NewestFrame:
                 self._expect_opened()
                 with source:
                     self.name = redacted(source.name)
+                    self._expects = source if isinstance(source, DecodingSource) else None
                     while not self._closing.is_set():
                         self._say_enough(scales)
                         try:
@@ -204,10 +241,14 @@ class NewestFrame:
                 if self._closing.is_set():
                     return
                 failures += 1
-                wait_s = backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
+                at_once = failures == 1 and isinstance(error, SourceDied)
+                wait_s = 0.0 if at_once else self._backoff_s(failures)
                 self._expect_opened(wait_s)
                 self._tell("lost", f"{error}", "; trying again")
                 self._closing.wait(wait_s)
+
+    def _backoff_s(self, failures: int) -> float:
+        return backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
 
     def _say_enough(self, source: ScalingSource | None) -> None:
         if source is not None:
@@ -218,19 +259,36 @@ class NewestFrame:
         self._expect(wait_s + self._camera.start_s + RESOLVER_S)
 
     def _expect(self, limit_s: float) -> None:
-        # At its slowest a camera takes all the time between two frames that it was asked for.
+        # At its slowest, a camera takes the whole configured time between two frames.
         self._due_s = self._clock() + max(limit_s, 1.0 / self._camera.fps)
 
     def _keep(self, capture: Capture) -> None:
-        # Whether it is more than the damage that has come so far, shows when it is decoded.
+        # Only decoding shows whether there is more than the damage so far.
         if self._troubles["damaged"] is None:
             self._tell("lost", None)
+        self._tell("doubted", capture.doubt)
+        capture = capture._replace(exposure_s=self._exposure_s(capture))
         with self._changed:
             self._number += 1
             if self._newest is not None:
                 self.dropped += 1
             self._newest = (self._number, capture)
             self._changed.notify()
+
+    def _exposure_s(self, capture: Capture) -> float:
+        """How long before its time stamp the exposure of a frame began, at most.
+
+        A camera exposes a frame for no longer than the time of one, which is longer in the dark,
+        and reads it out, or compresses it, during the next.
+        """
+        before_s, self._captured_s = self._captured_s, capture.captured_s
+        if not capture.live:
+            return 0.0
+        if capture.exposure_s is not None:
+            return capture.exposure_s
+        frame_s = max(1.0 / self._camera.fps, capture.captured_s - before_s)
+        on_the_way_s = self._camera.latency_s if self._arrives else 0.0
+        return min(2.0 * frame_s, EXPOSURE_S) + on_the_way_s
 
     def _end(self) -> None:
         log.info("camera %s: ended", self.name)
@@ -241,11 +299,11 @@ class NewestFrame:
             self._changed.notify()
 
     def _check_damage(self) -> None:
-        """CameraError where all frames have been damaged for ``timeout_s``."""
+        """CameraError if all frames have been damaged for ``timeout_s``."""
         if self._spoilt:
             self._damaged_since_s, self._spoilt = None, False
             raise CameraError(
-                f"{self.name}: nothing but damaged frames for {self._camera.timeout_s:g} s; "
+                f"{self.name}: only damaged frames for {self._camera.timeout_s:g} s; "
                 "check its cable or network"
             )
 
@@ -254,7 +312,7 @@ class NewestFrame:
         now_s = self._clock()
         if self._damaged_since_s is None:
             self._damaged_since_s = now_s
-        # A recording does not get better by being opened again.
+        # Reopening does not repair a recording.
         self._spoilt = live and now_s - self._damaged_since_s >= self._camera.timeout_s
 
     def _note_good(self) -> None:
@@ -280,7 +338,7 @@ class NewestFrame:
         self._seen = pixels
 
     def _tell(self, trouble: str, reason: str | None, then: str = "") -> None:
-        """`trouble` is `reason` now, or over; each change is logged once, and none in a hurry."""
+        """`trouble` is now `reason`, or over; each change is logged once, and not too often."""
         if reason != self._troubles[trouble]:
             with self._changed:
                 self._troubles[trouble] = reason
@@ -297,16 +355,20 @@ class NewestFrame:
             self._told_s = {
                 line: at_s for line, at_s in self._told_s.items() if now_s < at_s + REPEATED_S
             } | {reason: now_s}
-            # The first word is the source's name, as in every CameraError.
-            left_out = "frame left out: " if trouble == "damaged" else ""
+            # The reason begins with the source's name, as in every CameraError.
+            left_out = "frame skipped: " if trouble == "damaged" else ""
             log.warning("camera: %s%s%s", left_out, reason, then)
         self._told[trouble] = reason
 
 
-_RECOVERED = {"lost": "frames", "frozen": "other pictures again"}
+_RECOVERED = {
+    "lost": "frames",
+    "frozen": "changing pictures again",
+    "doubted": "frames with nothing odd about them",
+}
 
 
 def _same(pixels: Pixels, seen: Pixels) -> bool:
-    """Whether two pictures are equal in every bit."""
+    """Whether two pictures are identical."""
     some = np.s_[::SAMPLED_PX, ::SAMPLED_PX]
     return np.array_equal(pixels[some], seen[some]) and np.array_equal(pixels, seen)

@@ -1,22 +1,25 @@
-"""Turning a camera's picture upright and cutting out the region of interest, without a copy."""
+"""Turns a camera's picture upright and crops the region of interest, without a copy."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from edged.cameras.privacy import hidden
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
 from edged.imaging.resample import REDUCING_GAP
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 
 def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:
-    """A view of `pixels`: rotated clockwise by ``rotate_deg``, then flipped, then cut.
+    """A view of `pixels`: rotated clockwise by ``rotate_deg``, then flipped, then cropped.
 
     ``region`` is (x, y, width, height) in fractions of the upright picture, its edges rounded to
-    pixels; at least one pixel remains. With ``privacy`` it is a copy that is black there.
+    pixels; at least one pixel remains. With ``privacy``, it is a copy that is black there.
     """
-    # Transposing and negative strides only: whoever copies the pixels anyway pays nothing more.
+    # Only transposing and negative strides: a later copy of the pixels costs nothing extra.
     if camera.rotate_deg == 90:
         pixels = pixels.transpose(1, 0, 2)[:, ::-1]
     elif camera.rotate_deg == 180:
@@ -38,8 +41,8 @@ def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:
 def needed_px(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> tuple[int, int] | None:
     """The least (height, width) of a whole frame whose region still has `wanted_px`.
 
-    `wanted_px` is (height, width) as the model takes it; both are of the upright picture, the
-    answer is of the picture as the device delivers it. None, all pixels, stays None.
+    `wanted_px` is (height, width) as the model takes it; both refer to the upright picture, the
+    answer to the picture as the device delivers it. None, all pixels, stays None.
     """
     if wanted_px is None:
         return None
@@ -51,10 +54,10 @@ def needed_px(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> tuple[
 def exact_px(
     camera: CameraConfig, size_px: tuple[int, int], least_px: tuple[int, int] | None
 ) -> tuple[int, int] | None:
-    """`least_px` where a frame of `size_px` (height, width) may be resized to just that; else None.
+    """`least_px` if a frame of `size_px` (height, width) may be resized to exactly that; else None.
 
-    It may where the model's input would be resized from the whole of it, and stretched: then this
-    is the same resize, only sooner.
+    It may if the model's input is the stretched whole frame: then this is the same resize, only
+    earlier.
     """
     whole = camera.fit == "stretch" and camera.region == (0.0, 0.0, 1.0, 1.0)
     shrinks = least_px is not None and least_px[0] <= size_px[0] and least_px[1] <= size_px[1]
@@ -62,7 +65,7 @@ def exact_px(
 
 
 def reduced_px(size_px: tuple[int, int], least_px: tuple[int, int] | None) -> tuple[int, int]:
-    """`size_px` (height, width) scaled down evenly to `REDUCING_GAP` times `least_px` at least."""
+    """`size_px` (height, width) scaled down evenly to at least `REDUCING_GAP` times `least_px`."""
     if least_px is None:
         return size_px
     scale = min(1.0, REDUCING_GAP * max(least_px[0] / size_px[0], least_px[1] / size_px[1]))

@@ -1,4 +1,4 @@
-"""When the frames are due of sources that do not wait for a sensor."""
+"""When frames are due from sources that do not wait for a sensor."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from collections.abc import Callable
 from edged.errors import CameraError
 
 LATE_S = 0.25
-"""How far a recording may fall behind before its schedule is moved instead of caught up with."""
+"""How late a recording may be before its schedule moves instead of catching up."""
 
 TOLD_S = 10.0
-"""A recording that shows nothing for longer is told of, or it would look like a hang."""
+"""A longer gap in a recording is logged, or it would look like a hang."""
 
 LOOK_S = 0.1
-"""The longest wait of a source for its device; then it sleeps 0 s, which fails where it closes."""
+"""The longest wait of a source for its device; it then sleeps 0 s, which raises if it is
+closing."""
 
 log = logging.getLogger(__name__)
 
 
 def sleep_until(closing: threading.Event) -> Callable[[float], None]:
-    """A sleep of some s, which ends with a CameraError when `closing` is set."""
+    """A function that sleeps some seconds, and raises CameraError when `closing` is set."""
 
     def sleep(for_s: float) -> None:
         if closing.wait(for_s):
@@ -34,8 +35,8 @@ def sleep_until(closing: threading.Event) -> Callable[[float], None]:
 class Pace:
     """Frame times ``start, start + 1/fps, start + 2/fps, ...``, without drift.
 
-    The schedule starts with the first `wait`. Whoever comes late gets the time that is due now,
-    and the times in between are left out: a frame rate that cannot be kept makes no backlog.
+    The schedule starts with the first `wait`. A late caller gets the time that is due now, and the
+    times in between are skipped: a frame rate that cannot be kept causes no backlog.
     """
 
     def __init__(
@@ -67,9 +68,9 @@ class Pace:
 class Schedule:
     """When the frames of a recording are due, by their presentation time stamps.
 
-    The first frame is due when it is asked for. A time stamp that goes back (the next round, or
+    The first frame is due when it is requested. A time stamp that goes back (the next round, or
     damage) or jumps by more than `longest_s` is due one frame after its predecessor; a shorter gap
-    is the recording's own and is kept.
+    belongs to the recording and is kept.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Schedule:
         self._next_s = 0.0
 
     def wait(self, shown_s: float) -> float | None:
-        """Sleep until the frame at `shown_s` is due and return that time; None: leave it out."""
+        """Sleep until the frame at `shown_s` is due and return that time; None: skip it."""
         now_s = self._clock()
         is_gap = False
         if self._shown_s is None:
@@ -98,14 +99,14 @@ class Schedule:
             interval_s = shown_s - self._shown_s
             if not 0.0 < interval_s <= self.longest_s:
                 interval_s = self._interval_s or self._least_s
-            # A gap is no interval between frames: no round shall be followed by such a pause.
+            # A gap is not a frame interval: the next round must not begin with such a pause.
             self._interval_s = min(interval_s, 2.0 * (self._interval_s or interval_s))
             is_gap = interval_s > self._interval_s
             self.due_s += interval_s
         self._shown_s = shown_s
         if self.due_s < now_s - LATE_S:
             self.due_s = now_s
-        # A millisecond of grace: 1/30 s is no whole number of time base units.
+        # A tolerance of a millisecond: 1/30 s is not a whole number of time base units.
         if self.due_s < self._next_s - 1e-3:
             return None
         self._next_s = max(self._next_s, self.due_s - self._least_s) + self._least_s

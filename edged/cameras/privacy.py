@@ -1,4 +1,4 @@
-"""What nobody is to see: painted over before a frame leaves the camera.
+"""Privacy masks, painted over before a frame leaves the camera.
 
 The model, a snapshot, the live picture and what is published all come after.
 """
@@ -6,11 +6,14 @@ The model, a snapshot, the live picture and what is published all come after.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
+if TYPE_CHECKING:
+    from edged.core import Pixels
+
 
 Polygons = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -20,7 +23,7 @@ def hidden(
 ) -> Pixels:
     """A copy of `pixels` that is black inside the polygons, and a pixel around them.
 
-    Inside is what a line goes around, also where it crosses itself or goes around twice.
+    Inside is what the line surrounds, also if it crosses itself or goes around twice.
 
     Their points are fractions of a whole picture of `size_px` (height, width), of which `pixels`
     is the part whose top left corner is at `place_px` (top, left). Two points are the corners of a
@@ -47,15 +50,15 @@ def _seen(polygons: Polygons, size_px: tuple[int, int]) -> npt.NDArray[np.uint8]
         draw.polygon(points, fill=0, outline=0)
     seen = np.where(_wound(polygons, size_px), 0, np.asarray(picture)).astype(np.uint8)
     picture = Image.fromarray(seen)
-    # A pixel that was made smaller holds something of the one beside it.
+    # A scaled pixel contains part of its neighbour.
     seen = np.asarray(picture.filter(ImageFilter.MinFilter(3)))
     return np.repeat(seen[:, :, None], 3, axis=2)
 
 
 def _wound(polygons: Polygons, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Where a polygon's winding number is not 0, as a canvas of a browser fills; (height, width).
+    """Where a polygon's winding number is not 0, as a browser's canvas fills it; (height, width).
 
-    Pillow leaves out what is gone around an even number of times.
+    Pillow does not fill what is surrounded an even number of times.
     """
     height, width = size_px
     inside = np.zeros(size_px, np.bool_)

@@ -1,4 +1,4 @@
-"""Cameras of the kernel's Video4Linux2 interface, USB cameras above all, through linuxpy."""
+"""Cameras of the kernel's Video4Linux2 interface, mostly USB cameras, through linuxpy."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.orient import exact_px
 from edged.cameras.pace import LOOK_S
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
+from edged.cameras.stamps import Stamps
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
 from edged.printable import printable
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 log = logging.getLogger(__name__)
 
 DEV = Path("/dev")
 
 BUFFERS = 4
-"""Frames that the driver may fill while one is copied; most drivers want 2 to 4."""
+"""Frames that the driver may fill while one is copied; most drivers need 2 to 4."""
 
 RAW_LIMIT_PX = 640 * 480
 """Larger uncompressed frames do not fit USB 2.0's 480 Mbit/s at 30 frames a second."""
 
 NOT_CAMERAS = frozenset({"bcm2835-codec", "bcm2835-isp", "pispbe", "rp1-cfe", "unicam"})
-"""Drivers of a Raspberry Pi whose nodes capture, but no finished picture of a camera."""
+"""Drivers of a Raspberry Pi whose nodes capture, but deliver no finished camera picture."""
 
 JPEG_FORMATS = ("MJPG", "JPEG")
 
@@ -48,8 +51,8 @@ FLAG_TIMESTAMP_MONOTONIC = 0x2000
 class V4l2Source:
     """The camera at ``source``: a path, the number of a ``/dev/video*``, or "" for the first.
 
-    Raw frames where they are small and fast enough, else Motion JPEG. The driver may change size
-    and frame rate to what the camera has.
+    Raw frames if they are small and fast enough, else Motion JPEG. The driver may change size and
+    frame rate to what the camera supports.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class V4l2Source:
         self._clock = clock
         self._sleep = sleep
         self.name = printable(device_path(public_name(camera.source)) or "v4l2")
-        # linuxpy has no types that mypy could follow.
+        # linuxpy has no types for mypy.
         self._device: Any = None
         self._stream: Any = None
         self._format: Any = None
@@ -81,15 +84,15 @@ class V4l2Source:
                 self._start(linuxpy)
             except OSError as error:
                 raise self._failure(error) from error
-            # linuxpy's word for pixel formats and devices that it does not know.
+            # linuxpy raises it for unknown pixel formats and devices.
             except (ValueError, linuxpy.V4L2Error) as error:
                 raise CameraError(f"{self.name}: {error}; set another camera.source") from error
             undo.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        # A camera that was unplugged refuses all of it, and still its maps must go: while they
-        # exist the kernel keeps its number, and it would come back as another /dev/video*.
+        # An unplugged camera refuses all of this, but its mappings must still go: while they exist,
+        # the kernel keeps its number, and it would come back as another /dev/video*.
         if self._stream is not None:
             buffer = self._stream.buffer
             with suppress(OSError, ValueError):
@@ -105,7 +108,7 @@ class V4l2Source:
 
     def grab(self) -> Capture:
         deadline_s = self._clock() + self._limit_s
-        damaged = ""
+        what = "no frame"
         while (left_s := deadline_s - self._clock()) > 0:
             try:
                 frame = self._newest(min(LOOK_S, left_s))
@@ -114,23 +117,21 @@ class V4l2Source:
             if frame is None:
                 self._sleep(0.0)
                 continue
-            # The driver marks frames of which it lost a part.
+            # The driver marks incomplete frames.
             if frame.nbytes and not frame.buff.flags & FLAG_ERROR:
                 self._limit_s = self._camera.timeout_s
                 return self._capture(frame)
-            damaged = " but damaged ones"
+            what = "only damaged frames"
             deadline_s = min(deadline_s, self._clock() + self._camera.timeout_s)
-        raise CameraError(
-            f"{self.name}: no frame{damaged} for {self._limit_s:g} s; check its cable and power"
-        )
+        raise CameraError(f"{self.name}: {what} for {self._limit_s:g} s; check its cable and power")
 
     def _start(self, linuxpy: Any) -> None:
         camera, info = self._camera, self._device.info
         self.name = f"{self.name} ({printable(info.card)})"
         capture = linuxpy.BufferType.VIDEO_CAPTURE
         if linuxpy.Capability.VIDEO_CAPTURE not in info.device_capabilities:
-            raise CameraError(f"{self.name}: it captures no video; {_others()}")
-        # Of this type alone: linuxpy stumbles over the formats of overlays.
+            raise CameraError(f"{self.name}: it does not capture video; {_others()}")
+        # Only this type: linuxpy fails on the formats of overlays.
         offered = {_fourcc(f.pixel_format): f for f in info.buffer_formats(capture)}
 
         def most_fps(fourcc: str) -> float:
@@ -139,7 +140,7 @@ class V4l2Source:
                 self._device, pixel_format, camera.width_px, camera.height_px
             )
             with suppress(ZeroDivisionError):
-                # Zero stands for "not known".
+                # Zero means "unknown".
                 return max(float(max(r.min_fps, r.max_fps)) or math.inf for r in rates)
             return math.inf
 
@@ -151,17 +152,18 @@ class V4l2Source:
             )
         self._stream = linuxpy.VideoCapture(self._device, BUFFERS)
         self._stream.set_format(camera.width_px, camera.height_px, fourcc)
-        # Not every driver lets its rate be chosen; frames come all the same.
+        # Not every driver supports setting the rate; frames arrive in any case.
         with suppress(OSError):
             self._stream.set_fps(camera.fps)
         self._format = self._stream.get_format()
         self._fourcc = _fourcc(self._format.pixel_format)
         if self._fourcc not in FORMATS and self._fourcc not in JPEG_FORMATS:
             raise CameraError(
-                f"{self.name}: it insists on {self._fourcc}, which edged cannot read; "
+                f"{self.name}: the driver chose {self._fourcc}, which edged cannot read; "
                 "set another camera.width_px and height_px"
             )
         self._stream.open()
+        self._stamps = Stamps(self.name, camera.timeout_s)
         log.info(
             "camera %s: %dx%d %s", self.name, self._format.width, self._format.height, self._fourcc
         )
@@ -170,7 +172,7 @@ class V4l2Source:
         """linuxpy's newest frame, its data copied out of the driver's buffer; None if none came."""
         reader = self._stream.buffer.frame_reader
         frame = reader.read(timeout_s)
-        # After a pause of this thread several wait; only the last of them is worth a look.
+        # After a pause of this thread several frames wait; only the last one matters.
         for _ in range(BUFFERS if frame is not None else 0):
             newer = reader.read(0.0)
             if newer is None:
@@ -179,15 +181,15 @@ class V4l2Source:
         return frame
 
     def _capture(self, frame: Any) -> Capture:
-        captured_s = self._clock()
+        captured_s, doubt = self._clock(), None
         monotonic = frame.buff.flags & FLAG_TIMESTAMP_MASK == FLAG_TIMESTAMP_MONOTONIC
-        # Some cameras' clocks are wild, and the driver computes its stamps from them.
-        if monotonic and 0.0 <= captured_s - frame.timestamp <= self._camera.timeout_s:
-            captured_s = frame.timestamp
+        # A driver that does not stamp frames leaves 0.
+        if monotonic and frame.timestamp:
+            captured_s, doubt = self._stamps.trusted(frame.timestamp, captured_s)
         if self._fourcc not in JPEG_FORMATS:
             reduces = FORMATS[self._fourcc].reduces
-            return Capture(captured_s, partial(self._raw, frame.data), reduces)
-        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True)
+            return Capture(captured_s, partial(self._raw, frame.data), reduces, doubt=doubt)
+        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True, doubt=doubt)
 
     def _jpeg(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
         try:
@@ -207,15 +209,15 @@ class V4l2Source:
     def _failure(self, error: OSError) -> CameraError:
         match error.errno:
             case errno.EACCES | errno.EPERM:
-                reason = "no permission; add the user of edged to the group video"
+                reason = "no permission; add edged's user to the group video"
             case errno.ENOENT | errno.ENXIO:
                 reason = f"no such device; {_others()}"
             case errno.ENODEV:
-                reason = "it is gone; plug it in again"
+                reason = "it was unplugged; plug it in again"
             case errno.EBUSY:
-                reason = "another program uses it; end that one or choose another camera.source"
+                reason = "another program uses it; stop that one or choose another camera.source"
             case errno.ENOTTY:
-                reason = f"it is no video device; {_others()}"
+                reason = f"it is not a video device; {_others()}"
             case errno.ENOSPC:
                 reason = "the USB bus is full; lower camera.width_px or fps, or use another port"
             case _:
@@ -228,8 +230,8 @@ def choose_format(
 ) -> str | None:
     """The pixel format to ask for; None if edged reads none of those `offered`.
 
-    Raw frames cost less to decode, so they win where they are small enough for the bus and not
-    slower than needed. `most_fps` tells the highest frame rate of a format at the wanted size.
+    Raw frames cost less to decode, so they are preferred if they are small enough for the bus and
+    fast enough. `most_fps` returns the highest frame rate of a format at the wanted size.
     """
     raw = next((fourcc for fourcc in FORMATS if fourcc in offered), None)
     jpeg = next((fourcc for fourcc in JPEG_FORMATS if fourcc in offered), None)
@@ -258,7 +260,7 @@ def first_camera() -> Path:
     """The first ``/dev/video*`` that delivers pictures; CameraError if there is none."""
     paths = nodes()
     if not paths:
-        raise CameraError("v4l2: no camera, there is no /dev/video*; plug one in")
+        raise CameraError("v4l2: no camera: there is no /dev/video*; plug one in")
     linuxpy = _linuxpy()
     forbidden: Path | None = None
     for path in paths:
@@ -272,14 +274,14 @@ def first_camera() -> Path:
         except (OSError, ValueError):
             continue
     if forbidden is not None:
-        raise CameraError(f"{forbidden}: no permission; add the user of edged to the group video")
-    raise CameraError("v4l2: no camera, no /dev/video* captures video; plug one in")
+        raise CameraError(f"{forbidden}: no permission; add edged's user to the group video")
+    raise CameraError("v4l2: no camera: no /dev/video* captures video; plug one in")
 
 
 def _others() -> str:
     paths = nodes()
     if not paths:
-        return "there is no /dev/video* at all; plug a camera in"
+        return "there is no /dev/video*; plug a camera in"
     return f"set camera.source to one of {', '.join(map(str, paths))}"
 
 
@@ -288,13 +290,13 @@ def _fourcc(pixel_format: int) -> str:
 
 
 def _linuxpy() -> Any:
-    # Here, because it takes 0.15 s and 15 MB, which only those with such a camera shall pay.
+    # Imported here, because it takes 0.15 s and 15 MB, only needed with such a camera.
     try:
         import linuxpy.video.device
     except ImportError as error:
         raise CameraError(
             f"v4l2: linuxpy cannot be loaded ({error}); {install.command('linuxpy')}"
         ) from error
-    # It tells of every opening and of formats that it does not know.
+    # It logs every opening and unknown formats.
     logging.getLogger("linuxpy").setLevel(logging.ERROR)
     return linuxpy.video.device

@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
-from edged.cameras.newest import SourceEnded
+from edged.cameras.kinds import is_address, path_of
 from edged.cameras.pace import Pace, Schedule
-from edged.cameras.source import Capture, FrameMissing
-from edged.config.schema import CameraConfig
+from edged.cameras.source import Capture, FrameMissing, SourceEnded
 from edged.errors import CameraError
 from edged.imaging.turbojpeg import UPRIGHT
 from edged.printable import printable
 from edged.redact import public_name
 
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+
 MAX_PIXELS = 7680 * 4320
-"""No larger picture is decoded: a damaged or hostile stream must not take all memory."""
+"""Larger pictures are not decoded: a damaged or hostile stream must not take all memory."""
 
 NETWORK_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtmp,rtmps,srt,crypto,data"
-"""What a stream may lead to: a play list from the network must not open local files."""
+"""What a stream may open: a playlist from the network must not open local files."""
 
 FILE_OPTIONS = {"protocol_whitelist": "file"}
 """A file must not make edged open anything in the network."""
 
 _REASONS = {
     "ArgumentError": "no such address, or its pictures are too large; check camera.source",
-    "ConnectionRefusedError": "the connection is refused; check that it is on, and the port",
-    "DemuxerNotFoundError": "this PyAV has no reader for it; use another address or format",
+    "ConnectionRefusedError": "the connection is refused; check the port and that the camera is on",
+    "DemuxerNotFoundError": "this PyAV cannot read it; use another address or format",
     "EOFError": "it ends before its first frame; check that it is video",
-    "FileNotFoundError": "there is no such file; set camera.source, an address with its scheme (rtsp://)",
-    "HTTPForbiddenError": "it forbids access; check the user's rights there",
+    "FileNotFoundError": "there is no such file; an address needs its scheme (rtsp://)",
+    "HTTPForbiddenError": "it forbids access; check the user's permissions there",
     "HTTPNotFoundError": "it has no such stream; check the path in camera.source",
-    "HTTPServerError": "it reports a fault of its own (HTTP 5xx); restart the camera",
+    "HTTPServerError": "it reports an internal error (HTTP 5xx); restart the camera",
     "HTTPUnauthorizedError": "user or password is missing or wrong; check camera.source",
-    "InvalidDataError": "its data cannot be understood; check that it is video, and its port",
+    "InvalidDataError": "its data cannot be decoded; check that it is video, and the port",
     "IsADirectoryError": "it is a folder; set camera.source to a file",
-    "PermissionError": "access is denied; let the user of edged read it",
-    "ProtocolNotFoundError": "its scheme is not known; correct camera.source (rtsp://, http://)",
+    "PermissionError": "access is denied; give edged's user permission to read it",
+    "ProtocolNotFoundError": "its scheme is unknown; correct camera.source (rtsp://, http://)",
 }
-"""What went wrong and what to do, by the name of PyAV's exception."""
+"""What failed and what to do, by the name of PyAV's exception."""
 
 
 KEY_FRAME_PATIENCE = 4
-"""How many times ``first_frame_s`` a stream has whose packets come: with 30 s, two minutes.
+"""A stream whose packets arrive has this many times ``first_frame_s``: with 30 s, two minutes.
 
-Cameras that save bits send a key frame once a minute, and opening them again would not help.
+Some cameras send a key frame only once a minute, and reopening them would not help.
 """
 
-SHORTEN = "shorten the camera's interval of key frames (I-frames, GOP)"
+SHORTEN = "shorten the camera's key frame interval (I-frames, GOP)"
 
 LONGEST_GAP_S = 3600.0
-"""The longest gap of a recording of unknown length; what is more is a damaged time stamp."""
+"""The longest gap in a recording of unknown length; a longer one is a damaged time stamp."""
 
 
 class VideoSource:
-    """Plays ``source``: a file at its own frame rate, a live stream as it comes.
+    """Plays ``source``: a file at its own frame rate, a live stream as it arrives.
 
     An address (``rtsp://``, ``rtsps://``, ``http://``, ``https://``, ``udp://``, ...) is live,
-    except where HTTP delivers a recording of known length, which is played like a file, or a single
-    JPEG, which is asked for again and again. ``fps`` caps both; with ``loop`` false
-    SourceEnded follows the last frame of a recording. A live frame's ``captured_s`` is the arrival
-    of the packet that completed it, a recorded frame's is the time when it was due. Frames that the
-    decoder knows to be damaged are left out, and all are turned as their display matrix says.
+    unless HTTP delivers a recording of known length, which is played like a file, or a single JPEG,
+    which is requested repeatedly. ``fps`` caps both; with ``loop`` false SourceEnded follows the
+    last frame of a recording. A live frame's ``captured_s`` is the arrival of the packet that
+    completed it, a recorded frame's is the time when it was due. Frames that the decoder reports as
+    damaged are skipped, and all are turned according to their display matrix.
     """
 
     def __init__(
@@ -86,14 +88,14 @@ class VideoSource:
         self._turned = UPRIGHT
         self._jpeg = False
         self._jpegs: JpegStream | None = None
-        # Whether HTTP has answered with something, whatever it is.
+        # Whether HTTP has answered with any content.
         self._answers = False
         self._delivered = False
         self._limit_s = self._deadline_s = self._opening_s = 0.0
         self._opened_s = self._told_s = 0.0
-        # The word for what has come since the last good frame: nothing, packets, a key frame.
+        # What has arrived since the last good frame: nothing, packets, a key frame.
         self._came = ""
-        # PyAV brings no types that mypy may follow in every version that edged runs with.
+        # Not every supported version of PyAV has types for mypy.
         self._container: Any = None
         self._scaler: Any = None
         self._frames: Iterator[tuple[Any, float, float]] = iter(())
@@ -105,7 +107,7 @@ class VideoSource:
 
     @property
     def silence_s(self) -> float:
-        """How long nothing at all may come, in s."""
+        """How long the source may deliver nothing at all, in s."""
         return self._camera.timeout_s if self._delivered else self._limit_s
 
     def __enter__(self) -> VideoSource:
@@ -137,12 +139,12 @@ class VideoSource:
     def _open(self, limit_s: float | None = None) -> None:
         """Open it, within `limit_s`, else ``first_frame_s``, the first frame included."""
         if not self._camera.source:
-            raise CameraError("video: nothing to play; set camera.source to a file or an address")
+            raise CameraError("video: no source given; set camera.source to a file or an address")
         try:
             import av.video.reformatter
         except ImportError as error:
             raise CameraError(
-                f"{self.name}: PyAV is not installed; get it with: {install.command('av')}"
+                f"{self.name}: PyAV is not installed; install it with: {install.command('av')}"
             ) from error
         self._delivered = self._answers = False
         self._came = ""
@@ -150,7 +152,7 @@ class VideoSource:
         if self._camera.source.startswith("http"):
             if self._find_jpegs():
                 return
-            # Asked once more, it takes its time once more.
+            # A second request takes the same time again.
             self._expect(self._camera.start_s)
             self._opening_s = self._deadline_s
         self._connect()
@@ -158,7 +160,7 @@ class VideoSource:
         streams = container.streams.video
         if not streams or streams[0].codec_context is None:
             self._close()
-            raise CameraError(f"{self.name}: it has no video that can be decoded; check the codec")
+            raise CameraError(f"{self.name}: no video stream can be decoded; check the codec")
         length = container.duration
         if self._network:
             self._recorded = self._camera.source.startswith("http") and length is not None
@@ -169,12 +171,12 @@ class VideoSource:
         if self._recorded:
             decoder.thread_type = "AUTO"
         else:
-            # Threads by frame would hold back one frame per core.
+            # Frame threading would delay one frame per core.
             decoder.thread_type = "SLICE"
             decoder.options["flags"] = "+low_delay"
-        # Motion JPEG needs no frame but its own, so it is decoded when somebody reads it.
+        # A Motion JPEG frame depends on no other, so it is decoded when it is read.
         self._jpeg = not self._recorded and decoder.name == "mjpeg"
-        # To look at the stream may have taken all the time.
+        # Probing the stream may have taken all the time.
         self._deadline_s = max(self._deadline_s, self._clock() + self._camera.timeout_s)
         self._scaler = av.video.reformatter.VideoReformatter()
         self._frames = self._decoded(streams[0])
@@ -184,28 +186,28 @@ class VideoSource:
 
         camera = self._camera
         options = _options(camera.source, camera.start_s) if self._network else dict(FILE_OPTIONS)
-        # For what looks at the stream first, and for the decoder.
+        # For probing the stream, and for the decoder.
         options["max_pixels"] = str(MAX_PIXELS)
         if form == "data":
-            # What is there and no more, as it comes.
+            # Only the available data, as it arrives.
             options["raw_packet_size"] = str(1 << 16)
         try:
             self._container = av.open(
-                # With its protocol named, "12:30.mp4" is a file and no address.
-                camera.source if self._network else f"file:{_path(camera.source)}",
+                # With an explicit protocol, "12:30.mp4" is a file, not an address.
+                camera.source if self._network else f"file:{path_of(camera.source)}",
                 format=form,
                 options=options,
-                # For files too: a play list may be waited for.
+                # For files too: a playlist may block.
                 timeout=(max(0.1, self._deadline_s - self._clock()), _Silence(self)),
             )
         except (av.FFmpegError, ValueError) as error:
-            # Without its cause: that holds the whole address, password included.
+            # Without its cause, which contains the whole address, password included.
             raise self._failure(error) from None
 
     def _find_jpegs(self) -> bool:
-        """Whether HTTP sends JPEG pictures: then they are `_frames`, whatever is between them.
+        """Whether HTTP sends JPEG pictures: they are then `_frames`, whatever is between them.
 
-        FFmpeg has a reader for such streams, and refuses what browsers show.
+        FFmpeg has a demuxer for such streams, but it refuses some that browsers show.
         """
         self._connect("data")
         self._answers = True
@@ -219,7 +221,7 @@ class VideoSource:
             found += jpegs.feed(bytes(packet))
         if jpegs.is_page:
             raise CameraError(
-                f"{self.name}: it answers with a web page (text/html) and no video; check user, "
+                f"{self.name}: it answers with a web page (text/html), not video; check user, "
                 "password and path in camera.source"
             )
         if not jpegs.plausible:
@@ -245,21 +247,23 @@ class VideoSource:
         if not self._recorded:
             raise CameraError(f"{self.name}: the stream ended; check the camera and the network")
         if not self._delivered:
-            raise CameraError(f"{self.name}: no frame of it can be decoded; replace the file")
+            raise CameraError(f"{self.name}: none of its frames can be decoded; replace the file")
         if not self._camera.loop:
-            raise SourceEnded(f"{self.name}: the video is over")
-        # Reopened and not rewound, because raw streams cannot seek.
+            raise SourceEnded(f"{self.name}: the video has ended")
+        # Reopened, not rewound, because raw streams cannot seek.
         self._close()
+        # PyAV's containers refer to themselves, and to tens of megabytes of frames.
+        gc.collect()
         self._open()
 
     def _expect(self, limit_s: float) -> None:
-        """A good frame must come within `limit_s`."""
+        """A good frame must arrive within `limit_s`."""
         self._opened_s = self._told_s = self._clock()
         self._limit_s = limit_s
         self._deadline_s = self._opened_s + limit_s
 
     def _packets(self) -> Iterator[Any]:
-        """All packets, of sound too: they alone must not keep this waiting."""
+        """All packets, including audio: audio alone must not block this."""
         import av
 
         try:
@@ -294,7 +298,7 @@ class VideoSource:
     def _decoded(self, stream: Any) -> Iterator[tuple[Any, float, float]]:
         """Each good frame, its time in the recording in s, and when its packet had arrived.
 
-        A live JPEG comes as its packet; None says that a key frame is waited for.
+        A live JPEG is yielded as its packet; None means that a key frame is awaited.
         """
         import av
 
@@ -324,7 +328,7 @@ class VideoSource:
                 yield None, shown_s, arrived_s
 
     def _awaits_key(self, packet: Any, arrived_s: float) -> bool:
-        """Whether it is time to say so; with the first key frame damage is the only excuse left."""
+        """Whether to report that; after the first key frame, damage is the only reason left."""
         if packet.is_keyframe:
             if self._came != "key":
                 self._came = "key"
@@ -350,19 +354,19 @@ class VideoSource:
 
     def _failure(self, error: Exception) -> CameraError:
         kind = type(error).__name__
-        # What FFmpeg makes of its own time-out differs by protocol.
+        # FFmpeg reports its own time-out differently for each protocol.
         overdue = self._network and self._clock() > self._deadline_s - 0.1 * self._limit_s
         if overdue or kind in ("ExitError", "TimeoutError"):
             return self._nothing_came()
         if kind == "OSError" and self._answers and not self._delivered:
-            # FFmpeg's word for the end of an answer whose length nobody told.
+            # FFmpeg raises it at the end of a response of unknown length.
             kind = "EOFError"
         if self._network and kind in ("InvalidDataError", "OSError"):
             if self._container is not None:
                 reason = "the connection ended; check the camera and the network"
                 return CameraError(f"{self.name}: {reason}")
             if kind == "OSError":
-                return CameraError(f"{self.name}: no connection; check the name and the network")
+                return CameraError(f"{self.name}: no connection; check host name and network")
         reason = getattr(error, "strerror", None) or "cannot be opened"
         return CameraError(f"{self.name}: {_REASONS.get(kind, f'{reason}; check camera.source')}")
 
@@ -372,14 +376,14 @@ class VideoSource:
                 f"no key frame within {self._limit_s:g} s; shorten the camera's key frame interval"
             )
         elif self._came == "key" and not self._delivered:
-            reason = "nothing but damaged frames; check the camera and the network"
+            reason = "only damaged frames; check the camera and the network"
         else:
             reason = f"no good frame within {self._limit_s:g} s; check the camera and the network"
         return CameraError(f"{self.name}: {reason}")
 
 
 class _Silence:
-    """How long a read may take in s: PyAV asks this number whenever it begins to demultiplex."""
+    """How long a read may take, in s: PyAV evaluates it each time it starts to demultiplex."""
 
     def __init__(self, source: VideoSource) -> None:
         self._source = source
@@ -388,17 +392,8 @@ class _Silence:
         return float(self._source.silence_s)
 
 
-def is_address(source: str) -> bool:
-    """Whether `source` names something in the network and no file."""
-    return "://" in source and not source.startswith("file:")
-
-
-def _path(source: str) -> Path:
-    return Path(source.removeprefix("file:")).expanduser()
-
-
 def _options(address: str, timeout_s: float) -> dict[str, str]:
-    """FFmpeg's options for as little delay as can be, and for noticing a dead camera."""
+    """FFmpeg's options for the least delay, and for detecting a dead camera."""
     options = {
         "protocol_whitelist": NETWORK_PROTOCOLS,
         "analyzeduration": "1000000",
@@ -407,11 +402,12 @@ def _options(address: str, timeout_s: float) -> dict[str, str]:
         "timeout": str(min(int(timeout_s * 1e6), 2**31 - 1)),
     }
     if not address.startswith("http"):
-        # What came while the stream was analysed is old news, but HTTP may deliver a recording.
+        # Frames received while the stream was analysed are old, but HTTP may deliver a recording.
         options["fflags"] = "nobuffer"
     if address.startswith("rtsp"):
         options["allowed_media_types"] = "video"
-        # UDP loses packets and is often firewalled; "?udp" at the address's end asks for it.
+        # UDP loses packets and is often blocked by firewalls; "?udp" at the address's end requests
+        # it.
         if not address.endswith(("?udp", "?multicast")):
             options["rtsp_transport"] = "tcp"
     return options

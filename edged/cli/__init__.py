@@ -15,7 +15,7 @@ from edged.errors import ConfigError, EdgedError
 from edged.printable import printable
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as shells say it."""
+"""Exit status after Ctrl-C: 128 + SIGINT, as in shells."""
 
 
 def program() -> NoReturn:
@@ -25,7 +25,7 @@ def program() -> NoReturn:
     try:
         status = main()
     except SystemExit as ended:
-        # argparse ends so after the help; what it printed is written here too.
+        # argparse exits like this after the help; its output is written here too.
         status = ended.code
     try:
         flush_output()
@@ -36,8 +36,8 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status (see ``edged --help``)."""
-    # numpy's OpenBLAS starts a thread for each core when it is imported. Nothing here multiplies
-    # matrices, and those threads cost more than half of the import's time.
+    # numpy's OpenBLAS starts a thread for each core when it is imported. edged multiplies no
+    # matrices, and those threads take more than half of the import's time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edged.cli.arguments import by_option
     from edged.cli.parser import parse
@@ -60,7 +60,7 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except OSError as error:
-        raise ConfigError(f"the working directory: {error.strerror}; go to another") from error
+        raise ConfigError(f"the working directory: {error.strerror}; change to another") from error
 
 
 def _told(error: EdgedError, text: str) -> int:

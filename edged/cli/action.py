@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import socket
 
 from edged.cli.model import configured
 from edged.cli.web import check_installed
@@ -11,16 +10,17 @@ from edged.errors import ConfigError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     config = configured(arguments, arguments.model)
     check_installed("edged action")
     import uvicorn
 
     from edged.web import openwhisk
+    from edged.web.listener import open_listener
     from edged.web.predict import loader
 
     try:
-        listener = socket.create_server((arguments.listen, arguments.port))
+        listener = open_listener(arguments.listen, arguments.port)
     except OSError as error:
         raise ConfigError(
             f"{arguments.listen}:{arguments.port}: cannot listen here: {error.strerror or error}"

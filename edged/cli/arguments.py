@@ -1,4 +1,4 @@
-"""What several commands take on their command lines."""
+"""Arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from edged.errors import CommandError
 EXIT_STATUSES = """\
 exit status:
   0    done
-  1    done in part: some files could not be read or written, or a command was refused
+  1    partly done: some files cannot be used, or a command is refused; or
+       `edged doctor` found an error
   2    the command line is wrong
   65   a model, label file or picture cannot be used
   69   the camera, the daemon or the broker cannot be reached
@@ -24,7 +25,7 @@ exit status:
 
 
 Formatter = argparse.RawDescriptionHelpFormatter
-"""Help with its lines as they are written."""
+"""Help that keeps its line breaks."""
 
 
 def command(
@@ -37,7 +38,7 @@ def command(
 
 
 def describe(parser: argparse.ArgumentParser, module: str, does: str) -> None:
-    """Say what a command's `parser` is for, and which `module` of this package carries it out."""
+    """Describe a command's `parser`, and set which `module` of this package carries it out."""
     parser.description = does[0].upper() + does[1:] + "."
     parser.epilog = EXIT_STATUSES
     parser.set_defaults(module=module)
@@ -75,7 +76,7 @@ def add_config(parser: argparse.ArgumentParser, *, bare_camera: bool = False) ->
 
 
 def configuration() -> Path | None:
-    """The file that is meant where none is named; None for all defaults."""
+    """The default configuration file; None for all defaults."""
     if given := os.environ.get("EDGED_CONFIG"):
         return Path(given)
     service = paths.CONFIGURATIONS / "edged.toml"
@@ -83,7 +84,7 @@ def configuration() -> Path | None:
 
 
 class _Camera(argparse.Action):
-    """An instance's configuration, under the device name that its service has."""
+    """An instance's configuration, with the device name of its service."""
 
     def __call__(
         self,
@@ -123,15 +124,15 @@ MODEL_OPTIONS = {
     "scores": "model.scores",
     "fit": "camera.fit",
 }
-"""The configuration's options that `add_model_options` has by name."""
+"""The configuration's options for which `add_model_options` adds an argument."""
 
 
 def add_model_options(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
-    """How the model is run: ``--config``, ``--set``, and the common ones of ``--set`` by name.
+    """Options for running a model: ``--config``, ``--set``, and arguments for common options.
 
-    `default` is the configuration where none is given.
+    `default` is the configuration if none is given.
     """
-    group = parser.add_argument_group("how the model is run")
+    group = parser.add_argument_group("how to run the model")
     group.add_argument(
         "--config",
         type=path,
@@ -148,7 +149,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
         "--runtime", choices=["auto", "litert", "tflite", "tensorflow"], help="runtime (auto)"
     )
     group.add_argument(
-        "--threads", type=positive, metavar="N", help="threads (chosen for the board)"
+        "--threads", type=positive, metavar="N", help="threads (depends on the board)"
     )
     group.add_argument(
         "--delegate", metavar="LIBRARY", help="delegate library, such as libedgetpu.so.1"
@@ -158,7 +159,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
             f"--{name}",
             type=numbers,
             metavar="X[,Y,Z]",
-            help=f"{name} of the pixels, 0..255, in training; one, or red, green and blue",
+            help=f"{name} of the training pixels, 0..255; one value, or red, green and blue",
         )
     group.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
     group.add_argument(
@@ -167,14 +168,16 @@ def add_model_options(parser: argparse.ArgumentParser, default: Path | None = No
         help="what the model outputs (auto)",
     )
     group.add_argument(
-        "--fit", choices=["stretch", "crop"], help="how to fit pictures of another aspect (stretch)"
+        "--fit",
+        choices=["stretch", "crop"],
+        help="how to fit pictures of another aspect ratio (stretch)",
     )
 
 
 def by_option(arguments: argparse.Namespace, text: str) -> str:
-    """`text` with the options of this command in place of the configuration's, where it has none.
+    """`text` with this command's arguments in place of options, without a configuration.
 
-    "set model.labels" is "set --labels" to who wrote no configuration.
+    "set model.labels" becomes "set --labels" for a user without a configuration.
     """
     if getattr(arguments, "config", None) is None:
         for option, key in MODEL_OPTIONS.items():
@@ -189,7 +192,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def argument(read: Callable[[str], object]) -> Callable[[str], object]:
-    """`read` as argparse wants it, which is to say what is wrong in its own way."""
+    """`read` as an argparse type: its errors become argparse's."""
 
     def convert(text: str) -> object:
         try:
@@ -201,7 +204,7 @@ def argument(read: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def path(text: str) -> Path:
-    """A path, which an empty text is not: it would mean the working directory."""
+    """A path; an empty text is refused, as it would mean the working directory."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
     return Path(text)
@@ -224,16 +227,21 @@ def seconds(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A number of 0 to 1."""
+    """A number from 0 to 1."""
     number = float(text)
     if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
 
 
+def several(text: str) -> list[float]:
+    """One number or several with commas in between."""
+    return [float(number) for number in text.split(",")]
+
+
 def numbers(text: str) -> str:
-    """One number or several with commas in between, as a list of the configuration."""
-    return f"[{', '.join(str(float(number)) for number in text.split(','))}]"
+    """As `several`, as a list of the configuration."""
+    return f"[{', '.join(map(str, several(text)))}]"
 
 
 def size(text: str) -> tuple[int, int]:

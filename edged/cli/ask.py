@@ -1,4 +1,4 @@
-"""``edged pause``, ``resume``, ``wake``, ``reload``, ``set-output``, ``status``: of the daemon."""
+"""Commands for the daemon: ``edged pause``, ``resume``, ``wake``, ``reload``, ``status``, ..."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edged.ports.control.client import RefusedError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask the running daemon for the command, and print what it answers."""
+    """Send the command to the running daemon, and print its answer."""
     kind: type[Command] = arguments.kind
     told = {field: getattr(arguments, field) for field in fields_of(kind)}
     fields = {field: value for field, value in told.items() if value is not None}
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         reply, _ = running_daemon(arguments).ask(name_of(kind), **fields)
     except RefusedError as error:
         if arguments.json:
-            # That it is refused counts, also where nobody reads it.
+            # A refusal counts, even if no one reads the output.
             with suppress(OutputError):
                 print(json.dumps(error.reply, ensure_ascii=False))
         raise

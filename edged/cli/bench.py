@@ -1,4 +1,4 @@
-"""``edged bench``: each stage of a frame, beside the bare invoke as the floor."""
+"""``edged bench``: each stage of a frame, compared with the bare invoke as the floor."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _HEADER = ("machine", "model", "model alone", "frame", "versions")
 
 
 def _row(report: BenchMessage) -> tuple[str, ...]:
-    """A line for the table of boards in docs/benchmarks.md."""
+    """A row for the table of boards in docs/benchmarks.md."""
     return (
         f"{report.machine}, {report.threads} thread(s)",
         report.model,
@@ -92,7 +92,7 @@ def _row(report: BenchMessage) -> tuple[str, ...]:
 
 def _config(arguments: argparse.Namespace) -> Config:
     if arguments.model and arguments.labels is None:
-        # Another model has other labels than the configuration's.
+        # Another model has labels other than the configuration's.
         arguments.labels = ""
     config = configured(arguments, arguments.model)
     return replace(config, rule=[]) if arguments.model or arguments.labels else config
@@ -110,7 +110,7 @@ def _picture(width_px: int, height_px: int) -> Pixels:
 
 
 def machine_name() -> str:
-    """The processor's name and how many of its cores this process may use."""
+    """The processor's name, and how many of its cores this process may use."""
     name = platform.machine()
     for source, key in (("/proc/device-tree/model", ""), ("/proc/cpuinfo", "model name")):
         try:

@@ -12,7 +12,7 @@ from edged.evaluation.dataset import open_dataset
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints what fits, and the lines for it; 1 if that is a guess, or a picture is unreadable."""
+    """Prints what fits, and its lines; 1 if that is a guess, or a picture is unreadable."""
     config = configured(arguments, arguments.model)
     dataset = open_dataset(arguments.data, labelled=False)
     found = calibrate.calibrate(config, dataset, partial(followed, what="calibrate"))

@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = check(arguments.config, arguments.overrides)
     for part, _ in saved.parts(saved.kept(arguments.config)):
         print(f"# {printable(saved.file(arguments.config))}: {printable(part)}")
+    if chosen := _chosen(arguments.config, config):
+        print(f"# {printable(chosen)}")
     if arguments.show:
         print(effective(config))
     else:
@@ -35,10 +37,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def check(path: Path | None, overrides: Sequence[str]) -> Config:
-    """The configuration; ConfigError with all that is wrong in it, the labels of rules included.
+def _chosen(path: Path | None, config: Config) -> str:
+    """Which model stands in for the configuration's; nothing where none does."""
+    from edged.models import slots
 
-    ModelError where the model cannot be used, and nothing else is wrong.
+    try:
+        place = slots.folder(path)
+        choice = slots.read_choice(place)
+        if choice.current is None or choice.instead_of != slots.described(config.model):
+            return ""
+        name = slots.read(place, choice.current).name
+    except EdgedError as error:
+        return str(error)
+    own = config.model.path or "the bundled one"
+    return f"model {name} was chosen by command instead of {own}: edged models use --configured"
+
+
+def check(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The configuration; ConfigError with all errors in it, including labels of rules.
+
+    ModelError if the model cannot be used, and nothing else is wrong.
     """
     problems: list[EdgedError] = []
     wrong: Sequence[KeyPath] = ()

@@ -17,10 +17,10 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each picture, in the order given; folders are searched through and sorted by name."""
+    """Each picture, in the given order; folders are searched recursively and sorted by name."""
     found = list(pictures(arguments.paths))
     config = configured(arguments, arguments.model)
-    # Whoever types what comes there may want to end it.
+    # A user who types the input may want to end it.
     count = 1 if STANDARD_INPUT in found else len(found)
     model, labels = labelled(config)
     taught = build.lessons(config, model)
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = word(arguments.match) if arguments.match else None
     failed = False
     answers = batch.answers(found)
-    # Answers that go to the terminal are progress enough, and a bar would tear them.
+    # Answers on the terminal show the progress, and a bar would break them up.
     quiet = sys.stdout.isatty()
     for answer in answers if quiet else followed(answers, "classify", len(found)):
         name, prediction = printable(answer.path), answer.prediction

@@ -9,12 +9,12 @@ from edged.errors import ConfigError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The script for the shell, made from the very grammar that the command line has."""
+    """The script for the shell, made from the command line's own grammar."""
     try:
         import shtab
     except ImportError as error:
         raise ConfigError(
-            "completion scripts are made by shtab, which is not installed; "
+            "completion scripts need shtab, which is not installed; "
             "install edged with its `completion` extra"
         ) from error
     print(shtab.complete(make_parser(), arguments.shell))

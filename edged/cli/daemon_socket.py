@@ -1,4 +1,4 @@
-"""Where the commands find the running daemon."""
+"""How commands find the running daemon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from edged.config.load import WrongConfigError, load
 from edged.config.schema import Config
 from edged.paths import running_socket
-from edged.ports.control.client import ControlClient
+from edged.ports.control.client import TIMEOUT_S, ControlClient
 from edged.printable import printable
 
 
@@ -18,11 +18,12 @@ def configured(arguments: argparse.Namespace) -> Config:
     return load(arguments.config, arguments.overrides, os.environ)
 
 
-def running_daemon(arguments: argparse.Namespace) -> ControlClient:
+def running_daemon(arguments: argparse.Namespace, within_s: float = TIMEOUT_S) -> ControlClient:
     """A client of the daemon with the configuration that the command line names.
 
-    A file that is wrong at present is reported on standard error: the daemon keeps running with
-    what it has read before. ConfigError where the fault is in what tells the daemon's socket.
+    An answer may take `within_s`. An invalid file is reported on standard error: the daemon keeps
+    running with what it read before. ConfigError if the fault is in the options that determine the
+    daemon's socket.
     """
     try:
         config = configured(arguments)
@@ -32,4 +33,4 @@ def running_daemon(arguments: argparse.Namespace) -> ControlClient:
         for line in str(error).splitlines():
             print(f"edged: {printable(line)}", file=sys.stderr)
         config = error.rest
-    return ControlClient(running_socket(config))
+    return ControlClient(running_socket(config), within_s)

@@ -28,15 +28,14 @@ log = logging.getLogger(__name__)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints Markdown, or JSON; the pictures are looked at on the way."""
+    """Prints Markdown or JSON; the pictures are also inspected."""
     if arguments.html:
         report.check()
     config = configured(arguments, arguments.model)
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
     # As the daemon says it, with the labels that were taught; the rest is of the model alone.
-    sensing = build.taught(config)
-    classifier = sensing.bare
+    classifier, sensing = build.taught(config)
     if added := list(sensing.labels)[len(classifier.labels) :]:
         log.warning(
             "with the labels that were taught: %s; --set teach.enabled=false leaves them out",

@@ -18,14 +18,14 @@ from edged.journal.reader import Reader, found_journal
 from edged.messages.events import EventMessage, GapMessage
 
 FOLLOW_S = 0.25
-"""How often the journal is looked into."""
+"""How often the journal is read."""
 
 REASONS = {
     "camera": "no picture came",
     "stop": "edged stopped",
-    "restart": "edged had ended without a word",
+    "restart": "edged had ended unexpectedly",
 }
-"""Why a rule ended though no frame said so."""
+"""Why a rule ended without a frame."""
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -33,7 +33,7 @@ _decoder = msgspec.json.Decoder(EventMessage | GapMessage)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The events of the journal, oldest first, one a line."""
+    """The events of the journal, oldest first, one per line."""
     config = configured(arguments)
     if config.journal.max_events == 0:
         raise PortError("journal.max_events is 0: no events are kept")
@@ -45,24 +45,24 @@ def run(arguments: argparse.Namespace) -> int:
                 entry.payload.decode() if arguments.json else _line(message), flush=arguments.follow
             )
     if reader.damaged:
-        print(f"edged: {reader.damaged} events are damaged and left out", file=sys.stderr)
+        print(f"edged: {reader.damaged} events are damaged and skipped", file=sys.stderr)
         return 1
     return 0
 
 
 def since(text: str) -> datetime:
-    """A date, a time of today, or so long ago (``10m``, ``2h``, ``1d``), with its time zone."""
+    """A date, a time today, or an age (``10m``, ``2h``, ``1d``), as a time with its time zone."""
     now = datetime.now(timezone.utc).astimezone()
     try:
         if ago := re.fullmatch(r"(\d+)([smhdw])", text):
             return now - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
         if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text):
             text = f"{now:%Y-%m-%d}T{text}"
-        # Python before 3.11 does not know the Z.
+        # Python before 3.11 does not accept the Z.
         return datetime.fromisoformat(re.sub("[Zz]$", "+00:00", text)).astimezone()
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; say 10m, 2h, 1d, 12:30, 2026-05-01 or 2026-05-01T12:30"
+            f"{text!r} is not a time; write 10m, 2h, 1d, 12:30, 2026-05-01 or 2026-05-01T12:30"
         ) from error
 
 
@@ -77,7 +77,7 @@ def _entries(reader: Reader, *, follow: bool) -> Iterator[Entry]:
         except PortError as error:
             if not follow:
                 raise
-            # The daemon replaces a journal that is damaged or removed when it next writes.
+            # The daemon replaces a damaged or removed journal at its next write.
             if not told:
                 print(f"edged: {error}; waiting for it", file=sys.stderr)
             page, told = [], True
@@ -87,7 +87,7 @@ def _wanted(
     message: EventMessage | GapMessage, since: datetime | None, rule: list[str] | None
 ) -> bool:
     if isinstance(message, GapMessage):
-        # Whatever is asked for could be missing there.
+        # The requested events could be among the missing ones.
         return True
     return (since is None or message.decided >= since) and (not rule or message.rule in rule)
 

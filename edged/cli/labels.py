@@ -20,10 +20,10 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each class with its label, in their order, or by their scores on a picture."""
+    """Each class with its label, in order, or by their scores on a picture."""
     model, wanted = arguments.model or "", arguments.word
     if model and wanted is None and _is_no_model(model):
-        # The only argument may as well be the word.
+        # A single argument may also be the word.
         model, wanted = "", model
     config = configured(arguments, model)
     admitted, labels = labelled(config)

@@ -1,4 +1,4 @@
-"""The model that a command line names, run as it and the configuration say."""
+"""The model that a command line names, with the options of both command line and configuration."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ log = logging.getLogger(__name__)
 
 
 def configured(arguments: argparse.Namespace, model: str, more: Sequence[str] = ()) -> Config:
-    """What ``--config`` and ``--set`` say, then the options by name, then `more` like ``--set``.
+    """The configuration: ``--config``, ``--set``, the named options, then `more`, like ``--set``.
 
-    `model` is a name or a file, and stands before the configuration's; empty leaves that. Whether
-    it is blessed does not matter to who measures it. ConfigError, or ModelError for a name that
-    is not here.
+    `model` is a name or a file, and overrides the configuration's unless it is empty. To measure a
+    model, it need not be blessed. ConfigError, or ModelError for a name that is not installed.
     """
-    # Warnings about the model go to standard error, beside the answers.
+    # Warnings about the model go to standard error, separate from the answers.
     logs.start("warning", "command")
 
     def reword(record: logging.LogRecord) -> bool:
@@ -51,11 +50,12 @@ def configured(arguments: argparse.Namespace, model: str, more: Sequence[str] = 
 
 
 def labelled(config: Config) -> tuple[Admitted, Labels]:
-    """The model, out of quarantine, and its labels; numbers for its classes where it has none.
+    """The model after quarantine, and its labels; numbers for its classes if it has none.
 
-    One line on standard error says so then, or which labels were found by a usual name. ModelError.
+    One line on standard error then says so, or which labels were found under a usual name.
+    ModelError.
     """
-    # `edged models list` does without it.
+    # Imported here: `edged models list` does not need it.
     from edged import build
     from edged.inference import labels
 
@@ -67,7 +67,7 @@ def labelled(config: Config) -> tuple[Admitted, Labels]:
         if numbers is None:
             raise
         with TemporaryDirectory() as folder:
-            # Quarantine loads it with labels, as all others do.
+            # Quarantine loads it with labels, like every other caller.
             written = Path(folder) / "classes.txt"
             written.write_text("\n".join(numbers.names) + "\n")
             model = build.admitted(
@@ -87,7 +87,7 @@ def labelled(config: Config) -> tuple[Admitted, Labels]:
 
 
 def _numbers(config: Config) -> Labels | None:
-    """Labels for a model that has none; None where that is not what is wrong with it."""
+    """Labels for a model that has none; None if something else is wrong with it."""
     from edged.inference import labels, tflite
 
     try:
@@ -101,7 +101,7 @@ def _numbers(config: Config) -> Labels | None:
 
 
 def tell_suspicions(*evaluations: Evaluation) -> None:
-    """On standard error, beside the answers: what hardly comes from the model itself."""
+    """Report, on standard error, findings that hardly come from the model itself."""
     for evaluation in evaluations:
         for line in evaluation.suspicions:
             log.warning("%s: %s", evaluation.model.name, line)

@@ -25,7 +25,7 @@ from edged.printable import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Whichever of the four it is."""
+    """Run one of the four."""
     logs.start("warning", "command")
     actions = {"list": _list, "info": _info, "fetch": _fetch, "verify": _verify}
     return actions[arguments.action](arguments)
@@ -38,21 +38,24 @@ def _list(arguments: argparse.Namespace) -> int:
         for row in rows:
             _print(row)
     else:
-        for line in (_HEADER, *(line for row in rows for line in _lines(row)), _FOOTER):
+        for line in (_HEADER, *(line for row in rows for line in _lines(row)), *_FOOTER):
             _say(line)
     return 0
 
 
 def _tell_closed(directories: Sequence[Path]) -> bool:
-    """Say which directories of models this user may not read; whether there are any."""
+    """Report the directories of models that this user may not read; whether there are any."""
     lines = list(library.closed(directories))
     for line in lines:
         _complain(line)
     return bool(lines)
 
 
-_HEADER = f"{'NAME':39}{'SIZE':>7}  {'TOP-1':>6}  {'HASH':10}  WHERE"
-_FOOTER = "TOP-1 is as published. More: edged models info NAME; get one: edged models fetch NAME"
+_HEADER = f"{'NAME':39}{'SIZE':>7}  {'TOP-1':>6}  {'HASH':10}  STATE"
+_FOOTER = (
+    "TOP-1 is as published. For details: edged models info NAME; to download:",
+    "edged models fetch NAME",
+)
 _CHECKED = {"catalog": "verified", "pins.json": "pinned", "unverified": "unverified"}
 _HASH = {"wrong": "wrong", "unknown": "unverified"}
 _UNPUBLISHED = "not published"
@@ -60,13 +63,13 @@ WIDTH = 80
 
 
 def _lines(row: ListedMessage) -> Iterator[str]:
-    """A model for people: what they choose by, then what it is, and the file that is here."""
+    """A row about a model: what people choose by, its state, and the installed file."""
     name = " = ".join([*row.aliases, row.name])
     size = f"{row.bytes / 1e6:.1f} MB" if row.bytes else "-"
     top1 = "-" if row.top1 is None else f"{row.top1:.1%}"
     checked = _HASH.get(row.hash or "", _CHECKED[row.checked])
-    where = "here" if row.path else "to fetch"
-    yield f"{name:39}{size:>7}  {top1:>6}  {checked:10}  {where}"
+    state = "installed" if row.path else "to fetch"
+    yield f"{name:39}{size:>7}  {top1:>6}  {checked:10}  {state}"
     measured = f"top-1 on {row.top1_on}" if row.top1_on else ""
     facts = "; ".join(filter(None, (row.about, measured, row.licence)))
     yield from textwrap.wrap(facts, WIDTH, initial_indent="    ", subsequent_indent="    ")
@@ -91,7 +94,7 @@ def _info(arguments: argparse.Namespace) -> int:
             document["catalog"]["top1"] = _UNPUBLISHED
         _print_lines(document)
         if found.path is None:
-            _say(f"not here: edged models fetch {name}")
+            _say(f"not installed: edged models fetch {name}")
     return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
 
 
@@ -155,7 +158,7 @@ def _complain(line: str) -> None:
 
 
 def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
-    """One fact a line, those of tables under dotted names."""
+    """One fact per line, those of tables under dotted names."""
     for name, value in document.items():
         if isinstance(value, dict):
             _print_lines(value, f"{prefix}{name}.")
@@ -168,7 +171,7 @@ def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
 
 @contextmanager
 def _progress(name: str) -> Iterator[Progress]:
-    """A bar where rich is installed, else a line for each tenth; on a terminal only."""
+    """A bar if rich is installed, else a line for each tenth; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _have, _total: None
         return
@@ -186,14 +189,14 @@ def _progress(name: str) -> Iterator[Progress]:
 
 
 class _Tenths:
-    """Progress in plain lines."""
+    """Progress as plain lines."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._shown = -1
 
     def __call__(self, have: int, total: int) -> None:
-        # Without a total each megabyte is a step.
+        # Without a total, each megabyte is a step.
         step = have * 10 // total if total else have >> 20
         if step != self._shown:
             self._shown = step

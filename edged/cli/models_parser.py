@@ -1,14 +1,24 @@
-"""What can be typed after ``edged models``."""
+"""The command line of ``edged models``."""
 
 from __future__ import annotations
 
 import argparse
 
-from edged.cli.arguments import add_json, add_model_options, command, path, positive
+from edged.cli.arguments import (
+    add_config,
+    add_json,
+    add_model_options,
+    argument,
+    command,
+    path,
+    positive,
+    several,
+)
+from edged.commands import seconds
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """All that stands under ``models``."""
+    """Add the commands under ``models``."""
     actions = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="action"
     )
@@ -30,15 +40,21 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         "model", nargs="?", metavar="MODEL", help="a name, or a .tflite file (the bundled one)"
     )
     labels.add_argument(
-        "word", nargs="?", metavar="WORD", help="only labels with this word, whole and in any case"
+        "word",
+        nargs="?",
+        metavar="WORD",
+        help="only labels that contain this whole word (case-insensitive)",
     )
     labels.add_argument(
-        "--picture", type=path, metavar="P", help="with the score of each class on it, best first"
+        "--picture",
+        type=path,
+        metavar="P",
+        help="add the score of each class on this picture, best first",
     )
     add_json(labels)
     add_model_options(labels)
 
-    fetch = command(actions, "fetch", "models", "download models of the catalog")
+    fetch = command(actions, "fetch", "models", "download models from the catalog")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="as `edged models list` shows it")
     fetch.add_argument(
         "--from",
@@ -50,7 +66,39 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     _add_directory(fetch)
     add_json(fetch)
 
-    verify = command(actions, "verify", "models", "check the hashes of models and try them")
+    use = command(actions, "use", "use_model", "take another model while edged runs")
+    what = use.add_mutually_exclusive_group(required=True)
+    what.add_argument("model", nargs="?", metavar="MODEL", help="a name, or a .tflite file")
+    what.add_argument("--previous", action="store_true", help="go back to the model before")
+    what.add_argument(
+        "--configured", action="store_true", help="go back to the configuration's model"
+    )
+    add_config(use)
+    use.add_argument("--labels", type=path, metavar="L", help="label file of a .tflite file")
+    use.add_argument("--locale", metavar="L", help="language of its labels")
+    for name in ("mean", "std"):
+        use.add_argument(
+            f"--{name}",
+            type=several,
+            metavar="X[,Y,Z]",
+            help=f"{name} of its pixels, 0..255, in training; one, or red, green and blue",
+        )
+    use.add_argument("--channels", choices=["rgb", "bgr"], help="order of the colours (rgb)")
+    use.add_argument(
+        "--scores",
+        choices=["auto", "probabilities", "logits"],
+        help="what it outputs (auto)",
+    )
+    use.add_argument(
+        "--shadow",
+        type=argument(seconds),
+        dest="shadow_s",
+        metavar="SECONDS",
+        help="time beside the model in use (swap.shadow_s)",
+    )
+    add_json(use)
+
+    verify = command(actions, "verify", "models", "check hashes and run models in quarantine")
     verify.add_argument(
         "models", nargs="*", metavar="MODEL", help="names or .tflite files (all installed ones)"
     )
@@ -59,6 +107,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     add_model_options(verify)
 
     _add_calibration(actions)
+    _add_unknown(actions)
     _add_evaluation(actions)
 
 
@@ -73,7 +122,7 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
         metavar="COLUMN",
         help="accuracy for each value of a column; repeatable",
     )
-    evaluate.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
+    evaluate.add_argument("--limit", type=positive, metavar="N", help="use at most N pictures")
     evaluate.add_argument(
         "--html", type=path, metavar="FILE", help="write a report with plots and pictures"
     )
@@ -90,7 +139,10 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     compare.add_argument("old", metavar="OLD", help="the model that it replaces")
     _add_data(compare)
     compare.add_argument(
-        "--gate", type=path, metavar="gate.toml", help="what must hold (only compare)"
+        "--gate",
+        type=path,
+        metavar="gate.toml",
+        help="conditions that must hold (none: only compare)",
     )
     compare.add_argument(
         "--old-set",
@@ -109,9 +161,9 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     _add_data(quantize)
     quantize.add_argument(
-        "--calibrate", type=path, metavar="D", help="other pictures, to choose int8 ranges with"
+        "--calibrate", type=path, metavar="D", help="other pictures, to calibrate the int8 ranges"
     )
-    quantize.add_argument("--limit", type=positive, metavar="N", help="at most N pictures")
+    quantize.add_argument("--limit", type=positive, metavar="N", help="use at most N pictures")
     quantize.add_argument("--out", type=path, metavar="DIR", help="output folder")
     add_json(quantize)
     add_model_options(quantize)
@@ -119,7 +171,7 @@ def _add_evaluation(actions: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     calibrate = command(
-        actions, "calibrate", "calibrate", "find out how a model expects its pictures"
+        actions, "calibrate", "calibrate", "find out which preprocessing a model expects"
     )
     calibrate.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
     calibrate.add_argument(
@@ -127,10 +179,39 @@ def _add_calibration(actions: argparse._SubParsersAction[argparse.ArgumentParser
         type=path,
         required=True,
         metavar="D",
-        help="pictures of what the model knows, with labels as for evaluate, or without",
+        help="pictures of classes that the model knows, labelled as for evaluate, or unlabelled",
     )
     add_json(calibrate)
     add_model_options(calibrate)
+
+
+def _add_unknown(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    unknown = command(
+        actions, "unknown", "unknown", "fit what a model knows, so that edged tells the unknown"
+    )
+    unknown.add_argument("model", metavar="MODEL", help="a name, or a .tflite file")
+    unknown.add_argument(
+        "--data", type=path, required=True, metavar="D", help="pictures of what the model knows"
+    )
+    unknown.add_argument(
+        "--held-out",
+        type=path,
+        metavar="D",
+        help="others, for the threshold: not those it was trained on (every fifth of --data)",
+    )
+    unknown.add_argument(
+        "--unknown",
+        type=path,
+        action="append",
+        default=[],
+        metavar="D",
+        help="pictures of what it does not know, for the table; repeatable",
+    )
+    unknown.add_argument(
+        "--out", type=path, metavar="FILE", help="where to write it (MODEL.known, beside MODEL)"
+    )
+    add_json(unknown)
+    add_model_options(unknown)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

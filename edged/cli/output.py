@@ -1,4 +1,4 @@
-"""What a command leaves: on standard output, on standard error, in a file that the user names."""
+"""The output of a command: standard output, standard error, and a file that the user names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edged.redact import redacted
 
 
 class OutputError(EdgedError):
-    """What a command has to say cannot be written."""
+    """A command's output cannot be written."""
 
 
 class ReaderLeftError(OutputError):
-    """The reader of a pipe has left (`edged watch | head`), which is its right."""
+    """The reader of a pipe has left (`edged watch | head`), which is not an error."""
 
     exit_status = 0
 
@@ -29,21 +29,20 @@ class ReaderLeftError(OutputError):
 
 
 def take_streams() -> None:
-    """Make standard output and standard error what commands can print to without a thought.
+    """Make standard output and standard error safe to print to.
 
-    Secrets do not leave by standard error.
-    What cannot be written to standard output is an OutputError, but a character that its encoding
-    has not is written as an escape. What cannot be written to standard error is lost: nobody is
-    left to be told, and the work goes on.
+    Secrets are removed from standard error. A failed write to standard output is an OutputError,
+    but a character that its encoding lacks is written as an escape. A failed write to standard
+    error is ignored: there is nowhere left to report it, and the work continues.
     """
-    # In the order of their numbers: else the next file opened would be a standard stream.
+    # In the order of their numbers: otherwise the next opened file would be a standard stream.
     sys.stdin = sys.stdin or _null("r")
     sys.stdout = _taken(sys.stdout, _Output)
     sys.stderr = _taken(sys.stderr, _Errors)
 
 
 def flush_output() -> None:
-    """Write what waits for standard output. OutputError leaves nothing to be written at exit."""
+    """Write the buffer of standard output. An OutputError leaves nothing to write at exit."""
     try:
         sys.stdout.flush()
     except OutputError:
@@ -52,7 +51,7 @@ def flush_output() -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Make `data` the content of `path`, whole or not at all; a device or a pipe is written to."""
+    """Replace the content of `path` by `data` atomically; write to a device or a pipe directly."""
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
@@ -103,6 +102,6 @@ def _taken(stream: Any, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
 
 def _null(mode: str) -> Any:
     file = Path(os.devnull).open(mode)  # noqa: SIM115 (as long as the process)
-    # Of the programs that are started, too.
+    # Also those of started programs.
     os.set_inheritable(file.fileno(), True)
     return file

@@ -1,4 +1,4 @@
-"""What can be typed: commands, their options and the words of ``--help``."""
+"""The command line: commands, their options and the text of ``--help``."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from edged.cli.arguments import (
     share,
     size,
 )
-from edged.commands import Asker, does, fields_of, open_to, optional_fields
+from edged.commands import Asker, does, fields_of, meanings_of, open_to, optional_fields
 from edged.config.nearest import did_you_mean
 from edged.printable import printable
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """A command line. As argparse does, this ends the process for help, and where it is wrong.
+    """Parse a command line. Like argparse, this ends the process after help and after an error.
 
-    ``--camera NAME`` may stand before the command, too.
+    ``--camera NAME`` may also precede the command.
     """
     if words and words[0] == "--camera":
         words = [*words[2:3], *words[:2], *words[3:]]
@@ -42,11 +42,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             meant = did_you_mean(name, COMMANDS)
             parser.error(f"no command is called {printable(name)}{meant}; see edged --help")
         return parser.parse_args(words)
-    # The grammar of the other commands would take six milliseconds of each start.
+    # The grammar of the other commands would add six milliseconds to each start.
     parser = argparse.ArgumentParser(prog=f"edged {name}", formatter_class=Formatter)
     describe(parser, COMMANDS[name].module, COMMANDS[name].does)
     COMMANDS[name].add_arguments(parser)
-    # Options may stand between paths. It formats the usage, which costs milliseconds.
+    # Options may be between paths. This formats the usage, which takes milliseconds.
     known = parser.parse_known_intermixed_args if name in OF_PATHS else parser.parse_known_args
     arguments, unknown = known(rest)
     if unknown:
@@ -59,11 +59,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The whole grammar; nothing heavy is imported for it."""
+    """The complete grammar, without heavy imports."""
     parser = argparse.ArgumentParser(
         prog="edged",
-        description="A vision sensor that stands on its own: camera frames in, "
-        "MQTT messages and GPIO levels out.",
+        description="A stand-alone vision sensor: frames in, MQTT messages and GPIO levels out.",
         epilog=EXIT_STATUSES,
         formatter_class=Formatter,
     )
@@ -78,7 +77,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--log-json", action="store_true", help="log one JSON object per line")
     parser.add_argument(
-        "--trace", type=path, metavar="FILE", help="write a trace of every stage when it ends"
+        "--trace", type=path, metavar="FILE", help="write a trace of every stage at the end"
     )
 
 
@@ -116,8 +115,8 @@ def _search(parser: argparse.ArgumentParser) -> None:
         "terms",
         nargs="*",
         metavar="WORD",
-        help="a word of a label, or several in quotes; then, as the last, the files and folders to "
-        "search (the present folder)",
+        help="a word of a label, or several in quotes; finally the files and folders to "
+        "search (the current folder)",
     )
     parser.add_argument(
         "--like", type=path, metavar="PICTURE", help="pictures like this one, instead of words"
@@ -129,13 +128,13 @@ def _search(parser: argparse.ArgumentParser) -> None:
         help="leave out lower scores (0.2; with --like 0)",
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="list N at most (all; with --like 20)"
+        "--limit", type=positive, metavar="N", help="list at most N (all; with --like 20)"
     )
     parser.add_argument(
         "--model", default="", metavar="M", help="model (the configuration's, else the bundled one)"
     )
     parser.add_argument(
-        "--no-index", action="store_true", help="classify every picture again and keep nothing"
+        "--no-index", action="store_true", help="classify every picture again and store nothing"
     )
     add_json(parser)
     add_model_options(parser)
@@ -150,12 +149,15 @@ def _teach(parser: argparse.ArgumentParser) -> None:
     )
     add_config(parser, bare_camera=True)
     parser.add_argument(
-        "--shots", type=positive, default=10, metavar="N", help="frames of the camera (10)"
+        "--shots", type=positive, metavar="N", help="frames of the camera (10; --normal: 20)"
     )
     parser.add_argument(
         "--every", type=seconds, default=0.5, metavar="S", help="seconds between two frames (0.5)"
     )
     others = parser.add_mutually_exclusive_group()
+    others.add_argument(
+        "--normal", action="store_true", help="learn what this view is like while nothing is there"
+    )
     others.add_argument("--list", action="store_true", help="list what was taught")
     others.add_argument("--forget", metavar="LABEL", help="forget a label")
     others.add_argument(
@@ -181,18 +183,19 @@ def _asking(parser: argparse.ArgumentParser) -> None:
 
 
 def _command_of(name: str) -> _Command:
-    """A command that the running daemon carries out, with what it needs to be told."""
+    """A command that the running daemon carries out, with its arguments."""
     kind = open_to(Asker.SOCKET)[name]
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(kind=kind)
-        optional = optional_fields(kind)
+        optional, meanings = optional_fields(kind), meanings_of(kind)
         for field, read in fields_of(kind).items():
+            value, meaning = argument(read), meanings.get(field)
             if field in optional:
                 option = "--" + field.removesuffix("_s")
-                parser.add_argument(option, dest=field, type=argument(read), metavar="SECONDS")
+                parser.add_argument(option, dest=field, type=value, metavar="SECONDS", help=meaning)
             else:
-                parser.add_argument(field, type=argument(read), metavar=field.upper())
+                parser.add_argument(field, type=value, metavar=field.upper(), help=meaning)
         _asking(parser)
 
     said = does(kind)
@@ -223,19 +226,31 @@ def _check_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--all", action="store_true", help="also print what is in order")
+    parser.add_argument(
+        "--bundle",
+        type=path,
+        metavar="FILE.tar.gz",
+        help="write a report without secrets and pictures, to attach to an issue",
+    )
+    add_json(parser)
+
+
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="", metavar="M", help="model (that of the configuration)"
     )
     parser.add_argument(
-        "--warmup", type=positive, default=20, metavar="N", help="untimed frames first (20)"
+        "--warmup", type=positive, default=20, metavar="N", help="untimed warm-up frames (20)"
     )
-    parser.add_argument("--runs", type=positive, default=30, metavar="N", help="frames timed (30)")
+    parser.add_argument("--runs", type=positive, default=30, metavar="N", help="timed frames (30)")
     parser.add_argument(
-        "--size", type=size, default=(640, 480), metavar="WxH", help="frame (640x480)"
+        "--size", type=size, default=(640, 480), metavar="WxH", help="frame size (640x480)"
     )
     parser.add_argument(
-        "--report", action="store_true", help="what to send in: a row for a table, and JSON"
+        "--report", action="store_true", help="print a report to submit: a table row and JSON"
     )
     add_json(parser)
     add_model_options(parser, configuration())
@@ -275,30 +290,34 @@ class _Command(NamedTuple):
 
 
 OF_PATHS = {"classify", "search", "teach"}
-"""What takes any number of paths."""
+"""The commands that take any number of paths."""
 
-_NOT_ASKED = {"snapshot", "watch", "save", "teach", "forget", "undo-teaching"}
-"""What a module of its own prints; and what people do with an editor."""
+_NOT_ASKED = {
+    *("snapshot", "watch", "save", "use-model", "use-file", "revert-model"),
+    *("teach", "forget", "undo-teaching"),
+}
+"""Commands with a module of their own, and those for which people use an editor."""
 
 COMMANDS = {
     "run": _Command("run", "run the daemon", _run),
-    "snapshot": _Command("snapshot", "take one picture and say what is in it", _snapshot),
+    "snapshot": _Command("snapshot", "take one picture and classify it", _snapshot),
     "classify": _Command("classify", "classify pictures in files", _classify),
-    "teach": _Command("teach", "teach the model labels of one's own", _teach),
-    "search": _Command("search", "find one's own pictures by what is on them", _search),
+    "teach": _Command("teach", "teach the model your own labels", _teach),
+    "search": _Command("search", "find your own pictures by their content", _search),
     **{name: _command_of(name) for name in open_to(Asker.SOCKET) if name not in _NOT_ASKED},
     "watch": _Command("watch", "follow what the running daemon sees", _asking),
-    "web": _Command("web", "serve the page, the model APIs and the metrics", add_config),
+    "web": _Command("web", "serve the web page, the model APIs and the metrics", add_config),
     "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
     "check-config": _Command("check_config", "check a configuration", _check_config),
+    "doctor": _Command("doctor", "find out what is wrong on this board, and what to do", _doctor),
     "safe-outputs": _Command(
         "safe_outputs", "set every output to its on_exit level, and exit", add_config
     ),
-    "guard": _Command("guard", "own the pins of a daemon, which starts it", _nothing),
+    "guard": _Command("guard", "own the daemon's pins (the daemon starts it)", _nothing),
     "bench": _Command("bench", "time each stage of a frame on this machine", _bench),
     "models": _Command("models", "list, fetch, check and compare models", _models),
     "completion": _Command("completion", "print a shell completion script", _completion),
-    "version": _Command("version", "print the version and what it runs on", _version),
+    "version": _Command("version", "print the versions of edged and its platform", _version),
 }
-"""By name, in the order of ``--help``; each is carried out by a module of this package."""
+"""By name, in the order of ``--help``; a module of this package carries out each."""

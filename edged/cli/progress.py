@@ -1,4 +1,4 @@
-"""How far a long command is."""
+"""Progress bars for long commands."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 WORTH_A_BAR = 20
-"""Fewer pictures than this are done before a progress bar could be read."""
+"""Fewer pictures than this are done before anyone could read a progress bar."""
 
 
 def followed(pictures: Iterable[T], what: str, count: int = 0) -> Iterable[T]:
-    """The same pictures, with a bar on a terminal where there are many and rich is installed.
+    """The same pictures, with a bar on a terminal if there are many and rich is installed.
 
-    `count` is how many they are where they do not know that themselves.
+    `count` is their number if they have no length.
     """
     total = len(pictures) if isinstance(pictures, Sized) else count
     if total < WORTH_A_BAR or not sys.stderr.isatty():

@@ -12,7 +12,7 @@ from edged.evaluation.quantization import Source
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Makes the files, then prints the table."""
+    """Writes the files, then prints the table."""
     source = Source(arguments.source, configured(arguments, ""))
     out = arguments.out or Path(f"{arguments.source.stem}-tflite")
     calibration = open_dataset(arguments.calibrate) if arguments.calibrate else None

@@ -15,14 +15,14 @@ from edged.opening import Opening
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The daemon, until it is told to stop.
+    """Run the daemon until it is stopped.
 
-    Why it cannot run is logged, with its priority, where a machine reads the log.
+    If a machine reads the log, the reason why it cannot run is logged with its priority.
     """
-    # What is imported and built for a start lives as long as the daemon, which collects garbage
-    # when it runs: until then there is none, and looking for it takes four milliseconds.
+    # Objects from the start live as long as the daemon, which collects garbage once it runs: until
+    # then there is none, and collection takes four milliseconds.
     gc.disable()
-    # Until it is obeyed: a reload that comes too early is none, and would end the process.
+    # Until there is a handler: an early SIGHUP has nothing to reload, and would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     overrides = list(arguments.overrides)
     if arguments.log_json:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     logs.start("info", "text" if style == "live" else style)
     try:
         with Opening(arguments.config, overrides) as opening:
-            # Not before the guard of the pins has been started: numpy takes longer than a guard.
+            # Only after the pin guard has been started: importing numpy takes longer than that.
             from edged.daemon import Daemon
 
             Daemon(opening, arguments.trace).run()
@@ -50,11 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _all_that_is_wrong(
     error: EdgedError, path: Path | None, overrides: Sequence[str]
 ) -> EdgedError:
-    """The whole of what `error` begins, where it is the configuration."""
+    """All errors of the configuration, if `error` is the first of them."""
     if isinstance(error, ConfigError):
         from edged.cli.check_config import check
 
-        # What it tells of the model on the way is no news here.
+        # Its messages about the model have been shown already.
         root = logging.getLogger()
         level = root.level
         root.setLevel(logging.ERROR)

@@ -16,15 +16,15 @@ from edged.ports.gpio.safe import put_outputs_safe
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each output that the daemon opened in its on_exit level; a line for each that could not be.
+    """Set each output that the daemon opened to its on_exit level; a line for each failure.
 
-    The configuration counts only where no daemon with this file has written down what it opened.
+    The configuration counts only if no daemon with this file has recorded what it opened.
     """
     problems = []
     try:
         outputs = opened.read(paths.opened_outputs(arguments.config))
     except ConfigError as error:
-        problems.append(f"{error}; the outputs of the configuration go safe instead")
+        problems.append(f"{error}; using the outputs of the configuration instead")
         outputs = None
     if outputs is None:
         config = _configured(arguments)
@@ -39,5 +39,5 @@ def _configured(arguments: argparse.Namespace) -> Config:
     try:
         return load(arguments.config, arguments.overrides, os.environ)
     except ConfigError:
-        # Changes made from the page that cannot be used keep no output from its safe level.
+        # Unusable changes from the web page must not keep an output from its safe level.
         return load(arguments.config, arguments.overrides, os.environ, changes={})

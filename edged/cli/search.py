@@ -23,7 +23,7 @@ from edged.search.search import ALIKE, LEAST, Search, identities_of
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The pictures on which the model sees what is searched for, best first."""
+    """The pictures that match the search, best first."""
     like = arguments.like
     words, places = _terms(arguments.terms, like)
     config = configured(arguments, arguments.model)
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         found, least, limit = search.alike(others, known[like]), 0.0, ALIKE
     least = least if arguments.least is None else arguments.least
-    # Compared as they are written.
+    # Compared as written.
     best = (hit for hit in found if bounded(hit.score) >= least)
     for path, score, label in islice(best, arguments.limit or limit):
         message = FoundMessage(
@@ -61,14 +61,14 @@ def _follow(answers: Iterable[Answer], count: int) -> Iterable[Answer]:
 
 
 def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Path]]:
-    """The words, and where to search; what is there is a place, but for the first word."""
+    """The words, and where to search; every word but the first that exists as a path is a place."""
     words = [] if like is not None else list(terms[:1])
     places: list[Path] = []
     for term in terms[len(words) :]:
         if Path(term) == STANDARD_INPUT or os.sep in term or os.path.lexists(term):
             places.append(Path(term))
         elif like is not None:
-            raise CommandError(f"{term}: nothing of this name is here, and --like takes no words")
+            raise CommandError(f"{term}: no such file or folder; --like takes no words")
         else:
             words.append(term)
     if not words and like is None:
@@ -77,13 +77,13 @@ def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Pat
 
 
 def _same_file(picture: Path, identities: Mapping[Path, Identity]) -> set[Path]:
-    """The names of this file, of which links are further ones."""
+    """The names of this file, including links."""
     file = identities.get(picture)
     return {path for path, identity in identities.items() if identity == file}
 
 
 def _report_failures(known: Mapping[Path, Known], model: str, *, as_json: bool) -> bool:
-    """Whether there were any."""
+    """Report the failures; whether there were any."""
     failed = [path for path, one in sorted(known.items()) if one.error is not None]
     for path in failed:
         error = _error(path, known[path])

@@ -18,13 +18,13 @@ from edged.ports.control.client import DaemonAbsentError
 from edged.printable import printable
 
 TOP = 3
-"""Classes that are told."""
+"""The number of printed classes."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """From the running daemon where one answers, else with the camera of our own.
+    """From the running daemon if one answers, else from the camera itself.
 
-    With ``--set camera...`` another camera is meant than the daemon's.
+    ``--set camera...`` refers to a camera other than the daemon's.
     """
     if any(override.strip().startswith("camera.") for override in arguments.overrides):
         seen, picture = _own_snapshot(configured(arguments))
@@ -51,7 +51,7 @@ def _snapshot(arguments: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
 
 @contextmanager
 def _silence(log: logging.Logger) -> Iterator[None]:
-    """For a camera whose error is raised: it would say that it tries again, which nothing does."""
+    """Silence a camera whose error is raised: its log line would announce a retry."""
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
@@ -72,8 +72,8 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
         with build.camera(config.camera, wanted_px) as camera:
             while (frame := camera.read(0.1, wanted_px)) is None:
                 if camera.error is not None or time.monotonic() > give_up_s:
-                    silent = f"{camera.name}: no frame came for {config.camera.start_s:g} s; check "
-                    silent += "that it is on and sends, or raise camera.first_frame_s"
+                    silent = f"{camera.name}: no frame within {config.camera.start_s:g} s; check "
+                    silent += "that it is on and sends frames, or raise camera.first_frame_s"
                     raise CameraError(camera.error or silent)
         result = perception.decide(frame)
     at = Moment.now(config.device, time.monotonic, time.time)

@@ -1,4 +1,4 @@
-"""What the daemon says of itself, for a terminal of 80 columns."""
+"""The daemon's status, for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edged.printable import printable
 WIDTH = 80
 MARGIN = 9
 RULES = 10
-"""Rules that are shown; the active ones come first."""
+"""The number of shown rules; active ones come first."""
 
 
 def lines(reply: Mapping[str, Any]) -> Iterator[str]:
-    """The daemon's reply to ``status``, a subject a line."""
+    """The daemon's reply to ``status``, one subject per line."""
     data = reply["data"]
     for subject, text in _facts(reply["device"], data):
         yield from textwrap.wrap(
@@ -43,21 +43,29 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if data["pins_error"]:
         yield "", data["pins_error"]
     yield "camera", data["camera"]
-    yield "", f"{data['fps']:.1f} frames/s; {data['frames']} classified, {data['dropped']} unused"
+    counts = (
+        f"{data['frames'] - data['still']} classified",
+        f"{data['still']} still",
+        f"{data['dropped']} unused",
+    )
+    yield "", f"{data['fps']:.1f} frames/s; {', '.join(counts)}"
     if data["camera_error"]:
         yield "", data["camera_error"]
-    yield "model", data["model"]
+    chosen = ", chosen by command; back with edged models use --configured"
+    yield "model", data["model"] + (chosen if data["model_chosen"] else "")
+    if data["model_problem"]:
+        yield "", data["model_problem"]
     yield "broker", data["broker"] or "MQTT is off"
     for problem in data["broker_problems"]:
         yield "", problem
     for problem in data["webhook_problems"]:
         name, _, rest = problem.partition(" ")
         yield name, rest
-    yield "journal", f"{data['last_event']} events since the first; edged events lists them"
+    yield "journal", f"{data['last_event']} events so far; edged events lists them"
 
 
 def level(value: float) -> str:
-    """An output's value in a word or a number."""
+    """An output's value as a word or a number."""
     return {0.0: "off", 1.0: "on"}.get(value, f"{value:.0%}")
 
 

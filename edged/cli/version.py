@@ -13,7 +13,7 @@ from edged.messages.machine import VersionMessage
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The version, the machine, and the parts that are installed."""
+    """Print the version, the machine, and the installed components."""
     found = VersionMessage(
         edged=__version__,
         python=platform.python_version(),

@@ -12,11 +12,11 @@ from edged.cli.status import level
 from edged.printable import printable
 
 THINNED_S = 1.0
-"""Values of a dimmed output or a servo are shown once in this time at most."""
+"""Values of a dimmed output or a servo are shown at most once in this time."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Each scene as it changes, each event, each output; with --json every message."""
+    """Print each change of scene, each event and each output; with --json every message."""
     told = _Lines()
     for message in running_daemon(arguments).watch():
         if arguments.json:
@@ -27,14 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Lines:
-    """What of the messages is worth a line."""
+    """Chooses which messages are printed."""
 
     def __init__(self) -> None:
         self._scene: str | None = None
         self._shown: dict[str, datetime] = {}
 
     def line(self, message: dict[str, Any]) -> str:
-        """The time and what happened; empty for what need not be shown."""
+        """The time and what happened; empty for a message that is not printed."""
         at = datetime.fromisoformat(message["time"].replace("Z", "+00:00")).astimezone()
         text = self._text(message, at)
         subject = "scene" if message["type"] == "classification" else message["type"]

@@ -13,7 +13,7 @@ NEEDS = ("starlette", "uvicorn", "jinja2", "multipart", "prometheus_client")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     config = configured(arguments)
     logs.start(config.log.level, "command")
     check_installed("edged web")
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_installed(command: str) -> None:
-    """ConfigError where what `command` serves with is not there."""
+    """ConfigError if the packages that `command` needs are not installed."""
     for needed in NEEDS:
         if importlib.util.find_spec(needed) is None:
             raise ConfigError(f"{command} needs {needed}: pip install 'edged[web]'")

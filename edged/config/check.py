@@ -1,4 +1,4 @@
-"""What the types cannot say: values that must fit each other."""
+"""Checks that types cannot express: values that must fit each other."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from edged.core import NOTHING, UNKNOWN
 
 RULES_LIMIT = 10_000
 PREFIX_LIMIT_BYTES = 1024
-"""Of the 65,535 bytes of an MQTT topic; what comes after the prefix takes some."""
+"""An MQTT topic has 65,535 bytes; the part after the prefix needs some."""
 
 PIN_LIMIT = 1024
-"""Far above the lines of any GPIO chip."""
+"""Far more than the lines of any GPIO chip."""
 
 _ROUNDING = 1e-9
 
 
 def problems(config: Config) -> Iterator[Problem]:
-    """Everything that does not fit together, section by section."""
+    """All inconsistencies, section by section."""
     yield from _camera(config)
     yield from _model(config)
     yield from _rules(config)
@@ -66,21 +66,21 @@ _READS = {
     "timeout_s": ("fps", "kind"),
     "username_file": ("username",),
 }
-"""The keys whose values a misfit of a key depends on, beside its own."""
+"""The other keys on whose values a key's problem depends."""
 
 
 _READS_ALSO = {"rule": ("decide",), "output": ("rule",), "idle": ("input", "mqtt", "control")}
-"""The tables, beside its own, that a misfit in a table depends on."""
+"""The other tables on which a problem in a table depends."""
 
 
 def holds_without(misfit: Problem, wrong: Iterable[Problem]) -> bool:
-    """Whether a misfit is one whatever will stand in place of what is `wrong`."""
+    """Whether a problem remains whatever replaces the `wrong` values."""
     reads = {_key(misfit.path), *_READS.get(_key(misfit.path), ())}
     also = _READS_ALSO.get(str(misfit.path[0]), ())
     for problem in wrong:
         path, key = problem.path, _key(problem.path)
         if len(path) == 1:
-            # A table that is not there under its name may be what is missed elsewhere.
+            # A table with a misspelt name may be what is missing elsewhere.
             related = not problem.has_value
         elif _element(path) == _element(misfit.path):
             related = isinstance(path[-1], int) or nearest(key, reads) is not None
@@ -107,7 +107,7 @@ def _camera(config: Config) -> Iterator[Problem]:
     is_timed = camera.kind != "auto" and KINDS[camera.kind].is_timed
     if is_timed and camera.timeout_s <= interval_s:
         message = (
-            f"at camera.fps = {camera.fps:g} a frame comes every {interval_s:g} s; expected more"
+            f"at camera.fps = {camera.fps:g}, a frame arrives every {interval_s:g} s; expected more"
         )
         yield Problem(("camera", "timeout_s"), camera.timeout_s, f"{message} than that")
     for number, polygon in enumerate(camera.privacy):
@@ -115,14 +115,14 @@ def _camera(config: Config) -> Iterator[Problem]:
         across = next(((x - x0, y - y0) for x, y in others if (x, y) != (x0, y0)), (0.0, 0.0))
         crosses = (across[0] * (y - y0) - across[1] * (x - x0) for x, y in others)
         if across[0] * across[1] == 0 if len(polygon) == 2 else not any(crosses):
-            message = "this hides nothing: its points are on a line; expected those of an area"
+            message = "this hides nothing: its points are on a line; expected an area"
             yield Problem(("camera", "privacy", number), polygon, message)
     x, y, width, height = camera.region
     if not (width > 0 and height > 0):
         message = "the region is empty; expected x, y, width, height with width and height above 0"
         yield Problem(("camera", "region"), camera.region, message)
     elif x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
-        message = "the region leaves the picture; expected x + width and y + height of at most 1"
+        message = "the region exceeds the picture; expected x + width and y + height of at most 1"
         yield Problem(("camera", "region"), camera.region, message)
 
 
@@ -169,7 +169,7 @@ def _rules(config: Config) -> Iterator[Problem]:
     for position, rule in enumerate(config.rule):
         path: KeyPath = ("rule", position)
         if rule.name in (NOTHING, UNKNOWN):
-            message = "this is the name of a scene without rules; choose another"
+            message = "this name is reserved for a scene without rules; choose another"
             yield Problem((*path, "name"), rule.name, message)
         if not (rule.labels or rule.match):
             message = "expected at least one label here, or a word of labels in match"
@@ -277,7 +277,7 @@ def _idle(config: Config) -> Iterator[Problem]:
     )
     if config.idle.after_s > 0 and not woken:
         message = (
-            'nothing could end the idling; add an [[input]] with action = "wake", or enable '
+            'nothing could wake edged; add an [[input]] with action = "wake", or enable '
             "mqtt.commands or control"
         )
         yield Problem(("idle", "after_s"), config.idle.after_s, message)
@@ -292,14 +292,14 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Problem]:
     yield from _topic(("mqtt", "frigate_topic"), mqtt.frigate_topic)
     yield from _topic(("mqtt", "home_assistant", "prefix"), mqtt.home_assistant.prefix)
     if f"{mqtt.frigate_topic}/".startswith(f"{mqtt.prefix}/"):
-        message = f"the topics under mqtt.prefix are others; expected none under {mqtt.prefix}/"
+        message = f"mqtt.prefix has other topics; expected one outside {mqtt.prefix}/"
         yield Problem(("mqtt", "frigate_topic"), mqtt.frigate_topic, message)
     if mqtt.username and mqtt.username_file:
-        message = "mqtt.username is set too; expected one of both"
+        message = "mqtt.username is set too; expected only one of the two"
         yield Problem(("mqtt", "username_file"), mqtt.username_file, message)
     if ":" in mqtt.username and not mqtt.password_file:
         # With a password it may be one of RabbitMQ's, "vhost:user".
-        message = "user and password in one? set the user alone, and mqtt.password_file to a file"
+        message = "user and password together; set the user alone, and mqtt.password_file"
         yield Problem(("mqtt", "username"), mqtt.username, message, has_value=False)
     if mqtt.password_file and not (mqtt.username or mqtt.username_file):
         message = "a password needs a user; set mqtt.username or mqtt.username_file"
@@ -321,7 +321,7 @@ def _webhooks(config: Config) -> Iterator[Problem]:
     for position, webhook in enumerate(config.webhook):
         path: KeyPath = ("webhook", position)
         if not _is_url(webhook.url):
-            # What is wrong there may be a secret: it is not repeated.
+            # The wrong value may be a secret: it is not repeated.
             message = (
                 "expected an address such as https://example.org/hook: http or https, in ASCII, "
                 "without a user or a fragment"
@@ -377,10 +377,10 @@ def _web(web: WebConfig) -> Iterator[Problem]:
             yield Problem(("web", "tls", needed), "", message)
     if not _is_loopback(web.listen):
         if not (tls.cert_file or web.insecure):
-            message = "others could read along here; set web.tls.cert_file, or web.insecure = true"
+            message = "others could read the traffic; set web.tls.cert_file, or web.insecure = true"
             yield Problem(("web", "listen"), web.listen, message)
         if not (web.token_file or tls.client_ca_file):
-            message = f"web.listen = {shown(web.listen)} lets others ask; set this one, or "
+            message = f"web.listen = {shown(web.listen)} lets others connect; set this one, or "
             yield Problem(("web", "token_file"), "", message + "web.tls.client_ca_file")
     for position, origin in enumerate(web.cors):
         scheme, _, host = origin.partition("://")

@@ -23,12 +23,11 @@ from edged.redact import (
 def effective(config: Config) -> str:
     """Every option with its value, defaults included; loading the text gives `config` again.
 
-    But for what is or may be a secret, which is ``***``: in the camera's address or pipeline, in
-    the addresses of webhooks, in
-    the options of a delegate, in values named so, and in names of files that are not there. Options
-    of a rule that follow ``[decide]`` are absent.
+    Except secrets and possible secrets, which are ``***``: in the camera's address or pipeline, in
+    the addresses of webhooks, in the options of a delegate, in values with such names, and in names
+    of absent files. Options of a rule that follow ``[decide]`` are absent.
     """
-    # Only a person who asks pays for the import.
+    # Imported only when a person asks.
     import tomli_w
 
     plain = _plain(config)
@@ -57,7 +56,7 @@ def _redacted(value: Any, name: str = "") -> Any:
 
 
 def _plain(table: msgspec.Struct) -> dict[str, Any]:
-    """A table without the options that are None, which TOML does not have."""
+    """A table without the options that are None, which TOML lacks."""
     plain: dict[str, Any] = msgspec.to_builtins(table)
     for rule in plain["rule"]:
         for key in [key for key, value in rule.items() if value is None]:

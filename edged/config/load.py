@@ -1,4 +1,4 @@
-"""From a file, the environment and ``--set`` to a `Config`, or to every reason why not."""
+"""Loads a `Config` from a file, the environment and ``--set``, or reports every error."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from edged.redact import is_secret, names_file, redacted_value
 
 
 class WrongConfigError(ConfigError):
-    """What is wrong, line by line, and the configuration without it.
+    """All errors, line by line, and the configuration without them.
 
-    In ``rest`` defaults stand in for what is `wrong`; where that is None, the text is no TOML, and
-    ``rest`` is what stands before the first fault.
+    In ``rest``, defaults replace what is `wrong`; if that is None, the text is not TOML, and
+    ``rest`` is what precedes the first fault.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 FILE_LIMIT_BYTES = 1 << 20
 PROBLEMS_LIMIT = 50
-"""Lines that a message has at most; a person mends the first ones and asks again."""
+"""The most lines in a message; a person corrects the first ones and checks again."""
 
 
 def load(
@@ -64,13 +64,12 @@ def load(
 ) -> Config:
     """The configuration of `path` (None: all defaults), under the environment, under ``--set``.
 
-    `overrides` are ``KEY=VALUE`` texts such as ``camera.fps=10``; of `environment`, variables such
-    as ``EDGED_CAMERA__FPS`` count. Relative file names become absolute: those written in the file
-    start at the file's folder, the others at the working directory. A file that sets nothing is
-    wrong unless it `may_be_empty`: while edged runs it is more likely one that is being written.
-
-    What was changed from the page is laid over the file; a rule of it that does not fit is left out
-    and logged. `changes` stand in for it, all of which must fit.
+    `overrides` are ``KEY=VALUE`` texts such as ``camera.fps=10``; from `environment`, variables
+    such as ``EDGED_CAMERA__FPS`` count. Relative file names become absolute: those written in the
+    file start at the file's folder, the others at the working directory. A file that sets nothing
+    is wrong unless it `may_be_empty`: while edged runs, it is more likely still being written.
+    Changes from the web page override the file; a rule of them that does not fit is skipped and
+    logged. `changes` replace them, and all of these must fit.
 
     ConfigError for a file that cannot be read. WrongConfigError with a line for each problem, such
     as ``edged.toml:12: camera.fps = "fast": expected ...; did you mean ...?``.
@@ -84,8 +83,7 @@ def load(
         raise WrongConfigError([f"{_place(name, error.line)}{error}"], rest) from error
     if path is not None and not raw and not may_be_empty:
         raise ConfigError(
-            f"{path}: nothing is set in it; write it whole, or start edged again to go on with "
-            "the defaults"
+            f"{path}: sets no option; write the complete file, or restart edged to use the defaults"
         )
     environment = environment or {}
     folder = path and path.absolute().parent
@@ -98,7 +96,7 @@ def load(
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]
     if len(lines) > PROBLEMS_LIMIT:
-        lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}more is wrong; mend these first"]
+        lines[PROBLEMS_LIMIT:] = [f"{_place(name, None)}there are more errors; correct these first"]
     paths = [problem.path for problem in problems]
     raise WrongConfigError(lines, rooted(config, folder, origins), paths)
 
@@ -106,7 +104,7 @@ def load(
 def _before(
     text: str, line: int | None, overrides: Sequence[str], environment: Mapping[str, str]
 ) -> Config:
-    """What stands before the fault in `line`, as far as it can be read."""
+    """The text before the fault in `line`, as far as it can be parsed."""
     lines = text.splitlines()[: (line or 1) - 1]
     try:
         raw = parse("\n".join(lines))
@@ -124,7 +122,7 @@ def _changed(
     overrides: Sequence[str],
     environment: Mapping[str, str],
 ) -> tuple[dict[str, Any], set[str]]:
-    """`raw` with what was changed from the page, and the names of the rules that are so."""
+    """`raw` with the changes from the web page, and the names of the rules among them."""
     rules = set()
     for name, part in saved.parts(saved.kept(path) if changes is None else changes):
         laid = saved.laid(raw, part)
@@ -135,7 +133,7 @@ def _changed(
                 raise ConfigError(reason)
             if "rule" not in part:
                 raise ConfigError(saved.unusable(saved.file(path), f"{reason};"))
-            log.error("%s; the rule was made from the page, and is left out", reason)
+            log.error("%s; the rule was created on the web page, and is ignored", reason)
             continue
         raw = laid
         if changes is None and "rule" in part:
@@ -157,7 +155,7 @@ def _problems(
 def _checked(
     raw: dict[str, Any], folder: Path | None, origins: Mapping[KeyPath, Origin]
 ) -> tuple[Config, list[Problem]]:
-    """The configuration, and what is wrong with it; defaults stand in for what is."""
+    """The configuration, and what is wrong with it; defaults replace wrong values."""
     config = validate.converted(raw, Config)
     problems: list[Problem] = []
     if config is None:
@@ -172,7 +170,7 @@ def _checked(
 
 
 def _marked(config: Config, rules: Container[str]) -> Config:
-    """`config` whose `rules`, by name, are those that may be left out."""
+    """`config` in which the `rules`, by name, are marked as those that may be skipped."""
     if not rules:
         return config
     marked = [SavedRule(**asdict(rule)) if rule.name in rules else rule for rule in config.rule]
@@ -193,9 +191,9 @@ def _read(path: Path) -> str:
     if len(content) > FILE_LIMIT_BYTES:
         raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; not a configuration")
     if (len(content), before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise ConfigError(f"{path}: changed while it was read; try again when it is written")
+        raise ConfigError(f"{path}: changed while it was read; try again when it is complete")
     try:
-        # Some editors put a byte order mark in front; TOML has none.
+        # Some editors add a byte order mark, which TOML does not allow.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -232,8 +230,8 @@ def _line(
 
 
 def _may_be_secret(path: KeyPath, value: object) -> bool:
-    # A camera's source is an address or a pipeline, with a password anywhere in it; a table where
-    # none belongs has keys that may be anything; for the name of a file its content may be given.
+    # A camera's source is an address or a pipeline, with a password anywhere in it; an unexpected
+    # table may have any keys; a file's content may be given instead of its name.
     return (
         path[:2] == ("camera", "source")
         or isinstance(value, Mapping)

@@ -1,16 +1,16 @@
-"""The name that was probably meant."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 SHOWN = 20
-"""Names that a list in a message shows; a model has a thousand labels."""
+"""The most names in a message; a model may have a thousand labels."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The most similar of `names`, case aside; None where nothing is alike."""
-    # Only a mistake pays for the import.
+    """The most similar of `names`, ignoring case; None if none is similar."""
+    # Imported only after a mistake.
     import difflib
 
     by_fold = {candidate.casefold(): candidate for candidate in names}
@@ -25,7 +25,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """`names` in a row, cut where they are too many to read."""
+    """`names` separated by commas, shortened if there are too many."""
     names = list(names)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (", ".join(names[:SHOWN]) or "none") + more

@@ -1,4 +1,4 @@
-"""Options from the environment and from ``--set``, laid over the file's values."""
+"""Options from the environment and from ``--set``, which override the file's values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIX = "EDGED_"
 _KEY = re.compile(r"[\w.\-]*")
 
 NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS", "EDGED_MODELS"})
-"""Variables that say something else to edged."""
+"""Variables of edged that are not options."""
 
 
 class Origin(NamedTuple):
@@ -31,9 +31,9 @@ def apply(
 ) -> tuple[dict[KeyPath, Origin], list[str]]:
     """Change `raw` in place; ``--set`` wins over the environment, and the later over the earlier.
 
-    Gives the origin of each path that was set, for messages, and a line for each override that
-    cannot be laid over anything; such a line has not its value, which may be a secret. A key that
-    does not exist is set all the same: the validation of the whole then tells what is allowed.
+    Returns the origin of each path that was set, for messages, and a line for each override that
+    cannot be applied; such a line omits the value, which may be a secret. A key that does not exist
+    is set all the same: the later validation then reports what is allowed.
     """
     origins: dict[KeyPath, Origin] = {}
     wrong: list[str] = []
@@ -51,9 +51,7 @@ def apply(
         try:
             parts = _parts(key)
         except TomlSyntaxError:
-            wrong.append(
-                f"--set {_begin(key)}: the key is not one; expected one such as camera.fps"
-            )
+            wrong.append(f"--set {_begin(key)}: this is not a key; expected one such as camera.fps")
             continue
         _lay(raw, parts, origin.text, origin, origins, wrong)
     return origins, wrong
@@ -74,7 +72,7 @@ def _lay(
 
 
 def _begin(text: str) -> str:
-    """What of `text` looks like a key; the rest may be a value."""
+    """The part of `text` that looks like a key; the rest may be a value."""
     return cut("".join(_KEY.findall(text.strip())[:1]))
 
 
@@ -85,12 +83,12 @@ def _parts(key: str) -> list[str]:
         part, node = next(iter(node.items()))
         parts.append(part)
     if node != 0:
-        raise TomlSyntaxError("the key is not one dotted key")
+        raise TomlSyntaxError("not a dotted key")
     return parts
 
 
 def _assign(table: dict[str, Any], struct: type, parts: Sequence[str], text: str) -> KeyPath:
-    # The schema is walked beside the values: it tells tables from arrays from values.
+    # The schema is walked in parallel: it distinguishes tables, arrays and values.
     part, rest = parts[0], parts[1:]
     kind = fields(struct).get(part)
     if rest and is_table(kind):
@@ -138,7 +136,7 @@ def _nested(parts: Sequence[str], value: object) -> object:
 
 
 def _value(text: str, kind: Any) -> object:
-    # TOML where it fits the option, so that 10 is a number; else text, which needs no quotes.
+    # TOML if it fits the option, so that 10 is a number; else text, which needs no quotes.
     try:
         tree = parse(f"value = {text}")
     except TomlSyntaxError:

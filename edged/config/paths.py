@@ -43,8 +43,8 @@ PATHS = (
 def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) -> Config:
     """`config` with every path absolute and ``~`` expanded.
 
-    What the file says starts at its `folder`; what was `overridden` from outside starts at the
-    working directory. ``credential:NAME``, addresses and device names are left as they are.
+    Paths in the file start at its `folder`; those `overridden` from outside start at the working
+    directory. ``credential:NAME``, addresses and device names are left as they are.
     """
     for path in PATHS:
         kind = config.camera.kind
@@ -63,7 +63,7 @@ def rooted(config: Config, folder: Path | None, overridden: Container[KeyPath]) 
 
 
 def with_camera_kind(config: Config, folder: Path | None, overridden: Container[KeyPath]) -> Config:
-    """`config` with the kind that ``camera.source`` means, where none is set and it can be told."""
+    """`config` with the kind that ``camera.source`` implies, if none is set."""
     camera = config.camera
     if camera.kind != "auto" or not camera.source:
         return config
@@ -87,7 +87,7 @@ def _absolute(value: str, key: str, start: Path) -> str:
     if not value or value.startswith("credential:") or "://" in value:
         return value
     if key == "delegate" and "/" not in value:
-        # The loader looks for a bare library name in its own places.
+        # The dynamic loader searches for a bare library name itself.
         return value
-    # expanduser() of pathlib raises for a user that does not exist; such a name is a file's.
+    # pathlib's expanduser() raises for an unknown user; such a name is that of a file.
     return str(start / os.path.expanduser(value))  # noqa: PTH111

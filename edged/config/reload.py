@@ -1,4 +1,4 @@
-"""What of a new configuration a running daemon can take over."""
+"""Which parts of a new configuration a running daemon can apply."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ RELOADABLE = (
     "mqtt.health_s",
     "mqtt.image*",
     "rule",
+    "swap.*",
     "teach.*",
 )
 """Dotted names of the options that may change while the daemon runs."""
@@ -30,11 +31,10 @@ _Table = TypeVar("_Table", bound=msgspec.Struct)
 
 
 def reloadable(old: Config, new: Config) -> tuple[Config, list[str]]:
-    """The configuration to go on with, and the changed options that need a restart.
+    """The configuration to continue with, and the changed options that need a restart.
 
-    What needs a restart keeps its old value. Where old and new values do not fit each other (an
-    output that is kept names a rule that is gone), nothing is taken over and every changed option
-    is named.
+    Options that need a restart keep their old values. If old and new values do not fit each other
+    (a kept output names a removed rule), nothing is applied and every changed option is named.
     """
     kept: list[str] = []
     merged = _merged(old, new, "", kept)

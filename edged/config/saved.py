@@ -1,9 +1,9 @@
-"""What was changed from the page: laid over the configuration file, and kept apart from it.
+"""Changes from the web page: they override the configuration file, and are stored separately.
 
-The file belongs to people, and the daemon may not write where it lies. So changes are in the state
-directory, in a file of the same form; with one before it, for undoing. A rule that does not fit the
-configuration any more is left out and logged: the others hold. All else is refused, since what was
-hidden from the camera would be seen without a word.
+People edit the configuration file, and the daemon may not write to its folder. So changes are in
+the state directory, in a file of the same form, with the previous one for undoing. A rule that no
+longer fits the configuration is skipped and logged; the others stay active. Anything else unusable
+is refused, because a privacy mask would otherwise silently disappear.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from edged.files import open_regular, write_atomically
 Tree = dict[str, Any]
 
 CAMERA = ("region", "privacy")
-"""Options of ``[camera]`` that may be changed so."""
+"""Options of ``[camera]`` that may be changed this way."""
 
 SERVICE = Path("/var/lib/edged")
-"""The state directory that the systemd units ask for."""
+"""The state directory of the systemd units."""
 
 LIMIT_BYTES = 1 << 18
 
@@ -36,32 +36,32 @@ _HEADER = b"""\
 
 
 def file(configuration: Path | None) -> Path:
-    """Where the changes to a configuration file are: the daemon's own, else the service's.
+    """The file with the changes to a configuration file: the daemon's own, else the service's.
 
-    ConfigError where there is no state directory.
+    ConfigError if there is no state directory.
     """
     stem = configuration.stem if configuration else "defaults"
     name = f"changes-{stem}-{paths.mark_of(configuration)}.toml"
     own = paths.state_directory() / name
     others = (SERVICE / name, SERVICE / stem / name)
-    # Who may not look into the service's folder asks of a configuration of his own.
+    # A user without access to the service's folder has a configuration of his own.
     return next((place for place in (own, *others) if os.path.lexists(place)), own)
 
 
 def before(changes: Path) -> Path:
-    """Where those are that held before the last change."""
+    """The file with the changes before the last one."""
     return changes.with_suffix(".before")
 
 
 def read(changes: Path) -> Tree:
-    """The changes in a file; none where there is none. ConfigError where it cannot be used."""
+    """The changes in a file; empty if it does not exist. ConfigError if it cannot be used."""
     try:
         with open_regular(changes) as stream:
             content = stream.read(LIMIT_BYTES + 1)
         return _of_form(content)
     except PermissionError:
         if not os.path.lexists(changes.parent):
-            # Another user's home, where this one has written nothing.
+            # Another user's home, to which this one has written nothing.
             return {}
         reason = f"not permitted; {access.advice(changes, os.R_OK)}, or"
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -76,17 +76,17 @@ def read(changes: Path) -> Tree:
 
 
 def unusable(changes: Path, reason: str) -> str:
-    """Says why the changes in a file cannot be used, and what to do."""
+    """The error message for unusable changes in a file: why, and what to do."""
     return (
-        f"{changes}: what was changed from the page cannot be used: {reason} repair this file, or "
-        "remove it and with it all that was changed, privacy masks included"
+        f"{changes}: the changes made on the web page cannot be used: {reason} repair this file, "
+        "or remove it, which undoes all these changes, privacy masks included"
     )
 
 
 def _of_form(content: bytes) -> Tree:
-    """The changes in the text of a file. ValueError where it is none that `write` makes."""
+    """The changes in the text of a file. ValueError if `write` does not produce such a file."""
     if not content:
-        # Each file has a header: this one was cut off.
+        # Every file has a header: this one is truncated.
         raise ValueError("it is empty")
     if len(content) > LIMIT_BYTES:
         raise ValueError(f"it is larger than {LIMIT_BYTES >> 10} KiB")
@@ -98,22 +98,22 @@ def _of_form(content: bytes) -> Tree:
         raise ValueError("expected tables [[rule]]")
     strange = [*(tree.keys() - {"camera", "rule"}), *(camera.keys() - set(CAMERA))]
     if strange:
-        raise ValueError(f"{shown(min(strange))} is no part of it")
+        raise ValueError(f"{shown(min(strange))} is not part of it")
     return tree
 
 
 def kept(configuration: Path | None) -> Tree:
-    """The changes to a configuration. ConfigError where they are there and cannot be used."""
+    """The changes to a configuration. ConfigError if they exist but cannot be used."""
     try:
         place = file(configuration)
     except ConfigError:
-        # Without a state directory nothing was ever kept.
+        # Without a state directory nothing was ever stored.
         return {}
     return read(place)
 
 
 def parts(changes: Tree) -> Iterator[tuple[str, Tree]]:
-    """Each change by itself, with its name for people."""
+    """Each change separately, with its name for people."""
     for rule in changes.get("rule", []):
         yield f"rule {rule.get('name')}", {"rule": [rule]}
     camera = changes.get("camera", {})
@@ -123,7 +123,7 @@ def parts(changes: Tree) -> Iterator[tuple[str, Tree]]:
 
 
 def laid(raw: Mapping[str, Any], part: Tree) -> Tree:
-    """`raw` with one part over it; a rule takes the place of that of its name."""
+    """`raw` with one part applied; a rule replaces the one with its name."""
     over = dict(raw)
     if "camera" in part and isinstance(camera := raw.get("camera", {}), dict):
         over["camera"] = camera | part["camera"]
@@ -134,7 +134,7 @@ def laid(raw: Mapping[str, Any], part: Tree) -> Tree:
 
 
 def with_rule(rules: list[Any], rule: Tree) -> list[Any]:
-    """`rules` with `rule` in the place of that of its name, or at the end."""
+    """`rules` with `rule` in place of the one with its name, or at the end."""
     names = [other.get("name") if isinstance(other, dict) else None for other in rules]
     if rule.get("name") not in names:
         return [*rules, rule]
@@ -145,7 +145,7 @@ def with_rule(rules: list[Any], rule: Tree) -> list[Any]:
 def changed(
     changes: Tree, camera: Mapping[str, Any], rule: Tree | None, remove_rule: str | None
 ) -> Tree:
-    """`changes` with some more. CommandError where a rule to be removed is none of them."""
+    """`changes` with some more. CommandError if a rule to remove is not among them."""
     made = {**changes, "camera": {**changes.get("camera", {}), **camera}}
     if rule is not None:
         made["rule"] = with_rule(made.get("rule", []), rule)
@@ -154,21 +154,21 @@ def changed(
         made["rule"] = [other for other in rules if other.get("name") != remove_rule]
         if len(made["rule"]) == len(rules):
             raise CommandError(
-                f"{remove_rule}: no rule of this name was made from the page; the others are in "
-                "the configuration file"
+                f"{remove_rule}: no rule of this name was created on the web page; the others are "
+                "in the configuration file"
             )
     return {key: value for key, value in made.items() if value}
 
 
 class Kept(NamedTuple):
-    """What a page is to know of the changes: the rules among them, and whether one can go back."""
+    """What the page shows of the changes: the rules among them, and whether undo is possible."""
 
     rules: frozenset[str] = frozenset()
     undo: bool = False
 
 
 def look(configuration: Path | None) -> Kept:
-    """What is kept of the changes to a configuration. ConfigError as in `kept`."""
+    """A summary of the stored changes to a configuration. ConfigError as in `kept`."""
     try:
         place = file(configuration)
     except ConfigError:
@@ -179,16 +179,16 @@ def look(configuration: Path | None) -> Kept:
 
 
 def write(changes: Path, tree: Tree) -> None:
-    """Keep `tree`, and what was before it for `undone`.
+    """Store `tree`, and its predecessor for `undone`.
 
-    OSError, and CommandError where it is too much to keep: all is as it was.
+    OSError, and CommandError if it is too large; nothing has then changed.
     """
     import tomli_w
 
     content = _HEADER + tomli_w.dumps(tree).encode()
     if len(content) > LIMIT_BYTES:
         raise CommandError(
-            f"more than {LIMIT_BYTES >> 10} KiB would be changed from the page; put the rules into "
+            f"more than {LIMIT_BYTES >> 10} KiB of changes from the web page; put the rules into "
             "the configuration file"
         )
     changes.parent.mkdir(parents=True, exist_ok=True)
@@ -200,8 +200,8 @@ def write(changes: Path, tree: Tree) -> None:
 
 
 def undone(changes: Path) -> Tree:
-    """What held before the last change. CommandError where there was none."""
+    """The changes before the last one. CommandError if there was none."""
     former = before(changes)
     if not paths.may_exist(former):
-        raise CommandError("nothing was changed from the page that could be taken back")
+        raise CommandError("no change from the web page is left to undo")
     return read(former)

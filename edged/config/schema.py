@@ -1,8 +1,8 @@
-"""Every option of edged, typed, with its default: the one place where a default is written.
+"""Every option of edged, typed, with its default: the only place where a default is written.
 
-The values are frozen: what changes while the daemon runs lives in the object that owns it.
-Ranges are part of the type. config/edged.toml explains each option to people. Annotations are not
-put off here (``from __future__``): to evaluate them from text takes longer than all of loading.
+The values are frozen: what changes while the daemon runs lives in the object that owns it. Ranges
+are part of the type. config/edged.toml explains each option to people. Annotations are not
+postponed here (``from __future__``): evaluating them from text takes longer than the whole loading.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -20,7 +20,7 @@ Polygons: TypeAlias = Annotated[
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.0, le=86400.0)]
 PositiveSeconds: TypeAlias = Annotated[float, Meta(gt=0.0, le=86400.0)]
 BlinkSeconds: TypeAlias = Annotated[float, Meta(ge=0.02, le=86400.0)]
-"""Each change of an output is a message too; what is faster is PWM."""
+"""Each change of an output is also a message; anything faster is PWM."""
 
 Name: TypeAlias = Annotated[
     str,
@@ -36,7 +36,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class CameraConfig(Section, frozen=True):
-    """``[camera]``: where frames come from and how they are turned upright."""
+    """``[camera]``: the source of frames, and how they are turned upright."""
 
     kind: Literal["auto", CameraKind] = "auto"
     source: str = ""
@@ -53,8 +53,10 @@ class CameraConfig(Section, frozen=True):
     timeout_s: PositiveSeconds = 5.0
     lost_after_s: Seconds = 10.0
     frozen_s: Seconds = 600.0
+    latency_s: Seconds = 1.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
+    isolate: bool = True
 
     @property
     def start_s(self) -> float:
@@ -63,7 +65,7 @@ class CameraConfig(Section, frozen=True):
 
 
 class ModelConfig(Section, frozen=True):
-    """``[model]``: the classifier, the runtime under it and how its tensors are read."""
+    """``[model]``: the classifier, its runtime and the interpretation of its tensors."""
 
     path: str = ""
     labels: str = ""
@@ -80,6 +82,17 @@ class ModelConfig(Section, frozen=True):
     require_blessing: bool = False
 
 
+class SwapConfig(Section, frozen=True):
+    """``[swap]``: what a model must hold that is chosen while edged runs."""
+
+    shadow_s: Seconds = 10.0
+    agreement_min: Fraction = 0.9
+    best_class_min: Fraction = 0.5
+    time_max: Annotated[float, Meta(gt=0.0, le=1000.0)] = 1.5
+    memory_max_mb: Annotated[float, Meta(gt=0.0, le=100_000.0)] = 200.0
+    on_reload: bool = False
+
+
 class TeachConfig(Section, frozen=True):
     """``[teach]``: labels that the owner taught to the model."""
 
@@ -88,7 +101,7 @@ class TeachConfig(Section, frozen=True):
 
 
 class DecideConfig(Section, frozen=True):
-    """``[decide]``: what holds for all rules that do not say otherwise, and for the scene."""
+    """``[decide]``: defaults for all rules, and options of the scene."""
 
     enter: Fraction = 0.6
     exit: Fraction = 0.4
@@ -97,6 +110,8 @@ class DecideConfig(Section, frozen=True):
     min_off_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
     unknown_below: Fraction = 0.3
+    unknown_share: Fraction = 0.05
+    known_only: bool = True
     nothing: list[str] = field(default_factory=lambda: ["background", "no person"])
 
 
@@ -106,11 +121,11 @@ DeviceClass: TypeAlias = Literal[
     "opening", "plug", "power", "presence", "problem", "running", "safety", "smoke", "sound",
     "tamper", "update", "vibration", "window",
 ]  # fmt: skip
-"""Home Assistant's, of a binary sensor."""
+"""Home Assistant's classes of binary sensors."""
 
 
 class RuleConfig(Section, frozen=True):
-    """``[[rule]]``: something to look for. An absent threshold or time is that of ``[decide]``."""
+    """``[[rule]]``: labels to detect. An absent threshold or time is that of ``[decide]``."""
 
     name: Name
     labels: list[str] = []
@@ -122,15 +137,16 @@ class RuleConfig(Section, frozen=True):
     min_on_s: Seconds | None = None
     min_off_s: Seconds | None = None
     cooldown_s: Seconds | None = None
+    known_only: bool | None = None
     device_class: DeviceClass = ""
 
 
 class SavedRule(RuleConfig, frozen=True):
-    """A rule that was made from the page: a model without its labels leaves it out."""
+    """A rule that was created on the web page: it is skipped if the model lacks its labels."""
 
 
 class GpioConfig(Section, frozen=True):
-    """``[gpio]``: how pins are reached."""
+    """``[gpio]``: access to the pins."""
 
     factory: Literal["auto", "lgpio", "gpiod", "mock", "none"] = "auto"
     chip: str = ""
@@ -138,7 +154,7 @@ class GpioConfig(Section, frozen=True):
 
 
 class OutputConfig(Section, frozen=True):
-    """``[[output]]``: a device on a pin and what drives it."""
+    """``[[output]]``: a device on a pin, and what controls it."""
 
     name: Name
     pin: int | str
@@ -156,7 +172,7 @@ class OutputConfig(Section, frozen=True):
 
 
 class InputConfig(Section, frozen=True):
-    """``[[input]]``: a button or a motion sensor on a pin and what it asks for."""
+    """``[[input]]``: a button or a motion sensor on a pin, and its command."""
 
     name: Name
     pin: int | str
@@ -168,9 +184,17 @@ class InputConfig(Section, frozen=True):
 
 
 class IdleConfig(Section, frozen=True):
-    """``[idle]``: classify nothing while no wake comes."""
+    """``[idle]``: when edged stops classifying until it is woken, and classifies less."""
 
     after_s: Seconds = 0.0
+    still: bool = True
+    still_s: PositiveSeconds = 3.0
+
+
+class DifferentConfig(Section, frozen=True):
+    """``[different]``: what is normal in this view."""
+
+    learn_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = 0.0
 
 
 class TlsConfig(Section, frozen=True):
@@ -189,7 +213,7 @@ Topic: TypeAlias = Annotated[
 
 
 class HomeAssistantConfig(Section, frozen=True):
-    """``[mqtt.home_assistant]``: entities that appear there by themselves."""
+    """``[mqtt.home_assistant]``: discovery of entities."""
 
     enabled: bool = True
     prefix: Topic = "homeassistant"
@@ -223,6 +247,7 @@ class MqttConfig(Section, frozen=True):
     image_retain: bool = False
     commands: bool = True
     command_age_s: Seconds = 10.0
+    receipts: bool = True
     event_format: Literal["plain", "cloudevents"] = "plain"
     frigate_topic: Annotated[
         str, Meta(pattern=r"^[^+#\x00]*\Z", description="a topic without + and #, or empty")
@@ -231,7 +256,7 @@ class MqttConfig(Section, frozen=True):
 
 
 class WebhookConfig(Section, frozen=True):
-    """``[[webhook]]``: an address that every event is posted to."""
+    """``[[webhook]]``: an address to which every event is posted."""
 
     name: Name
     url: str
@@ -260,7 +285,7 @@ class ControlConfig(Section, frozen=True):
 
 
 class WebTlsConfig(Section, frozen=True):
-    """``[web.tls]``: encryption to browsers, and certificates asked of them."""
+    """``[web.tls]``: encryption to browsers, and client certificates."""
 
     cert_file: str = ""
     key_file: str = ""
@@ -294,6 +319,7 @@ class Config(Section, frozen=True):
     device: Name = "edged"
     camera: CameraConfig = CameraConfig()
     model: ModelConfig = ModelConfig()
+    swap: SwapConfig = SwapConfig()
     teach: TeachConfig = TeachConfig()
     decide: DecideConfig = DecideConfig()
     rule: list[RuleConfig] = []
@@ -301,6 +327,7 @@ class Config(Section, frozen=True):
     output: list[OutputConfig] = []
     input: list[InputConfig] = []
     idle: IdleConfig = IdleConfig()
+    different: DifferentConfig = DifferentConfig()
     mqtt: MqttConfig = MqttConfig()
     webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()

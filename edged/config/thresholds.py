@@ -1,4 +1,4 @@
-"""Thresholds that were changed by command: they hold until the configuration says another."""
+"""Thresholds changed by command, valid until the configuration changes them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 Threshold: TypeAlias = Literal["enter", "exit"]
 
 MOST_BYTES = 1 << 24
-"""A larger file is none of ours."""
+"""A larger file is not one of ours."""
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """A threshold's ``value`` by command, ``instead_of`` that of the configuration."""
+    """A threshold's ``value`` set by command, ``instead_of`` that of the configuration."""
 
     rule: str
     threshold: Threshold
@@ -32,10 +32,10 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Thresholds:
-    """What was changed by command, in a small file; with no `path` for this run only.
+    """The changes, in a small file; without a `path`, for this run only.
 
-    A change ends when the configuration gives the rule another threshold than it replaced: whoever
-    spoke last is obeyed. One thread at a time.
+    A change ends when the configuration gives the rule a threshold other than the replaced one: the
+    last change wins. One thread at a time.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -45,7 +45,7 @@ class Thresholds:
         self._configured: dict[tuple[str, str], float] = {}
 
     def applied(self, config: Config) -> Config:
-        """`config`, as it was read, with the changes that still hold; those that end are saved."""
+        """`config`, as read, with the changes that are still valid; ended ones are removed."""
         rules = []
         before = dict(self._changed)
         for rule in config.rule:
@@ -54,8 +54,8 @@ class Thresholds:
             wanted = configured | changed
             if wanted["exit"] > wanted["enter"]:
                 log.warning(
-                    "rule %s: its thresholds are those of the configuration: with what was changed "
-                    "by command they would be enter %g, exit %g",
+                    "rule %s: the thresholds of the configuration apply: with those changed "
+                    "by command, enter would be %g and exit %g",
                     rule.name,
                     wanted["enter"],
                     wanted["exit"],
@@ -65,12 +65,12 @@ class Thresholds:
                 changed = {}
             rules.append(msgspec.structs.replace(rule, **changed) if changed else rule)
         if self._changed != before:
-            # Else the next run, with the configuration as it once was, would revive them.
+            # Otherwise the next run, with the old configuration, would revive them.
             self.save()
         return msgspec.structs.replace(config, rule=rules)
 
     def change(self, config: Config, name: str, threshold: Threshold, value: float) -> Config:
-        """`config`, which is in force, with this change. CommandError."""
+        """The active `config` with this change. CommandError."""
         places = {rule.name: place for place, rule in enumerate(config.rule)}
         if name not in places:
             raise CommandError(
@@ -92,7 +92,7 @@ class Thresholds:
         return msgspec.structs.replace(config, rule=rules)
 
     def save(self) -> None:
-        """Write what holds; waits for the disk, and logs where that fails."""
+        """Write the valid changes; waits for the disk, and logs a failure."""
         if self._path is None:
             return
         try:
@@ -119,7 +119,7 @@ class Thresholds:
             else:
                 del self._changed[rule, threshold]
                 log.info(
-                    "rule %s: %s is %g, as the configuration says since; the %g by command is over",
+                    "rule %s: %s is %g from the configuration; it replaces the %g set by command",
                     rule,
                     threshold,
                     value,
@@ -142,5 +142,5 @@ def _read(path: Path) -> list[Changed]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.error("%s cannot be read (%s); thresholds are those of the configuration", path, error)
+        log.error("%s cannot be read (%s); the thresholds of the configuration apply", path, error)
         return []

@@ -1,7 +1,7 @@
-"""TOML as text: parsed within bounds, where its keys stand, and values written as TOML.
+"""TOML as text: parsing within limits, the lines of keys, and writing values.
 
 The parser of the standard library gives no line numbers and takes quadratic time for a key of
-thousands of parts, so a small scan of the tokens stands beside it.
+thousands of parts, so a small tokeniser complements it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ else:
     import tomli as tomllib
 
 KeyPath: TypeAlias = tuple[str | int, ...]
-"""Where a value stands: keys of tables, and positions (from 0) in arrays."""
+"""The place of a value: keys of tables, and positions (from 0) in arrays."""
 
 KEY_PARTS_LIMIT = 32
 SHOWN_CHARACTERS = 60
 SHOWN_DEPTH = 3
 MESSAGE_LIMIT = 200
 
-# Each string ends at its closing quote or, where that is missing, at the end of the line or text:
-# so the scan is linear for whatever text.
+# Each string ends at its closing quote or, without one, at the end of the line or text: so the scan
+# takes linear time for any text.
 _TOKEN = re.compile(
     r'''(?P<string>"""(?:[^"\\]|\\.|"(?!""))*(?:"{3,5}|\Z)'''
     r"""|'''(?:[^']|'(?!''))*(?:'{3,5}|\Z)"""
@@ -44,7 +44,7 @@ _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
 class TomlSyntaxError(Exception):
-    """The text is not TOML: what is wrong, and the line from 1, or None where it is not known."""
+    """The text is not TOML: what is wrong, and the line from 1, or None if unknown."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -68,20 +68,20 @@ def parse(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise TomlSyntaxError("arrays or tables are nested too deeply") from error
     except ValueError as error:
-        # A number of more digits than Python converts, or a date that does not exist.
+        # A number with too many digits for Python, or a date that does not exist.
         raise TomlSyntaxError(str(error).partition(";")[0]) from error
 
 
 def _hint(message: str, line: str) -> str:
-    """What to do about the usual mistakes, to add to the parser's `message`."""
+    """The remedy for a common mistake, to append to the parser's `message`."""
     if comma := _DECIMAL_COMMA.search(line):
         return f"; write {comma[1]}.{comma[2]} with a decimal point"
     if _UNIT.search(line):
         return "; write the number alone, without a unit"
     if "Invalid value" in message:
-        return "; text stands in quotes"
+        return "; text needs quotes"
     if "Cannot overwrite a value" in message:
-        return "; this key is set above already, remove one"
+        return "; this key is already set above, remove one"
     return ""
 
 
@@ -110,11 +110,11 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def value_text(value: object, depth: int = SHOWN_DEPTH) -> str:
-    """`value` as TOML in one line; what lies deeper than `depth` is left out."""
+    """`value` as TOML on one line; levels deeper than `depth` are omitted."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but JSON leaves some control characters as they are.
+        # TOML has JSON's escapes, but JSON does not escape some control characters.
         return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
     if isinstance(value, (list, tuple)):
         inside = ", ".join(value_text(item, depth - 1) for item in value) if depth else "..."
@@ -129,23 +129,23 @@ def value_text(value: object, depth: int = SHOWN_DEPTH) -> str:
 
 
 def shown(value: object) -> str:
-    """`value` for a message: as TOML, without secrets, cut where it is long."""
+    """`value` for a message: as TOML, without secrets, shortened if long."""
     return cut(_public_text(value, SHOWN_DEPTH))
 
 
 def _public_text(value: object, depth: int) -> str:
     if isinstance(value, str):
-        # Not cut before: half of an address does not look like one.
+        # Shortened only afterwards: half of an address does not look like one.
         return value_text(redacted_value(value)[: SHOWN_CHARACTERS + 1])
     if isinstance(value, (list, tuple)) and depth:
         items = value[: SHOWN_CHARACTERS + 1]
         return f"[{', '.join(_public_text(item, depth - 1) for item in items)}]"
-    # The keys of a table that is none of edged's may be anything.
+    # An unknown table may have any keys.
     return value_text(value, 0)
 
 
 def cut(text: str) -> str:
-    """`text` for a message: one printable line, of which what is too long is left out."""
+    """`text` for a message: one printable line, shortened if long."""
     text = "".join(map(_escaped, text[: SHOWN_CHARACTERS + 1]))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
@@ -186,8 +186,8 @@ def _refuse_long_keys(text: str) -> None:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    # A statement ends at a line's end outside of brackets and strings. Of a key and its value
-    # only the key is given.
+    # A statement ends at a line's end outside of brackets and strings. Only the key of an
+    # assignment is yielded.
     line, first, depth = 1, 1, 0
     head: list[str] = []
     in_value = False
@@ -221,7 +221,7 @@ def _key(statement: str) -> tuple[str, ...]:
 
 
 def _in_arrays(key: tuple[str, ...], counts: Mapping[KeyPath, int], *, whole: bool) -> KeyPath:
-    # A header below an array of tables means the array's newest element.
+    # A header below an array of tables refers to the array's last element.
     path: KeyPath = ()
     for position, part in enumerate(key):
         path = (*path, part)

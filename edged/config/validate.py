@@ -1,4 +1,4 @@
-"""Raw values against the types of the schema: every problem, not only the first."""
+"""Validates raw values against the types of the schema, and reports every problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from edged.config.toml import KeyPath, TomlSyntaxError, parse, shown, value_text
 T = TypeVar("T")
 
 _REFUSED = (msgspec.ValidationError, UnicodeEncodeError)
-"""How msgspec refuses: the second is for text that is not UTF-8 where certain words are allowed."""
+"""The errors of msgspec: the second is for text that is not UTF-8 where only certain words are
+allowed."""
 
 _TRUTH = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -36,13 +37,13 @@ _SYNONYMS = {
     "usb": "v4l2",
     "webcam": "v4l2",
 }
-"""What people call a choice that has another name here."""
+"""Common names of choices that have another name here."""
 
 
 class Problem(NamedTuple):
     """What is wrong with the value at a path.
 
-    ``has_value`` is False where it is absent, or where it may be anything: no option's own.
+    ``has_value`` is False if it is absent, or may be anything because it belongs to no option.
     """
 
     path: KeyPath
@@ -64,7 +65,7 @@ def _required(struct: type) -> tuple[str, ...]:
 
 
 def is_table(kind: Any) -> TypeGuard[type]:
-    """Whether a type of the schema is a table with keys of its own."""
+    """Whether a type of the schema is a table with its own keys."""
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
@@ -78,12 +79,12 @@ def table_of(kind: Any) -> type | None:
 
 
 def accepts(kind: Any, value: object) -> bool:
-    """Whether `value` is right for a type that is not a table."""
+    """Whether `value` is valid for a type that is not a table."""
     return not any(_value_problems(value, kind, ()))
 
 
 def converted(raw: Mapping[str, Any], struct: type[T]) -> T | None:
-    """The table as `struct`; None where `problems` tells what is wrong, which takes longer."""
+    """The table as `struct`; None if it has problems, which `problems` reports but takes longer."""
     try:
         table = msgspec.convert(raw, struct)
     except _REFUSED:
@@ -92,9 +93,9 @@ def converted(raw: Mapping[str, Any], struct: type[T]) -> T | None:
 
 
 def salvaged(raw: Mapping[str, Any], struct: type) -> Any:
-    """The table with what is right in it, and defaults for the rest.
+    """The table with its valid values, and defaults for the rest.
 
-    A name that must be there is text at least: what refers to it is found.
+    A required name is kept if it is text, so that references to it are found.
     """
     known = fields(struct)
     values: dict[str, Any] = {}
@@ -113,7 +114,7 @@ def salvaged(raw: Mapping[str, Any], struct: type) -> Any:
 
 
 def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterator[Problem]:
-    """All that is wrong with a table, in the order in which it is written."""
+    """All problems of a table, in the order of the text."""
     known = fields(struct)
     for key, value in raw.items():
         here = (*path, key)
@@ -205,9 +206,9 @@ def _converts(value: object, kind: Any, path: KeyPath = ()) -> bool:
 
 
 def _is_sound(value: object, path: KeyPath = ()) -> bool:
-    """Whether no text or number in it is one that msgspec lets through and edged does not.
+    """Whether no text or number in it is one that msgspec accepts but edged does not.
 
-    For what msgspec has let through: it is no deeper than the schema.
+    For values that msgspec has accepted: they are not deeper than the schema.
     """
     if isinstance(value, dict):
         return all(_is_sound(item, (*path, key)) for key, item in value.items())
@@ -215,13 +216,13 @@ def _is_sound(value: object, path: KeyPath = ()) -> bool:
         return all(map(_is_sound, value))
     if isinstance(value, str):
         return _is_clean(value, path)
-    # NaN passes every comparison that a range is made of.
+    # NaN passes the comparisons of a range.
     return not isinstance(value, float) or value - value == 0
 
 
 def _is_clean(text: str, path: KeyPath) -> bool:
     try:
-        # A name of a file may be any bytes, as the command line and the environment give them.
+        # A file name may be any bytes, as from the command line and the environment.
         text.encode(errors="surrogateescape" if path in PATHS else "strict")
     except UnicodeEncodeError:
         return False
@@ -229,7 +230,7 @@ def _is_clean(text: str, path: KeyPath) -> bool:
 
 
 def _meant(value: object, kind: Any) -> str:
-    """``; did you mean X?`` for a value that is nearly right."""
+    """``; did you mean X?`` for a value that is nearly valid."""
     candidates: list[object] = [[value]]
     if isinstance(value, str):
         literals = [a for a in _literals(kind) if isinstance(a, str)]

@@ -18,14 +18,14 @@ from edged.printable import printable
 
 
 def main(paths: Sequence[str]) -> int:
-    """Print the Markdown; 65 where a file holds none."""
+    """Print the Markdown; 65 if a file is not such a document."""
     documents = []
     for path in paths:
         try:
             documents.append(_read(Path(path)))
         except (OSError, msgspec.DecodeError) as error:
             print(
-                f"edged: {printable(path)}: no document of an evaluation ({error})", file=sys.stderr
+                f"edged: {printable(path)}: not an evaluation document ({error})", file=sys.stderr
             )
             return 65
     evaluations = [document for document in documents if isinstance(document, Evaluation)]

@@ -1,6 +1,6 @@
-"""The blessing: a file beside a model that says which gates this very file held, and on what.
+"""The blessing: a file next to a model that records the gates it passed, and the data.
 
-It is a record and no signature: whoever may write beside the model may write a blessing too.
+It is a record, not a signature: whoever may write next to the model may also write a blessing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_BYTES = 4 << 20
 
 
 class Blessing(Struct, frozen=True):
-    """The file. It holds for the model with this ``sha256``, fed in this way, and no other.
+    """The file. It is valid only for the model with this ``sha256`` and this preprocessing.
 
     ``blessed`` is the wall-clock time in UTC, ISO 8601; ``gate_sha256`` is of the gate file,
     ``old_sha256`` of the model compared with, ``data_sha256`` over the pictures.
@@ -44,12 +44,12 @@ class Blessing(Struct, frozen=True):
 
 
 def path_of(model: Path) -> Path:
-    """Where the blessing of the model at `model` lies: ``NAME.tflite.blessing.json``."""
+    """The path of the blessing of the model at `model`: ``NAME.tflite.blessing.json``."""
     return model.with_name(model.name + ".blessing.json")
 
 
 def write(model: Path, blessing: Blessing) -> Path:
-    """Put the blessing beside the model; returns where. ConfigError."""
+    """Write the blessing next to the model; returns its path. ConfigError."""
     path = path_of(model)
     content = msgspec.json.format(msgspec.json.encode(blessing), indent=2) + b"\n"
     try:
@@ -62,7 +62,7 @@ def write(model: Path, blessing: Blessing) -> Path:
 def check(model: Path, preprocessing: Preprocessing) -> Blessing:
     """The blessing of the model at `model` under this `preprocessing`.
 
-    ModelError, one line, if it has none that holds.
+    ModelError, one line, if it has no valid one.
     """
     path = path_of(model)
     advice = "bless it with edged models compare, or set model.require_blessing = false"
@@ -77,9 +77,9 @@ def check(model: Path, preprocessing: Preprocessing) -> Blessing:
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): {advice}") from error
     except msgspec.DecodeError as error:
-        raise ModelError(f"{path} is no blessing ({error}): {advice}") from error
+        raise ModelError(f"{path} is not a blessing ({error}): {advice}") from error
     if blessing.sha256 != digest:
-        raise ModelError(f"{path} is the blessing of another file than {model.name}: {advice}")
+        raise ModelError(f"{path} blesses a file other than {model.name}: {advice}")
     if different := "; ".join(blessing.preprocessing.differences(preprocessing)):
         raise ModelError(f"{path} is for other preprocessing ({different}): {advice}")
     if not blessing.results or not all(result.holds for result in blessing.results):

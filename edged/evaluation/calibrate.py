@@ -1,4 +1,4 @@
-"""How a model wants its pictures, found by trying: no file says so where its metadata do not."""
+"""Finds a model's preprocessing by trial, for models without metadata."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from edged.messages.message import Document
 
 PICTURES_MIN = 10
 PICTURES = {True: 200, False: 100}
-"""How many are enough, with labels and without: those are looked at five times."""
+"""How many suffice, with labels and without: the latter are classified five times."""
 
 SURE = 2.0
-"""Standard errors by which a way of feeding must be ahead of what edged does already."""
+"""Standard errors by which another preprocessing must be better than the present one."""
 
 STEADY_MIN = 0.2
-"""Steadiness below this is that of answers which have little to do with the picture."""
+"""Below this steadiness, answers have little to do with the picture."""
 
 ONE_ANSWER = 0.95
-"""Where chance alone leaves more answers as they are, nearly all are the same and tell nothing."""
+"""If chance alone leaves more answers unchanged, nearly all are the same and mean nothing."""
 
 INNER, DARKER = 0.8, 0.7
-"""The part of the picture that the changes leave, and the light."""
+"""The fraction of the picture that the changes keep, and of its brightness."""
 
 IMAGENET_MEAN = [123.675, 116.28, 103.53]
 IMAGENET_STD = [58.395, 57.12, 57.375]
-"""Of ImageNet's training pictures, red, green and blue, as PyTorch's torchvision has them."""
+"""Of ImageNet's training pictures, red, green and blue, as in PyTorch's torchvision."""
 
 
 Channels: TypeAlias = Literal["rgb", "bgr"]
@@ -54,7 +54,7 @@ Fit: TypeAlias = Literal["stretch", "crop"]
 
 
 class Normalization(NamedTuple):
-    """A usual one, by its name among people."""
+    """A usual normalisation, with its common name."""
 
     name: str
     mean: list[float]
@@ -73,13 +73,13 @@ Floats = npt.NDArray[np.float64]
 
 
 class Candidate(Struct, frozen=True):
-    """One way of feeding, and how the model did under it.
+    """One preprocessing, and the model's results with it.
 
-    ``mean`` and ``std`` are empty where neither is set. ``top1`` is None without labels.
+    ``mean`` and ``std`` are empty if neither is set. ``top1`` is None without labels.
     ``confidence`` is the mean score of the best class. ``steadiness``, None with labels, is the
-    share of answers that small changes of a picture leave as they are, above what chance would
-    leave (Cohen's kappa): 1 is all, 0 is chance. ``present`` is the way in which edged feeds the
-    model as it is set, ``fits`` is true of those that nothing is surely better than.
+    share of answers that small changes of a picture leave unchanged, corrected for chance (Cohen's
+    kappa): 1 is all, 0 is chance. ``present`` marks the configured preprocessing, ``fits`` those
+    than which none is clearly better.
     """
 
     normalization: str
@@ -97,8 +97,8 @@ class Candidate(Struct, frozen=True):
 class Calibration(Document, frozen=True):
     """The document. ``candidates`` are in the order of trial, ``chosen`` is the place of one.
 
-    ``lines`` are for the configuration; empty where the present way fits. ``guessing`` is true
-    where the answers are no better than chance in every way. ``unreadable`` has closed folders too.
+    ``lines`` are for the configuration; empty if the present preprocessing fits. ``guessing`` is
+    true if the answers are no better than chance with each. ``unreadable`` includes closed folders.
     """
 
     model: str
@@ -126,10 +126,11 @@ def calibrate(
     dataset: Dataset,
     followed: Callable[[Sequence[_Way]], Iterable[_Way]] = iter,
 ) -> Calibration:
-    """Feed the model of `config` the pictures of `dataset` in all the usual ways.
+    """Classify the pictures of `dataset` with the model of `config` and all usual preprocessings.
 
-    What is right is known only if every example has a label. `followed` gives the ways on one by
-    one. ModelError, or DataError if the model lacks these labels, or too few pictures can be read.
+    Correct answers are known only if every example has a label. `followed` passes the candidates on
+    one by one. ModelError, or DataError if the model lacks these labels, or too few pictures can be
+    read.
     """
     labelled = all(example.label for example in dataset.examples)
     dataset = dataset.limited(PICTURES[labelled])
@@ -176,17 +177,17 @@ def calibrate(
 
 
 def _ways(present: TfliteClassifier, config: Config) -> list[_Way]:
-    """The present one first, so that it wins where others are as good; then the usual ones."""
+    """The present one first, so that it wins a tie; then the usual ones."""
     model, image = config.model, present.image
-    own = Normalization("as it is set", model.mean, model.std)
+    own = Normalization("as configured", model.mean, model.std)
     if not (model.mean or model.std):
         own = Normalization("as the file says", [], [])
     file_s = [Normalization("as the file says", [], [])] if own.mean or own.std else []
     if image.tensor.dtype.kind != "f":
-        # An integer input says by its scale what its values mean.
+        # The scale of an integer input defines the meaning of its values.
         normalizations: Sequence[Normalization] = [own, *file_s]
     elif image.guessed:
-        # The guess is the first of them.
+        # The default guess is the first of them.
         normalizations = NORMALIZATIONS
     else:
         normalizations = [own, *NORMALIZATIONS]
@@ -205,15 +206,17 @@ def _truth(dataset: Dataset, present: TfliteClassifier) -> npt.NDArray[np.int64]
     try:
         return classes_of(dataset, present.labels)
     except DataError as error:
-        raise DataError(f"{error}; or give pictures in no folders, as of unknown class") from error
+        raise DataError(
+            f"{error}; or give pictures without folders, as of unknown class"
+        ) from error
 
 
 def _pictures(
     dataset: Dataset, input_px: tuple[int, int], *, changed: bool
 ) -> tuple[dict[Fit, list[list[Pixels]]], list[int], list[Finding]]:
-    """The pictures at the size of the input, for each fit, which examples they are, and the rest.
+    """The pictures at the size of the input, for each fit, their examples, and the unreadable ones.
 
-    Of each there is a list of one, followed by its changed forms where they are asked for.
+    For each picture a list: itself, then its changed forms if requested.
     """
     inputs: dict[Fit, list[list[Pixels]]] = {"stretch": [], "crop": []}
     kept = []
@@ -238,7 +241,7 @@ def _pictures(
 
 
 def _changed(pixels: Pixels, whole: Pixels) -> list[Pixels]:
-    """What is the same to whoever looks: nearer, aside, darker, mirrored."""
+    """Changes that keep the class: closer, shifted, darker, mirrored."""
     height, width = pixels.shape[:2]
     across, down = width * (1 - INNER) / 2, height * (1 - INNER) / 2
     nearer = (across, down, width - across, height - down)
@@ -260,7 +263,7 @@ def _resized(pixels: Pixels, size: tuple[int, int], box: Box | None = None) -> P
 
 @contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Without warnings: what there is to say of the model was said when it was first loaded."""
+    """Suppress warnings: they were logged when the model was first loaded."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -279,15 +282,15 @@ def _scores(config: Config, way: _Way, inputs: Sequence[Sequence[Pixels]]) -> Fl
 
 
 def _hits(scores: Floats, truth: npt.NDArray[np.int64]) -> Floats:
-    """For each picture, 1 where the answer is right."""
+    """For each picture, 1 if the answer is right."""
     hits: Floats = (scores[0].argmax(1) == truth).astype(np.float64)
     return hits
 
 
 def _steadiness(scores: Floats) -> Floats:
-    """For each picture, the share of its changed forms with the same answer, chance taken off.
+    """For each picture, the share of its changed forms with the same answer, corrected for chance.
 
-    The mean over the pictures is Cohen's kappa, meaned over the changes.
+    The mean over the pictures is Cohen's kappa, averaged over the changes.
     """
     first, *others = scores.argmax(2)
     classes = scores.shape[2]
@@ -311,7 +314,7 @@ def _surely_better(best: Floats, other: Floats) -> bool:
 
 
 def _lines(way: _Way, config: Config) -> list[str]:
-    """What the configuration must say for this way, as TOML."""
+    """The configuration for this preprocessing, as TOML."""
     mean, std = way.normalization.mean, way.normalization.std
     changed = (mean, std) != (config.model.mean, config.model.std)
     model = [f"mean = {toml.value_text(mean)}", f"std = {toml.value_text(std)}"] if changed else []

@@ -1,4 +1,4 @@
-"""One thing that must hold, and whether it does: a test of a model, or a gate."""
+"""The result of one check: a test of a model, or a gate."""
 
 from __future__ import annotations
 

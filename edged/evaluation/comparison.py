@@ -1,4 +1,4 @@
-"""A new model beside the old one: measured together, judged by gates, and blessed."""
+"""Compares a new model with the old one: measured together, judged by gates, and blessed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def compare(
     gate_path: Path | None = None,
     followed: Callable[[Sequence[Example]], Iterable[Example]] = iter,
 ) -> Comparison:
-    """Run both models over `dataset` in turns and hold NEW against the gates in `gate_path`.
+    """Run both models over `dataset` in turns and check NEW against the gates in `gate_path`.
 
     Without gates there are no results, and nothing is blessed. `followed` is as in
     `evaluation.evaluate`.
 
-    ConfigError, ModelError or DataError before anything is measured where something is unfit.
+    ConfigError, ModelError or DataError before the measurement if anything is unsuitable.
     """
     limits = gate.load(gate_path) if gate_path else gate.Gate()
     frozen = None
@@ -71,13 +71,13 @@ def compare(
 
 
 def bless(model: Path, gate_path: Path, comparison: Comparison) -> Path:
-    """Write the blessing of NEW at `model`, all of whose gates held; returns where it is.
+    """Write the blessing of NEW at `model`, all of whose gates held; returns its path.
 
-    ValueError for a document that does not tell how NEW was fed.
+    ValueError for a document without the preprocessing of NEW.
     """
     new = comparison.new
     if new.model.preprocessing is None:
-        raise ValueError("the comparison does not tell the preprocessing")
+        raise ValueError("the comparison does not state the preprocessing")
     now = datetime.datetime.now(datetime.timezone.utc)
     return blessing.write(
         model,

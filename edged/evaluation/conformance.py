@@ -1,4 +1,4 @@
-"""Tests that hold for any image classifier, on pictures that are made up."""
+"""Tests that every image classifier must pass, on synthetic pictures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _checks(classifier: TfliteClassifier, model: ModelConfig) -> Iterator[Check]
         "scores finite and in 0..1", finite and low >= 0 and high <= 1, f"{low:g}..{high:g}"
     )
     step = max((output.scale for output in shaped), default=0.0)
-    # A quantised score is half a step off at most, so all together by this much.
+    # A quantised score is off by at most half a step, so their sum by this much.
     tolerance = max(step * classes / 2, FLOAT_SUM_TOLERANCE)
     sums = [float(s.sum()) for s in scores.values()]
     if classes > 1:

@@ -27,7 +27,7 @@ MAX_PICTURE_BYTES = 64 << 20
 MAX_TABLE_BYTES = 256 << 20
 PROBLEMS_SHOWN = 5
 
-# NotImplementedError, for a compression that is not known, is a RuntimeError.
+# NotImplementedError, for an unknown compression, is a RuntimeError.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, KeyError)
 _PATH_COLUMNS = ("file", "path", "filename", "file_name", "image", "picture")
 _LABEL_COLUMNS = ("label", "class_name", "class", "name", "display_name", "category")
@@ -35,7 +35,7 @@ _INDEX_COLUMN = re.compile(r"(?:class_?)?index(?P<classes>[0-9]*)")
 
 
 class DataError(EdgedError):
-    """The labelled pictures cannot be used: say why and evaluate nothing."""
+    """The labelled pictures cannot be used: report why and evaluate nothing."""
 
     exit_status = 65
 
@@ -44,7 +44,7 @@ class DataError(EdgedError):
 class Example:
     """One labelled picture. ``columns`` are the other cells of its row, by column.
 
-    ``name`` is its path in the data as people may see it, ``stored`` the same as it is stored.
+    ``name`` is its path in the data, printable; ``stored`` the same path as stored.
     """
 
     name: str
@@ -57,9 +57,9 @@ class Example:
 class Dataset:
     """Examples in the order of their names (of a table: of its rows), and how to read them.
 
-    ``read`` gives the bytes of an example's file, `MAX_PICTURE_BYTES` at most, or raises
-    PictureError. ``columns`` are what examples can be told apart by. ``closed`` are folders and
-    links in it that cannot be looked into, and why: nobody knows what is missing.
+    ``read`` returns the bytes of an example's file, at most `MAX_PICTURE_BYTES`, or raises
+    PictureError. ``columns`` are the columns to slice by. ``closed`` are folders and links in it
+    that cannot be read, and why: their contents are unknown.
     """
 
     source: str
@@ -80,7 +80,7 @@ class Dataset:
         return self._with(self.examples[start::step])
 
     def without_every(self, step: int, start: int) -> Dataset:
-        """The examples that `every` does not give."""
+        """The examples that `every` omits."""
         return self._with(
             [e for position, e in enumerate(self.examples) if (position - start) % step]
         )
@@ -92,7 +92,7 @@ class Dataset:
 def open_dataset(path: Path, *, labelled: bool = True) -> Dataset:
     """The pictures in a folder or ZIP of class folders (``CLASS/NAME.jpg``) or named by a CSV.
 
-    DataError, one line, if there are none, or what is there cannot be read as that.
+    DataError, one line, if there are none, or the data has another form.
     """
     where = printable(path)
     if folder.is_folder(path):
@@ -113,9 +113,9 @@ def open_dataset(path: Path, *, labelled: bool = True) -> Dataset:
 def classes_of(dataset: Dataset, labels: Sequence[str]) -> npt.NDArray[np.int64]:
     """The class of each example among a model's `labels`, shape (examples,).
 
-    A column ``index`` counts, and so does one that names the number of classes, such as
-    ``index1001``; else the label is looked up by `LabelIndex`, where needed with ``_`` and ``-``
-    as blanks. DataError names labels that the model does not have, with the nearest.
+    A column ``index`` has priority, as does one that names the number of classes, such as
+    ``index1001``; else `LabelIndex` looks up the label, if needed with ``_`` and ``-`` as blanks.
+    DataError names labels that the model does not have, with the nearest.
     """
     if not dataset.examples:
         raise DataError(f"{dataset.source}: no labelled pictures in it")
@@ -136,7 +136,7 @@ def classes_of(dataset: Dataset, labels: Sequence[str]) -> npt.NDArray[np.int64]
         more = len(problems) - PROBLEMS_SHOWN
         raise DataError(
             f"{dataset.source}: {'; '.join(problems[:PROBLEMS_SHOWN])}"
-            + (f"; and {more} labels more" if more > 0 else "")
+            + (f"; and {more} more labels" if more > 0 else "")
         )
     return np.array([found[example.label] for example in dataset.examples], np.int64)
 
@@ -160,7 +160,7 @@ def _folder(root: Path, labelled: bool) -> Dataset:
 
     names: list[str] = []
     closed: dict[str, str] = {}
-    # One more than may be, to be told from as many as may be.
+    # One more than allowed, to detect too many.
     for found in islice(folder.search(root), MAX_EXAMPLES + 1):
         if not isinstance(found, UnreadableError):
             names.append(found.relative_to(root).as_posix())
@@ -178,10 +178,10 @@ def _folder(root: Path, labelled: bool) -> Dataset:
 def _archive(path: Path, labelled: bool) -> Dataset:
     source = printable(path)
     try:
-        # Not closed before the process ends: the dataset reads from it as long as it is used.
+        # Closed only when the process ends: the dataset reads from it while it is used.
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no ZIP archive, or damaged"
+        reason = error.strerror if isinstance(error, OSError) else "not a ZIP archive, or damaged"
         raise DataError(f"{source}: {reason}; give a ZIP of class folders") from error
 
     def read(example: Example) -> bytes:
@@ -210,7 +210,7 @@ def _archive(path: Path, labelled: bool) -> Dataset:
 
 
 def _by_folder(source: str, names: Sequence[str], labelled: bool) -> list[Example]:
-    """Examples labelled by the folder that each lies in, empty where that is none."""
+    """Examples labelled by their folder, empty without one."""
     _check_count(source, len(names))
     examples = []
     for name in names:
@@ -237,7 +237,7 @@ def _table(path: Path) -> Dataset:
             header = [cell.strip() for cell in next(rows, [])]
             examples = list(islice(_rows(source, rows, header), MAX_EXAMPLES + 1))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"no CSV in UTF-8 ({error})"
+        reason = error.strerror if isinstance(error, OSError) else f"not CSV in UTF-8 ({error})"
         raise DataError(f"{source}: {reason}; give a table with a header") from error
     _check_count(source, len(examples))
     taken = (_column(source, header, _PATH_COLUMNS),)
@@ -246,7 +246,7 @@ def _table(path: Path) -> Dataset:
 
 def _rows(source: str, rows: Iterable[list[str]], header: list[str]) -> Iterable[Example]:
     if repeated := [cell for cell in header if header.count(cell) > 1]:
-        raise DataError(f"{source}: column {shown(repeated[0])} is there twice; rename one")
+        raise DataError(f"{source}: column {shown(repeated[0])} occurs twice; rename one")
     picture = _column(source, header, _PATH_COLUMNS)
     indexed = [cell for cell in header if _INDEX_COLUMN.fullmatch(cell.lower())]
     named = [cell for cell in header if cell.lower() in _LABEL_COLUMNS]

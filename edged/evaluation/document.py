@@ -1,4 +1,4 @@
-"""The evaluation of one model as a document: what ``--json`` prints and reports are made of."""
+"""The evaluation of one model as a document: what ``--json`` prints, and the source of reports."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from edged.messages.message import Document, Percentiles
 
 CONFUSIONS_LISTED = 20
 MATRIX_MAX = 50
-"""Classes up to which the whole confusion matrix is in the document."""
+"""Up to this many classes, the document has the whole confusion matrix."""
 
 
 class Accuracy(Struct, frozen=True):
-    """How right the model is on some pictures; shares in 0..1, None where undefined.
+    """The accuracy on some pictures; shares in 0..1, None if undefined.
 
     ``top1_low`` and ``top1_high`` bound its 95 % interval. ``top5`` is None with five classes or
     fewer. ``macro_f1`` is the mean F1 of the classes that have pictures.
@@ -47,7 +47,7 @@ class Accuracy(Struct, frozen=True):
 
 
 class ClassRow(Struct, frozen=True):
-    """One class against all others; None where undefined."""
+    """One class against all others; None if undefined."""
 
     label: str
     pictures: int
@@ -57,7 +57,7 @@ class ClassRow(Struct, frozen=True):
 
 
 class Confusion(Struct, frozen=True):
-    """Pictures of one class that were taken for another."""
+    """Pictures of one class that were predicted as another."""
 
     label: str
     taken_for: str
@@ -85,7 +85,7 @@ class Slice(Struct, frozen=True):
 class Model(Struct, frozen=True):
     """The file, and what it costs. ``footprint`` is measured in a process of its own.
 
-    ``preprocessing`` is None in documents of versions that did not tell it.
+    ``preprocessing`` is None in documents of older versions.
     """
 
     name: str
@@ -107,10 +107,10 @@ class Data(Struct, frozen=True):
 
 
 class Evaluation(Document, frozen=True):
-    """Everything; ``schema`` grows when a field changes its meaning or goes.
+    """The document; ``schema`` is increased when a field changes its meaning or is removed.
 
     ``classes`` are those that have pictures or were predicted, in the model's order.
-    ``suspicions`` has a line for what hardly comes from the model itself.
+    ``suspicions`` has a line for each result whose cause is hardly the model itself.
     """
 
     model: Model
@@ -194,7 +194,7 @@ def summarise(
 
 
 def accuracy(outcomes: Outcomes, positions: Integers | None = None) -> Accuracy:
-    """How right the model is on all pictures, or on those at `positions`."""
+    """The accuracy on all pictures, or on those at `positions`."""
     chosen = slice(None) if positions is None else positions
     rank, truth = outcomes.rank[chosen], outcomes.truth[chosen]
     confidence = outcomes.confidence[chosen]
@@ -216,13 +216,13 @@ def accuracy(outcomes: Outcomes, positions: Integers | None = None) -> Accuracy:
 def percentiles_ms(
     times_s: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> Percentiles:
-    """Of durations in seconds, in milliseconds."""
+    """Percentiles in milliseconds of durations in seconds."""
     p50, p99 = np.percentile(np.asarray(times_s), [50, 99]) * 1e3
     return Percentiles(round(float(p50), 4), round(float(p99), 4))
 
 
 def share(value: float) -> float | None:
-    """`value` as documents have it: rounded to a millionth, None for nan."""
+    """`value` for a document: rounded to a millionth, None for nan."""
     return None if math.isnan(value) else round(float(value), 6)
 
 

@@ -1,4 +1,4 @@
-"""Models run over labelled pictures as the daemon runs them, side by side."""
+"""Runs models over labelled pictures as the daemon would, side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edged.imaging.picture import TooLargeError, decode_picture
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What one model said; every array has one entry for each picture that could be read.
+    """One model's predictions; every array has one entry per readable picture.
 
     ``rank`` is the place of the label among the classes, 0 for the best; ``confidence`` the best
     class's score; ``stages_s`` the time of each stage and, as ``total``, of all.
@@ -42,9 +42,9 @@ class Outcomes:
 
 
 class Run(NamedTuple):
-    """Outcomes of each model, the cells to slice by, what is odd, and the hash of the pictures.
+    """Outcomes of each model, the cells to slice by, the inspection, and the hash of the pictures.
 
-    ``examples`` are the pictures that could be read, and ``columns`` has one mapping for each.
+    ``examples`` are the readable pictures, and ``columns`` has one mapping for each.
     ``sha256`` is over names, labels and contents of all pictures, in order.
     """
 
@@ -62,11 +62,11 @@ def evaluate(
 ) -> Run:
     """Every picture, decoded once, through each of `classifiers` in turn.
 
-    `followed` gives the pictures on one by one: whoever wants to see how far this is.
+    `followed` passes the pictures on one by one, to show the progress.
 
-    The order changes with each picture, so that a busy machine slows all of them alike. The
-    validator uses what the first one says. DataError if no picture can be read, or a label is not
-    among a model's.
+    The order changes with each picture, so that a busy machine slows all models equally. The
+    inspection uses the first model's predictions. DataError if no picture can be read, or a label
+    is not among a model's.
     """
     truths = [classes_of(dataset, classifier.labels) for classifier in classifiers]
     records = [_Record() for _ in classifiers]
@@ -113,7 +113,7 @@ def evaluate(
 
 
 def _whole(data: bytes, example: Example, reduced: Pixels) -> Pixels:
-    """All pixels, by which pictures are told apart; what there is of one that has too many."""
+    """All pixels, to compare pictures; reduced pixels for one that has too many."""
     try:
         return decode_picture(data, example.name)
     except TooLargeError:
@@ -121,7 +121,7 @@ def _whole(data: bytes, example: Example, reduced: Pixels) -> Pixels:
 
 
 class _Record:
-    """Grows by one picture at a time; of the scores only what metrics need is kept."""
+    """Collects outcomes picture by picture; of the scores, it keeps only what metrics need."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, int, int, float]] = []

@@ -1,4 +1,4 @@
-"""What looks wrong with labelled pictures: to be looked at by a person before any number counts."""
+"""Finds suspicious labelled pictures, which a person should check before trusting any number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edged.imaging.resample import resample
 
 CONFIDENT = 0.9
 DOUBTED = 0.05
-"""Scores from which on a label looks wrong: another class's at least, and its own at most. A
+"""Scores from which a label looks wrong: another class's at least, and its own at most. A
 disagreement of a confident model is how Northcutt et al., "Confident Learning", 2021, find them."""
 
 NEAR_BITS = 2
@@ -37,14 +37,14 @@ LISTED = 100
 """Findings of one kind that are listed; all are counted."""
 
 MEASURED = ("height_px", "width_px", "brightness", "contrast")
-"""What is measured of every picture: its size, mean and deviation of its grey, 0..255."""
+"""Measurements of every picture: its size, and the mean and deviation of its grey, 0..255."""
 
 _SMALL_PX = 32
 _FEATURE_CLASS_MIN = 5
 
 
 class Finding(Struct, frozen=True):
-    """A picture, and what is odd about it."""
+    """A picture, and why it is suspicious."""
 
     picture: str
     why: str
@@ -69,7 +69,7 @@ class Balance(Struct, frozen=True):
 
 
 class Inspection(Struct, frozen=True):
-    """What the validator found."""
+    """The findings of the inspection."""
 
     pictures: int
     unreadable: Kind
@@ -83,9 +83,9 @@ class Inspection(Struct, frozen=True):
 
 @dataclass
 class Inspector:
-    """Collects what is needed of each picture; `findings` then judges them together.
+    """Collects data of each picture; `findings` then judges them together.
 
-    Keeps a hash and a few numbers of each picture, and its features where the model has them.
+    Keeps a hash and a few numbers of each picture, and its features if the model has them.
     """
 
     input_height_px: int
@@ -101,11 +101,11 @@ class Inspector:
     _doubts: list[Finding] = field(default_factory=list)
 
     def unreadable(self, name: str, why: str) -> None:
-        """A picture that cannot be decoded, or a folder that may hold some."""
+        """Record a picture that cannot be decoded, or a folder that may contain some."""
         self._unreadable.append(Finding(name, why))
 
     def look(self, example: Example, pixels: Pixels) -> None:
-        """A picture as it was decoded in full."""
+        """Record a fully decoded picture."""
         small = np.empty((_SMALL_PX, _SMALL_PX, 3), np.uint8)
         resample(pixels, small)
         grey = small.mean(axis=2)
@@ -125,7 +125,7 @@ class Inspector:
         truth: int,
         features: npt.NDArray[np.float32] | None,
     ) -> None:
-        """What a model said of the picture looked at last."""
+        """Record a model's prediction for the latest picture."""
         best = int(scores.argmax())
         if best != truth and scores[best] >= CONFIDENT and scores[truth] <= DOUBTED:
             self._doubts.append(
@@ -240,7 +240,7 @@ class Inspector:
 
 
 def difference_hash(pixels: Pixels) -> int:
-    """64 bits, each whether brightness grows from one of 9 x 8 fields to its right neighbour.
+    """64 bits, each whether brightness increases from one of 9 x 8 fields to its right neighbour.
 
     Krawetz, "Kind of Like That", 2013 (dHash).
     """
@@ -282,7 +282,7 @@ def _near(values: Sequence[int]) -> Iterable[tuple[int, int]]:
     for position, value in enumerate(values[:-1]):
         rest = array[position + 1 :] ^ array[position]
         for _ in range(NEAR_BITS):
-            # Clears the lowest bit that is set; wraps harmlessly where none is.
+            # Clears the lowest set bit; wraps harmlessly if there is none.
             rest &= rest - one
         for offset in np.flatnonzero(rest == 0):
             yield value, values[position + 1 + int(offset)]

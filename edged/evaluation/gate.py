@@ -1,4 +1,4 @@
-"""The model validator: what a new model must hold, beside the old one, to be blessed."""
+"""The model validator: the conditions for a new model to be blessed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class Overall(Section, frozen=True):
-    """``[overall]``: on all pictures. A drop is OLD minus NEW; below 0 it demands a gain."""
+    """``[overall]``: on all pictures. A drop is OLD minus NEW; below 0, it requires a gain."""
 
     pictures_min: Count | None = None
     top1_min: Fraction | None = None
@@ -51,14 +51,14 @@ class SliceGate(Section, frozen=True):
 
 
 class Size(Section, frozen=True):
-    """``[size]``: of the file; the ratio is NEW to OLD."""
+    """``[size]``: of the file; the ratio is NEW / OLD."""
 
     bytes_max: Count | None = None
     ratio_max: Ratio | None = None
 
 
 class Time(Section, frozen=True):
-    """``[time]``: median time of a picture, in turns with OLD on the same pictures."""
+    """``[time]``: median time per picture, in turns with OLD on the same pictures."""
 
     ratio_max: Ratio | None = None
     p50_ms_max: Annotated[float, Meta(gt=0.0, le=1_000_000.0)] | None = None
@@ -89,7 +89,7 @@ class Gate(Section, frozen=True):
 
 
 class Measured(NamedTuple):
-    """What gates judge. ``golden_quanta`` is None where no golden outputs were compared."""
+    """The measurements that gates judge. ``golden_quanta`` is None without golden outputs."""
 
     run: Run
     new: Model
@@ -105,7 +105,7 @@ def load(path: Path) -> Gate:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give a gate file in TOML") from error
     if len(content) > FILE_LIMIT_BYTES:
-        raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; no gate file")
+        raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES >> 20} MiB; not a gate file")
     try:
         text = content.decode("utf-8-sig")
         raw = parse(text)
@@ -125,18 +125,18 @@ def load(path: Path) -> Gate:
         raise ConfigError("\n".join(lines))
     gate = msgspec.convert(raw, Gate)
     if not _demands(gate):
-        raise ConfigError(f"{path}: no gate in it, so it would bless anything; set one")
+        raise ConfigError(f"{path}: it sets no condition, so it would bless anything; set one")
     for position, given in enumerate(gate.slice, 1):
         if given.top1_min is None and given.top1_drop_max is None:
             raise ConfigError(
-                f"{path}: slice {position} of {shown(given.column)} demands nothing; "
+                f"{path}: slice {position} of {shown(given.column)} sets no condition; "
                 "set top1_min or top1_drop_max"
             )
     return gate
 
 
 def judge(gate: Gate, measured: Measured) -> list[Check]:
-    """Every gate that is set, held against what was measured. DataError for an unknown column."""
+    """Check every configured gate against the measurements. DataError for an unknown column."""
     return list(_checks(gate, measured))
 
 
@@ -161,7 +161,7 @@ def _checks(gate: Gate, measured: Measured) -> Iterator[Check]:
     unreadable = inspection.unreadable.count / inspection.pictures
     allowed = overall.unreadable_max
     if allowed is None and unreadable:
-        # What nobody has allowed is not overlooked.
+        # Unreadable pictures that no limit allows must not be overlooked.
         allowed = 0.0
     yield from _at_most("overall: unreadable", unreadable, allowed)
     for given in gate.slice:
@@ -218,5 +218,5 @@ def _at_most(name: str, found: float | None, limit: float | None) -> Iterator[Ch
 
 def _text(found: float | None) -> str:
     if found is None:
-        return "not known"
+        return "unknown"
     return str(found) if isinstance(found, int) else f"{found:.4g}"

@@ -1,6 +1,6 @@
-"""Golden outputs: what a frozen model says of a few pictures, to be compared with elsewhere.
+"""Golden outputs: the scores of a frozen model for a few pictures, for comparison elsewhere.
 
-They are written where the model was made and checked where it is to run: another runtime, board
+They are written where the model was made and checked where it will run: another runtime, board
 or delegate must give the same scores within a few steps of the output's quantisation.
 """
 
@@ -47,7 +47,7 @@ class Golden(Struct, frozen=True):
 
 
 def write(path: Path, classifier: TfliteClassifier, dataset: Dataset) -> Golden:
-    """Freeze what `classifier` says of up to `PICTURES` pictures, spread over `dataset`.
+    """Write the scores of `classifier` for up to `PICTURES` pictures, spread over `dataset`.
 
     ConfigError if the file cannot be written, DataError if no picture can be read.
     """
@@ -79,20 +79,20 @@ def read(path: Path) -> Golden:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB; no golden outputs")
+            raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB; not golden outputs")
         return msgspec.json.decode(content, type=Golden)
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}: make it with edged models evaluate --write-golden"
         ) from error
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: no golden outputs ({error}): make it again") from error
+        raise ConfigError(f"{path}: not golden outputs ({error}): make it again") from error
 
 
 def worst_quanta(golden: Golden, classifier: TfliteClassifier, dataset: Dataset) -> float:
-    """The greatest distance of a score from its golden one, in steps of `QUANTUM`.
+    """The largest difference of a score from its golden one, in steps of `QUANTUM`.
 
-    DataError if a picture is not in `dataset` or is another one now.
+    DataError if a picture is not in `dataset` or has changed.
     """
     examples = {example.name: example for example in dataset.examples}
     worst = 0.0
@@ -103,7 +103,7 @@ def worst_quanta(golden: Golden, classifier: TfliteClassifier, dataset: Dataset)
         data = dataset.read(example)
         if hashlib.sha256(data).hexdigest() != picture.sha256:
             raise DataError(
-                f"{dataset.source}: {picture.name} is not what the golden outputs were made of"
+                f"{dataset.source}: {picture.name} is not the picture of the golden outputs"
             )
         scores = classifier.classify(decode_picture(data, example.name, classifier.input_px)).scores
         if len(scores) != len(picture.scores):

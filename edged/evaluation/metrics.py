@@ -1,4 +1,4 @@
-"""Numbers from the outcomes of a classifier, in numpy alone."""
+"""Metrics of a classifier's outcomes, computed with numpy only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ranks(scores: npt.NDArray[np.float32], label: int) -> int:
 
 
 def top(rank: Integers, count: int) -> float:
-    """The share of pictures whose label is among the best `count` classes; nan of none."""
+    """The share of pictures whose label is among the best `count` classes; nan without pictures."""
     return float((rank < count).mean()) if rank.size else math.nan
 
 
@@ -38,7 +38,7 @@ def interval(share: float, count: int) -> tuple[float, float]:
 
 
 def confusion(truth: Integers, predicted: Integers, classes: int) -> Integers:
-    """Shape (classes, classes): how often a picture of row's class was taken for column's."""
+    """Shape (classes, classes): how often the row's class was predicted as the column's."""
     flat = np.bincount(truth * classes + predicted, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 
@@ -46,8 +46,8 @@ def confusion(truth: Integers, predicted: Integers, classes: int) -> Integers:
 class ClassScores(NamedTuple):
     """One value per class, nan where it is undefined; ``support`` counts its pictures.
 
-    Precision is undefined of a class that is never predicted, recall of one without pictures, F1
-    where neither occurs.
+    Precision is undefined for a class that is never predicted, recall for one without pictures, F1
+    if both apply.
     """
 
     precision: Floats
@@ -79,8 +79,8 @@ def calibration(
 ) -> Calibration:
     """The expected calibration error: Guo et al., "On Calibration of Modern Neural Networks", 2017.
 
-    `confidence` is the best class's score of each picture. A bin holds its upper edge and not its
-    lower one, but for the first.
+    `confidence` is the best class's score of each picture. A bin includes its upper edge but not
+    its lower one, except the first.
     """
     # In double precision a float32 score just above an edge stays above it.
     values = confidence.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: no scripts, no outside files, colours of the page's style sheet."""
+"""Plots as inline SVG: no scripts, no external files, colours of the page's style sheet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reliability(bins: Sequence[tuple[float, float, float | None, int]]) -> str:
 
 
 def histogram(bins: Sequence[tuple[float, float, int]]) -> str:
-    """How many pictures have which confidence; `bins` are (low, high, pictures)."""
+    """The number of pictures by confidence; `bins` are (low, high, pictures)."""
     most = max((pictures for *_, pictures in bins), default=0) or 1
     bars = [
         f'<rect class="bar" x="{_x(low):.1f}" y="{_y(pictures / most):.1f}" '
@@ -93,7 +93,7 @@ def heat_map(title: str, labels: Sequence[str], matrix: Sequence[Sequence[int]])
 
 
 def _shade(share: float) -> float:
-    # Errors are a few per cent of a row, so the scale is that of the square root.
+    # Errors are a few per cent of a row, so the shade scales with the square root.
     return float(0.08 + 0.92 * share**0.5)
 
 

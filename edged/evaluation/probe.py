@@ -21,16 +21,16 @@ from edged.errors import EdgedError, ModelError
 TIMEOUT_S = 300.0
 WARMUP = 10
 RUNS = 100
-"""Invocations that are timed; fewer where they take longer than `BUDGET_S` together."""
+"""Timed invocations; fewer if they take longer than `BUDGET_S` in total."""
 BUDGET_S = 5.0
 
 
 class Footprint(Struct, frozen=True):
     """Cost on this machine.
 
-    ``invoke_ms`` is the median of a bare invoke, ``rss_mb`` the process's greatest resident set
-    with Python, runtime and model (1 MB is 10^6 bytes), ``delegated`` the share of operators that
-    XNNPACK or another delegate runs (None if the runtime does not tell).
+    ``invoke_ms`` is the median of a bare invoke, ``rss_mb`` the process's peak resident set with
+    Python, runtime and model (1 MB is 10^6 bytes), ``delegated`` the share of operators that
+    XNNPACK or another delegate runs (None if the runtime does not report it).
     """
 
     invoke_ms: float
@@ -40,25 +40,26 @@ class Footprint(Struct, frozen=True):
 
 
 def measure(model: ModelConfig) -> Footprint:
-    """Measure `model` in a child. ModelError if it cannot be loaded, or dies."""
+    """Measure `model` in a child. ModelError if it cannot be loaded, or crashes."""
     try:
         child = subprocess.run(
             [sys.executable, "-m", "edged.evaluation.probe"],
-            # Python's own JSON: a path that is no UTF-8 goes through it as it is.
+            # Python's own JSON: it passes a path that is not UTF-8 unchanged.
             input=json.dumps(msgspec.to_builtins(model)).encode(),
             capture_output=True,
             timeout=TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{model.path}: no answer within {TIMEOUT_S:g} s; give another") from error
+        reason = f"no answer within {TIMEOUT_S:g} s"
+        raise ModelError(f"{model.path}: {reason}; give another model") from error
     try:
         return msgspec.json.decode(child.stdout, type=Footprint)
     except msgspec.DecodeError as error:
         said = " ".join(child.stderr.decode(errors="replace").split("\n")[-2:]).strip()
         raise ModelError(
             f"{model.path}: measuring it ended with status {child.returncode} "
-            f"({said[-200:] or 'without a word'}); try another model.runtime"
+            f"({said[-200:] or 'no message'}); try another model.runtime"
         ) from error
 
 
@@ -91,7 +92,7 @@ def main() -> int:
 
 
 def _peak_bytes() -> int:
-    """Of this process alone: ``ru_maxrss`` would count what it was forked from (Linux)."""
+    """Of this process alone: ``ru_maxrss`` would include its parent's memory (Linux)."""
     with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
         for line in status:
             if line.startswith("VmHWM:"):

@@ -36,21 +36,22 @@ from edged.printable import printable
 VARIANTS = ("float32", "float16", "dynamic-range", "int8", "int8-float-io")
 CALIBRATION_PICTURES = 300
 CALIBRATION_STEP = 10
-"""Of the data every tenth picture calibrates, if none are given for it; the others evaluate."""
+"""Every tenth picture of the data is for calibration, if none are given for it; the others are for
+evaluation."""
 
 LABEL_FILE = "labels.txt"
 
 Floats = npt.NDArray[np.float32]
 
 Convert: TypeAlias = Callable[[str, Sequence[Floats]], bytes]
-"""From a variant's name and inputs to calibrate with to the content of a .tflite file."""
+"""Converts a variant's name and calibration inputs to the content of a .tflite file."""
 
 
 class Source(NamedTuple):
-    """What is converted: a ``.keras`` file or a SavedModel folder.
+    """The source to convert: a ``.keras`` file or a SavedModel folder.
 
-    ``config`` says how pictures enter it, as they will enter the files made of it. Where it names
-    no label file, the data's class folders are the classes, by name.
+    ``config`` gives its preprocessing, which is also that of the resulting files. If it names no
+    label file, the data's class folders are the classes, by name.
     """
 
     path: Path
@@ -70,16 +71,18 @@ class Source(NamedTuple):
 
 
 class Variant(Struct, frozen=True):
-    """One of `VARIANTS` and how it did."""
+    """One of `VARIANTS` and its results."""
 
     name: str
     evaluation: Evaluation
 
 
 class Quantization(Document, frozen=True):
-    """The document. ``calibration_pictures`` chose the ranges of int8 and were not evaluated on.
+    """The document.
 
-    ``unreadable`` are those that could not; what is evaluated on is in the variants' inspection.
+    ``calibration_pictures`` calibrated the ranges of int8 and are not part of the evaluation.
+    ``unreadable`` are those that could not be read; for the evaluated pictures, see the variants'
+    inspection.
     """
 
     source: str
@@ -92,7 +95,7 @@ class Quantization(Document, frozen=True):
 
 
 def tensorflow_converter(path: Path) -> Convert:
-    """TensorFlow's, for the source at `path`. ModelError."""
+    """TensorFlow's converter for the source at `path`. ModelError."""
     if not path.exists():
         raise ModelError(f"{path}: no such file; give a .keras file or a SavedModel folder")
     is_keras = path.is_file() and path.suffix in (".keras", ".h5")
@@ -108,7 +111,7 @@ def tensorflow_converter(path: Path) -> Convert:
 
     def opened() -> Any:
         if is_keras:
-            # Without code: a layer that holds some is refused.
+            # Without code: a layer that contains code is refused.
             model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
             return tf.lite.TFLiteConverter.from_keras_model(model)
         return tf.lite.TFLiteConverter.from_saved_model(str(path))
@@ -119,7 +122,7 @@ def tensorflow_converter(path: Path) -> Convert:
             _set_up(tf, converter, variant, inputs)
             return bytes(converter.convert())
         except Exception as error:
-            # Keras and the converter raise nearly anything for what they cannot read.
+            # Keras and the converter raise nearly any exception for unreadable input.
             raise ModelError(
                 f"{path}: cannot be converted to {variant} ({one_line(error)}): export it again"
             ) from error
@@ -151,7 +154,7 @@ def quantize(
     """Make the files in the new folder `out`, and evaluate all of them on the same pictures.
 
     ModelError if TensorFlow is absent or cannot convert the source, DataError if the pictures do
-    not fit, ConfigError if `out` is there already. Then `out` is not made.
+    not fit, ConfigError if `out` already exists. After an error, `out` does not exist.
     """
     if out.exists():
         raise ConfigError(f"--out {out} is there already; name a new folder, or remove it")
@@ -196,7 +199,7 @@ def _variants(
     plain = configs[VARIANTS[0]]
     Path(plain.path).write_bytes(convert(VARIANTS[0], ()))
     first = tflite.load(plain, fit)
-    # Everything that can be wrong with the data is found before the slow conversions.
+    # Errors of the data are found before the slow conversions.
     classes_of(data, first.labels)
     unreadable: list[Finding] = []
     inputs = list(_inputs(calibration, *first.input_px, source, unreadable))
@@ -225,7 +228,7 @@ def _variants(
 
 
 def _labels(source: Source, data: Dataset, folder: Path) -> Path:
-    """The label file beside the new models, where the daemon finds it."""
+    """The label file next to the new models, where the daemon finds it."""
     path = folder / LABEL_FILE
     if source.config.model.labels:
         shutil.copyfile(source.config.model.labels, path)
@@ -242,9 +245,8 @@ def _inputs(
 ) -> Iterator[Floats]:
     """Pictures as the network takes them, float32 (1, height, width, 3), black and white last.
 
-    What cannot be read is added to `unreadable`.
-
-    The two ends of the range make one step of a quantised input exactly one step of a pixel.
+    Unreadable pictures are added to `unreadable`. With both ends of the range, one step of a
+    quantised input is exactly one step of a pixel.
     """
     mean, std = np.asarray(source.mean), np.asarray(source.std)
     order = -1 if source.config.model.channels == "bgr" else 1

@@ -1,4 +1,4 @@
-"""The evaluation of a model as one HTML file: report.html.jinja, filled in."""
+"""The evaluation of a model as one HTML file, from the template report.html.jinja."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = 1000
 
 
 def check() -> None:
-    """ConfigError, with what to install, where `html` cannot work: before hours of evaluating."""
+    """ConfigError, with what to install, if `html` cannot work; called before the evaluation."""
     if importlib.util.find_spec("jinja2") is None:
         raise ConfigError(f"--html needs jinja2: {install.command('jinja2')}")
 
@@ -50,7 +50,7 @@ def html(
     }
     return environment.get_template("report.html.jinja").render(
         {name: getattr(document, name) for name in document.__struct_fields__},
-        # The drawings escape their texts themselves.
+        # The plots escape their texts themselves.
         **{name: Markup(drawing) for name, drawing in drawings.items()},  # noqa: S704
         kinds=KINDS,
         mistakes=mistakes,
@@ -61,7 +61,7 @@ def html(
 
 def _heat_map(document: Evaluation) -> str:
     if document.confusion_matrix is not None:
-        # Below the size up to which there is a matrix, classes without pictures are few.
+        # With few enough classes for a matrix, few classes have no pictures.
         labels = [row.label for row in document.classes]
         shown = [
             position
@@ -69,7 +69,7 @@ def _heat_map(document: Evaluation) -> str:
             if sum(counts) or any(row[position] for row in document.confusion_matrix)
         ]
         matrix = [[document.confusion_matrix[i][j] for j in shown] for i in shown]
-        return plots.heat_map("True class (rows) and answer (columns)", labels, matrix)
+        return plots.heat_map("True class (rows) and predicted class (columns)", labels, matrix)
     labels = list(
         dict.fromkeys(name for c in document.confusions for name in (c.label, c.taken_for))
     )[:BARS]
@@ -79,7 +79,9 @@ def _heat_map(document: Evaluation) -> str:
         if c.label in place and c.taken_for in place:
             matrix[place[c.label]][place[c.taken_for]] = c.pictures
     return plots.heat_map(
-        "The most frequent confusions: true class (rows) and answer (columns)", labels, matrix
+        "The most frequent confusions: true class (rows) and predicted class (columns)",
+        labels,
+        matrix,
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures told apart by the cells of a column."""
+"""Groups pictures by the cells of a column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from edged.evaluation.metrics import Integers
 
 MAX_SLICES = 1000
 RANGES_FROM = 13
-"""Distinct numbers from which on a column is cut into four ranges of equally many pictures."""
+"""With this many distinct numbers, a column is split into four ranges with equal numbers of
+pictures."""
 
 
 def check(dataset: Dataset, wanted: Sequence[str]) -> None:
@@ -25,7 +26,7 @@ def check(dataset: Dataset, wanted: Sequence[str]) -> None:
 
 
 def slices(columns: Sequence[Mapping[str, str]], column: str) -> dict[str, Integers]:
-    """Value of `column` to the positions of its pictures, in the order of the values.
+    """Maps each value of `column` to the positions of its pictures, in the order of the values.
 
     Many different numbers become four ranges. DataError if there is no such column, or it has
     more than `MAX_SLICES` values.

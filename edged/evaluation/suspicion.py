@@ -1,4 +1,4 @@
-"""What hardly comes from the model itself: pictures fed otherwise than in its training."""
+"""Detects results that suggest wrong preprocessing rather than a bad model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from edged.evaluation.evaluation import Outcomes
 
 PICTURES_MIN = 10
-"""Fewer may be wrong, or alike, by chance."""
+"""Fewer may be wrong, or the same, by chance."""
 
 ONE_CLASS_SHARE = 0.95
 
@@ -20,7 +20,7 @@ _TRY = (
 
 
 def suspicions(outcomes: Outcomes) -> Iterator[str]:
-    """A line for each, with what to try; none where the pictures show nothing odd."""
+    """A line for each suspicion, with what to try."""
     truth, predicted = outcomes.truth, outcomes.predicted
     classes = len(np.unique(truth))
     if len(truth) < PICTURES_MIN:
@@ -31,7 +31,7 @@ def suspicions(outcomes: Outcomes) -> Iterator[str]:
     share = counts[most] / len(truth)
     if classes > 1 and share >= ONE_CLASS_SHARE and share > 2 * float((truth == label).mean()):
         yield (
-            f"{counts[most]} of {len(truth)} pictures of {classes} classes were taken for "
+            f"{counts[most]} of {len(truth)} pictures of {classes} classes were classified as "
             f"{outcomes.labels[label]}: {_TRY}"
         )
     elif not outcomes.correct.any():

@@ -1,4 +1,4 @@
-"""Documents as Markdown: what commands print, and what reports in a repository are made of."""
+"""Documents as Markdown: what commands print, and reports in a repository."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from edged.evaluation.check import Check
 from edged.evaluation.document import Accuracy, Evaluation, Model
 from edged.evaluation.examples import Inspection, Kind
 from edged.evaluation.quantization import Quantization
+from edged.evaluation.unknown import KnownMessage
 
 KINDS = {
     "unreadable": "unreadable",
@@ -28,14 +29,14 @@ CLASSES_SHOWN = 50
 
 
 def evaluation(document: Evaluation) -> str:
-    """The whole document, in short."""
+    """A summary of the document."""
     return "\n".join(_evaluation(document))
 
 
 def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> str:
     """One row for each model: accuracy on the same pictures, and what the model costs.
 
-    Sizes are compared with the first. `names` stand for the models' own.
+    Sizes are compared with the first. `names` replace the models' own.
     """
     first = documents[0].model
     rows = []
@@ -60,7 +61,7 @@ def footprints(documents: Sequence[Evaluation], names: Sequence[str] = ()) -> st
 
 
 def measures(documents: Sequence[Evaluation], names: Sequence[str]) -> str:
-    """What `footprints` tells, a measure a row, which fits a terminal for two models."""
+    """The contents of `footprints`, one measure per row, to fit a terminal for two models."""
     models = [document.model for document in documents]
     scores = [document.overall for document in documents]
     costs = [model.footprint for model in models]
@@ -84,7 +85,7 @@ def _interval(scores: Accuracy) -> str:
 
 
 def preprocessing(model: Model) -> str:
-    """How pictures became scores, in a sentence after another; empty where it is not known."""
+    """A sentence on the preprocessing, to append to another; empty if unknown."""
     how = model.preprocessing
     if how is None:
         return ""
@@ -92,14 +93,49 @@ def preprocessing(model: Model) -> str:
     return f" Pictures {fitted}, {how.channels}, {how.pixels}; outputs are {how.scores}."
 
 
+def unknown(document: KnownMessage) -> str:
+    """What was fitted, and how it tells each set of unknown pictures."""
+    return "\n".join(_unknown(document))
+
+
+def _unknown(document: KnownMessage) -> Iterator[str]:
+    yield f"# {_line(document.model)}: what it knows"
+    yield ""
+    yield (
+        f"{_line(document.path)}: {document.bytes:,} bytes, by {_BY[document.method]}; "
+        f"{document.pictures} pictures fitted, {document.held_out} others for the threshold."
+    )
+    yield ""
+    yield from table(
+        ["unknown pictures", "number", "AUROC", "AUROC of the score", "refused at 5 %"],
+        (
+            [
+                _line(row.name),
+                str(row.pictures),
+                percent(row.auroc),
+                percent(row.auroc_score),
+                percent(row.refused),
+            ]
+            for row in document.unknown
+        ),
+    )
+
+
+_BY = {
+    "means": "the means of its classes",
+    "head": "the weights of its last layer",
+    "score": "the greatest score",
+}
+
+
 def calibration(document: Calibration) -> str:
-    """Every way, and the lines for the configuration."""
+    """Every candidate, and the lines for the configuration."""
     return "\n".join(_calibration(document))
 
 
 def _calibration(document: Calibration) -> Iterator[str]:
     known = "with labels" if document.labelled else "without labels"
-    yield f"# {_line(document.model)}: how it wants its pictures"
+    yield f"# {_line(document.model)}: which preprocessing it expects"
     yield ""
     yield f"{document.pictures} pictures of {_line(document.data)}, {known}."
     yield from _told("unreadable", document.unreadable)
@@ -116,7 +152,7 @@ def _calibration(document: Calibration) -> Iterator[str]:
         (
             [
                 "*" if place == document.chosen else "fits" if way.fits else "",
-                f"{way.normalization} (as it is)" if way.present else way.normalization,
+                f"{way.normalization} (current)" if way.present else way.normalization,
                 way.channels,
                 way.fit,
                 percent(way.top1 if document.labelled else way.steadiness),
@@ -128,15 +164,15 @@ def _calibration(document: Calibration) -> Iterator[str]:
     yield ""
     if document.guessing:
         yield (
-            "No way is better than guessing: give pictures of what the model knows, and look at "
-            "the order of its labels."
+            "Nothing is better than guessing: give pictures of classes that the model knows, and "
+            "check the order of its labels."
         )
     elif not document.lines:
-        yield "The model is fed as it should be: nothing else is surely better."
+        yield "The current preprocessing is right: no other is clearly better."
     else:
         if not document.labelled:
-            yield "How steady the answers are is all that is known here: look at some of them."
-        yield "This fits. Put into the configuration:"
+            yield "Without labels, only the stability of the answers is known: check some of them."
+        yield "Add this to the configuration:"
         yield ""
         yield from document.lines
 
@@ -150,19 +186,19 @@ def quantization(document: Quantization) -> str:
             f"# {_line(document.source)}, quantised, on {_line(first.data.name)}",
             "",
             f"{first.data.pictures} pictures, {first.model.classes} classes, "
-            f"{document.calibration_pictures} other pictures for the ranges of int8, "
+            f"{document.calibration_pictures} other pictures to calibrate int8, "
             f"{first.model.runtime}, {first.model.footprint.threads} thread(s)."
             f"{preprocessing(first.model)}",
             "",
             footprints(evaluations, [variant.name for variant in document.variants]),
             *_told("unreadable", first.inspection.unreadable),
-            *_told("unreadable, for the ranges of int8", document.unreadable),
+            *_told("unreadable, to calibrate int8", document.unreadable),
         ]
     )
 
 
 def checks(results: Sequence[Check]) -> str:
-    """Tests and gates, one an item."""
+    """Tests and gates, one per item."""
     return "\n".join(
         textwrap.fill(
             f"- {'holds' if c.holds else 'FAILS'}: {_line(c.name)}: {_line(c.found)}",
@@ -176,12 +212,12 @@ def checks(results: Sequence[Check]) -> str:
 
 
 def unreadable(some: Kind) -> str:
-    """What could not be read, as `evaluation` tells it."""
+    """The unreadable pictures, as in `evaluation`."""
     return "\n".join(_kind(KINDS["unreadable"], some))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A Markdown table, aligned so that it can be read as it is; all columns but text's right."""
+    """A Markdown table, aligned for reading as plain text; number columns to the right."""
     cells = [[_cell(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(head))]
@@ -245,14 +281,14 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
     )
     if len(document.classes) > len(shown):
         yield ""
-        yield f"And {len(document.classes) - len(shown)} classes more: see the JSON document."
+        yield f"And {len(document.classes) - len(shown)} more classes: see the JSON document."
     if document.confusions:
         yield from _title("Most frequent confusions")
         yield from table(
-            ["class", "taken for", "pictures"],
+            ["class", "predicted", "pictures"],
             ([_short(c.label), _short(c.taken_for), str(c.pictures)] for c in document.confusions),
         )
-    yield from _title("Time of a picture")
+    yield from _title("Time per picture")
     yield from table(
         ["stage", "p50 ms", "p99 ms"],
         ([stage, f"{t.p50:.3f}", f"{t.p99:.3f}"] for stage, t in document.time_ms.items()),
@@ -264,7 +300,7 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
 def _inspection(found: Inspection) -> Iterator[str]:
     balance = found.balance
     yield from _paragraph(
-        f"{balance.smallest} to {balance.largest} pictures a class"
+        f"{balance.smallest} to {balance.largest} pictures per class"
         f"{', uneven' if balance.uneven else ''}; {balance.without_pictures} of "
         f"{balance.classes} classes have none."
     )
@@ -274,7 +310,7 @@ def _inspection(found: Inspection) -> Iterator[str]:
 
 
 def _told(name: str, some: Kind) -> Iterator[str]:
-    """An empty line, and then the kind, where there is any."""
+    """An empty line and the kind, if there are findings."""
     if some.count:
         yield from ("", *_kind(name, some))
 
@@ -300,7 +336,7 @@ def _paragraph(text: str) -> Iterator[str]:
 
 
 def _short(text: str, length: int = 30) -> str:
-    """A label's first names, which are enough to know it by; the JSON document has it whole."""
+    """A label's first names, enough to recognise it; the JSON document has the whole label."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
@@ -309,7 +345,7 @@ def _title(text: str) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    """Printable and in one line: names of files and labels come from outside."""
+    """Printable and on one line: names of files and labels come from outside."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Small pictures for a report: those on which the model is surely wrong, or their label is."""
+"""Small pictures for a report: confidently wrong predictions, and suspicious labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUALITY = 80
 
 
 class Thumbnail(NamedTuple):
-    """A picture: its name, what is odd about it, and a JPEG as a ``data:`` address."""
+    """A picture: its name, why it is shown, and a JPEG as a ``data:`` address."""
 
     name: str
     why: str
@@ -27,12 +27,12 @@ class Thumbnail(NamedTuple):
 
 
 def mistakes(dataset: Dataset, run: Run) -> list[Thumbnail]:
-    """The wrong answers with the highest scores, of the first model, the surest first."""
+    """The wrong answers with the highest scores, of the first model, highest first."""
     outcomes = run.outcomes[0]
     wrong = np.flatnonzero(~outcomes.correct)
     surest = wrong[np.argsort(-outcomes.confidence[wrong], kind="stable")][:SHOWN]
     whys = {
-        run.examples[place].name: f"{outcomes.labels[outcomes.truth[place]]} taken for "
+        run.examples[place].name: f"{outcomes.labels[outcomes.truth[place]]} predicted as "
         f"{outcomes.labels[outcomes.predicted[place]]} ({outcomes.confidence[place]:.0%})"
         for place in surest.tolist()
     }
@@ -52,7 +52,7 @@ def _thumbnails(dataset: Dataset, whys: dict[str, str]) -> Iterator[Thumbnail]:
             data = dataset.read(wanted[name])
             pixels = decode_picture(data, name, (SIDE_PX, SIDE_PX))
         except PictureError:
-            # Read before; whoever took it away meanwhile knows.
+            # It was readable before, and has been removed since.
             continue
         small = jpeg(pixels, QUALITY, SIDE_PX)
         yield Thumbnail(name, why, f"data:image/jpeg;base64,{b64encode(small).decode()}")

@@ -1,7 +1,7 @@
-"""The pins' own process: it owns them, and puts them safe when the daemon is gone or stalls.
+"""The process that owns the pins, and sets the safe levels when the daemon ends or stalls.
 
 Imported in that process it must stay small: no numpy, no msgspec. `pins` and `guard` run there,
-`process` in the daemon. The two speak JSON arrays over a socket pair, one message a packet:
+`process` in the daemon. They exchange JSON arrays over a socket pair, one message per packet:
 
 - to the guard: first an object, the configuration; then ``["set", question, output, value]``,
   ``["levels", [[output, value, due_s]...]]``, ``["beat"]``. An end of file asks for the safe levels

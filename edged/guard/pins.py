@@ -1,4 +1,4 @@
-"""All pins of a daemon: opened, tried again while they cannot be had, driven, put safe."""
+"""All pins of a daemon: opening, retrying unavailable ones, driving, and safe levels."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
-"""An open pin that refuses a level is tried again after this time."""
+"""The wait before a level that an open pin refused is retried."""
 
 OPEN_MIN_S, OPEN_MAX_S = 0.5, 30.0
-"""The wait between two attempts to open a pin that is not there: first and longest."""
+"""The wait between two attempts to open an unavailable pin: first and longest."""
 
 Level: TypeAlias = "tuple[int, float, float | None]"
-"""An output by its place, its value, and when its pulse or blink changes that."""
+"""An output by its position, its value, and when its pulse or blink changes that."""
 
 Tell: TypeAlias = Callable[..., None]
-"""Tells the daemon a message, word by word; from any thread, and it never blocks."""
+"""Sends a message's fields to the daemon; from any thread, and it never blocks."""
 
 
 class _Output:
-    """One output: ``value`` is what its pin has, ``course.value`` what it should have.
+    """One output: ``value`` is its pin's level, ``course.value`` the intended one.
 
-    ``actuator`` is None while the pin is not there, ``error`` why the pin is not as it should be.
+    ``actuator`` is None while the pin is unavailable, ``error`` is why its level is not the
+    intended one.
     """
 
     def __init__(self, place: int, config: OutputConfig) -> None:
@@ -51,10 +52,10 @@ class _Output:
 
 
 class Pins:
-    """The guard's thread only, but for what the threads of inputs tell.
+    """Used only by the guard's thread, except for messages from the threads of inputs.
 
-    A pin that cannot be had is tried again, with back-off, while all else works; when it comes it
-    has the level that it should have by then.
+    An unavailable pin is retried with back-off while everything else works; once available, it gets
+    its intended level.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Pins:
     ) -> None:
         """`pins` opens the factory as `edged.ports.gpio.factory.open_factory` does.
 
-        It is called for each attempt to open what is not open. `wake` is called, from any thread,
+        It is called for each attempt to open missing pins. `wake` is called, from any thread,
         when there is something for `advance` to do.
         """
         self._pins = pins
@@ -84,12 +85,12 @@ class Pins:
         self._open_s = math.inf
         self._errors: list[str] = []
         self.stalled: str | None = None
-        """Why the outputs are at their safe level though they should have another."""
+        """Why the outputs are at their safe levels although they should have others."""
 
     def open(self, levels: Sequence[Level], *, at_start: bool) -> None:
-        """Open all pins, outputs at these levels, which are told.
+        """Open all pins, outputs at these levels, which are reported.
 
-        What cannot be had now is tried again later; with `at_start` a pin that there is not is a
+        Unavailable pins are retried later; with `at_start`, a pin that does not exist is a
         ConfigError.
         """
         self._take(levels)
@@ -100,12 +101,12 @@ class Pins:
             self._tell_of(output)
 
     def drive(self, levels: Sequence[Level]) -> None:
-        """Take over new levels, at once; while ``stalled``, for later."""
+        """Apply new levels at once; while ``stalled``, store them for later."""
         self._take(levels)
         self._settle()
 
     def set(self, place: int, value: float) -> str | None:
-        """Take over a level now or not at all: why not, else None."""
+        """Apply a level now or not at all: why not, else None."""
         output = self._outputs[place]
         if output.actuator is None or self.stalled:
             return f"not set: {output.error or self.stalled}"
@@ -113,12 +114,12 @@ class Pins:
         self._settle()
         if output.error is None:
             return None
-        # What is refused now is not done later, when the pin comes back.
+        # A refused level is not applied later, when the pin comes back.
         output.course = before
         return f'output "{output.config.name}" does not answer; see the log'
 
     def stall(self, why: str) -> None:
-        """Every output to its safe level, and there until `resume`."""
+        """Set every output to its safe level until `resume`."""
         logger.error("%s", why)
         self.stalled = why
         for output in self._outputs:
@@ -128,9 +129,9 @@ class Pins:
                 self._tell_of(output)
 
     def resume(self) -> None:
-        """The levels that the outputs should have by now."""
+        """Set the outputs to the levels that they should have by now."""
         self.stalled = None
-        logger.info("edged's loop turns again: outputs are at their levels")
+        logger.info("edged's loop runs again: outputs are back at their levels")
         now_s = self._clock()
         for output in self._outputs:
             output.course.tick(now_s)
@@ -140,7 +141,7 @@ class Pins:
                 self._tell_of(output)
 
     def release(self) -> None:
-        """Every output goes to its safe level, then all pins are let go."""
+        """Set every output to its safe level, then release all pins."""
         left = []
         for output in self._outputs:
             value, reason = 0.0, output.error
@@ -150,9 +151,9 @@ class Pins:
                 except PortError as error:
                     logger.error("%s", error)
                     reason = str(error)
-            # Of one that nobody drives nothing is known, and it shall not be told as on for ever.
+            # The level of an undriven output is unknown, and must not be reported as on forever.
             left.append((output.place, value, self._clock(), reason))
-        # All are safe before the first is told or let go, which may take its time.
+        # All are safe before the first is reported or released, which may take long.
         for told in left:
             self._tell("output", *told)
         for output in self._outputs:
@@ -165,14 +166,14 @@ class Pins:
         self._factories.close()
 
     def advance(self) -> float | None:
-        """Carry out what is due; the seconds until something will be, None for never."""
+        """Carry out what is due; seconds until the next is due, None for never."""
         while self._lost:
             self._lose(*self._lost.popleft())
         now_s = self._clock()
         for output in self._outputs:
             output.course.tick(now_s)
         self._settle()
-        # Nothing is switched on behind the back of a daemon that stalls.
+        # Nothing is switched on while the daemon stalls.
         if now_s >= self._open_s and not self.stalled:
             self._open()
         next_s = self._next_s()
@@ -190,9 +191,9 @@ class Pins:
         return min([*times_s, math.inf if self.stalled else self._open_s])
 
     def _open(self, *, at_start: bool = False) -> None:
-        """Open what is not open; what cannot be is told, once, and has its next time.
+        """Open missing pins; a failure is logged once, and retried later.
 
-        At the start ConfigError goes on to the caller.
+        At the start, ConfigError propagates.
         """
         with ExitStack() as attempt:
             try:
@@ -209,7 +210,7 @@ class Pins:
                 try:
                     opened, errors = self._open_on(factory, at_start=at_start)
                 finally:
-                    # Kept after an error, too: what is open goes to its safe level.
+                    # Kept after an error, too: opened pins go to their safe levels.
                     if opened:
                         self._factories.push(attempt.pop_all())
         self._failures = self._failures + 1 if errors else 0
@@ -217,7 +218,7 @@ class Pins:
         self._open_s = self._clock() + wait_s
         for text in errors:
             if text not in self._errors:
-                logger.error("%s; it is tried again", text)
+                logger.error("%s; retrying", text)
         self._tell_errors(errors)
 
     def _open_on(self, factory: Any, *, at_start: bool) -> tuple[bool, list[str]]:
@@ -265,7 +266,7 @@ class Pins:
 
     def _lose(self, place: int, error: str) -> None:
         if one := self._inputs.pop(place, None):
-            logger.error("%s; it is tried again", error)
+            logger.error("%s; retrying", error)
             one.close()
             self._missing[place] = one.config
             self._tell("input", place, False, False)
@@ -290,7 +291,7 @@ class Pins:
         self._tell("output", output.place, output.value, self._clock(), reason)
 
     def _settle(self) -> None:
-        """Make the pins what the courses say."""
+        """Set the pins to the levels of their courses."""
         for output in self._outputs:
             if output.actuator is None:
                 continue
@@ -310,7 +311,7 @@ class Pins:
                 logger.error("%s", error)
             self._put_off(output, str(error))
             if getattr(error.__cause__, "errno", None) == errno.ENODEV:
-                # The chip is gone, and a new one is another.
+                # The chip is gone; a new one is a different device.
                 actuator.close()
                 output.actuator = None
                 self._try_soon()

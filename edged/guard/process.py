@@ -1,4 +1,4 @@
-"""The guard as a child of the daemon: started, sent to, heard, and started again."""
+"""The guard as a child process of the daemon: starts it, exchanges messages, restarts it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from edged.backoff import backoff_s
+from edged.child import how_ended, spawn
 
 logger = logging.getLogger(__name__)
 
@@ -26,35 +27,28 @@ COMMAND: tuple[str, ...] = (sys.executable, "-m", "edged.guard")
 MESSAGE_BYTES = 1 << 16
 
 START_MIN_S, START_MAX_S = 0.1, 30.0
-"""The wait before a guard that has ended is started again: first and longest."""
+"""The wait before an ended guard is restarted: first and longest."""
 
 LIVED_S = 60.0
-"""A guard that lived so long and ends is the first one again to do so."""
+"""After this run time, the back-off starts from the beginning."""
 
 ANSWER_S = 5.0
-"""A guard that answers no beat for so long hangs."""
+"""A guard that answers no heartbeat for this time hangs."""
 
 END_S = 2.0
-"""How long an end waits for the safe levels."""
-
-DEAF_TO = (
-    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
-    *(signal.SIGABRT, signal.SIGUSR1, signal.SIGUSR2),
-)
-"""What a service manager or a terminal sends to all of a service's processes. The guard ends when
-the daemon has, after the safe levels, and not before."""
+"""How long `end` waits for the safe levels."""
 
 Hear: TypeAlias = Callable[..., None]
-"""Takes a message of the guard's, word by word, in a thread of the guard process's own."""
+"""Receives the fields of a message from the guard, in a thread of `GuardProcess`."""
 
 
 class GuardProcess:
-    """Starts the guard at once, and again, with back-off, when it ends before `end`."""
+    """Starts the guard at once, and restarts it with back-off if it ends before `end`."""
 
     def __init__(self, opening: Callable[[], object], hear: Hear) -> None:
-        """`opening` is asked for the first message of each guard.
+        """`opening` returns the first message for each guard.
 
-        `hear` hears its messages, and ``"gone", why`` when it has ended before `end`.
+        `hear` gets its messages, and ``"gone", why`` when it has ended before `end`.
         """
         self._opening = opening
         self._hear = hear
@@ -69,7 +63,7 @@ class GuardProcess:
         self._thread.start()
 
     def send(self, *message: Any) -> bool:
-        """From any thread, without waiting: whether the guard has it."""
+        """From any thread, without blocking: whether the guard has received it."""
         with self._in_order:
             if self._connection is None:
                 return False
@@ -82,35 +76,25 @@ class GuardProcess:
             return True
 
     def end(self) -> None:
-        """Let the guard put the outputs safe and end; returns when they are, or after `END_S`."""
+        """Let the guard set the safe levels and end; returns when it has, or after `END_S`."""
         with self._in_order:
             self._ending.set()
             if self._connection is not None:
                 with suppress(OSError):
                     self._connection.shutdown(socket.SHUT_WR)
         if not self._ended.wait(END_S):
-            logger.error("the guard of the pins does not end: a pin's driver may hang")
+            logger.error("the pin guard does not exit: a pin's driver may hang")
 
     def _start(self) -> str | None:
-        """Why there is none, else None."""
+        """Start a guard; why that failed, else None."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                self._pid = os.posix_spawn(
-                    COMMAND[0],
-                    COMMAND,
-                    os.environ,
-                    file_actions=[
-                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
-                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                    ],
-                    setsid=True,
-                    setsigmask=DEAF_TO,
-                )
+                self._pid = spawn(COMMAND, theirs, os.environ)
         except OSError as error:
             ours.close()
             return f"cannot be started: {error.strerror or error}"
-        # Where it has ended already, the end of the socket says so.
+        # If it has ended already, the end of the socket shows it.
         with suppress(OSError):
             ours.send(msgspec.json.encode(self._opening()))
         ours.setblocking(False)
@@ -128,19 +112,19 @@ class GuardProcess:
                 self._listen(self._connection)
                 if self._ending.is_set():
                     break
-                self._fault = f"has ended: {_how_ended(self._pid)}"
+                self._fault = f"has ended: {how_ended(self._pid)}"
             failures = 1 if time.monotonic() - started_s > LIVED_S else failures + 1
-            self._hear("gone", f"the guard of the pins {self._fault}; it is started again")
+            self._hear("gone", f"the pin guard {self._fault}; restarting it")
             self._ending.wait(backoff_s(failures, START_MIN_S, START_MAX_S))
             if not self._ending.is_set():
                 self._fault = self._start()
         self._close()
         self._ended.set()
         if self._fault is None:
-            _how_ended(self._pid)
+            how_ended(self._pid)
 
     def _listen(self, connection: socket.socket) -> None:
-        """Until the guard has ended."""
+        """Receive messages until the guard has ended."""
         poll = select.poll()
         poll.register(connection, select.POLLIN)
         while True:
@@ -163,10 +147,10 @@ class GuardProcess:
                 _spare_guard()
 
     def _end_a_guard_that_hangs(self) -> None:
-        # Only where nothing has come: a daemon that was stopped has an answer to read.
+        # Only if nothing has arrived: after a stop of the daemon itself, an answer is waiting.
         unanswered_s = self._unanswered_s
         if unanswered_s is not None and time.monotonic() - unanswered_s > ANSWER_S:
-            logger.error("the guard of the pins hangs; it is ended")
+            logger.error("the pin guard hangs; killing it")
             os.kill(self._pid, signal.SIGKILL)
 
     def _close(self) -> None:
@@ -176,19 +160,11 @@ class GuardProcess:
             connection.close()
 
 
-def _how_ended(pid: int) -> str:
-    try:
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except ChildProcessError:
-        return "nobody knows how"
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
-
-
 def _spare_guard() -> None:
-    """Let the kernel, where it wants memory, end this process and its later children first.
+    """Make the kernel's OOM killer choose this process and its later children first.
 
-    The guard, which runs by now, keeps what this process had: one may always make oneself a better
-    victim. Just after its start it would still share this process's memory, and thereby the change.
+    The guard, already running, keeps the previous value: a process may always raise its own.
+    Immediately after its start it would still share this process's memory, and thereby the change.
     """
     path = Path("/proc/self/oom_score_adj")
     with suppress(OSError, ValueError):

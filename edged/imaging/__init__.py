@@ -1,1 +1,1 @@
-"""Pixels: read, turned, resized, drawn on and written."""
+"""Pixels: reading, turning, resizing, annotating and writing."""

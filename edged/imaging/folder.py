@@ -12,7 +12,7 @@ from edged.errors import PictureError
 from edged.printable import printable
 
 KINDS = "JPEG, PNG, BMP, GIF, TIFF or WebP"
-"""What is read, for people."""
+"""The supported formats, for people."""
 
 READ_SUFFIXES = frozenset(
     {
@@ -20,7 +20,7 @@ READ_SUFFIXES = frozenset(
         *(".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
     }
 )
-"""How, in lower case, files of the `KINDS` of pictures end."""
+"""The suffixes of the `KINDS` of pictures, in lower case."""
 
 OTHER_SUFFIXES = frozenset(
     {
@@ -33,14 +33,14 @@ OTHER_SUFFIXES = frozenset(
         *(".sr2", ".srf", ".srw", ".x3f"),
     }
 )
-"""How pictures of other kinds end. They are tried all the same: the content counts, and what cannot
-be read is told."""
+"""The suffixes of other kinds of pictures. They are tried all the same: the content counts, and
+unreadable ones are reported."""
 
 _SUFFIXES = READ_SUFFIXES | OTHER_SUFFIXES
 
 
 class UnreadableError(PictureError):
-    """A folder, or what is named as a picture, cannot be opened. ``path`` says which."""
+    """A folder or a named picture, ``path``, cannot be opened."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(printable(path), reason)
@@ -48,7 +48,7 @@ class UnreadableError(PictureError):
 
 
 class Listing(NamedTuple):
-    """What is in a folder, in no order: pictures, folders, and what there is of neither."""
+    """The contents of a folder, unordered: pictures, folders, and unreadable entries."""
 
     pictures: list[Path]
     folders: list[Path]
@@ -56,12 +56,12 @@ class Listing(NamedTuple):
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file of this name is taken for a picture; hidden files are not."""
+    """Whether a file with this name counts as a picture; hidden files do not."""
     return not name.startswith(".") and PurePath(name).suffix.lower() in _SUFFIXES
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` leads to a folder; False where nobody may look."""
+    """Whether `path` leads to a folder; False without permission."""
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError:
@@ -77,7 +77,7 @@ def listing(folder: Path) -> Listing:
             try:
                 mode = entry.stat().st_mode
             except OSError as error:
-                # A link that is broken may have been anything, one that is closed a folder.
+                # A broken link may have been anything, an inaccessible one may be a folder.
                 if is_picture(entry.name) or isinstance(error, PermissionError):
                     found.unreadable.append(UnreadableError(path, _closed(error)))
                 continue
@@ -87,16 +87,16 @@ def listing(folder: Path) -> Listing:
                 if stat.S_ISREG(mode):
                     found.pictures.append(path)
                 else:
-                    reason = "no regular file; give a picture file that can be read"
+                    reason = "not a regular file; give a picture file that can be read"
                     found.unreadable.append(UnreadableError(path, reason))
     return found
 
 
 def search(root: Path) -> Iterator[Path | UnreadableError]:
-    """All pictures in `root` and the folders in it, in no order, and what is closed there.
+    """All pictures in `root` and its subfolders, unordered, and what cannot be read there.
 
-    Symbolic links are followed, but no folder is searched twice: where several names lead to it,
-    one that is no link counts, else the first by name.
+    Symbolic links are followed, but no folder is searched twice: if several names lead to it, one
+    that is not a link counts, else the first by name.
     """
     searched: set[tuple[int, int]] = set()
     folders: list[Path] = [root]
@@ -121,9 +121,9 @@ def search(root: Path) -> Iterator[Path | UnreadableError]:
 
 
 def no_pictures(folder: Path) -> UnreadableError:
-    """That there are none in `folder`."""
-    return UnreadableError(folder, f"no pictures in this folder; put in {KINDS} files")
+    """The error that `folder` contains no pictures."""
+    return UnreadableError(folder, f"no pictures in this folder; add {KINDS} files")
 
 
 def _closed(error: OSError) -> str:
-    return f"{(error.strerror or str(error)).lower()}; make it readable, or take it out"
+    return f"{(error.strerror or str(error)).lower()}; make it readable, or remove it"

@@ -1,8 +1,8 @@
 """Pictures in files and messages: read into RGB pixels, and written as JPEG.
 
-Pictures come from outside and may be damaged or hostile, so whatever a decoder says becomes a
-PictureError of one line. JPEG goes the quick way of `turbojpeg`; `pillow` takes what that leaves,
-and is imported when it is needed.
+Pictures come from outside and may be damaged or hostile, so any decoder error becomes a
+PictureError of one line. `turbojpeg` decodes JPEG quickly; `pillow` handles the rest, and is
+imported when needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
 from edged.imaging.folder import KINDS
@@ -28,22 +27,24 @@ from edged.printable import printable
 if TYPE_CHECKING:
     from PIL import ImageFont
 
+    from edged.core import Pixels
+
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
-"""The same as Pillow names it. It has more, some of which start other programs."""
+"""Pillow's names for them. It supports more, some of which start other programs."""
 
 MAX_DECODED_BYTES = 256 << 20
-"""What would take more while it is decoded, beside its file, is refused.
+"""A picture that needs more memory for decoding, apart from its file, is refused.
 
 That is 89 million pixels of a JPEG, which becomes RGB as it is read, 44 million of 3 bytes where
 the coefficients of 4:2:0 are held too, 38 million where Pillow holds the picture as well.
 """
 
 MAX_FILE_BYTES = 64 << 20
-"""A larger file is not read whole: Pillow takes it piece by piece."""
+"""A larger file is not read into memory: Pillow reads it piece by piece."""
 
 
 class TooLargeError(PictureError):
-    """A picture would take more memory than it may; reduced it may be read."""
+    """A picture would take too much memory; at a reduced scale it may be readable."""
 
 
 def read_picture(
@@ -51,18 +52,18 @@ def read_picture(
 ) -> Pixels:
     """The picture in a file, upright, as RGB; of an animation the first frame.
 
-    Grey, palette, 16-bit and CMYK pictures are converted; what is transparent lies over white.
-    With `wanted_px` (height, width) a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is
-    several times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may
-    be a turned view and read-only. PictureError if the file is no picture of `KINDS`, is damaged,
-    would take more than `MAX_DECODED_BYTES`, or does not say which of its numbers is white.
+    Grey, palette, 16-bit and CMYK pictures are converted; transparent parts become white. With
+    `wanted_px` (height, width) a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is several
+    times faster, as long as it stays at least `REDUCING_GAP` times so large. The array may be a
+    turned view and read-only. PictureError if the file is not one of `KINDS`, is damaged, would
+    take more than `MAX_DECODED_BYTES`, or does not define its white level.
     """
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_FILE_BYTES:
                 return _decode(file, printable(path), wanted_px, most_bytes or MAX_DECODED_BYTES)
-            return read_stream(file, printable(path), wanted_px, most_bytes)
+            return read_stream(file, printable(path), wanted_px, most_bytes, status.st_size)
     except OSError as error:
         raise _unreadable(printable(path), error) from error
 
@@ -72,10 +73,18 @@ def read_stream(
     where: str,
     wanted_px: tuple[int, int] | None = None,
     most_bytes: int | None = None,
+    expected_bytes: int = 0,
 ) -> Pixels:
-    """As `read_picture`, all that comes from a stream, `MAX_FILE_BYTES` at most."""
+    """As `read_picture`, all that comes from a stream, `MAX_FILE_BYTES` at most.
+
+    `expected_bytes` is how much that will be, as far as it is known.
+    """
     try:
-        data = stream.read(MAX_FILE_BYTES + 1)
+        # Python allocates all that is asked for: 64 MiB for each picture would cost every core a
+        # change of the page tables.
+        data = stream.read(expected_bytes + 1)
+        if len(data) > expected_bytes:
+            data += stream.read(MAX_FILE_BYTES + 1 - len(data))
     except OSError as error:
         raise _unreadable(where, error) from error
     if len(data) > MAX_FILE_BYTES:
@@ -93,13 +102,14 @@ def decode_picture(data: bytes, where: str, wanted_px: tuple[int, int] | None = 
 def decode_jpeg(data: bytes, where: str, wanted_px: tuple[int, int] | None = None) -> Pixels:
     """As `decode_picture`, for the frames of a camera: JPEG and nothing else.
 
-    What a camera loses or adds here and there is let pass; what lacks a large part is damaged.
+    Small losses and stray bytes of a camera are tolerated; a frame that lacks a large part is
+    damaged.
     """
     return _decode_in_memory(data, where, wanted_px, MAX_DECODED_BYTES, ("JPEG",), lenient=True)
 
 
 def jpeg(pixels: Pixels, quality: int, width_px: int | None = None) -> bytes:
-    """`pixels` as JPEG (quality 1 to 95), reduced to `width_px` where they are wider."""
+    """`pixels` as JPEG (quality 1 to 95), reduced to `width_px` if they are wider."""
     return _encode(_reduced(pixels, width_px), quality)
 
 
@@ -108,8 +118,9 @@ def annotated_jpeg(
 ) -> bytes:
     """As `jpeg`, with lines of text in a dark box in the lower left corner.
 
-    What does not fit is cut: a line at the right, with an ellipsis; lines beyond half the height.
-    The font that comes with Pillow has ASCII only: accents are dropped, the rest becomes ``?``.
+    Text that does not fit is cut: a line at the right, with an ellipsis; lines beyond half the
+    height. The font that comes with Pillow has ASCII only: accents are dropped, other characters
+    become ``?``.
     """
     from PIL import Image, ImageDraw
 
@@ -171,7 +182,7 @@ def _decode(
         if not file.seek(0, io.SEEK_END):
             found = "empty"
         elif "PNG" in formats:
-            found = "no picture of a kind that is read"
+            found = "not a picture in a supported format"
         else:
             found = "no JPEG"
         raise PictureError(where, f"{found}; give a {KINDS} file") from error
@@ -182,7 +193,8 @@ def _decode(
     except pillow.NoScaleError as error:
         raise PictureError(where, f"{error}; save it with 8 or 16 bits a colour") from error
     except Exception as error:
-        # On damaged data Pillow's decoders raise nearly anything, from struct.error to TypeError.
+        # On damaged data, Pillow's decoders raise nearly any exception, from struct.error to
+        # TypeError.
         raise _damaged(where, error) from error
 
 

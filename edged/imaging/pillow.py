@@ -1,4 +1,4 @@
-"""Pictures of any kind by Pillow, which is told to be quiet and to leave judging to the caller."""
+"""Decodes pictures of any kind with Pillow, without its warnings and limits."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from edged.core import Pixels
 from edged.imaging import turbojpeg
 
+if TYPE_CHECKING:
+    from edged.core import Pixels
+
 _HEADER_BYTES = 1 << 20
-"""Where a JPEG's pixels begin at the latest, after its EXIF data, colour profile and preview."""
+"""A JPEG's pixels begin before this, after its EXIF data, colour profile and preview."""
 
 _STRIP_PIXELS = 1 << 18
-"""What is converted at a time, so that nothing but the result is as large as the picture."""
+"""The pixels converted at a time, so that only the result is as large as the picture."""
 
 _LEVEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
-"""Of a pixel as Pillow holds it; of all other modes 4."""
+"""Bytes per pixel in Pillow; 4 for all other modes."""
 
 _RGB_BYTES = 3
 
 _WEBP_BYTES = 12
-"""Of a pixel in the decoder beside Pillow's own: two canvases and a frame, each with alpha."""
+"""Bytes per pixel in the decoder, besides Pillow's own: two canvases and a frame, each with
+alpha."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
@@ -41,15 +44,15 @@ _quiet = ExitStack()
 
 
 class UnknownKindError(Exception):
-    """The data is nothing that Pillow was asked to try."""
+    """The data has none of the requested formats."""
 
 
 class TooLargeError(Exception):
-    """The picture would take too much memory. The text is its size, and why that counts."""
+    """The picture would take too much memory. The text is its size, and why that is needed."""
 
 
 class NoScaleError(Exception):
-    """The file does not say which of its numbers is black and which is white."""
+    """The file does not define which numbers are black and white."""
 
 
 def decode(
@@ -59,7 +62,7 @@ def decode(
 
     `least_px` is (height, width) of the upright picture, None for the whole one. UnknownKindError
     if it is none of `formats`, TooLargeError beyond `most_bytes`, NoScaleError for floating-point
-    and 32-bit pixels; nearly anything where damaged.
+    and 32-bit pixels; nearly any exception for damaged data.
     """
     _set_up()
     with _without_warnings():
@@ -78,9 +81,9 @@ def decode(
         if picture.width * picture.height * _pixel_bytes(picture) + held_bytes > most_bytes:
             why = ""
             if held_bytes:
-                why = " in a progressive JPEG, which is held whole,"
+                why = " in a progressive JPEG, held whole,"
             elif is_jpeg:
-                why = ", all of them needed," if least_px is None else " at the size that is needed"
+                why = ", all of them required," if least_px is None else " at the required size"
             raise TooLargeError(f"{width}x{height} pixels{why}")
         bits = _bits(picture)
         picture.load()
@@ -92,12 +95,12 @@ def _held_bytes(file: BinaryIO) -> float:
     file.seek(0)
     header = turbojpeg.header(file.read(_HEADER_BYTES))
     file.seek(at)
-    # Two bytes for each coefficient where nobody knows.
+    # Two bytes per coefficient, if unknown.
     return 8.0 if header is None else header.held_bytes
 
 
 def _pixel_bytes(picture: Image.Image) -> int:
-    """The most that a pixel takes at a time: Pillow's own, beside the decoder's or the result."""
+    """The most bytes per pixel at a time: Pillow's own, plus the decoder's or the result."""
     beside = _RGB_BYTES
     if picture.format == "WEBP":
         beside = _WEBP_BYTES
@@ -115,14 +118,14 @@ def _tag(picture: Image.Image, tag: int, default: int) -> tuple[int, ...]:
 def _bits(picture: Image.Image) -> int:
     """How many bits a grey level of 16-bit pixels has, 8 for all other modes. NoScaleError."""
     if picture.mode == "F":
-        raise NoScaleError("floating-point pixels, which have no white")
+        raise NoScaleError("floating-point pixels, which have no white level")
     if not picture.mode.startswith("I"):
         return 8
     # Pillow before 11 has 16 bits of a PNG in 32.
     if picture.format == "PNG":
         return 16
     if _tag(picture, _SAMPLE_FORMAT, _UNSIGNED) != (_UNSIGNED,) or picture.mode == "I":
-        raise NoScaleError("pixels of signed or 32-bit numbers, which have no white")
+        raise NoScaleError("signed or 32-bit pixels, which have no white level")
     return _tag(picture, _BITS_PER_SAMPLE, 16)[0]
 
 
@@ -130,9 +133,10 @@ def _orientation(picture: Image.Image) -> int:
     try:
         value = picture.getexif().get(turbojpeg.ORIENTATION)
     except Exception:
-        # Nearly anything, as with pixels; but a picture with damaged EXIF data is none the worse.
+        # Nearly any exception, as with pixels; but damaged EXIF data does not make the picture
+        # unusable.
         return turbojpeg.UPRIGHT
-    # Text and lists of numbers are found there too.
+    # It may also be text or a list of numbers.
     return next((known for known in turbojpeg.ORIENTATIONS if known == value), turbojpeg.UPRIGHT)
 
 
@@ -144,7 +148,7 @@ def _rgb(picture: Image.Image, bits: int) -> Pixels:
         strip = picture.crop((0, top, width, min(height, top + rows)))
         pixels[top : top + rows] = _converted(strip) if bits == 8 else _shifted(strip, bits)
     if bits > 8 and _tag(picture, _PHOTOMETRIC, 1) == (_WHITE_IS_ZERO,):
-        # Pillow turns such pixels round where they have 8 bits.
+        # Pillow inverts such pixels if they have 8 bits.
         np.invert(pixels, out=pixels)
     return pixels
 
@@ -163,8 +167,8 @@ def _converted(picture: Image.Image) -> Pixels:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    # The filters of warnings belong to the process: the first thread swaps them, the last one puts
-    # them back.
+    # Warning filters belong to the process: the first thread replaces them, the last one restores
+    # them.
     global _quiet_threads
     with _quiet_lock:
         if not _quiet_threads:
@@ -182,19 +186,19 @@ def _without_warnings() -> Iterator[None]:
 
 @cache
 def _set_up() -> None:
-    # The limit is the caller's, and is about what is decoded.
+    # The caller has its own limit, on the decoded size.
     Image.MAX_IMAGE_PIXELS = None
-    # Its errors are raised as well, and its debugging notes would drown ours.
+    # Its errors are also raised, and its debug messages would hide ours.
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
     _silence_libtiff()
 
 
 def _silence_libtiff() -> None:
-    """Keep libtiff from printing a line for each thing that is wrong with a file.
+    """Keep libtiff from printing a line for each fault of a file.
 
-    `TIFFSetErrorHandler(3TIFF)`: of a null pointer it says nothing; Pillow raises all the same. The
-    functions are looked up through Pillow's own module, as the system may have another libtiff
-    beside the one in a wheel. Where they are hidden in it libtiff prints, and nothing else changes.
+    `TIFFSetErrorHandler(3TIFF)`: a null pointer silences it; Pillow still raises. The functions are
+    looked up through Pillow's own module, as the system may have another libtiff than the one in a
+    wheel. If the module hides them, libtiff prints, and nothing else changes.
     """
     library = ctypes.CDLL(_imaging.__file__)
     for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):

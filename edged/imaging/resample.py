@@ -1,8 +1,8 @@
 """Antialiased resizing: the picture at the size of the model's input.
 
 The filter is that of Pillow's ``Image.resize(size, BILINEAR, box)`` (a triangle that widens with
-the reduction; ``precompute_coeffs`` in Pillow's src/libImaging/Resample.c), so a model sees what
-it saw in training, without moire. The compiled kernel gives what Pillow gives, to one level: it
+the reduction; ``precompute_coeffs`` in Pillow's src/libImaging/Resample.c), so a model sees what it
+saw in training, without moiré. The compiled kernel agrees with Pillow to within one level: it
 rounds once, Pillow twice.
 """
 
@@ -10,30 +10,31 @@ from __future__ import annotations
 
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
 from edged.native import kernels
 
+if TYPE_CHECKING:
+    from edged.core import Pixels
+
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
-"""What resizes: the compiled kernel, or Pillow where that is not there; see `native`."""
+"""The implementation: the compiled kernel, or Pillow without it; see `native`."""
 
 ROW_BITS = 12
 COLUMN_BITS = 14
 """Weights of a row, and of a column, are in units of 2^-bits; _resample.h has the same numbers."""
 
 MOST_REDUCTION = 100
-"""What is to shrink by more is left to Pillow: the kernel's weights would be too coarse."""
+"""Larger reductions are left to Pillow: the kernel's weights would be too coarse."""
 
 REDUCING_GAP = 2
-"""Whatever makes a picture smaller before this resize leaves this many times the pixels wanted.
+"""Reductions before this resize keep at least this many times the wanted size.
 
-Decoders and scalers reduce with filters of their own; where less is left to do for the one that
-the model was trained with, the model sees another picture. Pillow's ``Image.thumbnail`` leaves as
-much.
+Decoders and scalers reduce with filters of their own; if they leave less to the filter that the
+model was trained with, the model sees another picture. Pillow's ``Image.thumbnail`` keeps as much.
 """
 
 Box = tuple[float, float, float, float]
@@ -44,14 +45,14 @@ def resample(pixels: Pixels, out: npt.NDArray[np.uint8], box: Box | None = None)
     """Resize `pixels`, or the part of it in `box`, into the whole of `out`.
 
     Both are uint8 of shape (height, width, 3) with any strides, so flips, turns by `numpy.rot90`
-    and crops of either are not copied first. They must not overlap. As with Pillow the filter
-    reaches beyond the box where the picture goes on there. ValueError for anything else.
+    and crops of either are not copied first. They must not overlap. As in Pillow, the filter
+    reaches beyond the box if the picture continues there. ValueError for anything else.
     """
     _resample(pixels, out, _plan_of(pixels, out, box))
 
 
 class Resampler:
-    """`resample` for pictures one after another: to find the plan of the last one takes a moment.
+    """`resample` for pictures one after another: it keeps the plan of the last one.
 
     Not for several threads at once.
     """
@@ -115,12 +116,12 @@ class Axis(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How a source of some shape and strides comes before the kernel, and what that does then.
+    """How a source of some shape and strides is passed to the kernel, and the kernel's plan.
 
     The kernel walks the source's memory forwards and row by row: a ``turned`` source is the
-    transposed problem, a ``mirrored`` one is read from its end, one that is ``backwards`` has its
-    channels so, and a ``scattered`` one must be copied. ``kernel`` is its own plan for what is left
-    then; None for Pillow.
+    transposed problem, a ``mirrored`` one is read from its end, a ``backwards`` one has reversed
+    channels, and a ``scattered`` one must be copied. ``kernel`` is the kernel's own plan for the
+    rest; None for Pillow.
     """
 
     box: Box
@@ -132,7 +133,7 @@ class _Plan(NamedTuple):
 
     @property
     def straight(self) -> bool:
-        """Whether the kernel takes the pictures as they are."""
+        """Whether the kernel takes the pictures unchanged."""
         return not (self.turned or self.mirrored or self.backwards or self.scattered)
 
 
@@ -159,7 +160,7 @@ def _plan(
         box = (0.0, 0.0, float(width), float(height))
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-        raise ValueError(f"box {box} is empty or outside of {width}x{height}")
+        raise ValueError(f"box {box} is empty or outside {width}x{height}")
     reduction = max((right - left) / out_width, (bottom - top) / out_height)
     if kernels is None or reduction > MOST_REDUCTION:
         return _Plan(box, False, False, False, False, None)
@@ -196,7 +197,7 @@ def axis(
 
     `mirrored` is for inputs that lie in memory from the last to the first.
     """
-    # As Pillow, whose box is of 32-bit floats, up to the weights; only they are rounded otherwise.
+    # Like Pillow, whose box is in 32-bit floats, except for the rounding of the weights.
     first, last = np.float32(low), np.float32(high)
     scale = float(last - first) / out_px
     reach = max(scale, 1.0)
@@ -209,10 +210,10 @@ def axis(
     distances = np.abs((inputs - centres[:, None] + 0.5) * (1.0 / reach))
     weights = np.where((inputs >= starts) & (inputs < ends), np.maximum(1.0 - distances, 0.0), 0.0)
     sums = np.cumsum(weights, axis=1)
-    # What is rounded is the sum so far: so the units of an output add up to 2^bits.
+    # The running sum is rounded, so that the units of an output add up to 2^bits.
     rounded = np.rint(sums / sums[:, -1:] * (1 << bits)).astype(np.int16)
     units = np.diff(rounded, axis=1, prepend=np.int16(0))
-    # Zeros at both ends go, as far as the others have as many.
+    # Zeros at both ends are removed, as far as every output has them.
     used = units != 0
     leading = used.argmax(axis=1)
     kept = int((taps - used[:, ::-1].argmax(axis=1) - leading).max())

@@ -1,43 +1,46 @@
-"""JPEG into pixels by libjpeg-turbo alone, for the frames of cameras and most files.
+"""Decodes JPEG with libjpeg-turbo alone, for camera frames and most files.
 
-What it leaves to Pillow it leaves whole: `decode` answers None, and Pillow decodes or says what is
-wrong. Pillow itself costs a short command more time to import than this does to decode, and copies
-every picture once more.
+For anything else `decode` returns None, and Pillow decodes the picture or raises the error. Pillow
+itself costs a short command more time to import than this does to decode, and copies every picture
+once more.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edged.core import Pixels
+if TYPE_CHECKING:
+    from edged.core import Pixels
+
 
 try:
     import simplejpeg
 except ImportError:
-    # Without a wheel, as on 32-bit Arm, it may be absent.
+    # It may be absent on platforms without a wheel, such as 32-bit Arm.
     simplejpeg = None
 
 SCALES = (8, 4, 2, 1)
-"""One over these is what the decoder reduces to at no cost."""
+"""The decoder reduces to one over these at no cost."""
 
 _START = b"\xff\xd8\xff"
 
 _WARNING = re.compile("Corrupt JPEG|Premature end of JPEG|Invalid SOS|Inconsistent|Unknown Adobe")
-"""How libjpeg begins (jerror.h) where it goes on decoding; the first of several is what it says."""
+"""The start of libjpeg's warnings (jerror.h), after which it continues to decode; it reports the
+first of several."""
 
 _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes")
 _STRAY_BYTES = 16
-"""So many between two parts of a picture come from a careless camera, more were pixels."""
+"""Up to this many stray bytes between two parts are a camera's mistake, more were pixels."""
 
 _LARGE_PART = 1 / 8
-"""Of a camera's frame: where it is missing, nothing may be decided on the rest."""
+"""A share of a camera's frame: if it is missing, nothing may be decided on the rest."""
 
 _NOTHING = 128
-"""The level of all colours where no data came: the mean, as all coefficients are zero."""
+"""The level of all colours without data: the mean, as all coefficients are zero."""
 
 _COLUMNS = 32
 
@@ -65,11 +68,11 @@ _VALUE_BYTES = {1: 1, 2: 1, _SHORT: 2, _LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 1
 
 
 class Header(NamedTuple):
-    """What comes before the pixels of a JPEG.
+    """The header of a JPEG.
 
-    ``orientation`` is None where it takes Pillow to say: EXIF data that is damaged or unusual, or
-    XMP that has one. ``held_bytes`` are for each pixel of the whole picture, however much it is
-    reduced: none if it is coded in one scan, else its coefficients.
+    ``orientation`` is None if only Pillow can tell: EXIF data that is damaged or unusual, or an
+    orientation in XMP. ``held_bytes`` is the memory per pixel of the whole picture, at any
+    reduction: none if it is coded in one scan, else its coefficients.
     """
 
     orientation: int | None
@@ -77,7 +80,7 @@ class Header(NamedTuple):
 
 
 class DamagedError(Exception):
-    """A part of the picture is missing or wrong; the text is what libjpeg says of it."""
+    """A part of the picture is missing or wrong; the text is libjpeg's."""
 
 
 def decode(
@@ -86,15 +89,15 @@ def decode(
     """The picture upright, at the smallest of its `SCALES` that is not below `least_px`.
 
     `least_px` is (height, width) of the upright picture, None for the whole one. None if `data` is
-    no JPEG, is damaged in its header, would take more than `most_bytes`, is in colours of printing
-    or turned in an unusual way. DamagedError if its pixels are damaged or do not all come;
-    `lenient`, as with a camera that loses a little now and then, if a large part is missing.
+    not a JPEG, has a damaged header, would take more than `most_bytes`, has printing colours or an
+    unusual orientation. DamagedError if its pixels are damaged or incomplete; if `lenient`, as for
+    a camera with occasional small losses, only if a large part is missing.
     """
     if simplejpeg is None or not data.startswith(_START):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    # KeyError: colours that it has no name for. TypeError: a system's release before 1.7.
+    # KeyError: an unknown colour space. TypeError: a system library before 1.7.
     except (ValueError, KeyError, TypeError):
         return None
     head = header(data)
@@ -102,7 +105,7 @@ def decode(
         return None
     size_px = height, width
     if head.orientation is None or colours not in _COLOURS:
-        # Pillow does not tell damage.
+        # Pillow does not report damage.
         if _needed_bytes(head, size_px, SCALES[0]) <= most_bytes:
             colours = "RGB" if colours in _COLOURS else "CMYK"
             _decoded(data, size_px, SCALES[0], colours, lenient=lenient)
@@ -132,10 +135,10 @@ def _decoded(
         simplejpeg.decode_jpeg(
             data,
             colours,
-            # Zero is no reduction; a number would let it take 7/8 of a tiny picture.
+            # Zero is no reduction; a number would allow 7/8 for a tiny picture.
             min_height=height if scale > 1 else 0,
             min_width=width if scale > 1 else 0,
-            # It has all pixels even where it then raises what libjpeg only warns of.
+            # It has all pixels even if it then raises a mere warning of libjpeg.
             buffer=pixels,
             strict=True,
         )
@@ -149,7 +152,7 @@ def _decoded(
 
 
 def _is_damage(warning: str, pixels: Pixels, data_bytes: int, *, lenient: bool) -> bool:
-    # After the first warning there may have been worse.
+    # After the first warning there may have been worse ones.
     if _missing(pixels) >= _LARGE_PART or warning.startswith("Premature"):
         return True
     extraneous = _EXTRANEOUS.match(warning)
@@ -161,20 +164,20 @@ def _is_damage(warning: str, pixels: Pixels, data_bytes: int, *, lenient: bool) 
 
 
 def _missing(pixels: Pixels) -> float:
-    """The share of the rows for which no data came, as some columns tell."""
+    """The share of rows without data, estimated from some columns."""
     columns = pixels[:, :: -(-pixels.shape[1] // _COLUMNS)]
     return float((columns == _NOTHING).all(axis=(1, 2)).mean())
 
 
 def header(data: bytes) -> Header | None:
-    """The header of a JPEG, None if it is not as the standard has it, or does not end in `data`."""
+    """The header of a JPEG; None if it violates the standard, or does not end within `data`."""
     exif: bytes | None = None
     xmp = b""
     plain, components, coefficients = True, 0, 0.0
     sequential = False
     at = 2
     while data[at : at + 1] == b"\xff":
-        # Any number of these may fill up before a marker.
+        # Any number of fill bytes may precede a marker.
         while data[at + 1 : at + 2] == b"\xff":
             at += 1
         marker, size = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
@@ -212,7 +215,7 @@ def _orientation(exif: bytes | None, xmp: bytes) -> int | None:
 
 
 def _orientation_of(tiff: bytes) -> int | None:
-    """0 where the directory has none, None where it is not as EXIF has it."""
+    """0 if the directory has none, None if it is not valid EXIF."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return None
@@ -237,7 +240,7 @@ def _orientation_of(tiff: bytes) -> int | None:
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """`pixels` turned and mirrored as EXIF's `orientation` (1 to 8) says; a view, at no cost."""
+    """A view of `pixels` turned and mirrored according to EXIF's `orientation` (1 to 8)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

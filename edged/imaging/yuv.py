@@ -1,13 +1,13 @@
-"""What cameras send uncompressed: YUV in its usual layouts, to RGB.
+"""Converts uncompressed YUV of cameras, in its usual layouts, to RGB.
 
 The encoding is ITU-R BT.601 with limited range (luma 16 to 235, chroma 16 to 240 around 128),
-which V4L2 has as the default for sRGB and SMPTE 170M cameras (Linux kernel, "Detailed Colorspace
-Descriptions"). Chroma of a pair or a square of pixels serves each of them as it is.
+V4L2's default for sRGB and SMPTE 170M cameras (Linux kernel, "Detailed Colorspace Descriptions").
+The chroma of a pair or a square of pixels applies to each of them without interpolation.
 
 Each function takes the bytes of a frame, its size and the length of a line of the first plane, and
 gives RGB of the same size, or of `size_px` (height, width), resized by the filter of `resample`.
-That is quicker than one after the other: rows are added before they become RGB, so a frame costs
-little more than one that is RGB already. CameraError if a part of the frame is missing.
+That is faster than two steps: rows are added before the conversion to RGB, so a frame costs little
+more than an RGB one. CameraError if part of the frame is missing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging.resample import COLUMN_BITS, MOST_REDUCTION, ROW_BITS, Axis, axis, resample
 from edged.native import kernels
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from edged.core import Pixels
 
 _Plane = npt.NDArray[np.uint8]
 _Size = tuple[int, int]
@@ -83,7 +84,7 @@ def _planes(
         )
     if flat.size < expected_bytes:
         raise CameraError(
-            f"{layout} frame: {flat.size} of {expected_bytes} bytes came; check the cable"
+            f"{layout} frame: {flat.size} of {expected_bytes} bytes received; check the cable"
         )
     planes = []
     for rows, stride, _ in shapes:

@@ -1,4 +1,4 @@
-"""Keeps what a runtime prints while it loads from a person and the journal."""
+"""Suppresses what a runtime prints while it loads."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 CHATTER = (b"INFO: ", b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
-"""How lines of no use begin: of TFLite's log, of absl's, and absl's about itself."""
+"""The beginnings of useless lines: of TFLite's log, of absl's, and absl's about itself."""
 
 
 @contextmanager
 def dropped() -> Iterator[None]:
-    """Of what C code prints to `stderr` meanwhile, only what is no chatter comes out, at the end.
+    """Drop useless lines that C code prints to `stderr`; the others are printed at the end.
 
-    The file descriptor stays as it is: a crash leaves its stack there, and Python and all that
-    writes to the descriptor itself are not touched. C's `stderr` is a variable that may be set
-    (The GNU C Library, 12.2 Standard Streams); with another C library everything is let through.
-    No library may be loaded meanwhile: C++ would keep what `stderr` is then for its own `cerr`.
+    The file descriptor is unchanged: a crash still prints its stack there, and Python and
+    everything that writes to the descriptor itself are not affected. C's `stderr` is a variable
+    that may be set (The GNU C Library, 12.2 Standard Streams); with another C library nothing is
+    dropped. No library may be loaded meanwhile: C++ would keep the replaced `stderr` for its
+    `cerr`.
     """
     if "CS_GNU_LIBC_VERSION" not in os.confstr_names:
         yield

@@ -1,7 +1,7 @@
-"""Reads tables of a FlatBuffers file field by field, trusting no offset that it holds.
+"""Reads tables of a FlatBuffers file field by field, and checks every offset.
 
-The layout is that of https://flatbuffers.dev/internals/. Only the few fields that edged asks for
-are read, so a generated schema, which costs tens of milliseconds to import, is not needed.
+The layout is that of https://flatbuffers.dev/internals/. Only the few fields that edged needs are
+read, so a generated schema, which costs tens of milliseconds to import, is not needed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TypeAlias
 Bytes: TypeAlias = "bytes | memoryview"
 
 MAX_ITEMS = 1 << 20
-"""Most items of a vector; far beyond any model, and little enough to walk through."""
+"""The most items of a vector: more than in any model, but few enough to iterate over."""
 
 
 _NUMBERS = {format_: struct.Struct("<" + format_) for format_ in "bBhHiIqQf"}
 
 
 class DamagedError(ValueError):
-    """An offset or a length points outside of the file, or a text is not text."""
+    """An offset or a length points outside the file, or a text is not valid."""
 
 
 def root(data: Bytes, identifier: bytes) -> Table:
@@ -47,9 +47,10 @@ def _unpack(data: Bytes, position: int, format_: str, count: int) -> tuple[float
 
 
 class Table:
-    """One table. Fields are numbered from 0 in the order of the schema; an absent one is its
-    default, 0 or empty. Every method raises DamagedError. Formats are those of `struct`, as far as
-    `_NUMBERS` has them.
+    """One table.
+
+    Fields are numbered from 0 in the order of the schema; an absent one has its default, 0 or
+    empty. Every method raises DamagedError. Formats are those of `struct`, limited to `_NUMBERS`.
     """
 
     __slots__ = ("_data", "_position", "_vtable", "_vtable_bytes")
@@ -72,14 +73,14 @@ class Table:
         return None if position is None else position + _number(self._data, position, "I")
 
     def _vector(self, field: int) -> tuple[int, int]:
-        """Where the items begin, and how many there are."""
+        """The position of the items, and their number."""
         position = self._follow(field)
         if position is None:
             return 0, 0
         return position + 4, _number(self._data, position, "I")
 
     def position(self, field: int) -> int:
-        """The byte of the file at which `field` begins, 0 where it is absent."""
+        """The byte of the file at which `field` begins, 0 if it is absent."""
         return self._field(field) or 0
 
     def number(self, field: int, format_: str) -> int:
@@ -115,7 +116,7 @@ class Table:
         return self._data[start : start + count]
 
     def text(self, field: int) -> str:
-        """A name: UTF-8 without control characters, so that it can stand in a message."""
+        """A name: UTF-8 without control characters, so that it can be part of a message."""
         try:
             text = bytes(self.raw(field)).decode()
         except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""The interface of a model: which tensor takes the picture and how, which gives the scores."""
+"""The interface of a model: the tensor of the picture and its form, and that of the scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SMALL_STD = (
 )
 _SMALL_STD_INSIDE = (
     "the metadata's std is below 1, as for pixels of 0..1, but pixels are 0..255: if the answers "
-    "are wrong, set model.mean and model.std to 255 times what the metadata say"
+    "are wrong, set model.mean and model.std to 255 times those of the metadata"
 )
 
 
@@ -42,8 +42,8 @@ class ImageInput(msgspec.Struct, frozen=True):
 
     ``table`` has a row for each channel of the tensor; ``blue_first`` is true where these are blue,
     green and red. ``plain`` is true where an RGB pixel needs no table: it is written into the
-    tensor itself. ``normalised`` says in words where the table comes from, ``doubt`` what may be
-    wrong with it, and is empty where nothing is.
+    tensor directly. ``normalised`` describes the source of the table, ``doubt`` what may be wrong
+    with it; empty if nothing is.
     """
 
     tensor: Tensor
@@ -58,16 +58,16 @@ class ImageInput(msgspec.Struct, frozen=True):
 
     @property
     def guessed(self) -> bool:
-        """Whether neither the file nor the configuration says how pixels are normalised."""
+        """Whether neither the file nor the configuration defines the normalisation of pixels."""
         return self.doubt == _GUESS
 
 
 class ScoresOutput(msgspec.Struct, frozen=True):
     """The output with one value per class, the second with a feature vector if there is one.
 
-    ``known`` is false where neither the file nor the configuration says what the values are. An
-    output of one value answers yes or no: with two labels it is the score of the second, and
-    the first has the rest.
+    ``known`` is false if neither the file nor the configuration defines the meaning of the values.
+    An output of one value answers yes or no: with two labels it is the score of the second, and the
+    first has the rest.
     """
 
     tensor: Tensor
@@ -92,7 +92,7 @@ def tensors_of(path: Path, details: list[Mapping[str, Any]]) -> list[Tensor]:
 
 
 def image_input(path: Path, tensor: Tensor, file: ModelFile, model: ModelConfig) -> ImageInput:
-    """What `tensor` wants; ModelError if it takes no image, or the normalisation is impossible."""
+    """The input for `tensor`; ModelError if it is not an image, or for a wrong normalisation."""
     match tensor.shape:
         case (1, height, width, (1 | 3) as channels):
             pass
@@ -100,7 +100,7 @@ def image_input(path: Path, tensor: Tensor, file: ModelFile, model: ModelConfig)
             channels = 1
         case _:
             raise ModelError(
-                f"{path}: input {tensor.name} of shape {_shape(tensor)} is no image: "
+                f"{path}: input {tensor.name} of shape {_shape(tensor)} is not an image: "
                 "give a model that takes 1 x height x width x 3 (RGB) or 1 (grey)"
             )
     if height < 1 or width < 1:
@@ -139,10 +139,10 @@ def image_input(path: Path, tensor: Tensor, file: ModelFile, model: ModelConfig)
 def _normalisation(
     path: Path, tensor: Tensor, channels: int, file: ModelFile, model: ModelConfig
 ) -> tuple[tensors.Table, str, str]:
-    """The table of pixels; what it comes from, and what may be wrong with it, in words. ModelError.
+    """The table of pixels; its source, and what may be wrong with it, as text. ModelError.
 
-    A maker who quantises a float model often leaves the float model's mean and std in the
-    metadata. So they count for an integer tensor only where they fit it.
+    A quantised model often has the float model's mean and std in its metadata. So they count for an
+    integer tensor only if they fit it.
     """
     is_float = tensor.dtype.kind == "f"
     plain_table = tensors.plain_table(tensor, channels)
@@ -205,9 +205,9 @@ def scores_output(
     classes: int,
     model: ModelConfig,
 ) -> ScoresOutput:
-    """Of several lists the scores are those that have labels, the name or the size of scores.
+    """Of several lists, the scores are the one with labels, or with the name or size of scores.
 
-    ModelError if that leaves it open.
+    ModelError if that is ambiguous.
     """
 
     def named(output: Tensor) -> bool:
@@ -233,7 +233,7 @@ def scores_output(
 
 
 def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig) -> bool | None:
-    """None where nothing says so."""
+    """None if unknown."""
     last = file.maker(scores.index)
     alone = math.prod(scores.shape) == 1
     if alone and last == SOFTMAX:
@@ -249,7 +249,7 @@ def _are_logits(path: Path, scores: Tensor, file: ModelFile, model: ModelConfig)
         raise ModelError(
             f"{path} has one output value and does not say what it means: if it answers yes or "
             'no, set model.scores = "logits" (any number, above 0 for yes) or "probabilities" '
-            "(0..1); a measure of something else is no class score"
+            "(0..1); a measure of something else is not a class score"
         )
     return None
 

@@ -1,6 +1,6 @@
-"""What a model that is no image classifier looks like, by its inputs, outputs and operators.
+"""Recognises models that are not image classifiers, by their inputs, outputs and operators.
 
-Refused is what no image classifier has. A weaker sign counts only where there are no labels.
+A property that no image classifier has means a refusal. A weaker sign counts only without labels.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEAST_FEATURES = 576
 
 
 def refuse(file: ModelFile, kind: str) -> None:
-    """ModelError that `file` looks like `kind`, unless that is empty."""
+    """Raise ModelError that `file` looks like `kind`, unless that is empty."""
     if kind:
         shapes = ", ".join("x".join(map(str, tensor.shape)) or "()" for tensor in file.outputs)
         taken = ", ".join("x".join(map(str, tensor.shape)) or "()" for tensor in file.inputs)
@@ -48,7 +48,7 @@ def certain(file: ModelFile) -> str:
 
 
 def likely(file: ModelFile) -> str:
-    """What `file` looks like if it has no labels; some classifiers look so too, else empty."""
+    """The kind that `file` probably is if it has no labels; else empty."""
     shapes = [tensor.shape for tensor in file.outputs]
     if not any(map(_is_list, shapes)):
         return "a model without a list of class scores"
@@ -79,7 +79,7 @@ def _by_input(file: ModelFile) -> str:
     if len(file.inputs) > 1:
         return f"a model with {len(file.inputs)} inputs"
     if 0 < len(file.inputs[0].shape) < 3:
-        return "a model of sound or other rows of values"
+        return "a model for sound or other rows of values"
     return ""
 
 
@@ -107,7 +107,7 @@ def _by_outputs(file: ModelFile) -> str:
         return "a landmark model"
     if _has_boxes(shapes, lists):
         return "an object detector"
-    # One beside scores may be a map of where the class is seen.
+    # A map next to scores may show where the class is visible.
     return "" if lists else _by_maps(shapes, image, file)
 
 
@@ -116,7 +116,7 @@ def _has_boxes(shapes: Sequence[Shape], lists: Sequence[Shape]) -> bool:
     for places in {shape[1] for shape in shapes if len(shape) == 3 and shape[2] == 4} - {1}:
         rows = sum(len(shape) == 3 and shape[1] == places for shape in shapes)
         scores = sum(shape[-1] == places for shape in lists)
-        # Beside four scores it may be a square map of where the class is seen.
+        # Next to four scores it may be a square map of where the class is visible.
         if rows > 1 or scores > (places == 4):
             return True
     return False
@@ -145,7 +145,7 @@ def _by_maps(shapes: Sequence[Shape], image: Shape, file: ModelFile) -> str:
         enlarged = all(before > 0 and after % before == 0 for after, before in sizes)
         of_classes = file.maker(file.outputs[0].index) == modelfile.SOFTMAX
         if maps[0][3] == 3 and enlarged and not of_classes:
-            return "a model that makes pictures"
+            return "a model that generates pictures"
         return _SEGMENTER
     if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][1:] == image[1:3]:
         return _SEGMENTER

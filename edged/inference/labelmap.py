@@ -1,4 +1,4 @@
-"""Label maps: the label of each class, in the forms that people and training tools write."""
+"""Label maps: the label of each class, in the formats of people and training tools."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _INDEXED = re.compile(
     re.VERBOSE,
 )
 _STRONG = re.compile(r"\s*[-=:,;|\u2192]+>?")
-"""Separators that hardly stand after a number that is part of a label, as a blank does."""
+"""Separators that, unlike a blank, hardly follow a number that is part of a label."""
 _INDEX_LAST = re.compile(
     r"(?P<label>\S(?:.*\S)?)\s*(?:[-=:]{1,3}>|[:=]{1,2}|\u2192)\s*(?P<index>[0-9]{1,9})"
 )
 _DECIMAL = re.compile(r"[0-9]{1,9}[,:.][0-9]+[^0-9,;|\t][^,;|\t]*")
-"""``0,5 l`` and ``0:30 h``, where it belongs to the label, but ``0,20 km/h`` too."""
+"""``0,5 l`` and ``0:30 h``, where the number belongs to the label, but also ``0,20 km/h``."""
 _SYNSET = re.compile(r"n[0-9]{8}\s+(?P<label>\S.*)", re.ASCII)
 _BULLET = re.compile(r"[-*]\s+(?P<label>\S.*)")
 _TEXT_PROTOCOL_BUFFER = re.compile(r"(?:\s*#[^\n]*\n)*\s*item\s*:?\s*\{")
@@ -38,12 +38,12 @@ def parse(content: bytes, source: str) -> tuple[str, ...]:
     """The labels in `content`, by class; `source` names it in errors (ModelError).
 
     UTF-8, in one of these forms: a label per line, perhaps with an index (``0 cat``, ``0: cat``,
-    ``cat: 0``) or a WordNet number (``n01440764 tench``) that is left out; a table with commas,
-    semicolons, tabs or bars in between (`labeltable`); JSON or a Python literal, and the items of
-    a ``.pbtxt`` (`labeltree`). Indices are 0..n-1 in any order; 1..n are taken too, with a warning.
-    A plain label may begin with digits or hold commas: lines are indexed only if all are, and if
-    their labels differ without the index. What can be read in two ways that give the classes other
-    labels is refused.
+    ``cat: 0``) or a WordNet number (``n01440764 tench``) that is dropped; a table with commas,
+    semicolons, tabs or bars as separators (`labeltable`); JSON or a Python literal, and the items
+    of a ``.pbtxt`` (`labeltree`). Indices are 0..n-1 in any order; 1..n are also accepted, with a
+    warning. A plain label may begin with digits or hold commas: lines are indexed only if all are,
+    and if their labels differ without the index. Text that can be read in two ways with different
+    results is refused.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -97,7 +97,7 @@ def _of_lines(lines: list[tuple[int, str]], source: str) -> tuple[str, ...]:
 def _indexed(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | None:
     """The lines as entries, if each has an index and the indices mean classes; else None.
 
-    ModelError if it stays open whether they do, and that makes a difference.
+    ModelError if that is ambiguous and makes a difference.
     """
     for pattern in (_INDEXED, _INDEX_LAST):
         matches = _matches(pattern, lines)
@@ -125,13 +125,13 @@ def _indexed(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | Non
     if indices == sorted(indices):
         return None
     raise ModelError(
-        f"labels {source}: it stays open whether its numbers, such as in {lines[0][1][:40]!r}, are "
+        f"labels {source}: it is unclear whether its numbers, such as in {lines[0][1][:40]!r}, are "
         f"indices: {labeltable.WRITE_INDEX}"
     )
 
 
 def _all_alike(entries: Sequence[Entry]) -> bool:
-    """Whether nothing but the index tells the labels apart: it is part of them then."""
+    """Whether only the index distinguishes the labels: then it is part of them."""
     return len(entries) > 1 and len({label for _, _, label in entries}) == 1
 
 
@@ -160,7 +160,7 @@ def _refuse_gaps(lines: Sequence[tuple[int, str]], source: str) -> None:
     if len(indexed) > 1 and others and (own or headed):
         raise ModelError(
             f"labels {source}: line {others[0]} is not an index and a label, as others are: "
-            "give each line both, or none an index"
+            "give every line both, or no line an index"
         )
 
 
@@ -195,9 +195,10 @@ def _lines(text: str, source: str) -> list[tuple[int, str]]:
 
 
 def _fault(line: str) -> str:
-    """What to do about a line that cannot be a label; empty where it can.
+    """The remedy for a line that cannot be a label; empty if it can.
 
-    A label goes to terminals and messages: of what cannot be seen only a tab may separate it.
+    A label appears on terminals and in messages: the only allowed invisible character is a tab as
+    separator.
     """
     if len(line) > MAX_LABEL:
         return "give one label per line"
@@ -221,7 +222,5 @@ def _unquoted(label: str) -> str:
 def _ordered(entries: list[Entry], source: str) -> tuple[str, ...]:
     labels, base = by_index(entries, source)
     if base:
-        logger.warning(
-            "labels %s: its indices count from 1: 1 is taken for the first class", source
-        )
+        logger.warning("labels %s: its indices start at 1: 1 is the first class", source)
     return labels

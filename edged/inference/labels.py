@@ -1,4 +1,4 @@
-"""The labels of a model: named in the configuration, packed into the model, or beside it."""
+"""The labels of a model: from the configuration, from the model file, or from a file next to it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _GENERIC = {
     "label", "labels", "dict", "labelmap", "labelnames", "classes", "classname", "classnames",
     "classlabels", "classindices", "classindex", "categories", "synset", "synsetwords",
 }  # fmt: skip
-"""Names of label files that do not say of which model, as `_plain` makes them."""
+"""Generic names of label files, as from `_plain`."""
 
 _RIVAL_BYTES = 64 << 20
-"""Longest other model that is looked at; the largest classifiers for small boards have 100 MB."""
+"""The longest other model to inspect; the largest classifiers for small boards have 100 MB."""
 
 _VARIANT = re.compile(
     r"(float|fp|f|int|uint|i|u|w|a)?(8|16|32)(bits?|x8)?|float|int|full|integer|dynamic|range|"
     r"drq?|quant|quanti[sz]ed|unquant|ptq|qat|edgetpu|lite|tflite|model|metadata|with|only|weights?"
 )
-"""Words in a file's name that tell how a model was converted and not which one it is."""
+"""Words in a file's name that describe a model's conversion rather than its identity."""
 
 
 class Labels(msgspec.Struct, frozen=True):
     """The labels by class, and their ``source`` in words.
 
-    ``path`` is the file that they are from, unless that is packed into the model; ``guessed`` is
-    true where neither the configuration nor the file's name says that it belongs to the model.
+    ``path`` is their file, unless it is packed into the model; ``guessed`` is true if neither the
+    configuration nor the file's name links it to the model.
     """
 
     names: tuple[str, ...]
@@ -51,16 +51,16 @@ class Labels(msgspec.Struct, frozen=True):
 
 
 def find(file: ModelFile, given: str = "", locale: str = "") -> Labels:
-    """The labels of the model `file`: those in `given`, inside of the model, or beside it.
+    """The labels of the model `file`: those in `given`, inside the model, or next to it.
 
-    Of several in the model those of the `locale`, else those without one. ModelError if there are
-    none, or if it stays open which are right. What is not certain is logged as a warning.
+    Of several in the model, those of the `locale`, else those without one. ModelError if there are
+    none, or if the choice is ambiguous. An uncertain choice is logged as a warning.
     """
     if given:
         if locale:
             raise ModelError(
-                "model.labels and model.locale are both set, and the locale is that of labels in "
-                "the model: remove one of them"
+                "model.labels and model.locale are both set, and the locale chooses among labels "
+                "in the model: remove one of them"
             )
         return Labels(load(Path(given)), given, Path(given))
     found = _named_inside(file, locale)
@@ -76,7 +76,7 @@ def find(file: ModelFile, given: str = "", locale: str = "") -> Labels:
 
 
 def fits(outputs: int, count: int) -> bool:
-    """Whether a model with so many output values may have `count` labels.
+    """Whether a model with this many output values may have `count` labels.
 
     One value answers yes or no, under the label of yes alone or under both.
     """
@@ -84,7 +84,7 @@ def fits(outputs: int, count: int) -> bool:
 
 
 def numbers(file: ModelFile) -> Labels:
-    """Names for the classes of the model `file` where nothing says what they are."""
+    """Names for the classes of the model `file` if it has no labels."""
     names = tuple(f"class {index}" for index in range(_outputs(file)[0]))
     return Labels(names, f"the numbers of the classes of {file.path}")
 
@@ -96,7 +96,7 @@ def check_count(path: Path, outputs: int, labels: Labels) -> None:
         return
     advice = "set model.labels to the list that was made for this model"
     inside = "" if labels.path else "in a copy of the list that you set model.labels to, "
-    # One value is no list of classes that one of background could begin.
+    # One value is not a list of classes, which could begin with a background class.
     if outputs > 1 and count == outputs - 1:
         advice = (
             f"if the model's first class is background, {inside}add it as the first line, "
@@ -125,7 +125,7 @@ def load(path: Path) -> tuple[str, ...]:
 
 
 def _named_inside(file: ModelFile, locale: str) -> Labels | None:
-    """What the metadata names, if it is there; ModelError."""
+    """The files that the metadata names, if they exist; ModelError."""
     packed = set(modelfile.packed_names(file.path)) if file.label_files else set()
     for named in file.label_files.values():
         there = [entry for entry in named if entry.name in packed]
@@ -141,7 +141,7 @@ def _inside(file: ModelFile, name: str) -> Labels:
 
 
 def _of_locale(path: Path, named: Sequence[LabelFile], locale: str) -> list[LabelFile]:
-    """Those of `locale`; where it is empty those without one, else those of the first."""
+    """The labels of `locale`; if it is empty, those without one, else those of the first."""
     tags = list(dict.fromkeys(_tag(entry.locale) for entry in named))
     wanted = _tag(locale)
     if wanted not in tags:
@@ -154,7 +154,7 @@ def _of_locale(path: Path, named: Sequence[LabelFile], locale: str) -> list[Labe
         wanted = tags[0]
         if len(tags) > 1:
             logger.warning(
-                "%s has labels in locales %s: %s is taken; model.locale chooses",
+                "%s has labels in locales %s: %s is used; model.locale chooses",
                 path,
                 there,
                 named[0].name,
@@ -167,7 +167,7 @@ def _tag(locale: str) -> str:
 
 
 def _unnamed_inside(file: ModelFile) -> Labels | None:
-    """What is packed into the model under a name of labels, but not in its metadata, if it fits.
+    """A packed file with a name for labels that is not in the metadata, if it fits.
 
     A licence may have as many lines as the model has classes.
     """
@@ -188,7 +188,7 @@ def _beside(file: ModelFile) -> Labels:
     own = list(_own(file.path))
     if own:
         found = _only(file, _fitting(file, own, guessed=False)[0])
-        # What fits no output is told once the runtime has said which one has the scores.
+        # Labels that fit no output are reported once the runtime shows which output has the scores.
         return found or Labels(load(own[0]), str(own[0]), own[0])
     fitting, unfit = _fitting(file, _generic(file.path.parent), guessed=True)
     found = _only(file, fitting)
@@ -224,7 +224,7 @@ def _fitting(
 
 
 def _only(file: ModelFile, found: Sequence[Labels]) -> Labels | None:
-    """The first, if all say the same; ModelError."""
+    """The first, if all are equal; else ModelError."""
     if any(labels.names != found[0].names for labels in found):
         named = " and ".join(labels.source for labels in found)
         unpack = "" if found[0].path else "unpack it with unzip and "
@@ -236,7 +236,7 @@ def _only(file: ModelFile, found: Sequence[Labels]) -> Labels | None:
 
 
 def _outputs(file: ModelFile) -> list[int]:
-    """How many values each output has that is a list."""
+    """The number of values of each output that is a list."""
     shapes = [tensor.shape for tensor in file.outputs]
     return [shape[-1] for shape in shapes if shape and set(shape[:-1]) <= {1}] or [0]
 
@@ -251,12 +251,12 @@ def _fits_outputs(file: ModelFile, labels: Sequence[str]) -> bool:
 
 
 def beside(model: Path) -> list[Path]:
-    """The files beside `model` that its labels may be in."""
+    """The files next to `model` that may contain its labels."""
     return [*_own(model), *_generic(model.parent)]
 
 
 def _own(model: Path) -> Iterator[Path]:
-    """The label files beside `model` that its name is part of: NAME.txt, NAME.labels.csv, ..."""
+    """The label files next to `model` that have its name: NAME.txt, NAME.labels.csv, ..."""
     if model.with_suffix(".txt").exists():
         yield model.with_suffix(".txt")
     for path in _label_files(model.parent):
@@ -272,7 +272,7 @@ def _generic(folder: Path) -> Iterator[Path]:
 
 
 def _names_labels(name: str) -> bool:
-    """Whether a packed file is called so: labels.txt, imagenet_labels.txt, labels_quant.txt."""
+    """Whether a packed file has a name such as labels.txt or imagenet_labels.txt."""
     plain = _plain(Path(name).stem)
     return any(plain.startswith(word) or plain.endswith(word) for word in _GENERIC)
 
@@ -300,7 +300,7 @@ def _tell_doubt(file: ModelFile, found: Labels) -> None:
             continue
         if not other.label_files and _fits_outputs(other, found.names):
             logger.warning(
-                "labels %s fit %s and %s alike: set model.labels to be sure",
+                "labels %s match %s and %s alike: set model.labels to be sure",
                 found.source,
                 file.path.name,
                 path.name,

@@ -1,4 +1,4 @@
-"""Tables of labels: which column has them, and which one the indices of the classes."""
+"""Tables of labels: which column contains the labels, and which one the indices of the classes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TypeAlias
 from edged.errors import ModelError
 
 Entry: TypeAlias = tuple[str, int, str]
-"""Where it stands ("line 3"), the index, the label."""
+"""Its place ("line 3"), the index, the label."""
 
 Row: TypeAlias = tuple[str, Sequence[str]]
-"""Where it stands, and its cells."""
+"""Its place, and its cells."""
 
 _LABEL_RANKS = (
     {"displayname"},
@@ -40,7 +40,7 @@ _OWN_NUMBERS = (
     re.compile(r"(?P<label>.*(?<!\d))(?P<index>\d{1,9})(?P<same>\D{0,20})"),
 )
 _KEY = re.compile(r"n[0-9]{8}|/[a-z]/\w+", re.ASCII)
-"""Numbers of WordNet and names of Freebase: for machines, not for people."""
+"""WordNet numbers and Freebase names: for machines, not for people."""
 
 
 WRITE_INDEX = (
@@ -50,7 +50,7 @@ WRITE_INDEX = (
 
 
 def of_lines(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | None:
-    """The entries of a table; None if `lines`, numbered and not blank, are none. ModelError."""
+    """The entries of a table; None if `lines`, numbered, not blank, are not one. ModelError."""
     single = lines[0][1]
     if single.isidentifier() and plain_name(single) in (
         "label",
@@ -91,7 +91,7 @@ def cells(line: str, delimiter: str) -> list[str]:
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether `row` names columns: one of several of the known names, and no number."""
+    """Whether `row` is a header: several cells, one of the known names, and no number."""
     names = [plain_name(cell) for cell in row]
     known = [name for name in names if name in _INDEX_NAMES or _rank(name) < len(_LABEL_RANKS)]
     if len(row) < 2 or any(_NUMBER.fullmatch(cell) for cell in row):
@@ -119,9 +119,9 @@ def _without_names(table: list[Row], source: str, prose: bool) -> list[Entry] | 
 
 
 def choose(names: Sequence[str], rows: Sequence[Row], source: str) -> list[Entry]:
-    """The entries of `rows` under columns of these `names`, empty where there are none.
+    """The entries of `rows` under columns with these `names`, empty if there are none.
 
-    ModelError if it stays open which column has the labels or the indices.
+    ModelError if it is ambiguous which column has the labels or the indices.
     """
     if not rows:
         raise ModelError(f"labels {source} has a header only: give one label per line")
@@ -140,7 +140,7 @@ def choose(names: Sequence[str], rows: Sequence[Row], source: str) -> list[Entry
     indices = _index_column(plain, columns, chosen, rows, source)
     if indices is None and width > 1 and len(set(columns[chosen])) < len(rows):
         raise ModelError(
-            f"labels {source}: a label stands there twice, and no column has indices: add one"
+            f"labels {source}: a label occurs twice, and no column has indices: add one"
         )
     for (where, _), label in zip(rows, columns[chosen], strict=True):
         if not label:
@@ -158,7 +158,7 @@ def label_column(plain: Sequence[str], columns: Sequence[Sequence[str]], source:
     others = [c for c, cells in enumerate(columns) if c not in integers and any(cells)]
     words = [c for c in others if not _all(_NUMBER, columns[c]) and not _all(_KEY, columns[c])]
     words = words or [c for c in others if _all(_KEY, columns[c])]
-    # Speed limits, for one, are labels of nothing but digits: then the name alone tells.
+    # Speed limits, for example, are labels of digits only: then only the name decides.
     words = words or [c for c in integers if plain[c] not in _INDEX_NAMES and plain[c]]
     best = min((_rank(plain[c]) for c in words), default=0)
     left = [c for c in words if _rank(plain[c]) == best]
@@ -202,7 +202,7 @@ def _index_column(
             f"labels {source}: the numbers in {_columns(found[:1], plain)} are not the indices "
             f"0 to {len(rows) - 1}: correct or remove them"
         )
-    # Indices that are wrong are told with their line when the labels are put in order.
+    # Wrong indices are reported with their line when the labels are sorted.
     return next(iter(valid or found), None)
 
 
@@ -212,7 +212,7 @@ def _columns(numbers: Sequence[int], plain: Sequence[str]) -> str:
 
 
 def by_index(entries: Sequence[Entry], source: str) -> tuple[tuple[str, ...], int]:
-    """The labels by class, and from where the indices count, 0 or 1. ModelError."""
+    """The labels by class, and the first index, 0 or 1. ModelError."""
     count = len(entries)
     indices = [index for _, index, _ in entries]
     base = 1 if 0 not in indices and indices_from(indices) is not None else 0
@@ -231,7 +231,7 @@ def by_index(entries: Sequence[Entry], source: str) -> tuple[tuple[str, ...], in
 
 
 def indices_from(indices: Sequence[int]) -> tuple[int, ...] | None:
-    """The classes, from 0, that `indices` of 0..n-1 or 1..n mean; None if they are others."""
+    """The classes, from 0, for `indices` of 0..n-1 or 1..n; None for others."""
     base = min(indices, default=0)
     if base not in (0, 1) or sorted(indices) != list(range(base, base + len(indices))):
         return None
@@ -239,12 +239,12 @@ def indices_from(indices: Sequence[int]) -> tuple[int, ...] | None:
 
 
 def mostly_distinct(labels: Sequence[str]) -> bool:
-    """Whether hardly any are alike: ImageNet, with 1000 labels, has a crane and a maillot twice."""
+    """Whether hardly any are equal: ImageNet, with 1000 labels, has crane and maillot twice."""
     return 10 * (len(labels) - len(set(labels))) <= len(labels)
 
 
 def refuse_other_order(labels: Sequence[str], source: str) -> None:
-    """ModelError if numbers in `labels`, ``2_cat``, ``dog (0)``, would give them other classes."""
+    """ModelError if numbers in `labels`, ``2_cat``, ``dog (0)``, contradict their order."""
     for pattern in _OWN_NUMBERS:
         found = [match for match in map(pattern.fullmatch, labels) if match]
         indices = [int(match["index"]) for match in found]
@@ -255,7 +255,7 @@ def refuse_other_order(labels: Sequence[str], source: str) -> None:
             and len(found) == len(set(indices))
             and indices != sorted(indices)
             and min(indices) <= 1
-            # A few classes may have been left out.
+            # A few classes may be missing.
             and max(indices) - min(indices) < len(found) + len(found) // 4
             and len({match["same"] for match in found}) == 1
             and mostly_distinct([match["label"] for match in found])
@@ -267,7 +267,7 @@ def refuse_other_order(labels: Sequence[str], source: str) -> None:
 
 
 def _are_integers(column: Sequence[str]) -> bool:
-    """Also 2.0: so pandas writes a column of integers in which one was missing."""
+    """Also 2.0: pandas writes integers with a missing value like this."""
     return all(
         _NUMBER.fullmatch(cell) and float(cell).is_integer() and abs(float(cell)) < 1e9
         for cell in column

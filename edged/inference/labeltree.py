@@ -32,7 +32,7 @@ _ESCAPE = re.compile(
 
 
 def read(text: str, source: str) -> Any:
-    """What JSON or a Python literal says; None if `text` is neither. ModelError."""
+    """The value of JSON or a Python literal; None if `text` is neither. ModelError."""
     text = text.strip()
     if not text or (text[0], text[-1]) not in (("{", "}"), ("[", "]")):
         return None
@@ -45,7 +45,7 @@ def read(text: str, source: str) -> Any:
     import ast
 
     try:
-        # {0: 'tench, Tinca tinca', 1: ...} is how the labels of ImageNet are often passed on.
+        # {0: 'tench, Tinca tinca', 1: ...} is a common form of ImageNet's labels.
         return ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass
@@ -58,7 +58,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ModelError(f"{name[:40]!r} stands there twice: correct it")
+            raise ModelError(f"{name[:40]!r} occurs twice: correct it")
         found[name] = value
     return found
 
@@ -125,17 +125,17 @@ def _of_mapping(tree: Mapping[Any, Any], source: str) -> list[Entry]:
             entries.append((where, int(value), name))
         else:
             raise ModelError(
-                f"labels {source}: {where} ({name[:40]!r}) is no label with its index: "
+                f"labels {source}: {where} ({name[:40]!r}) is not a label with its index: "
                 'give a list of labels, or {"0": "cat"}'
             )
-    # {"0": "1", "1": "0"} is read by its keys, {"cat": 0, "7": "dog"} both ways.
+    # {"0": "1", "1": "0"} is read by its keys, {"cat": 0, "7": "dog"} in both directions.
     if len({bool(_INDEX.fullmatch(str(key).strip())) for key in tree}) > 1:
         raise ModelError(f"labels {source}: some keys are indices and some are not: correct it")
     return entries
 
 
 def _label_in(value: Any, where: str, source: str) -> str:
-    """Of ``["n01440764", "tench"]`` or ``{"name": "cat", "count": 3}`` the label."""
+    """The label in ``["n01440764", "tench"]`` or ``{"name": "cat", "count": 3}``."""
     names = list(map(str, value)) if isinstance(value, Mapping) else [""] * len(value)
     cells = list(value.values()) if isinstance(value, Mapping) else list(value)
     kept = [i for i, cell in enumerate(cells) if isinstance(cell, str)]
@@ -192,7 +192,7 @@ def items(text: str, source: str) -> list[Entry]:
 def _unescaped(strings: str) -> str:
     """The text of string literals in a row, where ``\\303\\244`` are bytes; empty if it has none.
 
-    ValueError (OverflowError) where it is not UTF-8.
+    ValueError (OverflowError) if it is not UTF-8.
     """
     parts = [part[1:-1].encode() for part in re.findall(_STRING, strings)]
     return b"".join(_ESCAPE.sub(_bytes_of, part) for part in parts).decode()

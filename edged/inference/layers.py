@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
-from edged.inference.flatbuffer import Table, root
+from edged.inference.flatbuffer import DamagedError, Table, root
 from edged.inference.modelfile import (
     CONV_2D,
     DEQUANTIZE,
@@ -68,6 +68,19 @@ class Layers(msgspec.Struct, frozen=True):
     maps: tuple[Map, ...]
 
 
+class Constant(msgspec.Struct, frozen=True):
+    """The bytes of a stored tensor, its shape, and its number of TensorType.
+
+    A quantised one has a scale and a zero point, or one of each for each row; others have none.
+    """
+
+    content: bytes
+    shape: tuple[int, ...]
+    type: int
+    scales: tuple[float, ...]
+    zero_points: tuple[float, ...]
+
+
 def find(data: bytes) -> Layers:
     """The layers of a model that `modelfile.read` accepts."""
     model = root(data, b"TFL3")
@@ -86,6 +99,24 @@ def find(data: bytes) -> Layers:
     }
     features, weights, bias = heads.pop() if len(heads) == 1 else (None, -1, -1)
     return Layers(features, weights, bias, tuple(_maps(operators, tensors)))
+
+
+def constant(data: bytes, tensor: int) -> Constant:
+    """A tensor whose values the file holds, such as the weights of the head. DamagedError."""
+    model = root(data, b"TFL3")
+    stored = list(next(model.tables(2)).tables(0))[tensor]
+    buffers = list(model.tables(4))
+    place = stored.number(2, "I")
+    if place >= len(buffers):
+        raise DamagedError("a tensor refers to a buffer that is not there")
+    quantised = stored.table(4)
+    return Constant(
+        bytes(buffers[place].raw(0)),
+        stored.integers(0),
+        stored.number(1, "b"),
+        quantised.numbers(2, "f") if quantised is not None else (),
+        quantised.numbers(3, "q") if quantised is not None else (),
+    )
 
 
 def expose(data: bytes, wanted: Collection[int]) -> bytes:

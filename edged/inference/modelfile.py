@@ -1,4 +1,4 @@
-"""What a .tflite file says of itself, read before any runtime touches it.
+"""The facts in a .tflite file, read before any runtime opens it.
 
 The numbers of fields and operators are those of tensorflow/lite/schema/schema.fbs, for the
 metadata those of tflite-support's metadata_schema.fbs.
@@ -50,14 +50,13 @@ class StoredTensor(msgspec.Struct, frozen=True):
 class ModelFile(msgspec.Struct, frozen=True):
     """The facts that the file holds; tensors are named by their index in the main graph.
 
-    ``input_px`` is (height, width) of the first input where that has the form of a picture.
+    ``input_px`` is (height, width) of the first input if it has the form of a picture.
     ``producers`` maps a tensor to its operator's code and that operator's first input,
     ``output_names`` an output to its name in the signature. ``mean`` and ``std`` (in units of a
-    pixel, 0..255) come from the metadata and are empty where there is none, ``label_files`` maps
-    an output to the label files that the metadata says are packed into the model.
-    ``custom_operators`` are the names of operators that are not TensorFlow Lite's own,
-    ``has_archive`` is true where files are packed in, ``keeps_state`` where a tensor holds from one
-    run to the next, as in a recurrent network.
+    pixel, 0..255) come from the metadata and are empty without them, ``label_files`` maps an output
+    to the label files that the metadata says are packed into the model. ``custom_operators`` are
+    the names of operators that are not TensorFlow Lite's own, ``has_archive`` is true if files are
+    packed in, ``keeps_state`` if a tensor keeps its value between runs, as in a recurrent network.
     """
 
     path: Path
@@ -74,7 +73,7 @@ class ModelFile(msgspec.Struct, frozen=True):
     keeps_state: bool
 
     def maker(self, tensor: int) -> int:
-        """The code of the operator that makes `tensor`, but for those that keep the values.
+        """The code of the operator that produces `tensor`, skipping those that keep the values.
 
         -1 if there is none.
         """
@@ -87,7 +86,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> ModelFile:
-    """Read and check the model at `path`; ModelError if it is absent, no model, or damaged."""
+    """Read and check the model at `path`; ModelError if it is absent, damaged or not a model."""
     data = memoryview(content(path))
     if len(data) < 8:
         raise ModelError(f"{path} is empty or cut short: copy the model file again")
@@ -104,7 +103,7 @@ def read(path: Path) -> ModelFile:
 def content(path: Path) -> bytes:
     """The whole file; ModelError.
 
-    Read and not mapped: who writes over a mapped file ends the process that reads it (SIGBUS).
+    Read, not mapped: overwriting a mapped file kills the reading process (SIGBUS).
     """
     try:
         with open_regular(path) as file:
@@ -164,13 +163,13 @@ def _input_px(graph: Table, tensors: Sequence[Table]) -> tuple[int, int] | None:
 def _check_references(
     model: Table, graph: Table, tensors: Sequence[Table], size_bytes: int
 ) -> None:
-    """Older runtimes do not check this and die of it: a cut-off download must not end edged."""
+    """Older runtimes do not check this and crash: a truncated download must not end edged."""
     buffers = list(model.tables(4))
     for buffer in buffers:
         buffer.raw(0)
         if buffer.number(1, "Q") + buffer.number(2, "Q") > size_bytes:
             raise DamagedError("a buffer ends beyond the end")
-    # Buffer 0 means no data, even where there is none at all.
+    # Buffer 0 means no data, even if there are no buffers.
     if any(tensor.number(2, "I") >= max(len(buffers), 1) for tensor in tensors):
         raise DamagedError("a tensor has no buffer")
     named = [*graph.integers(1), *graph.integers(2)]
@@ -185,8 +184,8 @@ def _check_references(
 
 
 def operator_codes(model: Table) -> list[int]:
-    """The codes of operators, by the index that operators name them with."""
-    # Codes beyond a byte are in the newer field, and the older one then holds its greatest value.
+    """The codes of operators, by the index that operators use."""
+    # Codes above a byte are in the newer field, and the older one then holds its maximum.
     return [max(code.number(0, "b"), code.number(3, "i")) for code in model.tables(1)]
 
 
@@ -242,7 +241,7 @@ def _metadata(
 
 
 def packed_names(path: Path) -> list[str]:
-    """The names of the files that are packed into the model; none where they cannot be read."""
+    """The names of the files that are packed into the model; none if they cannot be read."""
     import zipfile
 
     try:
@@ -258,7 +257,7 @@ def packed(path: Path, name: str, limit_bytes: int) -> bytes | None:
 
     ModelError if it is damaged or longer than `limit_bytes`.
     """
-    # Costs tens of milliseconds, and most models have nothing packed in.
+    # Takes tens of milliseconds, and most models have no packed files.
     import zipfile
     import zlib
 

@@ -1,4 +1,4 @@
-"""What makes scores of a picture beside the file of the model: fed otherwise, it says otherwise."""
+"""Everything besides the model file that determines the scores of a picture."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edged.inference.interface import ImageInput, ScoresOutput
 class Preprocessing(Struct, frozen=True):
     """How pixels become the input, and the output scores.
 
-    ``pixels`` says in words where the normalisation comes from, ``table_sha256`` is of the value
-    that each pixel of each channel becomes, ``labels_sha256`` of the labels in the order of the
-    scores; equal ones make a model say the same.
+    ``pixels`` describes the source of the normalisation, ``table_sha256`` is of the value that each
+    pixel of each channel becomes, ``labels_sha256`` of the labels in the order of the scores; with
+    equal ones, a model gives the same answers.
     """
 
     pixels: str
@@ -33,8 +33,8 @@ class Preprocessing(Struct, frozen=True):
         fit: Literal["stretch", "crop"],
         labels: Sequence[str],
     ) -> Preprocessing:
-        """That of a loaded model."""
-        # Three milliseconds, which a start without a blessing has no use for.
+        """The preprocessing of a loaded model."""
+        # Takes three milliseconds, wasted at a start without a blessing.
         import hashlib
 
         colour: Literal["rgb", "bgr"] = "bgr" if image.blue_first else "rgb"
@@ -48,7 +48,7 @@ class Preprocessing(Struct, frozen=True):
         )
 
     def differences(self, other: Preprocessing) -> list[str]:
-        """What is not alike, in words; empty where both feed a model alike."""
+        """The differences, as text; empty if there are none."""
         found = [
             f"{name} {getattr(other, name)} and not {getattr(self, name)}"
             for name in ("channels", "fit", "scores")

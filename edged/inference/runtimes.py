@@ -1,4 +1,4 @@
-"""The runtimes that can run a model: which are there, how one opens a model, and what it took.
+"""The installed runtimes, how one opens a model, and the share of its delegates.
 
 LiteRT, tflite-runtime and TensorFlow share one Python interface, so all that differs is where it
 is imported from.
@@ -21,7 +21,7 @@ from edged.inference import chatter
 from edged.inference.modelfile import content
 
 MESSAGE_MAX = 160
-"""Characters that are kept of what a runtime says."""
+"""The length to which a runtime's message is cut."""
 
 
 class Runtime(NamedTuple):
@@ -76,7 +76,7 @@ def _imported(name: str) -> Runtime:
         raise ModelError(
             f"model.runtime {name} is not installed: {install.command(kind.requirement)}"
         )
-    # Read by TensorFlow when it is imported: nothing below a warning.
+    # TensorFlow reads it at import: nothing below a warning.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # For developers: that TensorFlow's interpreter will move elsewhere.
     warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
@@ -92,12 +92,12 @@ def _imported(name: str) -> Runtime:
 
 
 def default_threads() -> int:
-    """Threads for this board: one core is left for camera, network and system, three at most.
+    """Threads for this board: one core is left for camera, network and system; at most three.
 
-    MobileNet's layers are too small to feed more than about four cores, and a thread that waits
-    for a core holds up all others at the end of each layer. So 1 on one or two cores and 3 on
-    four (Raspberry Pi 3 to 5, Zero 2 W, Jetson Nano) and more. Cores are physical ones that the
-    process may use: two threads on one core gain nothing.
+    MobileNet's layers are too small to feed more than about four cores, and a thread that waits for
+    a core delays all others at the end of each layer. So 1 on one or two cores and 3 on four
+    (Raspberry Pi 3 to 5, Zero 2 W, Jetson Nano) and more. Cores are physical ones that the process
+    may use: two threads on one core gain nothing.
     """
     allowed = os.sched_getaffinity(0)
     cores = set()
@@ -115,7 +115,7 @@ def open_interpreter(
 ) -> Any:
     """An interpreter with its tensors allocated; ModelError if the runtime refuses the model.
 
-    `data` is what is run in place of the file's content, where that is given.
+    `data`, if given, replaces the file's content.
     """
     delegates = [_delegate(runtime, model)] if model.delegate else []
     resolvers = runtime.module.OpResolverType
@@ -130,7 +130,7 @@ def open_interpreter(
                 ),
             )
             interpreter.allocate_tensors()
-    # ValueError is also that of a tensor's name which is not UTF-8.
+    # A tensor's name that is not UTF-8 also raises ValueError.
     except (RuntimeError, ValueError) as error:
         raise _refused(path, runtime, one_line(error)) from error
     return interpreter
@@ -142,7 +142,7 @@ def _refused(path: Path, runtime: Runtime, reason: str) -> ModelError:
         if operator == "edgetpu-custom-op":
             advice = 'it is compiled for the Edge TPU: set model.delegate = "libedgetpu.so.1"'
         else:
-            advice = "export it with standard operators, or set model.delegate to what has this one"
+            advice = "export it with standard operators, or set a model.delegate that has this one"
         return ModelError(f"{path}: {runtime.title} has no operator {operator}: {advice}")
     advice = "copy or export it again, or try another model.runtime"
     if "xnnpack" in reason.lower():
@@ -160,7 +160,7 @@ def _delegate(runtime: Runtime, model: ModelConfig) -> Any:
         )
 
     try:
-        # First by ourselves: the runtime's own wrapper prints a traceback when this fails.
+        # Tried here first: the runtime's own wrapper prints a traceback when this fails.
         library = ctypes.PyDLL(model.delegate)
         for symbol in ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"):
             getattr(library, symbol)
@@ -177,9 +177,9 @@ def _delegate(runtime: Runtime, model: ModelConfig) -> Any:
 def delegated_share(interpreter: Any) -> float | None:
     """The share of the model's operators that delegates run (XNNPACK or another), 0..1.
 
-    None where the runtime does not tell. A runtime keeps the operators that a delegate took in
-    its list and adds one node per part taken, with the tensors into and out of it; what lies
-    between those is what was taken.
+    None if the runtime does not report it. A runtime keeps the operators that a delegate took in
+    its list and adds one node per part taken, with its input and output tensors; the operators
+    between those were delegated.
     """
     try:
         nodes = interpreter._get_ops_details()
@@ -205,10 +205,9 @@ def delegated_share(interpreter: Any) -> float | None:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of a foreign error, short, printable and on one line.
+    """The message of a library's error, short, printable and on one line.
 
-    TFLite strings the complaints of all its layers together. Which operator failed and the first
-    complaint say it all.
+    TFLite joins the messages of all its layers. The failed operator and the first message suffice.
     """
     words = "".join(filter(str.isprintable, " ".join(str(error).split())))
     if failed := _FAILED_NODE.search(words):

@@ -12,17 +12,17 @@ import numpy.typing as npt
 from edged.core import Pixels, Scores
 
 SPAN_MIN = 0.75
-"""The part of an integer's range that pixels fill at least, where metadata is meant for it."""
+"""The least part of an integer's range that pixels fill if the metadata belongs to the tensor."""
 
 Table = npt.NDArray[Any]
 """Shape (channels, 256): the tensor's value for each value of a pixel, in the tensor's type."""
 
 
 class Tensor(msgspec.Struct, frozen=True):
-    """What a runtime tells of an input or an output.
+    """A runtime's description of an input or an output.
 
-    ``shape`` has -1 where a size is not fixed. A real value is (q - ``zero_point``) * ``scale``;
-    ``scale`` is 0 where the tensor is not quantised.
+    ``shape`` has -1 for a size that is not fixed. A real value is (q - ``zero_point``) * ``scale``;
+    ``scale`` is 0 if the tensor is not quantised.
     """
 
     index: int
@@ -43,7 +43,7 @@ class Tensor(msgspec.Struct, frozen=True):
         scale, zero_point = details["quantization"]
         return cls(
             index=int(details["index"]),
-            # It is the model's and goes into messages.
+            # It comes from the model and goes into messages.
             name="".join(letter for letter in str(details["name"]) if letter.isprintable()),
             shape=tuple(sizes),
             dtype=np.dtype(details["dtype"]),
@@ -64,11 +64,11 @@ def centre(pixels: Pixels, height_px: int, width_px: int) -> Pixels:
 def luma(pixels: Pixels, out: npt.NDArray[np.intp]) -> None:
     """ITU-R BT.601 luma of RGB, 0..255, into `out` of shape (height, width).
 
-    To the bit as Pillow's conversion to ``L``, which training pipelines use: sums in 16 bits
-    after the point (``L24`` in src/libImaging/Convert.c).
+    Bit-exact with Pillow's conversion to ``L``, which training pipelines use: sums with 16
+    fractional bits (``L24`` in src/libImaging/Convert.c).
     """
     weights = np.array([19595, 38470, 7471], np.intp)
-    # Widened piece by piece on the way; a product of whole arrays would copy the picture first.
+    # Widened in blocks; a product of whole arrays would copy the picture first.
     np.einsum("hwc,c->hw", pixels, weights, out=out, dtype=np.intp, casting="unsafe")
     out += 0x8000
     out >>= 16
@@ -80,10 +80,10 @@ def round_half_away(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def plain_table(tensor: Tensor, channels: int) -> Table:
-    """The table where nothing says how pixels are normalised.
+    """The table for an unknown normalisation.
 
-    An integer tensor takes the pixel as it is, moved to -128..127 for int8: so image models are
-    quantised by convention. A float tensor takes (pixel - 127.5) / 127.5, that is -1..1.
+    An integer tensor takes the pixel itself, shifted to -128..127 for int8, the convention for
+    quantised image models. A float tensor takes (pixel - 127.5) / 127.5, that is -1..1.
     """
     pixel = np.arange(256, dtype=np.float64)
     if tensor.dtype.kind == "f":
@@ -123,8 +123,8 @@ def normalised(
 ) -> npt.NDArray[np.float64]:
     """(pixel - `mean`) / `std` for each pixel value, of shape (channels, 256).
 
-    `mean` and `std` are in units of a pixel, one for all channels or one for each; empty is 0
-    and 1. ValueError if there are as many as neither, or a `std` is not above 0.
+    `mean` and `std` are in units of a pixel, one for all channels or one for each; empty is 0 and
+    1. ValueError for any other number of them, or if a `std` is not above 0.
     """
     shifts, widths = (
         np.asarray(given or [neutral], np.float64) for given, neutral in ((mean, 0.0), (std, 1.0))
@@ -139,30 +139,30 @@ def normalised(
 
 
 def same_but_for_rounding(table: Table, plain: Table) -> bool:
-    """Whether two integer tables differ by one step at most.
+    """Whether two integer tables differ by at most one step.
 
-    Meant is then the plain pixel, which is also the quickest to write.
+    The plain pixel is then meant, which is also the fastest.
     """
     return bool((np.abs(table.astype(np.int64) - plain) <= 1).all())
 
 
 def _steps(tensor: Tensor, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Real values as an integer tensor counts them, also beyond what its type can hold."""
+    """Real values in steps of an integer tensor, also beyond the range of its type."""
     return round_half_away(values / (tensor.scale or 1.0)) + tensor.zero_point
 
 
 def look_up(table: Table, indices: npt.NDArray[np.intp], out: npt.NDArray[Any]) -> None:
     """Write ``table[channel, value]`` for `indices` of shape (height, width, channels).
 
-    `indices` holds pixel values and is changed. Nothing is allocated.
+    `indices` holds pixel values and is overwritten. Nothing is allocated.
     """
     indices += np.arange(0, table.size, 256, dtype=np.intp)
-    # Every index is in range by now; "wrap" spares a copy that "raise" makes of the output.
+    # Every index is in range here; "wrap" avoids a copy of the output that "raise" makes.
     np.take(table.reshape(-1), indices, out=out, mode="wrap")
 
 
 def dequantise(values: npt.NDArray[Any], scale: float, zero_point: int) -> npt.NDArray[np.float32]:
-    """A float32 copy: (q - `zero_point`) * `scale`; `scale` 0 stands for not quantised.
+    """A float32 copy: (q - `zero_point`) * `scale`; `scale` 0 means not quantised.
 
     Widened before the subtraction, so that no integer wraps.
     """
@@ -174,14 +174,14 @@ def dequantise(values: npt.NDArray[Any], scale: float, zero_point: int) -> npt.N
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> None:
-    """In place, over all values; shifted by the greatest so that nothing overflows."""
+    """In place, over all values; shifted by the maximum so that nothing overflows."""
     logits -= logits.max()
     np.exp(logits, out=logits)
     logits /= logits.sum()
 
 
 def logistic(logits: npt.NDArray[np.float32]) -> None:
-    """In place, each value for itself; without overflow, as tanh has its ends."""
+    """In place, for each value; without overflow, because tanh is bounded."""
     logits *= 0.5
     np.tanh(logits, out=logits)
     logits += 1.0
@@ -189,13 +189,13 @@ def logistic(logits: npt.NDArray[np.float32]) -> None:
 
 
 def bound(scores: Scores) -> None:
-    """In place to 0..1. NaN becomes 0: no threshold could meet it, nor any message carry it."""
+    """Bound to 0..1 in place. NaN becomes 0, as it has no order, and no place in a message."""
     np.fmax(scores, 0.0, out=scores)
     np.minimum(scores, 1.0, out=scores)
 
 
 def bounded_table(tensor: Tensor) -> npt.NDArray[np.float32] | None:
-    """The bounded score of each byte, of shape (256,); None where a value is no quantised byte."""
+    """The bounded score of each byte, of shape (256,); None if values are not quantised bytes."""
     if tensor.dtype.itemsize != 1 or not tensor.scale:
         return None
     scores = dequantise(

@@ -56,13 +56,15 @@ def load(
     model: ModelConfig,
     fit: Literal["stretch", "crop"] = "stretch",
     file: ModelFile | None = None,
+    layers: Collection[int] = (),
 ) -> TfliteClassifier:
     """The classifier that `model` describes, from its `file` where that has been read.
 
     `fit` says how a picture of another aspect comes into the input: stretched, or cropped to the
-    middle. ModelError, one line, if anything about the model or its labels is unfit.
+    middle. Predictions have the inner tensors `layers`. ModelError, one line, if anything about the
+    model or its labels is unfit.
     """
-    return load_alike(model, fit, file)[0]
+    return load_alike(model, fit, file, layers=layers)[0]
 
 
 def load_alike(
@@ -208,7 +210,7 @@ class TfliteClassifier:
             if np.dtype(output["dtype"]).kind == "f"
         ]
         self._score_of_byte = None if scores.logits else tensors.bounded_table(scores.tensor)
-        self._keeps_state = keeps_state
+        self.keeps_state = keeps_state
         self._resample = Resampler()
         self._crop = fit == "crop"
         self._clock = clock
@@ -233,7 +235,7 @@ class TfliteClassifier:
             "crop" if self._crop else "stretch",
             runtime=self.runtime,
             threads=self.threads,
-            keeps_state=self._keeps_state,
+            keeps_state=self.keeps_state,
             layers=[layer for _, layer in self._layers],
             clock=self._clock,
         )
@@ -307,7 +309,7 @@ class TfliteClassifier:
         self._interpreter.invoke()
 
     def _invoke(self) -> None:
-        if self._keeps_state:
+        if self.keeps_state:
             # Each picture is one of its own.
             self._interpreter.reset_all_variables()
         try:

@@ -1,4 +1,4 @@
-"""Events: numbered, kept on disk, and read by each consumer from where it stopped."""
+"""Events: numbered, stored on disk, and read by each consumer from its own cursor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edged.core import Event
 
 
 class Recorder(Protocol):
-    """Gives events their numbers and keeps them."""
+    """Numbers events and stores them."""
 
     def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
         """The same events with their numbers. Called in the loop's thread; microseconds."""

@@ -1,4 +1,4 @@
-"""Who reads the journal, from where it stopped."""
+"""A reader of the journal, which continues where it stopped."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Consumer:
-    """A reader with a cursor in the journal: up to there it has everything. Made by the journal.
+    """A reader with a cursor in the journal: it has everything up to there. Created by the journal.
 
-    It reads with `after`, from the number that `rewind` returns, as often as it likes, and calls
-    `advance` when it has for good what it read. Any thread may call; only `after` waits for the
-    disk.
+    It reads with `after`, from the number that `rewind` returns, any number of times, and calls
+    `advance` when it has safely processed what it read. Any thread may call; only `after` waits for
+    the disk.
 
-    ``behind`` turns true, and ``wake`` is called, when there is something before what it reads now:
-    its cursor was read from the disk, or a disk that failed works again. `rewind` then.
-    ``dropped`` counts the events that left the journal before it had them.
+    ``behind`` turns true, and ``wake`` is called, when there are earlier events than those it reads
+    now: its cursor was read from the disk, or a failed disk works again. Call `rewind` then.
+    ``dropped`` counts the events that left the journal before it read them.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class Consumer:
         self.dropped = 0
         self.cursor = cursor or 0
         self.known = cursor is not None
-        """Whether the cursor is that of the journal, and no longer a guess."""
+        """Whether the cursor is the journal's, and no longer a guess."""
         self.skipped = False
-        """Whether entries on a disk that fails were left out; the cursor then stays before them."""
+        """Whether entries on a failed disk were skipped; the cursor then stays before them."""
         self._skipped_up_to = 0
         self._heard = self.cursor
         self.loss_told = False
@@ -49,7 +49,7 @@ class Consumer:
 
     @property
     def last(self) -> int:
-        """The newest number there is."""
+        """The newest number."""
         return self._journal.last
 
     def newest(self, number: int) -> bytes | None:
@@ -61,26 +61,32 @@ class Consumer:
         return self._journal.page(self, number, limit)
 
     def refused(self, first: int, last: int) -> bytes:
-        """The JSON of a gap: these are in the journal, and were refused where they went."""
+        """The JSON of a gap: these are in the journal, but their receiver refused them."""
         return self._journal.gap(first, last, "refused")
 
     def rewind(self) -> int:
-        """The cursor: read on after it."""
+        """The cursor: continue to read after it."""
         with self._lock:
             self.behind = self.skipped = False
             return self.cursor
 
+    def go_back(self, number: int) -> None:
+        """What comes after this number is read again, as far as the journal still has it."""
+        with self._lock:
+            self.cursor = min(self.cursor, number)
+        self._journal.cursor_moved()
+
     def skip(self, number: int) -> None:
-        """What it has not read up to this number cannot be read now. Called with the lock held."""
+        """Unread entries up to this number cannot be read now. Called with the lock held."""
         self.skipped = True
         self._skipped_up_to = number
 
     def has(self, number: int) -> bool:
-        """Whether it has had this event, if not for good. Called with the lock held."""
+        """Whether it has read this event, processed or not. Called with the lock held."""
         return number <= self.cursor or self._skipped_up_to < number <= self._heard
 
     def advance(self, number: int) -> None:
-        """It has everything up to this number, of what it read since it rewound."""
+        """Everything up to this number that was read since the last rewind is processed."""
         with self._lock:
             self._heard = max(self._heard, number)
             if self.skipped or number <= self.cursor:

@@ -1,4 +1,4 @@
-"""What a journal holds, and what a consumer reads of it."""
+"""The entries of a journal, and the pages that consumers read."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Entries in order of number; reading goes on after ``up_to``."""
+    """Entries in order of number; reading continues after ``up_to``."""
 
     entries: Sequence[Entry]
     up_to: int
 
 
 def decoded(number: int, payload: object) -> EventMessage | None:
-    """The event in a row of the journal; None where the row is damaged."""
+    """The event in a row of the journal; None if the row is damaged."""
     if not isinstance(payload, bytes):
         return None
     try:

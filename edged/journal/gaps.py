@@ -11,10 +11,10 @@ from edged.messages.message import Moment
 
 
 class Losses(NamedTuple):
-    """What is known of events that are gone.
+    """The known reasons for lost events.
 
-    Those up to ``full_up_to`` left because of a bound, those up to ``replaced_up_to`` with a
-    database that was damaged, and those of the numbers in ``damaged`` cannot be read.
+    Those up to ``full_up_to`` were removed because of a limit, those up to ``replaced_up_to`` with
+    a damaged database, and those with numbers in ``damaged`` cannot be read.
     """
 
     full_up_to: int
@@ -29,10 +29,7 @@ class Losses(NamedTuple):
 
 
 def with_gaps(events: Sequence[Entry], after: int, end: int, losses: Losses, at: Moment) -> Page:
-    """`events`, and a gap for each run of numbers between them that is missing.
-
-    They are counted from `after` to `end`.
-    """
+    """`events`, and a gap for each run of missing numbers between them, from `after` to `end`."""
     entries = []
     for event in events:
         if event.number > after + 1:

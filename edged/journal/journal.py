@@ -32,33 +32,32 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MEMORY_EVENTS = 2000
-"""Events held in memory for a disk that is slow or fails, or where there is none."""
+"""Events held in memory for a slow or failed disk, or without one."""
 
 CURSOR_S = 1.0
-"""How long the disk may lag behind what a consumer has: a card lives longer."""
+"""How long the cursor on disk may lag: this spares an SD card."""
 
 DISK_RETRY_S = 5.0
-"""A failed disk is tried again after this time."""
+"""The wait before a failed disk is retried."""
 
 DISK_WAIT_S = 1.0
-"""How long anybody but the writer waits for the disk before going on without it."""
+"""How long threads other than the writer wait for the disk before they continue without it."""
 
 CLOSE_S = 5.0
 """At the end, the time for the last events to reach the disk."""
 
 
 class Journal:
-    """Numbers events, keeps them on disk within the bounds, and has a cursor for each consumer.
+    """Numbers events, stores them on disk within limits, and has a cursor for each consumer.
 
-    Threads: `record` is the loop's; the consumers' calls come from any thread. A writer of its own
-    brings to disk what is recorded, within ``sync_s``, and reserves numbers ahead of need. `record`
-    waits for the disk only with ``sync_s = 0``, and at most `DISK_WAIT_S` where more events come at
-    once than numbers are reserved. Entering starts the writer and waits for nothing; leaving writes
-    what is left.
+    Threads: only the loop calls `record`; consumers call from any thread. A writer thread stores
+    what is recorded within ``sync_s``, and reserves numbers in advance. `record` waits for the disk
+    only with ``sync_s = 0``, and at most `DISK_WAIT_S` if more events occur at once than numbers
+    are reserved. Entering starts the writer without waiting; leaving writes what is left.
 
     While the disk fails, events wait in memory, and numbers that cannot be reserved are taken from
-    where no run has come near. What consumers could not read of the disk they read when it works.
-    ``events`` counts what was recorded since the start, by rule.
+    a range far from those of any run. Consumers read what they missed once the disk works again.
+    ``events`` counts the events since the start, by rule.
     """
 
     def __init__(
@@ -70,18 +69,18 @@ class Journal:
         *,
         left_open: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
-        """`left_open` hears once, from the writer, of rules that an earlier run did not end."""
+        """The writer calls `left_open` once with the rules that an earlier run did not end."""
         self._left_open = left_open
         self._device = device
         self._sync_s = config.sync_s
         self._clock = clock
         self._wall_clock = wall_clock
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
-        # Held while the disk works, which may take long. Taken before `_lock`, never after it.
+        # Held during disk access, which may take long. Taken before `_lock`, never after it.
         self._disk = threading.Lock()
         self._store: Store | None = None
         self._accepted = False
-        # Guards all that follows; held for microseconds, and never while the disk works.
+        # Guards everything below; held for microseconds, and never during disk access.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._readers: list[Consumer] = []
@@ -91,7 +90,7 @@ class Journal:
         self.events: Counter[str] = Counter()
         self._waiting: deque[Entry] = deque()
         self._waiting_since_s = 0.0
-        # Up to here the disk has, or had, everything; what is newer is, or was, in memory.
+        # Up to here everything is, or was, on disk; newer events are, or were, in memory.
         self._on_disk = 0
         self._full_up_to = 0
         self._damaged: set[int] = set()
@@ -107,7 +106,7 @@ class Journal:
 
     def __enter__(self) -> Journal:
         if self._store is None:
-            log.warning("journal.max_events is 0: %d events at most wait in memory", MEMORY_EVENTS)
+            log.warning("journal.max_events is 0: memory holds at most %d events", MEMORY_EVENTS)
         else:
             self._writer.start()
         return self
@@ -123,7 +122,7 @@ class Journal:
             waiting = [entry.number for entry in self._waiting]
             lost = sum(not readers or not all(r.has(one) for r in readers) for one in waiting)
         if lost:
-            log.error("%d events are lost: nobody took them, and no disk", lost)
+            log.error("%d events are lost: not stored, and not all read", lost)
 
     @property
     def last(self) -> int:
@@ -131,7 +130,7 @@ class Journal:
         return self._last
 
     def record(self, events: Sequence[Event]) -> tuple[Event, ...]:
-        """The same events with their numbers; from now on they are kept."""
+        """The same events with their numbers; they are stored from now on."""
         if not events:
             return ()
         self.events.update(event.rule for event in events)
@@ -163,12 +162,12 @@ class Journal:
         return numbered
 
     def metrics(self) -> JournalMetrics:
-        """How events are kept."""
+        """The journal's counters and state."""
         with self._lock:
             return JournalMetrics(last=self._last, waiting=len(self._waiting), error=self._error)
 
     def consumer(self, name: str, wake: Callable[[], None]) -> Consumer:
-        """The consumer of this name, made once; one that is not known begins with what is new."""
+        """The consumer with this name, created once; an unknown one begins with new events."""
         with self._changed:
             cursor = self._last if self._store is None else None
             consumer = Consumer(name, self, self._lock, wake, cursor)
@@ -181,7 +180,7 @@ class Journal:
         return self._newest.get(number)
 
     def page(self, consumer: Consumer, after: int, limit: int) -> Page:
-        """What `consumer` reads after a number: from disk, then from memory."""
+        """The next page of `consumer` after a number: from disk, then from memory."""
         ours = self._disk.acquire(timeout=DISK_WAIT_S)
         try:
             read = self._try(lambda store: store.after(after, limit)) if ours else None
@@ -192,19 +191,19 @@ class Journal:
                 self._disk.release()
 
     def gap(self, first: int, last: int, reason: GapReason) -> bytes:
-        """The JSON of a gap that is told now."""
+        """The JSON of a gap, dated now."""
         moment = Moment.now(self._device, self._clock, self._wall_clock)
         return gap(first, last, reason, moment)
 
     def cursor_moved(self) -> None:
-        """A consumer has advanced, which is to be written some time."""
+        """A consumer has advanced; its cursor will be written later."""
         with self._changed:
             if self._cursors_since_s is None:
                 self._cursors_since_s = self._clock()
                 self._changed.notify_all()
 
     def sync(self) -> None:
-        """Bring everything to disk now. Where it fails that is told, once."""
+        """Write everything to disk now. A failure is logged once."""
         with self._disk:
             if self._try(self._sync) is None:
                 self._retry_s = self._clock() + DISK_RETRY_S
@@ -212,7 +211,7 @@ class Journal:
                 self._tell_disk_works()
 
     def close(self) -> None:
-        """Bring to disk what is left, which numbers were used, and let go of the files."""
+        """Write what is left and the used numbers, and close the files."""
         self.sync()
         with self._disk:
             if self._store is not None:
@@ -229,7 +228,7 @@ class Journal:
         self.close()
 
     def _due_in_s(self) -> float | None:
-        """When there is something to write next; None for when something changes."""
+        """When to write next, in s; None for after the next change."""
         if self._closing:
             return 0.0
         now_s = self._clock()
@@ -279,7 +278,7 @@ class Journal:
         return True
 
     def _try(self, work: Callable[[Store], T]) -> T | None:
-        """What `work` returns; None where there is no disk, or it fails, which is told once."""
+        """The result of `work`; None without a disk, or if it fails, which is logged once."""
         if self._store is None:
             return None
         try:
@@ -289,12 +288,12 @@ class Journal:
             mark = None if self._accepted else self._store.glimpse()
             with self._changed:
                 if mark is not None and self._last == 0:
-                    # Numbers that are given without the disk shall be higher than those on it.
+                    # Numbers assigned without the disk must be higher than those on it.
                     self._numbers.start_after(mark)
                 told, self._error = self._error, str(error)
                 self._changed.notify_all()
             if told is None:
-                log.error("%s; %d events at most wait in memory", error, MEMORY_EVENTS)
+                log.error("%s; memory holds at most %d events", error, MEMORY_EVENTS)
             return None
 
     def _open(self, store: Store) -> None:
@@ -336,7 +335,7 @@ class Journal:
 
     def _page(self, consumer: Consumer, after: int, read: Read | None) -> Page:
         if consumer.behind:
-            # The disk was opened just now, and the cursor is another.
+            # The disk has been opened in the meantime, and the cursor is different.
             return Page((), after)
         events: list[Entry] = []
         damaged: Sequence[int] = ()
@@ -344,7 +343,7 @@ class Journal:
         if read is not None:
             events, damaged, end = list(read.events), read.damaged, read.up_to
             if damaged and not self._damaged:
-                log.error("journal: event %d, perhaps more, cannot be read any more", damaged[0])
+                log.error("journal: event %d, perhaps more, can no longer be read", damaged[0])
             for number in damaged:
                 self._lose(number)
             self._damaged.update(damaged)
@@ -381,7 +380,7 @@ class Journal:
             self._changed.wait(DISK_WAIT_S)
 
     def _lose(self, number: int) -> None:
-        """An event is gone; whoever has not had it will not get it."""
+        """An event is lost for every consumer that has not read it."""
         if number in self._damaged:
             # Counted when it was read.
             return
@@ -390,4 +389,6 @@ class Journal:
                 reader.dropped += 1
                 if not reader.loss_told:
                     reader.loss_told = True
-                    log.warning("events are lost before %s had them; a gap says why", reader.name)
+                    log.warning(
+                        "events were lost before %s read them; its gap says why", reader.name
+                    )

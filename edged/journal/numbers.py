@@ -1,4 +1,4 @@
-"""Numbers for events, none of them ever used twice."""
+"""Numbers for events, never used twice."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from edged.files import open_regular, write_atomically
 
 HIGHEST = 3 * 2**51
-"""The highest number that is believed. From there up to 2**53, which every reader of JSON holds
-exactly, there is room for all that a device can still count."""
+"""The highest plausible number. From there to 2**53, up to which JSON readers are exact, there is
+room for every event of a device."""
 
 BLOCK = 256
-"""Numbers reserved at a time. After a crash those that are left are a gap."""
+"""Numbers reserved at a time. After a crash the unused ones are a gap."""
 
 SPREAD_BITS = 20
 
@@ -27,11 +27,11 @@ class Numbers:
         self._unreserved = False
 
     def start_after(self, used: int) -> None:
-        """Numbers up to this one may have been used before; none has been given yet."""
+        """Numbers up to this one may have been used before; none has been assigned yet."""
         self.next = used + 1
 
     def may_give(self, count: int) -> bool:
-        """Whether so many may be given; where not, so many are reserved next."""
+        """Whether this many may be assigned; otherwise this many are reserved next."""
         self._wanted = count
         return self._unreserved or self._left() >= count
 
@@ -42,7 +42,7 @@ class Numbers:
         return first
 
     def to_reserve(self) -> int | None:
-        """Up to which number to reserve; None while enough is reserved."""
+        """The number up to which to reserve; None while enough are reserved."""
         if self._left() >= max(self._wanted, BLOCK // 2):
             return None
         return self.next - 1 + max(self._wanted, BLOCK)
@@ -50,11 +50,11 @@ class Numbers:
     def reserved(self, number: int) -> None:
         """Numbers up to this one are reserved."""
         self._reserved = number
-        # Those given meanwhile, unreserved, may go beyond.
+        # Unreserved numbers assigned meanwhile may exceed it.
         self._unreserved = self._left() < 0
 
     def leap(self, wall_s: float) -> None:
-        """Go on without reserving, where nobody has been and nobody will come."""
+        """Continue without reserving, in a range that no run has used or will use."""
         self.next = somewhere_above(self.next - 1, wall_s)
         self._unreserved = True
 
@@ -63,19 +63,19 @@ class Numbers:
 
 
 def somewhere_above(number: int, wall_s: float) -> int:
-    """A number that no run has come near, as nothing can be kept that says so.
+    """A number far from those of any run, for when nothing can be stored.
 
-    It starts from the time in seconds, so that a later run's numbers are higher, and lies by chance
-    within the numbers of its second, so that two runs by a clock that stands do not meet.
+    It starts from the time in seconds, so that a later run's numbers are higher, and is random
+    within the numbers of its second, so that two runs with a stopped clock do not collide.
     """
     second_start = min(max(0, int(wall_s)), 2**32 - 1) << SPREAD_BITS
     return max(second_start, number) + 1 + int.from_bytes(os.urandom(8), "big") % (1 << SPREAD_BITS)
 
 
 def read_mark(path: Path) -> int | None:
-    """The number above which none has been used; None where the file is damaged or absent.
+    """The number above which none has been used; None if the file is damaged or absent.
 
-    OSError where it cannot be read.
+    OSError if it cannot be read.
     """
     try:
         with open_regular(path) as file:
@@ -88,5 +88,5 @@ def read_mark(path: Path) -> int | None:
 
 
 def write_mark(path: Path, number: int) -> None:
-    """Say, before they are used, that numbers up to `number` may be. OSError."""
+    """Record that numbers up to `number` may be used, before they are. OSError."""
     write_atomically(path, b"%d\n" % number)

@@ -1,4 +1,4 @@
-"""Where a journal lies."""
+"""The paths of a journal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def journal_path(journal: JournalConfig, device: str) -> Path:
 
 
 def beside_journal(journal: JournalConfig, device: str, what: str) -> Path | None:
-    """The file that keeps something else of `device`; None where nothing is kept on disk."""
+    """The file next to the journal for other data of `device`; None without a disk."""
     if not journal.max_events:
         return None
     events = journal_path(journal, device)

@@ -1,4 +1,4 @@
-"""A journal as others read it: while the daemon writes it, or when none runs."""
+"""Reads a journal from outside the daemon, whether or not one runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAGE = 1000
 
 
 def found_journal(journal: JournalConfig, device: str) -> Path:
-    """Where the journal of `device` is: where one's own would be, else at the service's."""
+    """The journal of `device`: the user's own, else the service's."""
     own = journal_path(journal, device)
     service = (SERVICE / own.name, SERVICE / device / own.name)
     candidates = (own,) if journal.path else (own, *service)
@@ -37,7 +37,7 @@ def found_journal(journal: JournalConfig, device: str) -> Path:
 
 
 class Reader:
-    """Reads the events of a journal in order, and leaves it as it is.
+    """Reads the events of a journal in order, without changing it.
 
     ``damaged`` counts the rows that could not be read.
     """
@@ -51,7 +51,7 @@ class Reader:
     def page(self) -> list[Entry]:
         """The next events that were not read before, and the gaps between them. PortError.
 
-        Times of a clock that was wrong are put right where that is known by now.
+        Times of a wrong clock are corrected if the right time is known by now.
         """
         import sqlite3
 
@@ -65,18 +65,18 @@ class Reader:
             ) from error
 
     def _next_page(self) -> list[Entry]:
-        # Opened each time: the daemon may have put another file in its place.
+        # Opened each time: the daemon may have replaced the file.
         with closing(self._opened()) as database:
             database.execute("BEGIN")
             book = schema.book(database)
             if 0 < book.last < self._up_to:
-                # It is another one, which starts from the beginning.
+                # It is another journal, read from its beginning.
                 self._up_to = 0
             read = schema.read(database, self._up_to, PAGE)
         if read.up_to is None:
             return []
         self.damaged += len(read.damaged)
-        # What left before the first row is of no interest.
+        # Events removed before the first row do not matter.
         first = min([*read.damaged, *(event.number for event in read.events)])
         after, self._up_to = self._up_to or first - 1, read.up_to
         losses = Losses(book.full_up_to, book.replaced_up_to, read.damaged)
@@ -88,19 +88,18 @@ class Reader:
         import sqlite3
 
         if not may_exist(self._path):
-            raise PortError(f"{self._path}: no journal yet; `edged run` begins it")
+            raise PortError(f"{self._path}: no journal yet; `edged run` creates it")
         if not os.access(self._path, os.R_OK):
             raise PortError(f"{self._path}: not permitted; {access.advice(self._path, os.R_OK)}")
         if not self._path.is_file():
-            raise PortError(f"{self._path}: no regular file; remove it")
+            raise PortError(f"{self._path}: not a regular file; remove it")
         address = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
             return self._looked_into(address)
         except sqlite3.OperationalError:
             if self._path.with_name(f"{self._path.name}-wal").exists():
                 raise
-            # Nobody writes, and we may not write either, what SQLite needs beside the file to share
-            # it.
+            # Nobody writes the files that SQLite needs for sharing, and this user may not either.
             return self._looked_into(f"{address}&immutable=1")
 
     def _looked_into(self, address: str) -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""The tables of the journal's database, and what is read of them."""
+"""The tables of the journal's database, and their queries."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ VERSION = 2
 TABLES = (
     "CREATE TABLE event (number INTEGER PRIMARY KEY, payload BLOB)",
     "CREATE TABLE cursor (consumer TEXT PRIMARY KEY, number INTEGER)",
-    # One row, so that nothing has to be counted.
+    # One row, so that nothing needs counting.
     "CREATE TABLE book (id INTEGER PRIMARY KEY, events INTEGER, bytes INTEGER, "
     "full_up_to INTEGER, replaced_up_to INTEGER)",
-    # The rules that hold, as of the newest event of each.
+    # The active rules, by the newest event of each.
     "CREATE TABLE held (rule TEXT PRIMARY KEY)",
 )
 
@@ -41,7 +41,7 @@ _CURSOR = f"SELECT iif({_SOUND}, number, 0) FROM cursor WHERE consumer = ?"  # n
 
 
 class Book(NamedTuple):
-    """What the database holds; `Store` says what the other fields mean.
+    """A summary of the database; for the other fields see `Store`.
 
     ``last`` is the highest number in it, of an event or a cursor.
     """
@@ -56,7 +56,7 @@ class Book(NamedTuple):
 class Read(NamedTuple):
     """Rows in order of number: events, and the numbers of those that are damaged.
 
-    Reading goes on after ``up_to``; nothing is there where that is None.
+    Reading continues after ``up_to``; None if there is nothing.
     """
 
     events: Sequence[Entry]
@@ -65,15 +65,15 @@ class Read(NamedTuple):
 
 
 def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
-    """The database, with all its tables, for one thread at a time; and whether it was made.
+    """The database, with all its tables, for one thread at a time; and whether it was created.
 
-    sqlite3.Error; it is DatabaseError itself where the file is damaged, or no journal.
+    sqlite3.Error; DatabaseError itself if the file is damaged, or not a journal.
     """
     import sqlite3
 
     database = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
     try:
-        # Text may be damaged, too, and is then no text.
+        # Text may be damaged, too, and is then not valid.
         database.text_factory = bytes
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
@@ -81,9 +81,9 @@ def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
             return database, False
         found = _form(database)
         if found not in (_EMPTY, _FIRST):
-            raise sqlite3.DatabaseError("it is no journal of this version of edged")
+            raise sqlite3.DatabaseError("it is not a journal of this version of edged")
         with database:
-            # Explicitly: statements that make tables do not begin a transaction by themselves.
+            # Explicitly: statements that create tables do not begin a transaction.
             database.execute("BEGIN IMMEDIATE")
             for statement in TABLES:
                 if statement.encode() not in found[1]:
@@ -101,7 +101,7 @@ def is_journal(database: sqlite3.Connection) -> bool:
 
 
 def book(database: sqlite3.Connection) -> Book:
-    """What the database says of itself, counted again where it says nothing sound."""
+    """The summary in the database, counted again if it is not valid."""
     (last,) = database.execute(_LAST).fetchone()
     row = database.execute(
         "SELECT events, bytes, full_up_to, replaced_up_to FROM book WHERE id = 0"
@@ -115,9 +115,9 @@ def book(database: sqlite3.Connection) -> Book:
 
 
 def cursor(database: sqlite3.Connection, consumer: str) -> int | None:
-    """Up to which number `consumer` has everything; None where it is not known here.
+    """The number up to which `consumer` has everything; None if it is unknown here.
 
-    0 where that is damaged: better all again than none.
+    0 if that is damaged: repeating all is better than skipping.
     """
     row = database.execute(_CURSOR, (consumer,)).fetchone()
     return None if row is None else row[0]
@@ -133,13 +133,13 @@ def read(database: sqlite3.Connection, after: int, limit: int) -> Read:
 
 
 def held(database: sqlite3.Connection) -> list[str]:
-    """The rules that hold as of the newest event of each, as far as their names are sound."""
+    """The active rules by the newest event of each, if their names are valid."""
     rows = database.execute("SELECT rule FROM held ORDER BY rule").fetchall()
     return [rule.decode(errors="replace") for (rule,) in rows if isinstance(rule, bytes)]
 
 
 def hold(database: sqlite3.Connection, events: Sequence[Entry]) -> None:
-    """Take over what `events` change."""
+    """Apply the changes of `events`."""
     for entry in events:
         event = decoded(*entry[:2])
         if event is not None and event.active:
@@ -149,12 +149,12 @@ def hold(database: sqlite3.Connection, events: Sequence[Entry]) -> None:
 
 
 def strange(database: sqlite3.Connection) -> list[int]:
-    """The numbers of rows that no event can have."""
+    """The numbers of rows that are not valid event numbers."""
     return [number for (number,) in database.execute(_STRANGE)]
 
 
 def _form(database: sqlite3.Connection) -> tuple[int, set[bytes]]:
-    """Its version, and the statements that made its tables."""
+    """Its version, and the statements that created its tables."""
     (version,) = database.execute("PRAGMA user_version").fetchone()
     made = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
     return version, {sql for (sql,) in made}

@@ -1,4 +1,4 @@
-"""The journal's files: events and cursors in an SQLite database, a mark and a lock beside it."""
+"""The journal's files: events and cursors in an SQLite database, a mark and a lock."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ T = TypeVar("T")
 
 
 class Store:
-    """Numbered events on disk, durable when `append` returns, bounded by number and by bytes.
+    """Numbered events on disk, durable when `append` returns, limited in number and bytes.
 
-    Called by one thread at a time. Every call opens what is not open, raises PortError while the
-    disk fails it (full, read-only, held by another process), and may be tried again. A damaged
-    database is moved aside, with one line in the log, and an empty one takes its place; a damaged
-    row stays where it is, and is no event.
+    Called by one thread at a time. Every call opens closed files, raises PortError while the disk
+    fails (full, read-only, locked by another process), and may be retried. A damaged database is
+    moved aside, with one line in the log, and an empty one replaces it; a damaged row stays, and is
+    not an event.
 
     Once it was open, ``mark`` is the number up to which numbers may have been used before, and
-    ``last_at_start`` the highest that was on disk; ``held_at_start`` are the rules that held by the
-    last event of each. Events up to ``full_up_to`` left because of a
-    bound, and those up to ``replaced_up_to`` with a damaged database.
+    ``last_at_start`` the highest that was on disk; ``held_at_start`` are the rules that were active
+    by the last event of each. Events up to ``full_up_to`` were removed because of a limit, and
+    those up to ``replaced_up_to`` with a damaged database.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Store:
         self._events = self._bytes = 0
 
     def open(self) -> None:
-        """Open what is not open."""
+        """Open the files, unless they are open."""
         self._guarded(lambda _: None)
 
     def reserve(self, number: int) -> None:
@@ -74,7 +74,7 @@ class Store:
         self._reserved = number
 
     def append(self, events: Sequence[Entry], cursors: Mapping[str, int]) -> list[int]:
-        """Write all of it at once; the numbers of the events that left to make room."""
+        """Write everything in one transaction; the numbers of the events removed to make room."""
         return self._guarded(lambda database: self._append(database, events, cursors))
 
     def after(self, number: int, limit: int) -> Read:
@@ -82,32 +82,33 @@ class Store:
         return self._guarded(lambda database: schema.read(database, number, limit))
 
     def cursor(self, consumer: str) -> int | None:
-        """Up to which number `consumer` has everything; None where it is not known here."""
+        """The number up to which `consumer` has everything; None if it is unknown here."""
         return self._guarded(lambda database: schema.cursor(database, consumer))
 
     def glimpse(self) -> int:
-        """What the mark says, also of a store that cannot be opened; 0 where nothing is to see."""
+        """The mark, even of a store that cannot be opened; 0 without one."""
         try:
             return numbers.read_mark(self._mark_path) or 0
         except OSError:
             return 0
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._close_database()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        # Left to the thread that needs the disk: the start waits neither for it nor for this.
+        # Done by the thread that needs the disk: the start waits neither for the disk nor for this
+        # import.
         import sqlite3
 
         try:
             try:
                 return work(self._opened())
             except sqlite3.DatabaseError as error:
-                # Its subclasses tell other things: only DatabaseError itself is a damaged file.
+                # Its subclasses mean other things: only DatabaseError itself means a damaged file.
                 if type(error) is not sqlite3.DatabaseError:
                     raise
                 self._set_aside(error)
@@ -122,7 +123,7 @@ class Store:
         if self._database is None:
             self._take_lock()
         new = not self._mark_path.exists() and not self.path.exists()
-        # Before the database: where that stands alone, somebody has removed the mark.
+        # Before the database: if that exists alone, the mark has been removed.
         if new or self.glimpse() < self._reserved:
             numbers.write_mark(self._mark_path, self._reserved)
         if self._database is None:
@@ -140,14 +141,14 @@ class Store:
             elif self._last > self._reserved:
                 raise OSError("its numbers are higher than those of this run; restart edged")
             for number in schema.strange(self._database):
-                log.error("%s: event %d is left out: no event has this number", self.path, number)
+                log.error("%s: event %d is ignored: its number is not valid", self.path, number)
             if made:
-                # What was on disk before is there no longer.
+                # What was on disk before no longer exists.
                 self.replaced_up_to = before
         return self._database
 
     def _check_place(self) -> None:
-        """Let go of files that do not lie where they were opened."""
+        """Close files that have been moved or removed."""
         moved = [path for path, inode in self._inodes.items() if _inode(path) != inode]
         if not moved:
             return
@@ -158,12 +159,12 @@ class Store:
             self._remove_log()
 
     def _remove_log(self) -> None:
-        # SQLite would take it for part of another database that lies in the same place.
+        # SQLite would treat it as part of another database in the same place.
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
-        """Be the only process that writes here, until closed."""
+        """Make this the only writing process, until closed."""
         if self._lock is not None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,13 +184,13 @@ class Store:
         mark = numbers.read_mark(self._mark_path)
         if mark is not None:
             return max(mark, self._last)
-        log.warning("%s says no number; numbers go on far above", self._mark_path)
+        log.warning("%s holds no number; event numbers skip far ahead", self._mark_path)
         return numbers.somewhere_above(self._last, self._wall_clock())
 
     def _append(
         self, database: sqlite3.Connection, events: Sequence[Entry], cursors: Mapping[str, int]
     ) -> list[int]:
-        # After an error nobody knows whether a transaction was the last to reach the disk.
+        # After an error it is unknown whether a transaction has reached the disk.
         new = [event for event in events if event.number > self._last]
         with database:
             database.executemany(
@@ -233,7 +234,7 @@ class Store:
 
     def _set_aside(self, error: Exception) -> None:
         self._close_database()
-        # More than one in a second, where the clock stands.
+        # Several in one second, if the clock is stopped.
         names = (f"{self.path.name}.damaged-{int(self._wall_clock()) + n}" for n in count())
         aside = next(path for path in map(self.path.with_name, names) if not path.exists())
         self.path.rename(aside)

@@ -1,4 +1,4 @@
-"""Every JSON form that leaves the process, once: over MQTT, the control socket and ``--json``.
+"""Every JSON message, defined once: for MQTT, the control socket and ``--json``.
 
 Each is a msgspec struct with a ``type``, and has a JSON Schema in `edged.messages.schemas`.
 """

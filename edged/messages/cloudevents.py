@@ -1,4 +1,4 @@
-"""CloudEvents 1.0: the envelope in which others expect an event."""
+"""CloudEvents 1.0: the standard envelope of an event."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STRUCTURED = "application/cloudevents+json; charset=utf-8"
 """Content type of an envelope that holds the event."""
 
 JSON = "application/json"
-"""Content type of the event alone, of which `headers` say the rest."""
+"""Content type of the event alone; `headers` contain the rest."""
 
 
 class CloudEvent(Struct, frozen=True, kw_only=True):
-    """An event or a gap with what CloudEvents 1.0 says of every event (JSON format)."""
+    """An event or a gap with the attributes of CloudEvents 1.0 (JSON format)."""
 
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Meta(description="the same in every copy")]
@@ -43,12 +43,12 @@ class _Known(Struct):
 
 
 def source(root: str) -> str:
-    """Which device it is; `root` is that of its topics, ``<prefix>/<device>``."""
+    """The device; `root` is that of its topics, ``<prefix>/<device>``."""
     return quote(f"/{root}")
 
 
 def message_id(payload: bytes) -> str:
-    """What an event or a gap is known by; the same in every copy."""
+    """The identifier of an event or a gap; the same in every copy."""
     return _id(_decoder.decode(payload))
 
 
@@ -69,7 +69,7 @@ def headers(payload: bytes, source: str) -> dict[str, str]:
 _decoder = msgspec.json.Decoder(_Known)
 
 _PLAIN = "!#$&'()*+,/:;<=>?@[\\]^`{|}~"
-"""Printable ASCII that HTTP headers carry as it is: all but the space, the quote and the %."""
+"""Printable ASCII that HTTP headers carry unescaped: all except the space, the quote and the %."""
 
 
 def _id(known: _Known) -> str:

@@ -1,4 +1,4 @@
-"""How the device is: its health and its outputs."""
+"""The state of the device: its health and its outputs."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ from edged.messages.message import Count, Message, Moment, Percentiles, Score, b
 
 
 class HealthMessage(Message, frozen=True, kw_only=True):
-    """How the daemon itself is."""
+    """The health of the daemon."""
 
     version: str
     uptime_s: float
-    fps: float
-    frames: Count
-    dropped: Annotated[Count, Meta(description="frames that came and were not used")]
+    fps: Annotated[float, Meta(description="frames decided on a second, since the last message")]
+    frames: Annotated[Count, Meta(description="frames that were decided on")]
+    still: Annotated[
+        Count, Meta(description="those of them that showed nothing new and were not classified")
+    ] = 0
+    dropped: Annotated[Count, Meta(description="frames received but not used")]
     camera: str
     camera_error: str | None
     pins_error: Annotated[
-        str | None, Meta(description="why an output or input is not there: the first one's reason")
+        str | None, Meta(description="why an output or input is unavailable; the first reason")
     ] = None
     paused: bool
     idle: bool
     model: str
+    model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
+        None
+    )
     memory_mb: Annotated[float, Meta(description="resident set size")]
     temperature_c: float | None
     throttled: bool | None
     stages_ms: Annotated[
         dict[str, Percentiles], Meta(description="by stage, over the time since the last message")
     ]
-    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's limits")]
     messages_dropped: Annotated[
         Count,
         Meta(description="messages skipped: the network is too slow, or they are too large"),
@@ -59,20 +65,20 @@ class OutputMessage(Message, frozen=True, kw_only=True):
 
 
 class RuleThresholds(Struct, frozen=True, kw_only=True):
-    """Between which scores a rule becomes active and inactive."""
+    """The scores at which a rule becomes active and inactive."""
 
     enter: Score
     exit: Score
 
 
 class ThresholdsMessage(Message, frozen=True, kw_only=True):
-    """What every rule's thresholds are."""
+    """The thresholds of every rule."""
 
     rules: dict[str, RuleThresholds]
 
 
 def stages(stages_ms: Mapping[str, tuple[float, float]]) -> dict[str, Percentiles]:
-    """The summaries of the stages as messages say them."""
+    """The summaries of the stages for messages."""
     return {
         stage: Percentiles(p50=round(p50, 3), p99=round(p99, 3))
         for stage, (p50, p99) in stages_ms.items()
@@ -88,7 +94,7 @@ def health(
     messages_dropped: int = 0,
     broker_problems: Sequence[str] = (),
 ) -> HealthMessage:
-    """The daemon's health, with what a port has to add."""
+    """The daemon's health, with a port's additions."""
     return HealthMessage(
         device=at.device,
         time=at.utc(report.at_s),
@@ -97,6 +103,7 @@ def health(
         uptime_s=round(report.uptime_s, 1),
         fps=round(report.fps, 2),
         frames=report.frames,
+        still=report.still,
         dropped=report.dropped,
         camera=report.camera,
         camera_error=report.camera_error,
@@ -104,6 +111,7 @@ def health(
         paused=report.paused,
         idle=report.idle,
         model=report.model,
+        model_problem=report.model_problem,
         memory_mb=round(report.memory_mb, 1),
         temperature_c=report.temperature_c,
         throttled=report.throttled,

@@ -1,4 +1,4 @@
-"""What happened: a rule changed, or numbers of events that nobody will see."""
+"""Events: a rule changed, or events are missing."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class EventMessage(Message, frozen=True, kw_only=True):
     reason: Annotated[
         Reason | None,
         Meta(
-            description="why the rule ended though no frame said so: the camera delivers no "
-            "picture, edged stopped, or it had ended without a word and started again"
+            description="why the rule ended without a frame: the camera delivers no "
+            "picture, edged stopped, or edged restarted after an unexpected end"
         ),
     ] = None
-    replayed: Annotated[bool, Meta(description="sent later than made: the broker was away")] = False
+    replayed: Annotated[bool, Meta(description="sent late: the broker was unreachable")] = False
 
 
 class GapMessage(Message, frozen=True, kw_only=True):
-    """Events that are lost, or numbers that no event has: nobody needs to wait for them."""
+    """Lost events or unused numbers, for which consumers need not wait."""
 
     first: Annotated[Count, Meta(description="the first number that is missing")]
     last: Annotated[Count, Meta(description="the last number that is missing")]
@@ -59,7 +59,7 @@ class GapMessage(Message, frozen=True, kw_only=True):
 
 
 def event(made: Event, at: Moment) -> EventMessage:
-    """One event, as it is sent at once."""
+    """One event, sent at once."""
     return EventMessage(
         device=at.device,
         time=at.time,
@@ -77,9 +77,9 @@ def event(made: Event, at: Moment) -> EventMessage:
 
 
 def kept(message: EventMessage, reading: Reading) -> bytes:
-    """An event's JSON for the journal: with the clock that its times are of, where it may be wrong.
+    """An event's JSON for the journal, with the reading of its clock if that may be wrong.
 
-    `put_right` takes that out again.
+    `put_right` removes that again.
     """
     if reading.trust == SYNCHRONIZED:
         return message.json()
@@ -87,7 +87,7 @@ def kept(message: EventMessage, reading: Reading) -> bytes:
 
 
 def put_right(payload: bytes, now: Reading | None = None) -> bytes:
-    """The event that `kept` made, with its times as they are by what is known of the clock `now`.
+    """The event from `kept`, with its times corrected by the clock reading `now`.
 
     None reads the clock.
     """
@@ -95,7 +95,7 @@ def put_right(payload: bytes, now: Reading | None = None) -> bytes:
 
 
 def replayed(payload: bytes, now: Reading | None = None) -> bytes:
-    """An event's JSON, of this or an earlier edged, put right and marked as sent late."""
+    """An event's JSON, of this or an earlier run, corrected and marked as sent late."""
     return encoded({**_put_right(payload, now), "replayed": True})
 
 
@@ -105,7 +105,7 @@ def _put_right(payload: bytes, now: Reading | None) -> dict[str, Any]:
     if made_by is None:
         return event
     now = now or clock.read()
-    # What is damaged in a row that can be read still tells the rest.
+    # A readable row with a damaged field still gives the rest.
     with suppress(msgspec.ValidationError, OverflowError):
         correction_s = msgspec.convert(made_by, Reading).correction_s(now)
         if correction_s:

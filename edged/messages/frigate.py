@@ -1,6 +1,6 @@
-"""Events in the form of Frigate's topic ``events``, for what listens to that.
+"""Events in the form of Frigate's topic ``events``, for its subscribers.
 
-A classifier knows what is there and not where: ``box``, ``area``, ``ratio`` and ``region`` are
+A classifier knows what is in view, but not where: ``box``, ``area``, ``ratio`` and ``region`` are
 absent, and there are no zones.
 """
 
@@ -18,7 +18,7 @@ UnixSeconds = Annotated[float, Meta(description="seconds since 1970, UTC")]
 
 
 class TrackedObject(Struct, frozen=True, kw_only=True):
-    """What a rule saw, from its activation on."""
+    """A rule's detection, from its activation on."""
 
     id: Annotated[str, Meta(description="the same from new to end")]
     camera: Annotated[str, Meta(description="the device's name")]
@@ -59,7 +59,7 @@ class Tracker:
     def follow(self, payload: bytes) -> bytes | None:
         """The message for an event's JSON; None for a gap.
 
-        An end whose beginning was in another run begins where it ends.
+        An end whose beginning was in another run starts at its own time.
         """
         try:
             event = self._decoder.decode(payload)

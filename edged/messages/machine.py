@@ -1,4 +1,4 @@
-"""The machine that edged is on: what is installed there, and how fast it is."""
+"""The machine: what is installed, and its speed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edged.messages.message import Count, Document, Percentiles, Score
 
 
 class VersionMessage(Document, frozen=True, kw_only=True, rename="kebab"):
-    """What edged runs on, and the parts it can use; null: not installed."""
+    """The platform of edged, and its components; null: not installed."""
 
     edged: str
     python: str
@@ -27,7 +27,7 @@ class VersionMessage(Document, frozen=True, kw_only=True, rename="kebab"):
 
 
 class BenchMessage(Document, frozen=True, kw_only=True):
-    """How long the stages of a frame take, beside a bare invoke in turns with them."""
+    """The durations of a frame's stages, and of a bare invoke measured in turns with them."""
 
     version: str
     python: str
@@ -38,10 +38,10 @@ class BenchMessage(Document, frozen=True, kw_only=True):
     runtime: str
     machine: str
     threads: Count
-    delegated: Annotated[Score | None, Meta(description="share of the operators; null: not told")]
+    delegated: Annotated[Score | None, Meta(description="share of the operators; null: unknown")]
     frame: Annotated[str, Meta(description="width x height, pixels")]
     runs: Count
     floor_ms: Annotated[Percentiles, Meta(description="the bare invoke")]
     frame_ms: Percentiles
     stages_ms: dict[str, Percentiles]
-    ratio_p50: Annotated[float, Meta(description="median of a frame to that of the bare invoke")]
+    ratio_p50: Annotated[float, Meta(description="median of a frame / that of the bare invoke")]

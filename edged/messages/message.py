@@ -1,4 +1,4 @@
-"""What all forms share: their type; of a device's messages also who says it, and when."""
+"""The common parts of all messages: their type; those of a device also have its name and a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edged.clock import SYNCHRONIZED, trust
 from edged.printable import printable
 
 SchemaVersion: TypeAlias = Literal[1]
-"""Grows when a field goes or changes its meaning; a new field does not change it."""
+"""Increased when a field is removed or changes its meaning, not for a new field."""
 
 Score: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -31,11 +31,11 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def encoded(document: object) -> bytes:
-    """A message, or any part of one, as UTF-8 JSON in one line."""
+    """A message, or any part of one, as UTF-8 JSON on one line."""
     try:
         return _encoder.encode(document)
     except UnicodeEncodeError:
-        # A path that is no UTF-8, from a place where nobody thought of it.
+        # A path that is not UTF-8, from an unexpected place.
         return _encoder.encode(_utf8(msgspec.to_builtins(document, enc_hook=str)))
 
 
@@ -52,10 +52,10 @@ def _type_of(struct_name: str) -> str:
 
 
 class Document(Struct, frozen=True, kw_only=True, tag_field="type", tag=_type_of):
-    """Base of all that is said. ``type`` in the JSON says which one it is."""
+    """Base of all messages. ``type`` in the JSON says which one it is."""
 
     def json(self) -> bytes:
-        """As UTF-8 JSON in one line."""
+        """As UTF-8 JSON on one line."""
         return encoded(self)
 
 
@@ -66,15 +66,15 @@ class Message(Document, frozen=True, kw_only=True):
     device: Annotated[str, Meta(description="the device's name in its configuration")]
     time: Annotated[datetime, Meta(description="when the message was made, UTC", tz=True)]
     time_synced: Annotated[
-        bool, Meta(description="whether the clock is known to be right: it follows a time server")
+        bool, Meta(description="whether the clock is synchronised with a time server")
     ] = False
 
 
 class Moment(NamedTuple):
-    """A device at a moment: what turns monotonic times into dates.
+    """A device and a moment, to convert monotonic times into dates.
 
     ``offset_s`` is wall-clock seconds minus monotonic seconds, ``synced`` whether the wall clock is
-    known to be right.
+    synchronised.
     """
 
     device: str
@@ -102,6 +102,6 @@ class Moment(NamedTuple):
 
 
 def bounded(score: float) -> float:
-    """A score as it is written: four digits, in 0..1."""
-    # A mean of float32 values may leave 0..1 by one bit, and the schema holds us to the range.
+    """A score for a message: four digits, in 0..1."""
+    # A mean of float32 values may exceed 0..1 by one bit, which the schema forbids.
     return min(1.0, max(0.0, round(float(score), 4)))

@@ -1,4 +1,4 @@
-"""What is known of models as files: listed, in whole, fetched, verified."""
+"""Facts about model files: listed, complete, fetched, verified."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from edged.models.pins import HashSource
 from edged.models.quarantine import Outcome
 
 Checked: TypeAlias = Annotated[
-    HashSource | Literal["unverified"], Meta(description="whose hash there is for it")
+    HashSource | Literal["unverified"], Meta(description="the source of its hash")
 ]
 Hash: TypeAlias = Literal["right", "wrong", "unknown"]
 Top1On: TypeAlias = Annotated[str | None, Meta(description="the pictures of `top1`")]
 
 
 class ListedMessage(Document, frozen=True, kw_only=True):
-    """A model that is here, or that can be fetched."""
+    """A model that is installed, or that can be fetched."""
 
     name: str
     aliases: Annotated[list[str], Meta(description="other names of it")]
-    path: Annotated[str | None, Meta(description="null: it is not here")]
+    path: Annotated[str | None, Meta(description="null: it is not installed")]
     bytes: Count | None
     checked: Checked
-    hash: Annotated[Hash | None, Meta(description="of the file that is here")]
+    hash: Annotated[Hash | None, Meta(description="of the installed file")]
     about: str | None
     licence: str | None
-    top1: Annotated[Score | None, Meta(description="null: nobody has published it")]
+    top1: Annotated[Score | None, Meta(description="null: not published")]
     top1_on: Top1On
 
 
 class LabelMessage(Document, frozen=True, kw_only=True):
-    """A class of a model, with its score on a picture where one was given."""
+    """A class of a model, with its score on a picture if one was given."""
 
     model: str
     index: Count
@@ -43,7 +43,7 @@ class LabelMessage(Document, frozen=True, kw_only=True):
 
 
 class FetchedMessage(Document, frozen=True, kw_only=True):
-    """Where a model that was fetched is, or why it could not be."""
+    """The path of a fetched model, or why it could not be fetched."""
 
     name: str
     path: str | None = None
@@ -51,7 +51,7 @@ class FetchedMessage(Document, frozen=True, kw_only=True):
 
 
 class VerifiedMessage(Document, frozen=True, kw_only=True):
-    """The hash of a model and what it should be, and what quarantine says of it."""
+    """The hash of a model, the expected one, and the verdict of quarantine."""
 
     path: str
     sha256: str
@@ -64,7 +64,7 @@ class VerifiedMessage(Document, frozen=True, kw_only=True):
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """What the catalog says of a model."""
+    """The catalog's entry for a model."""
 
     about: str
     aliases: list[str]
@@ -73,7 +73,7 @@ class Published(Struct, frozen=True, kw_only=True):
     source: str | None
     input: str
     classes: Count | None
-    top1: Annotated[Score | None, Meta(description="null: nobody has published it")]
+    top1: Annotated[Score | None, Meta(description="null: not published")]
     top1_on: Top1On
     top1_source: str | None
     times_ms: list[Time]
@@ -100,7 +100,7 @@ class TensorFacts(Struct, frozen=True, kw_only=True):
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
-    """What the file says of itself; null where it does not."""
+    """The metadata of the file; null if absent."""
 
     mean: list[float] | None
     std: list[float] | None
@@ -108,7 +108,7 @@ class Metadata(Struct, frozen=True, kw_only=True):
 
 
 class Blessed(Struct, frozen=True, kw_only=True):
-    """Which data the model was blessed on, how many gates it held, and when."""
+    """The data on which the model was blessed, the number of its gates, and the time."""
 
     data: str
     gates: Count
@@ -116,7 +116,7 @@ class Blessed(Struct, frozen=True, kw_only=True):
 
 
 class ModelMessage(Document, frozen=True, kw_only=True):
-    """All that is known of a model; from ``runtime`` on only of one that passed quarantine."""
+    """Everything about a model; from ``runtime`` on, only for one that passed quarantine."""
 
     name: str
     path: str | None = None
@@ -138,8 +138,8 @@ class ModelMessage(Document, frozen=True, kw_only=True):
     labels: str | None = None
     metadata: Metadata | None = None
     hint: Annotated[
-        str | None, Meta(description="how the tool that made it means it, where that is known")
+        str | None, Meta(description="settings that the tool that made it expects, where known")
     ] = None
-    blessing: Annotated[
-        Blessed | str | None, Meta(description="a text says why it does not hold")
-    ] = None
+    blessing: Annotated[Blessed | str | None, Meta(description="a text: why it is not valid")] = (
+        None
+    )

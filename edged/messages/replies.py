@@ -1,4 +1,4 @@
-"""What is answered to a command. What may be asked is in `edged.commands`."""
+"""The answers to commands. The commands are in `edged.commands`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RequestId: TypeAlias = (
 
 
 class Answer(Document, frozen=True, kw_only=True):
-    """Base of what a command answers with."""
+    """Base of all answers."""
 
 
 class AttentionAnswer(Answer, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class OutputAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ThresholdAnswer(Answer, frozen=True, kw_only=True):
-    """A rule's thresholds as they are from the next frame on."""
+    """A rule's thresholds from the next frame on."""
 
     rule: str
     enter: float
@@ -41,7 +41,7 @@ class ThresholdAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ReloadAnswer(Answer, frozen=True, kw_only=True):
-    """The configuration was read again, and what could be taken over was."""
+    """The configuration was read again, and the changes that need no restart were applied."""
 
     model: str
     restart_for: Annotated[
@@ -59,7 +59,7 @@ class TaughtAnswer(Answer, frozen=True, kw_only=True):
 
 
 class StatusAnswer(Answer, frozen=True, kw_only=True):
-    """How the daemon is at this moment."""
+    """The state of the daemon."""
 
     version: str = ""
     uptime_s: float = 0.0
@@ -67,47 +67,56 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     scene: str | None
     results: Annotated[
         tuple[RankedClass, ...],
-        Meta(description="best classes of the newest frame, if there is one"),
+        Meta(description="best classes of the newest frame, if any"),
     ] = ()
     rules: dict[str, RuleState]
     outputs: Annotated[dict[str, float], Meta(description="the value that each output has")]
     camera: str
     camera_error: str | None
     pins_error: Annotated[
-        str | None, Meta(description="why an output or input is not there: the first one's reason")
+        str | None, Meta(description="why an output or input is unavailable; the first reason")
     ] = None
     model: str
-    frames: Count
+    frames: Annotated[Count, Meta(description="frames that were decided on")]
+    still: Annotated[
+        Count, Meta(description="those of them that showed nothing new and were not classified")
+    ] = 0
+    model_chosen: Annotated[bool, Meta(description="by command, and not the configuration's")] = (
+        False
+    )
+    model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
+        None
+    )
     dropped: Count
-    fps: Annotated[float, Meta(description="frames classified a second, in the last seconds")] = 0.0
+    fps: Annotated[float, Meta(description="frames decided on a second, in the last seconds")] = 0.0
     paused: bool
     idle: bool
-    broker: Annotated[str | None, Meta(description="which one and whether it is reached")] = None
+    broker: Annotated[str | None, Meta(description="its address, and whether connected")] = None
     last_event: Annotated[Count, Meta(description="number of the newest event")] = 0
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")
     ] = ()
     by_hand: Annotated[
         dict[str, float | None],
-        Meta(description="outputs set by hand, and the seconds until that ends; null: with a rule"),
+        Meta(description="outputs set by hand, and the seconds until that ends; null: no limit"),
     ] = field(default_factory=dict)
     webhook_problems: Annotated[
-        tuple[str, ...], Meta(description="which webhooks take no events, or refused some")
+        tuple[str, ...], Meta(description="webhooks that accept no events, or refused some")
     ] = ()
 
 
 class RuleSetup(Struct, frozen=True, kw_only=True):
-    """What a rule looks for, and when it changes; defaults filled in."""
+    """The labels and thresholds of a rule, defaults filled in."""
 
     labels: list[str]
     combine: str
     enter: Score
     exit: Score
-    saved: Annotated[bool, Meta(description="made from the page")] = False
+    saved: Annotated[bool, Meta(description="created on the web page")] = False
 
 
 class OutputSetup(Struct, frozen=True, kw_only=True):
-    """What an output is, and what drives it."""
+    """The device of an output, and what controls it."""
 
     device: str
     rule: Annotated[str, Meta(description="empty: none")]
@@ -115,7 +124,7 @@ class OutputSetup(Struct, frozen=True, kw_only=True):
 
 
 class SetupAnswer(Answer, frozen=True, kw_only=True):
-    """What the daemon runs with: rules, outputs and the labels that rules can name."""
+    """The daemon's rules and outputs, and the labels that rules can name."""
 
     rules: dict[str, RuleSetup]
     outputs: dict[str, OutputSetup]
@@ -125,7 +134,7 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
         list[list[tuple[Score, Score]]],
         Meta(description="polygons that are hidden; two points are a rectangle's corners"),
     ]
-    undo: Annotated[bool, Meta(description="whether a change can be taken back")]
+    undo: Annotated[bool, Meta(description="whether a change can be undone")]
     taught_in: Annotated[
         str | None, Meta(description="the folder or file of taught labels; null: they are off")
     ] = None
@@ -141,25 +150,25 @@ class Histogram(Struct, frozen=True):
 
 
 class JournalMetrics(Struct, frozen=True, kw_only=True):
-    """How events are kept."""
+    """The state of the journal."""
 
     last: Annotated[Count, Meta(description="the newest number")]
     waiting: Annotated[Count, Meta(description="events that are not on disk yet")]
-    error: Annotated[str | None, Meta(description="why the disk takes none")] = None
+    error: Annotated[str | None, Meta(description="why the disk stores none")] = None
 
 
 class MqttMetrics(Struct, frozen=True, kw_only=True):
-    """How messages reach the broker, counted since the start."""
+    """The state of MQTT, counted since the start."""
 
     connected: bool
     connections: Count
-    events_dropped: Annotated[Count, Meta(description="events lost to the journal's bounds")]
+    events_dropped: Annotated[Count, Meta(description="events lost to the journal's limits")]
     events_refused: Annotated[Count, Meta(description="events that the broker refused")]
     messages_dropped: Annotated[Count, Meta(description="messages skipped")]
 
 
 class MetricsAnswer(Answer, frozen=True, kw_only=True):
-    """What the daemon has counted since its start, and its state."""
+    """The daemon's counters since its start, and its state."""
 
     version: str
     uptime_s: float
@@ -188,9 +197,9 @@ AnyAnswer: TypeAlias = (
 
 
 class ReplyMessage(Message, frozen=True, kw_only=True):
-    """What became of a command.
+    """The outcome of a command.
 
-    It has no field ``command``, so a reply can never be taken for one.
+    It has no field ``command``, so a reply is never mistaken for one.
     """
 
     request: Annotated[str | None, Meta(description="the command, null if it was not understood")]
@@ -199,7 +208,7 @@ class ReplyMessage(Message, frozen=True, kw_only=True):
     error: str | None = None
     data: AnyAnswer | None = None
     classification: Annotated[
-        ClassificationMessage | None, Meta(description="of a snapshot: what is on it")
+        ClassificationMessage | None, Meta(description="of a snapshot: its classification")
     ] = None
     jpeg_bytes: Annotated[
         Count, Meta(description="bytes of JPEG that follow, on the control socket alone")

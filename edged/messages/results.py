@@ -1,4 +1,4 @@
-"""What is on a picture: the model's classes, the scene, and the state of the rules."""
+"""The results of a frame: the model's classes, the scene, and the state of the rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RankedClass(Struct, frozen=True, kw_only=True):
 
 
 class RuleState(Struct, frozen=True, kw_only=True):
-    """What a rule holds to be true."""
+    """The state of a rule."""
 
     active: bool
     score: Annotated[Score, Meta(description="smoothed score")]
@@ -29,7 +29,7 @@ class RuleState(Struct, frozen=True, kw_only=True):
 
 
 class StateMessage(Message, frozen=True, kw_only=True):
-    """What is really there; made when the scene or a rule changes."""
+    """The scene and the rules; sent when one of them changes."""
 
     scene: Annotated[
         str | None,
@@ -41,7 +41,7 @@ class StateMessage(Message, frozen=True, kw_only=True):
 
 
 class ClassificationMessage(Message, frozen=True, kw_only=True):
-    """What the model said of one frame, best class first."""
+    """The classes of one frame, best first."""
 
     captured: Annotated[datetime, Meta(description="capture time of the frame, UTC", tz=True)]
     frame: Count
@@ -49,13 +49,20 @@ class ClassificationMessage(Message, frozen=True, kw_only=True):
     scene_score: Annotated[
         Score | None, Meta(description="smoothed score of the scene's rule, else of the best label")
     ] = None
+    known: Annotated[
+        Score | None,
+        Meta(description="share of pictures of known things that look less known; null: untold"),
+    ] = None
     model: str
+    still: Annotated[
+        bool, Meta(description="the frame shows nothing new: the results are an earlier frame's")
+    ] = False
     results: list[RankedClass]
     stages_ms: Milliseconds
 
 
 class SharedMessage(Message, frozen=True, kw_only=True):
-    """A picture in the memory that came with the reply to `watch`."""
+    """A picture in the shared memory that came with the reply to `watch`."""
 
     captured: Annotated[datetime, Meta(description="capture time of the frame, UTC", tz=True)]
     frame: Count
@@ -65,7 +72,7 @@ class SharedMessage(Message, frozen=True, kw_only=True):
 
 
 class PictureMessage(Document, frozen=True, kw_only=True):
-    """What the model said of a picture in a file, or why it could not be read."""
+    """The classes of a picture in a file, or why it could not be read."""
 
     path: str
     model: str
@@ -80,9 +87,9 @@ class FoundMessage(Document, frozen=True, kw_only=True):
     path: str
     model: str
     score: Annotated[
-        Score, Meta(description="sum over the labels that were meant, or likeness of the features")
+        Score, Meta(description="sum over the matching labels, or similarity of the features")
     ]
-    label: Annotated[str | None, Meta(description="the best of these labels")] = None
+    label: Annotated[str | None, Meta(description="the best of the matching labels")] = None
     error: str | None = None
 
 
@@ -95,12 +102,12 @@ def ranked(prediction: Prediction, count: int) -> list[RankedClass]:
 
 
 def milliseconds(stages_s: Mapping[str, float]) -> dict[str, float]:
-    """Durations as messages say them."""
+    """Durations for messages."""
     return {stage: round(duration_s * 1e3, 3) for stage, duration_s in stages_s.items()}
 
 
 def rules(scene: Scene, at: Moment) -> dict[str, RuleState]:
-    """What every rule holds."""
+    """The state of every rule."""
     return {
         rule.rule: RuleState(
             active=rule.active, score=bounded(rule.score), since=at.utc(rule.since_s)
@@ -122,7 +129,7 @@ def state(scene: Scene, frame: int, at: Moment) -> StateMessage:
 
 
 def undecided(reason: str | None, at: Moment) -> StateMessage:
-    """Before the first frame that labels or rules have seen, and when frames stay away."""
+    """The state before the first frame with new labels or rules, and without frames."""
     return StateMessage(
         device=at.device,
         time=at.time,
@@ -135,7 +142,7 @@ def undecided(reason: str | None, at: Moment) -> StateMessage:
 
 
 def shared(result: Result, sequence: int, size_px: tuple[int, int], at: Moment) -> SharedMessage:
-    """Where the picture of a frame lies; its size is (height, width)."""
+    """The place of a frame's picture; its size is (height, width)."""
     return SharedMessage(
         device=at.device,
         time=at.time,
@@ -158,7 +165,9 @@ def classification(result: Result, top: int, at: Moment) -> ClassificationMessag
         frame=result.frame.number,
         scene=result.scene.name,
         scene_score=None if result.scene.score is None else bounded(result.scene.score),
+        known=None if result.prediction.known is None else bounded(result.prediction.known),
         model=result.prediction.model,
+        still=result.prediction.still,
         results=ranked(result.prediction, top),
         stages_ms=milliseconds(result.stages_s),
     )

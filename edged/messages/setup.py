@@ -1,4 +1,4 @@
-"""What the daemon runs with, for who is to show or change it."""
+"""The daemon's configuration, for clients that show or change it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edged.teaching import place
 
 
 def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
-    """Of the configuration in force; `labels` are the model's, `kept` is what the page changed."""
+    """The active configuration; `labels` are the model's, `kept` is what the page changed."""
     decide = config.decide
     return SetupAnswer(
         rules={

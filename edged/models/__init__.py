@@ -1,1 +1,1 @@
-"""Models as files: which there are, how they come here, and whether one may be loaded."""
+"""Models as files: listing, fetching, and admission to the daemon."""

@@ -1,7 +1,7 @@
-"""Whether the daemon may map a model: it came with edged, or it has been through quarantine.
+"""Whether the daemon may load a model: it is bundled with edged, or has passed quarantine.
 
-A start must not wait for quarantine each time, so the state directory keeps a note of what
-passed, with all that the verdict rests on: the very file, the versions, and how it is run.
+A start must not wait for quarantine each time, so the state directory keeps a note of what passed,
+with everything that the verdict depends on: the exact file, the versions, and the options.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 FILE = "quarantine.json"
 KEPT = 32
-"""Notes at most; the oldest go first."""
+"""The most notes; the oldest are dropped first."""
 
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
 
 
 def _in_quarantine(path: Path, model: ModelConfig) -> Verdict:
-    # Only a file that has not passed yet pays for the import.
+    # Imported only for a file that has not passed yet.
     from edged.models import quarantine
 
     return quarantine.inspect(path, model)
@@ -46,16 +46,16 @@ def admit(
     state: Path | None = None,
     inspect: Callable[[Path, ModelConfig], Verdict] = _in_quarantine,
 ) -> ModelConfig:
-    """`model` as it may be loaded into this process; ModelError, with the reason, if it may not.
+    """`model` if it may be loaded into this process; else ModelError with the reason.
 
-    Its path is that of a file then, also where it was a model's name. Takes no more than a stat
-    where the file has passed before; `state` is where that is noted. A file that is absent is let
-    through: nothing can be mapped, and loading says it best.
+    Its path is then that of a file, even if it was a model's name. Takes only a stat if the file
+    has passed before; `state` is where that is noted. An absent file is admitted: loading gives the
+    best message.
     """
     if not model.path:
         return model
     if is_name(model.path):
-        # The catalog need not be read for what is a file.
+        # The catalog need not be read for a file.
         from edged.models import library
 
         model = msgspec.structs.replace(model, path=str(library.resolve(model.path)))
@@ -86,7 +86,7 @@ def _try_unless_noted(
     if verdict.outcome != "ok":
         raise ModelError(_refusal(path, verdict))
     if _identity(path, model) != seen:
-        raise ModelError(f"{path} changed while it was tried: wait until it is written, try again")
+        raise ModelError(f"{path} changed while it was tried: try again when it is complete")
     log.info("model %s passed quarantine%s", path, "" if verdict.landlock else " (no Landlock)")
     passed.pop(key, None)
     passed[key] = seen
@@ -94,7 +94,7 @@ def _try_unless_noted(
 
 
 def _refusal(path: Path, verdict: Verdict) -> str:
-    # What the checks of the loader say is whole already.
+    # A message of the loader's checks is complete already.
     if verdict.outcome == "refused":
         return verdict.reason
     what = {"timed out": "took too long", "out of memory": "took too much memory"}
@@ -106,10 +106,9 @@ def _refusal(path: Path, verdict: Verdict) -> str:
 
 
 def _identity(path: Path, model: ModelConfig) -> list[Any]:
-    """All that a verdict rests on. OSError.
+    """Everything that a verdict depends on. OSError.
 
-    The time of the last change of the file's inode cannot be set back, other than that of its
-    content.
+    Unlike the modification time, the inode's change time cannot be set back.
     """
     stat = path.stat()
     return [
@@ -127,7 +126,7 @@ def _identity(path: Path, model: ModelConfig) -> list[Any]:
 
 
 def _runtime_stamp() -> str:
-    """Changes when another version of a runtime is installed; far quicker than its metadata."""
+    """Changes with the installed version of a runtime; faster than reading its metadata."""
     stamps = []
     for name in _RUNTIMES:
         spec = importlib.util.find_spec(name)
@@ -148,4 +147,4 @@ def _write(notes: Path, passed: dict[str, list[Any]]) -> None:
         notes.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(notes, msgspec.json.encode(passed))
     except OSError as error:
-        log.debug("%s cannot be written, models are tried at each start: %s", notes, error)
+        log.debug("%s cannot be written, models are tried again at each start: %s", notes, error)

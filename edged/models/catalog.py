@@ -31,9 +31,9 @@ class Time(_Table, frozen=True):
 
 
 class Labels(_Table, frozen=True):
-    """The labels of a model: a file at ``url``, or the ``lines`` themselves where there is none.
+    """The labels of a model: a file at ``url``, or the ``lines`` themselves without one.
 
-    ``skip_first`` leaves the file's first line out; ``count`` is what is left.
+    ``skip_first`` drops the file's first line; ``count`` is the number of the others.
     """
 
     url: Url | None = None
@@ -49,7 +49,7 @@ class Labels(_Table, frozen=True):
 
 
 class Facts(_Table, frozen=True):
-    """What people choose a model by; models/catalog.toml explains the fields."""
+    """The facts for choosing a model; models/catalog.toml explains the fields."""
 
     name: Name
     about: str
@@ -70,7 +70,7 @@ class Facts(_Table, frozen=True):
 class Model(Facts, frozen=True, kw_only=True):
     """A model file that can be fetched, alone or as the ``member`` of an archive.
 
-    ``bytes`` is 0 and ``sha256`` empty where nobody has checked the file yet.
+    ``bytes`` is 0 and ``sha256`` empty if the file has not been checked yet.
     """
 
     url: Url
@@ -82,7 +82,7 @@ class Model(Facts, frozen=True, kw_only=True):
 
 
 class Catalog(_Table, frozen=True):
-    """The whole file. ``sources`` maps the names that entries give as sources to what they are."""
+    """The whole file. ``sources`` maps the names of sources in entries to their descriptions."""
 
     sources: dict[str, str]
     labels: dict[str, Labels]
@@ -90,26 +90,26 @@ class Catalog(_Table, frozen=True):
     model: list[Model]
 
     def find(self, name: str) -> Model | None:
-        """The entry of that very name, which is what its file is called."""
+        """The entry with exactly that name, which is also its file's name."""
         return next((model for model in self.model if model.name == name), None)
 
     def meant(self, text: str) -> Model | None:
-        """The entry that people mean by `text`: its name or an alias."""
+        """The entry for `text`, its name or an alias."""
         aliased = (model for model in self.model if text in model.aliases)
         return self.find(text) or next(aliased, None)
 
     def facts(self, name: str) -> Facts | None:
-        """What is known of the model called `name`, which comes with edged or can be fetched."""
+        """The facts about the model `name`, which is bundled with edged or can be fetched."""
         return self.bundled if name == self.bundled.name else self.find(name)
 
     def names(self) -> list[str]:
-        """All that people can type to fetch a model."""
+        """All names under which a model can be fetched."""
         return [name for model in self.model for name in (*model.aliases, model.name)]
 
 
 @cache
 def load() -> Catalog:
-    """The catalog that comes with edged; ModelError if it cannot be read."""
+    """The bundled catalog; ModelError if it cannot be read."""
     path = paths.bundled_model().with_name("catalog.toml")
     try:
         return msgspec.convert(toml.parse(path.read_text()), Catalog)

@@ -1,4 +1,4 @@
-"""All that is known of one model: from the catalog, from its file, and from a run in quarantine."""
+"""Collects the facts about a model from the catalog, its file, and a run in quarantine."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 DEFAULT = Config()
-"""Models as they say themselves."""
+"""Models with their own settings."""
 
 
 def listed(name: str, path: Path | None) -> ListedMessage:
-    """What a list shows of the model called `name`; its file at `path` is hashed and not loaded."""
+    """The list's row for the model `name`; its file at `path` is hashed, not loaded."""
     entry = catalog.load().facts(name)
     model = entry if isinstance(entry, Model) else None
     return ListedMessage(
@@ -43,7 +43,7 @@ def listed(name: str, path: Path | None) -> ListedMessage:
 
 
 def _checked(name: str, path: Path | None) -> Checked:
-    """Whose hash there is for the model called `name`; `path` is where it is, if it is here."""
+    """The source of the hash for the model `name`; `path` is its file, if installed."""
     if path is not None:
         return pins.expected(path)[1] or "unverified"
     model = catalog.load().find(name)
@@ -51,7 +51,7 @@ def _checked(name: str, path: Path | None) -> Checked:
 
 
 def _hash(path: Path) -> Hash:
-    """Whether the file at `path` is the one that it must be; unknown too if it cannot be read."""
+    """Whether the file at `path` has the expected hash; unknown also if it cannot be read."""
     wanted, _ = pins.expected(path)
     try:
         return _compared(pins.sha256(path), wanted) if wanted else "unknown"
@@ -64,7 +64,7 @@ def _compared(sha256: str, wanted: str) -> Hash:
 
 
 def known(name: str, path: Path | None, config: Config = DEFAULT) -> ModelMessage:
-    """All that is known of the model called `name`.
+    """All facts about the model `name`.
 
     Its file at `path` is loaded only if it passes quarantine. ModelError.
     """
@@ -81,7 +81,7 @@ def known(name: str, path: Path | None, config: Config = DEFAULT) -> ModelMessag
 
 
 def published(entry: Facts) -> models.Published:
-    """What the catalog says of a model."""
+    """The catalog's entry for a model."""
     sources = catalog.load().sources
     model = entry if isinstance(entry, Model) else None
 
@@ -106,7 +106,7 @@ def published(entry: Facts) -> models.Published:
 
 
 def verified(path: Path, config: Config = DEFAULT) -> VerifiedMessage:
-    """The hash of the model at `path` and what it should be, and what quarantine says of it.
+    """The hash of the model at `path`, the expected one, and the verdict of quarantine.
 
     ModelError if the file cannot be read.
     """
@@ -129,7 +129,7 @@ def verified(path: Path, config: Config = DEFAULT) -> VerifiedMessage:
 
 
 def loaded(found: ModelMessage, path: Path, config: Config = DEFAULT) -> ModelMessage:
-    """`found`, and what the model at `path` is once loaded. ModelError."""
+    """`found`, with the facts from loading the model at `path`. ModelError."""
     from edged.inference import modelfile, tflite
 
     classifier = tflite.load(replace(config.model, path=str(path)), config.camera.fit)
@@ -184,7 +184,7 @@ def _blessing(path: Path, preprocessing: Preprocessing) -> models.Blessed | str 
 
 
 def everything(given: list[Path]) -> list[ListedMessage]:
-    """The bundled model, those that are here, and those of the catalog that are not."""
+    """The bundled model, the installed ones, and the catalog's others."""
     bundled = library.bundled()
     here = {bundled.stem: bundled, **{path.stem: path for path in library.files(given)}}
     absent = [model.name for model in catalog.load().model if model.name not in here]

@@ -1,4 +1,4 @@
-"""Brings a model of the catalog and its labels into a directory of models, whole or not at all."""
+"""Fetches a model of the catalog and its labels into a directory of models, atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edged.models.naming import SUFFIX
 from edged.models.transfer import Progress, TransferError, download, forget
 
 MAX_BYTES = 512 << 20
-"""Longest file where the catalog does not know its size: an archive with checkpoints in it."""
+"""The largest file whose size the catalog does not know: an archive with checkpoints in it."""
 
 MAX_MODEL_BYTES = 128 << 20
 MAX_LABELS_BYTES = 4 << 20
@@ -27,25 +27,25 @@ _PIECE_BYTES = 1 << 20
 
 
 def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
-    """The model that `name` means, brought to `directory` unless it is there; its labels beside it.
+    """Fetch the model `name` to `directory` unless it is there, with its labels next to it.
 
-    `origin`, where given, takes the place of the catalog's servers: the address of a mirror, or a
-    directory that holds the files. TransferError, with what to copy where, if a file cannot be
-    had; ModelError if it is not what the catalog or the first fetch said.
+    `origin`, if given, replaces the catalog's servers: the address of a mirror, or a directory with
+    the files. TransferError, with what to copy where, if a file is not available; ModelError if it
+    differs from the catalog or the first fetch.
     """
     known = catalog.load()
     model = known.meant(name)
     if model is None:
         library.resolve(name)
-        raise ModelError(f"{name} is not in the catalog: there is nowhere to fetch it from")
+        raise ModelError(f"{name} is not in the catalog: it cannot be fetched")
     target = directory / f"{model.name}{SUFFIX}"
     own = library.find(name, [directory])
     if own is not None and own.stem != model.name:
-        raise ModelError(f"{name} is {own} here: to fetch the catalog's, say {model.name}")
+        raise ModelError(f"{name} is {own} here: to fetch the catalog's, use {model.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _alone(directory):
-            # The model comes last: where it is, its labels are.
+            # The model comes last: if it exists, so do its labels.
             _bring_labels(known.labels[model.labels], target.with_suffix(".txt"), origin, progress)
             _bring_model(model, target, origin, progress)
     except TransferError as error:
@@ -61,11 +61,11 @@ def fetch(name: str, directory: Path, origin: str, progress: Progress) -> Path:
 
 
 def _by_hand(model: Model, labels: Labels, target: Path, origin: str) -> str:
-    """How a person without a connection gets the two files here."""
+    """How to install the two files without a connection."""
     what = f"{model.member} from {model.url}" if model.member else model.url
     sha256 = f" (SHA-256 {model.sha256})" if model.sha256 else ""
     text = f"without a connection copy {what}{sha256} to {target}"
-    # Lines need no connection: they are there before the model is asked for.
+    # Lines need no connection: they exist before the model is requested.
     if labels.url is not None and not target.with_suffix(".txt").exists():
         rest = " without its first line" if labels.skip_first else ""
         text += f" and {labels.url}{rest} to {target.with_suffix('.txt')}"
@@ -74,7 +74,7 @@ def _by_hand(model: Model, labels: Labels, target: Path, origin: str) -> str:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """One process at a time: they would write into the same part, and lose each other's pins."""
+    """One process at a time: several would write the same part, and lose each other's pins."""
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,7 +128,7 @@ def _part(target: Path) -> Path:
 
 
 def _source(url: str, origin: str) -> str | Path:
-    """Where the file at `url` comes from: an address, or a path in the directory `origin`."""
+    """The source of the file at `url`: an address, or a path in the directory `origin`."""
     name = PurePosixPath(urlsplit(url).path).name
     if not origin:
         return url
@@ -160,25 +160,25 @@ def _pour(
     while piece := source.read(_PIECE_BYTES):
         have += len(piece)
         if have > limit_bytes:
-            raise ModelError(f"{name} has over {limit_bytes} bytes: it is not what it should be")
+            raise ModelError(f"{name} has over {limit_bytes} bytes: it is not the expected file")
         target.write(piece)
         progress(have, 0)
 
 
 def _check(part: Path, wanted: str, source: str | Path) -> None:
-    """ModelError, and the file is dropped, if it is not the one with the hash `wanted`."""
+    """ModelError if the file does not have the hash `wanted`; it is then removed."""
     if wanted and (found := pins.sha256(part)) != wanted:
         forget(part)
         raise ModelError(
-            f"{source}: SHA-256 is {found} and not {wanted}: what came is damaged or another file; "
-            "fetch it again or from elsewhere (--from)"
+            f"{source}: SHA-256 is {found}, not {wanted}: the file is damaged or a different one; "
+            "fetch it again, or from another source (--from)"
         )
 
 
 def _unpack(archive: Path, member: str, target: Path, source: str | Path) -> None:
-    """The file called `member`, in whatever folder of the archive, as `target`.
+    """Extract the file `member`, in any folder of the archive, as `target`.
 
-    ModelError names the `source` that the archive came from.
+    ModelError names the archive's `source`.
     """
     try:
         with tarfile.open(archive, "r|*") as packed:
@@ -197,7 +197,7 @@ def _unpack(archive: Path, member: str, target: Path, source: str | Path) -> Non
 
 
 def _publish(part: Path, target: Path) -> None:
-    """Give the whole file its name; on the disk when this returns."""
+    """Rename the complete file; it is on the disk when this returns."""
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.chmod(0o644)

@@ -1,7 +1,7 @@
-"""The directories of models on this machine: where a name is looked up, where fetch puts a file.
+"""The directories of models on this machine: name look-up, and the destination of fetch.
 
-The first that has the model wins: directories that the command line names, those in
-``$EDGED_MODELS`` (with colons in between), the user's own, and the system's.
+The first with the model wins: directories from the command line, those in ``$EDGED_MODELS``
+(separated by colons), the user's own, and the system's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SYSTEM = Path("/var/lib/edged/models")
 
 
 def directories(given: Sequence[Path] = ()) -> list[Path]:
-    """Where models are searched, whether it exists or not."""
+    """The directories to search, existing or not."""
     named = [Path(name) for name in os.environ.get("EDGED_MODELS", "").split(":") if name]
     return list(dict.fromkeys([*given, *named, *_own(), SYSTEM]))
 
@@ -28,14 +28,14 @@ def directories(given: Sequence[Path] = ()) -> list[Path]:
 def destination(given: Sequence[Path] = ()) -> Path:
     """Where a fetched model goes.
 
-    Root fetches for the daemon, which cannot see into root's home.
+    Root fetches for the daemon, which cannot read root's home.
     """
     first = directories(given)[0]
     return SYSTEM if [first] == _own() and os.geteuid() == 0 else first
 
 
 def _own() -> list[Path]:
-    """The user's own; none where the user has no home."""
+    """The user's own directory; none without a home."""
     if given := os.environ.get("XDG_DATA_HOME"):
         return [Path(given) / "edged" / "models"]
     home = paths.home()
@@ -54,24 +54,24 @@ def closed(given: Sequence[Path] = ()) -> Iterator[str]:
 
 
 def bundled() -> Path:
-    """The model that comes with edged, which is found under its own name too."""
+    """The bundled model, which is also found under its own name."""
     return paths.bundled_model()
 
 
 def find(name: str, given: Sequence[Path] = ()) -> Path | None:
-    """The file of the model called `name`: of that very name, else of the one it is an alias of."""
+    """The file of the model called `name`, by its own name, else by an alias."""
     if name == bundled().stem:
         return bundled()
     if (path := _called(name, given)) is not None:
         return path
-    # The catalog need not be read for what has its own name.
+    # The catalog need not be read for a model with that name.
     entry = catalog.load().meant(name)
     return None if entry is None else _called(entry.name, given)
 
 
 def _called(name: str, given: Sequence[Path]) -> Path | None:
     files = (directory / f"{name}{SUFFIX}" for directory in directories(given))
-    # isfile() of os takes names that no file can have, and folders that may not be looked into.
+    # os.path.isfile() accepts names that no file can have, and folders without permission.
     return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113
 
 
@@ -86,9 +86,9 @@ def files(given: Sequence[Path] = ()) -> Iterator[Path]:
 
 
 def resolve(text: str, given: Sequence[Path] = ()) -> Path:
-    """The file that `text` means: a path as it stands, or the model of that name.
+    """The file for `text`: a path itself, or the model with that name.
 
-    ModelError, with what to do, for a name that is not here.
+    ModelError, with what to do, for a name that is not installed.
     """
     if not text:
         raise ModelError("the model's name is empty: `edged models list` shows all models")
@@ -97,7 +97,7 @@ def resolve(text: str, given: Sequence[Path] = ()) -> Path:
     if (path := find(text, given)) is not None:
         return path
     if catalog.load().meant(text) is not None:
-        raise ModelError(f"model {text} is not here yet: `edged models fetch {text}`")
+        raise ModelError(f"model {text} is not installed yet: `edged models fetch {text}`")
     known = [*catalog.load().names(), bundled().stem]
     known += [path.stem for path in files(given)]
     unread = "".join(f"; {line}" for line in closed(given))

@@ -1,4 +1,4 @@
-"""What is known of a model by the tool that exported it, where its file looks like that tool's."""
+"""Hints about a model from the tool that exported it, recognised by its file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NUMBERED = re.compile(r"(0 .+\n)([1-9][0-9]* .+\n?)*")
 
 
 def hint(path: Path, input_px: tuple[int, int]) -> str | None:
-    """One line on how the export at `path` wants its pictures; None where its maker is unknown."""
+    """A line on the preprocessing of the export at `path`; None if its maker is unknown."""
     if _EDGE_IMPULSE.fullmatch(path.name):
         return (
             "looks like an export of Edge Impulse, which crops pictures to the middle unless the "

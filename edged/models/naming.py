@@ -1,4 +1,4 @@
-"""What is a model's name and what a file: the same in a configuration and on a command line."""
+"""Distinguishes a model's name from a file, in a configuration and on a command line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ SUFFIX = ".tflite"
 
 
 def is_name(text: str, folder: Path = Path()) -> bool:
-    """Whether `text` names a model, which is looked up where such models lie, rather than a file.
+    """Whether `text` names a model, to look up in the directories of models, rather than a file.
 
-    A file that is there is meant as one; relative file names start at `folder`.
+    An existing file is meant as one; relative file names start at `folder`.
     """
-    # isfile() of os takes names that no file can have, and folders that may not be looked into.
+    # os.path.isfile() accepts names that no file can have, and folders without permission.
     return (
         "/" not in text and not text.endswith(SUFFIX) and not os.path.isfile(folder / text)  # noqa: PTH113
     )

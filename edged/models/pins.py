@@ -1,4 +1,4 @@
-"""What a model's file must be: the hash in the catalog, else that of the file fetched first.
+"""The expected hash of a model's file: that in the catalog, else that of the file fetched first.
 
 A directory of models keeps the latter in ``pins.json``: trust on first use, and no change later.
 """
@@ -29,7 +29,7 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 def read(directory: Path) -> dict[str, Pin]:
-    """By file name; empty where nothing is pinned. ModelError if it cannot be read."""
+    """The pins by file name; empty if there are none. ModelError if the file cannot be read."""
     path = directory / FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Pin])
@@ -42,7 +42,7 @@ def read(directory: Path) -> dict[str, Pin]:
 
 
 def add(path: Path, url: str) -> Pin:
-    """Pin the file at `path` as it is now. OSError."""
+    """Pin the present file at `path`. OSError."""
     pin = Pin(sha256(path), path.stat().st_size, url)
     pins = {**read(path.parent), path.name: pin}
     write_atomically(path.parent / FILE, msgspec.json.format(msgspec.json.encode(pins)))
@@ -50,7 +50,7 @@ def add(path: Path, url: str) -> Pin:
 
 
 def expected(path: Path) -> tuple[str, HashSource | None]:
-    """The SHA-256 that the model at `path` must have, and who says so; empty if nobody does."""
+    """The expected SHA-256 of the model at `path`, and its source; empty if unknown."""
     entry = catalog.load().find(path.stem)
     if entry is not None and entry.sha256:
         return entry.sha256, "catalog"

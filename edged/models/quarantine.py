@@ -1,7 +1,7 @@
-"""Tries a model in a process of its own, so that whatever it does there happens to nobody else.
+"""Tries a model in a separate process, so that it cannot harm this one.
 
-A model file is untrusted: the runtimes map it and follow its offsets, and a damaged one can end
-the process, take all memory or never return. This finds it out at the price of a child's start.
+A model file is untrusted: the runtimes map it and follow its offsets, and a damaged one can crash
+the process, take all memory or never return. This detects it at the cost of starting a child.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from edged.config.schema import ModelConfig
 Outcome: TypeAlias = Literal["ok", "refused", "died", "timed out", "out of memory"]
 
 TIMEOUT_S = 8.0
-"""For all of it, Python's start included; whoever asked for a reload waits so long."""
+"""The limit for the whole run, including Python's start; the requester of a reload waits this
+long."""
 
 MEMORY_BYTES = 256 << 20
-"""Beyond what interpreter and runtime take; the largest classifiers need about 100 MB."""
+"""Beyond the memory of interpreter and runtime; the largest classifiers need about 100 MB."""
 
 _SAID_BYTES = 64 << 10
 _PACKAGE = Path(__file__).parent.parent.parent
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What became of a model in quarantine.
+    """The verdict on a model in quarantine.
 
-    ``reason`` is one line, empty for ok. ``ran`` is false where it was only read, because it needs
-    a delegate. ``landlock`` says whether the child could reach the model's files only.
+    ``reason`` is one line, empty for ok. ``ran`` is false if it was only read, because it needs a
+    delegate. ``landlock`` says whether the child was limited to the model's files.
     """
 
     outcome: Outcome
@@ -53,11 +54,12 @@ def inspect(
     *,
     timeout_s: float = TIMEOUT_S,
     memory_bytes: int = MEMORY_BYTES,
+    niceness: int = 0,
 ) -> Verdict:
-    """Load the model at `path` as `model` says, and run it once, in a new process with limits.
+    """Load the model at `path` with the options of `model`, and run it once, in a new process.
 
-    Blocks for as long as that takes, `timeout_s` at most. One thread does in the child what
-    ``model.threads`` do later: no process can be started there, and so no thread.
+    Blocks for at most `timeout_s`. The child uses one thread instead of ``model.threads``: it
+    cannot start processes, and therefore no threads. `niceness` is the child's.
     """
     tried = msgspec.structs.replace(
         model,
@@ -76,7 +78,9 @@ def inspect(
         stderr=subprocess.STDOUT,
     ) as child:
         try:
-            # Python's own JSON: a path that is no UTF-8 goes through it as it is.
+            if niceness:
+                os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
+            # Python's own JSON: it passes a path that is not UTF-8 unchanged.
             said = _talk(child, json.dumps(msgspec.to_builtins(order)).encode(), deadline_s)
             status = child.wait(max(deadline_s - time.monotonic(), 0.0))
         except (TimeoutError, subprocess.TimeoutExpired):
@@ -87,7 +91,7 @@ def inspect(
 
 
 def _environment() -> dict[str, str]:
-    """Nothing but where modules are found: credentials in the environment are none of its business.
+    """Only the module search path: the child must not see credentials in the environment.
 
     The folder of this package comes first, wherever it was imported from.
     """
@@ -100,7 +104,7 @@ def _environment() -> dict[str, str]:
 
 
 def _talk(child: subprocess.Popen[bytes], order: bytes, deadline_s: float) -> bytes:
-    """All that the child says, up to a bound; TimeoutError."""
+    """The child's whole output, up to a limit; TimeoutError."""
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child has no pipes")
     with contextlib.suppress(BrokenPipeError):
@@ -121,7 +125,7 @@ def _talk(child: subprocess.Popen[bytes], order: bytes, deadline_s: float) -> by
 
 
 def judge(status: int, said: bytes) -> Verdict:
-    """What a child's exit `status` (negative: the signal that ended it) and last words mean."""
+    """The verdict from a child's exit `status` (negative: a signal) and last output."""
     lines = [line for line in said.splitlines() if line.strip() and not line.startswith(b"INFO")]
     line = lines[-1] if lines else b""
     last = "".join(filter(str.isprintable, line.decode(errors="replace")))[:200]

@@ -1,7 +1,7 @@
-"""The process in which a model runs for the first time, as `quarantine.inspect` starts it.
+"""The process in which a model runs for the first time, started by `quarantine.inspect`.
 
-It imports what it needs, gives up its rights, and only then touches the model. One JSON object
-comes in on standard input (`Order`), one goes out on standard output (`Verdict`).
+It imports what it needs, drops its rights, and only then opens the model. It reads one JSON object
+from standard input (`Order`) and writes one to standard output (`Verdict`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import msgspec
 import numpy as np
 
 import edged
+from edged import confine
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import labels as label_files
 from edged.inference import runtimes, tflite
-from edged.models import confine
 from edged.models.quarantine import Verdict
 
 _CPU_FACTS = ("/proc/cpuinfo", "/proc/self/auxv", "/sys/devices/system/cpu")
-"""XNNPACK asks these for the instructions that the CPU has, and does not work without."""
+"""XNNPACK reads the CPU's instruction sets from these, and does not work without them."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -44,9 +44,9 @@ def main() -> None:
 
 
 def import_runtime(name: str) -> list[Path]:
-    """Folders of modules: what is imported from there only now and then stays in reach."""
+    """Folders of modules: later imports from there remain possible."""
     modules = [os, msgspec, np, edged]
-    # That none is installed is for `examine` to find, in the words that the daemon has for it.
+    # If none is installed, `examine` raises the daemon's usual error.
     with contextlib.suppress(ModelError):
         package = runtimes.choose(name).module.__name__.partition(".")[0]
         modules.append(sys.modules[package])
@@ -54,9 +54,10 @@ def import_runtime(name: str) -> list[Path]:
 
 
 def examine(order: Order, modules: list[Path]) -> Verdict:
-    """Give up rights, then load the model and run it once on grey.
+    """Drop rights, then load the model and run it once on grey.
 
-    What neither the model's checks nor a lack of memory explains is raised, as it would be later.
+    Other errors than those of the model's checks or a lack of memory propagate, as they would
+    later.
     """
     confine.limit(order.memory_bytes, order.cpu_s)
     confined = False
@@ -75,7 +76,7 @@ def examine(order: Order, modules: list[Path]) -> Verdict:
 def _with_labels(model: ModelConfig) -> ModelConfig:
     """`model` with the label file that belongs to it, found while its folder can be searched.
 
-    Reading the file for that is Python's part; no runtime has seen it yet. ModelError.
+    Only Python code reads the file for that, no runtime yet. ModelError.
     """
     if model.labels:
         return model

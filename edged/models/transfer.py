@@ -1,7 +1,7 @@
-"""Brings one file over HTTP, going on where an earlier try stopped.
+"""Downloads one file over HTTP, resuming where an earlier attempt stopped.
 
-What has arrived lies in a part file, and beside it what the server said of the version, so that
-two versions are never joined: RFC 9110, sections 13.1.5 (If-Range) and 14.2 (Range).
+The received bytes are in a part file, and the server's validator of the version is next to it, so
+that two versions are never joined: RFC 9110, sections 13.1.5 (If-Range) and 14.2 (Range).
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from edged import __version__
 from edged.errors import EdgedError
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told the bytes that are here, and all there will be (0: unknown)."""
+"""Called with the number of received bytes, and the total (0: unknown)."""
 
 TIMEOUT_S = 30.0
-"""For each answer of the server, not for the whole file."""
+"""The limit for each response of the server, not for the whole file."""
 
 _PIECE_BYTES = 64 << 10
 
 
 class TransferError(EdgedError):
-    """A file cannot be brought here; what has arrived of it stays for the next try."""
+    """A download failed; the received part stays for the next attempt."""
 
     exit_status = 69
 
 
 def download(url: str, part: Path, limit_bytes: int, progress: Progress) -> None:
-    """Make `part` the whole content of `url`, or of what it has already the beginning.
+    """Download `url` to `part`, resuming if it has the beginning already.
 
-    Goes on by itself while each try brings something. TransferError, also beyond `limit_bytes`.
+    Retries while each attempt makes progress. TransferError, also beyond `limit_bytes`.
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        raise TransferError(f"{url} is no web address: give one that begins with https://")
+        raise TransferError(f"{url} is not a web address: give one that begins with https://")
     while True:
         before = _size(part)
         try:
@@ -51,7 +51,7 @@ def download(url: str, part: Path, limit_bytes: int, progress: Progress) -> None
             error.close()
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not before:
                 raise TransferError(f"{url}: the server says {error.code} {error.reason}") from None
-            # The file there is shorter than what is here: it is another one.
+            # The server's file is shorter than the received part: it is a different one.
             forget(part)
             continue
         except (OSError, http.client.HTTPException) as error:
@@ -61,7 +61,7 @@ def download(url: str, part: Path, limit_bytes: int, progress: Progress) -> None
 
 
 def forget(part: Path) -> None:
-    """Drop what has arrived."""
+    """Remove the received part."""
     part.unlink(missing_ok=True)
     _notes(part).unlink(missing_ok=True)
 
@@ -75,7 +75,7 @@ def _notes(part: Path) -> Path:
 
 
 def _validator(part: Path, url: str) -> str:
-    """What names the version that `part` is the beginning of; empty if that is not known."""
+    """The validator of the version that `part` belongs to; empty if unknown."""
     try:
         notes = json.loads(_notes(part).read_text())
         return str(notes["validator"]) if notes["url"] == url else ""
@@ -84,7 +84,7 @@ def _validator(part: Path, url: str) -> str:
 
 
 def _get(url: str, part: Path, limit_bytes: int, progress: Progress) -> bool:
-    """One try; whether the file is whole."""
+    """One attempt; whether the file is complete."""
     have = _size(part)
     headers = {"User-Agent": f"edged/{__version__}", "Accept-Encoding": "identity"}
     validator = _validator(part, url) if have else ""
@@ -95,7 +95,7 @@ def _get(url: str, part: Path, limit_bytes: int, progress: Progress) -> bool:
     with opener.open(request, timeout=TIMEOUT_S) as response:
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise TransferError(f"{url}: the server sent another part than was asked for")
+            raise TransferError(f"{url}: the server sent a different part than requested")
         if not resumed:
             have = 0
             _take_notes(part, url, response.headers)
@@ -107,8 +107,7 @@ def _get(url: str, part: Path, limit_bytes: int, progress: Progress) -> bool:
                 have += len(piece)
                 if max(have, total) > limit_bytes:
                     raise TransferError(
-                        f"{url} has over {limit_bytes} bytes, which the file is not to have: "
-                        "look what is there"
+                        f"{url} has over {limit_bytes} bytes, more than expected: check the address"
                     )
                 file.write(piece)
                 progress(have, total)
@@ -117,7 +116,7 @@ def _get(url: str, part: Path, limit_bytes: int, progress: Progress) -> bool:
 
 def _take_notes(part: Path, url: str, headers: http.client.HTTPMessage) -> None:
     tag = headers.get("ETag", "")
-    # A weak tag allows other bytes of the same meaning: no good for joining.
+    # A weak tag allows different bytes, so it is not suitable for joining.
     validator = tag if tag.startswith('"') else headers.get("Last-Modified", "")
     _notes(part).write_text(json.dumps({"url": url, "validator": validator}))
 
@@ -134,5 +133,5 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         allowed = ("https",) if urlsplit(req.full_url).scheme == "https" else ("http", "https")
         if urlsplit(newurl).scheme not in allowed:
-            raise TransferError(f"{req.full_url} leads to {newurl}, which is not encrypted")
+            raise TransferError(f"{req.full_url} redirects to {newurl}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

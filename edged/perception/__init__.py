@@ -1,1 +1,1 @@
-"""What all the rest takes for granted: scores become what is really there."""
+"""From scores to decisions."""

@@ -1,4 +1,4 @@
-"""Which classes of a model a configured label means."""
+"""Finds the classes of a model for a configured label."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edged.errors import ConfigError
 CANDIDATES_SHOWN = 8
 
 _ACCENT = "[\u0300-\u036f]"
-"""Characters that belong to the letter before them."""
+"""Combining characters, which belong to the letter before them."""
 
 
 class LabelIndex:
-    """The labels of a model, to look up what people write.
+    """Looks up configured labels among those of a model.
 
-    A label is looked for as it is written, then without regard to case, then as one of the
-    comma-separated names of a label: "tabby" finds "tabby, tabby cat".
+    A label is looked up exactly, then ignoring case, then as one of the comma-separated names of a
+    label: "tabby" finds "tabby, tabby cat".
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -32,21 +32,21 @@ class LabelIndex:
         return bool(self._found(wanted))
 
     def find(self, wanted: str) -> int:
-        """The class; ConfigError where there is none, or where there are several."""
+        """The class; ConfigError if there is none, or several."""
         found = self._found(wanted)
         if len(found) == 1:
             return found[0]
         if not found:
             raise ConfigError(f"the model has no label {shown(wanted)}{self._meant(wanted)}")
         raise ConfigError(
-            f"label {shown(wanted)} means several classes: {self._listed(found)}; "
-            "write one in full, or tell equal ones apart in model.labels"
+            f"label {shown(wanted)} matches several classes: {self._listed(found)}; "
+            "write one in full, or rename equal ones in model.labels"
         )
 
     def classes(self, labels: Sequence[str], words: Sequence[str]) -> tuple[set[int], list[str]]:
         """The class of each of `labels` and all with one of `words`; what is wrong, line by line.
 
-        A word counts whole and in any case.
+        A word matches as a whole, ignoring case.
         """
         found, wrong = set(), []
         for label in labels:
@@ -96,10 +96,9 @@ class LabelIndex:
 
 
 def word(wanted: str) -> re.Pattern[str]:
-    """Finds `wanted` as a whole word, or a row of them, in any case: "cat" is not in "crate".
+    """A pattern for the whole word or words `wanted`, ignoring case: "cat" is not in "crate".
 
-    Spaces, ``_`` and ``-`` all part words, and are none. A letter and its accent may be one
-    character or two.
+    Spaces, ``_`` and ``-`` separate words. A letter and its accent may be one character or two.
     """
     parts = [part for part in re.split(r"[\s_-]+", wanted) if part]
     if not parts:
@@ -125,7 +124,7 @@ def _index(labels: Sequence[str], keys: Callable[[str], list[str]]) -> dict[str,
     for position, label in enumerate(labels):
         for key in keys(label):
             places = index[key]
-            # A label may have a name twice.
+            # A label may contain a name twice.
             if not places or places[-1] != position:
                 places.append(position)
     return index

@@ -5,11 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from edged.core import UNDECIDED, Classifier, Event, Frame, Prediction, Reason, Result
 from edged.perception.rules import Decider
 
+if TYPE_CHECKING:
+    from edged.perception.still import StillScenes
+
 log = logging.getLogger(__name__)
+
+DOUBT = 0.15
+"""Scores of frames that look the same differ by up to this; nearer to a threshold none is held."""
 
 
 class Perception:
@@ -24,11 +33,16 @@ class Perception:
         classifier: Classifier,
         decider: Decider,
         clock: Callable[[], float] = time.monotonic,
+        still: StillScenes | None = None,
     ) -> None:
-        """`decider` holds rules over the labels of `classifier`."""
+        """`decider` holds rules over the labels of `classifier`.
+
+        Without `still` every frame is classified.
+        """
         self._classifier = classifier
         self._decider = decider
         self._clock = clock
+        self._still = still
         self._tells_endless = False
         self.scene = UNDECIDED
         """As of the last frame that was decided on."""
@@ -59,9 +73,18 @@ class Perception:
         """(height, width) of a frame that has all that the model can see."""
         return self._classifier.input_px
 
-    def with_rules(self, decider: Decider) -> Perception:
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the model's scores depend on earlier pictures."""
+        return self._classifier.keeps_state
+
+    def shares_model(self, other: Perception) -> bool:
+        """Whether both are of the same loaded model."""
+        return self._classifier is other._classifier
+
+    def with_rules(self, decider: Decider, still: StillScenes | None = None) -> Perception:
         """The same model under other rules. It has one owner: this, or what succeeds it."""
-        return Perception(self._classifier, decider, self._clock)
+        return Perception(self._classifier, decider, self._clock, still)
 
     def succeed(self, old: Perception) -> None:
         """Take over what `old` holds to be true, before the first frame; `old` is let go.
@@ -80,11 +103,13 @@ class Perception:
         stages_s = {"decode": frame.decode_s, **prediction.stages_s}
         return Result(frame, prediction, self.scene, (), stages_s, self._clock())
 
-    def decide(self, frame: Frame) -> Result:
-        """What a frame makes true."""
-        prediction = self._classify(frame)
+    def decide(self, frame: Frame, *, looked_at: bool = False) -> Result:
+        """What a frame makes true; it is classified in any case where it is to be `looked_at`."""
+        prediction = self._predict(frame, looked_at)
         classified_s = self._clock()
-        self.scene, events = self._decider.decide(prediction.scores, frame.captured_s, frame.number)
+        self.scene, events = self._decider.decide(
+            prediction.scores, frame.captured_s, frame.number, prediction.known
+        )
         decided_s = self._clock()
         stages_s = {
             "decode": frame.decode_s,
@@ -96,7 +121,21 @@ class Perception:
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
         """No frame shows any more what is there: nothing is held to be true until the next one."""
         self.scene = UNDECIDED
+        if self._still is not None:
+            self._still.forget()
         return self._decider.end(now_s, reason)
+
+    def _predict(self, frame: Frame, looked_at: bool) -> Prediction:
+        if self._still is None:
+            return self._classify(frame)
+        began_s = self._clock()
+        held = self._still.held(frame)
+        if held is not None and not looked_at and not self._decider.doubts(DOUBT):
+            return replace(held, stages_s={"still": self._clock() - began_s}, still=True)
+        compared_s = self._clock() - began_s
+        prediction = self._classify(frame)
+        self._still.keep(prediction, frame)
+        return replace(prediction, stages_s={"still": compared_s, **prediction.stages_s})
 
     def _classify(self, frame: Frame) -> Prediction:
         prediction = self._classifier.classify(frame.pixels)

@@ -1,20 +1,23 @@
-"""Decisions, in seconds and not in frames: rules over time. Pure: time is an argument.
+"""Decisions over time: rules in seconds, independent of the frame rate. Pure: time is an argument.
 
-**Score.** A rule's score is the greatest of its classes' scores, or their sum (1 at most), smoothed
+**Score.** A rule's score is the maximum of its classes' scores, or their sum (at most 1), smoothed
 by a first-order low-pass filter of time constant ``smoothing_s``. A frame's score counts for the
-time since the frame before, at most `HOLD_S`: for such a stretch the filter's step
-``1 - exp(-dt / smoothing_s)`` is exact, whatever the frame rate, and after an outage one frame does
-not speak for all the time in between. The first frame sets the score.
+time since the previous frame, at most `HOLD_S`: over such a time the filter's step ``1 - exp(-dt /
+smoothing_s)`` is exact, whatever the frame rate, and after an outage one frame does not count for
+the whole gap. The first frame sets the score.
 
-**Wish.** A rule wishes to be active from where its smoothed score reaches ``enter`` until where it
-falls below ``exit`` (hysteresis). The onset of a wish is that crossing, computed on the filter's
-curve between the two frames.
+**Unknown.** A frame that looks less known than ``unknown_share`` of the pictures of known things
+counts as a score of 0 for a rule that does not wish to be active, if that rule is ``known_only``.
 
-**State.** The state follows the wish as soon as it may: an active rule stays so for ``min_on_s`` at
-least, an inactive one, after an activation, for ``min_off_s`` or ``cooldown_s``, the longer of the
-two. A wish that is gone by then leaves no event. These times run from when the state took effect,
-which is its onset or, where it had to wait, the end of the wait; not from the frame that showed it.
-So frames round each event once, and the roundings do not add up.
+**Wish.** A rule wishes to be active from when its smoothed score reaches ``enter`` until it falls
+below ``exit`` (hysteresis). The onset of a wish is that crossing, computed on the filter's curve
+between the two frames.
+
+**State.** The state follows the wish as soon as allowed: an active rule stays active for at least
+``min_on_s``, an inactive one, after an activation, for ``min_off_s`` or ``cooldown_s``, whichever
+is longer. A wish that ends earlier causes no event. These times run from when the state took
+effect, which is its onset or, if it had to wait, the end of the wait; not from the frame that
+showed it. So the frame rate rounds each event once, and the roundings do not add up.
 
 With frames less than ``dt`` apart, and ``dt`` at most `HOLD_S`, onset and effect are less than
 ``dt`` before, and the frame that decides less than ``dt`` before or after, where they are for
@@ -34,26 +37,26 @@ import numpy.typing as npt
 
 from edged.config.schema import DecideConfig, RuleConfig, SavedRule
 from edged.config.toml import shown
-from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
+from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
-from edged.perception.filter import Filter, Floats, Groups
+from edged.perception.filter import Filter, Flags, Floats, Groups
 from edged.perception.labels import LabelIndex
 
 log = logging.getLogger(__name__)
 
 HOLD_S = 1.0
-"""The longest time that one frame's score counts for."""
+"""The longest time for which one frame's score counts."""
 
 ROUNDING_S = 1e-6
-"""Sums of floating-point times may miss a frame's time by less than this."""
+"""Floating-point sums of times may deviate from a frame's time by less than this."""
 
 PROBLEMS_LIMIT = 20
 
 
 class Decider:
-    """Holds what is true by each rule, frame after frame. One thread only.
+    """Holds the state of each rule from frame to frame. One thread only.
 
-    All rules are decided at once with arrays; only the scene and what a frame changes become
+    All rules are decided at once with arrays; only the scene and the changes of a frame become
     Python objects.
     """
 
@@ -66,6 +69,7 @@ class Decider:
         self._labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
+        self._unknown_share = defaults.unknown_share
 
         def option(name: str) -> Floats:
             own = (getattr(rule, name) for rule in rules)
@@ -76,13 +80,19 @@ class Decider:
         # Rounded as scores are: 0.9 of a model reaches a threshold of 0.9.
         self._enter = option("enter").astype(np.float32).astype(np.float64)
         self._exit = option("exit").astype(np.float32).astype(np.float64)
+        members = _members(rules, index)
+        competing = len(labels) - len(VIEW_LABELS) if has_view_labels(labels) else len(labels)
         self._filter = Filter(
             len(labels),
             1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf,
-            Groups(_members(rules, index)),
+            Groups(members),
             _rates(option("smoothing_s")),
+            competing,
         )
         self._min_on_s = option("min_on_s")
+        # Something that the model does not know is the first to be different from normal.
+        of_view = np.array([max(classes) >= competing for _, classes in members], np.bool_)
+        self._known_only = option("known_only").astype(np.bool_) & ~of_view
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
         self._effect_s = np.full(len(rules), -np.inf)
@@ -90,14 +100,18 @@ class Decider:
         self._forget()
 
     def _forget(self) -> None:
-        """As before the first frame, but for how long ago rules took effect."""
+        """Reset to the state before the first frame, except when rules took effect."""
         count = len(self.names)
         self._now_s: float | None = None
         self._ended: list[tuple[str, float]] = []
         self._fresh = True
+        # How known the pictures look, filtered as the classes are, and the last one; None while
+        # nobody tells.
+        self._known: float | None = None
+        self._seen: float | None = None
         self._wish = np.zeros(count, np.bool_)
         self._threshold = self._enter
-        # Rules whose state is to follow their wish, each with the moment from which it may.
+        # Rules whose state will follow their wish, each with the time from which it may.
         self._waiting: list[tuple[float, int]] = []
         self._due_s = math.inf
         self._active = np.zeros(count, np.bool_)
@@ -107,13 +121,16 @@ class Decider:
         self._since_s = np.zeros(count)
         self._filter.unset = np.ones(count, np.bool_)
 
-    def decide(self, scores: Scores, at_s: float, number: int) -> tuple[Scene, tuple[Event, ...]]:
-        """What frame `number`, captured at `at_s`, makes true.
+    def decide(
+        self, scores: Scores, at_s: float, number: int, known: float | None = None
+    ) -> tuple[Scene, tuple[Event, ...]]:
+        """Decide on frame `number`, captured at `at_s`.
 
-        `scores` has one entry for each label, in 0..1 and none of them NaN: one would stay in the
-        filter for ever. A frame that is not newer than the one before counts at that one's time.
+        `scores` has one entry for each label, in 0..1 and never NaN, which would stay in the filter
+        forever. `known` is that of its `Prediction`. A frame that is not newer than the previous
+        one counts at that one's time.
         """
-        self._number = number
+        self._number, self._seen = number, known
         first = self._now_s is None
         before_s = at_s if self._now_s is None else self._now_s
         self._now_s = now_s = max(at_s, before_s)
@@ -122,8 +139,13 @@ class Decider:
             self._since_s[self._filter.unset] = now_s
         before = self._filter.score
         self._best, turned = self._filter.step(
-            scores, None if first else held_s, self._threshold, self._wish
+            scores,
+            None if first else held_s,
+            self._threshold,
+            self._wish,
+            self._deaf(known),
         )
+        self._known = self._filter.along_classes(self._known, known, None if first else held_s)
         if turned:
             self._turn(before, now_s, held_s)
         if self._fresh:
@@ -136,11 +158,29 @@ class Decider:
         name, score = self._scene()
         return Scene(name, states, self._active_names, float(score)), events
 
-    def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
-        """Nothing holds any more, though no frame says so; starts again with the next frame.
+    def doubts(self, margin: float) -> bool:
+        """Whether the last frame's score of a rule is within `margin` of where the rule turns.
 
-        An event for each rule that held. The times for which a rule must stay inactive count from
-        here.
+        Or how known it looks is that near to where rules begin to take notice.
+        """
+        if self._seen is not None and abs(self._seen - self._unknown_share) < margin:
+            return True
+        return bool((np.abs(self._filter.raw - self._threshold) < margin).any())
+
+    def _deaf(self, known: float | None) -> Flags | None:
+        """The rules that take no notice of a frame, because it shows nothing that is known.
+
+        One that wishes to be active does: what it holds is not ended by a doubt.
+        """
+        if known is None or known >= self._unknown_share:
+            return None
+        return self._known_only & ~self._wish
+
+    def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
+        """End all active rules without a frame; deciding starts again with the next frame.
+
+        Returns an event for each rule that was active. The times for which a rule must stay
+        inactive count from here.
         """
         held = [(i, float(self._filter.score[i])) for i in np.flatnonzero(self._active).tolist()]
         ended = self._ended + [(self.names[place], score) for place, score in held]
@@ -152,10 +192,10 @@ class Decider:
         )
 
     def succeed(self, old: Decider) -> None:
-        """Go on from where `old` was, before the first frame.
+        """Continue from the state of `old`, before the first frame.
 
-        A rule of the same name keeps its state and its times; its score too, if its classes are
-        the same. A rule that was active and is gone becomes inactive with the next frame.
+        A rule with the same name keeps its state and its times, and also its score if its classes
+        are the same. An active rule that no longer exists becomes inactive with the next frame.
         """
         places = {name: place for place, name in enumerate(old.names)}
         mine = np.array([i for i, name in enumerate(self.names) if name in places], np.intp)
@@ -166,6 +206,7 @@ class Decider:
         new_filter.score[mine] = old_filter.score[its]
         if list(self._labels) == list(old._labels):
             new_filter.classes[:] = old_filter.classes
+            self._known = old._known
             same = [
                 new_filter.groups.members[i] == old_filter.groups.members[j]
                 for i, j in zip(mine.tolist(), its.tolist(), strict=True)
@@ -185,9 +226,9 @@ class Decider:
         ]
 
     def _turn(self, before: Floats, now_s: float, held_s: float) -> None:
-        """Take over the wishes that this frame turns, and say when each of them turned."""
+        """Apply the wishes that this frame changes, with the time of each change."""
         wish = self._filter.score >= self._threshold
-        # One by one: mostly it is one, and a row of numpy's calls takes longer than its frame.
+        # In a loop: usually there is one, for which several numpy calls take longer.
         for place in np.flatnonzero(wish != self._wish).tolist():
             threshold = self._enter[place] if wish[place] else self._exit[place]
             self._crossed_s[place] = now_s - self._since_crossed_s(
@@ -197,7 +238,7 @@ class Decider:
         self._expect()
 
     def _since_crossed_s(self, place: int, before: float, threshold: float, held_s: float) -> float:
-        """How long ago the score of a rule came over its threshold or under it, 0..`held_s`."""
+        """How long ago the score of a rule crossed its threshold, 0..`held_s`."""
         followed = self._filter
         rate, target = float(followed.rates[place]), float(followed.raw[place])
         way, rest = target - before, target - threshold
@@ -206,14 +247,14 @@ class Decider:
         if math.isinf(rate):
             return held_s
         if way * rest <= 0.0:
-            # A score that was not filtered has no curve: its thresholds are new.
+            # An unfiltered score has no curve: its thresholds are new.
             return 0.0
         # target + (before - target) * exp(-rate * t) = threshold, solved for t.
         after_s = math.log(way / rest) / rate
         return held_s - min(max(after_s, 0.0), held_s)
 
     def _expect(self) -> None:
-        """After a change of wishes: what each of them ends at, and which states are to follow."""
+        """After a change of wishes: the threshold that ends each, and the states to follow."""
         self._threshold = np.where(self._wish, self._exit, self._enter)
         places = np.flatnonzero(self._wish != self._active).tolist()
         self._wait([(self._allowed_s(place), place) for place in places])
@@ -229,7 +270,7 @@ class Decider:
         if not due:
             return []
         self._wait([(at_s, place) for at_s, place in self._waiting if at_s > by_s])
-        # Scenes of earlier frames, which other threads may still read, keep the arrays that were.
+        # Scenes of earlier frames, which other threads may still read, keep the old arrays.
         self._active, self._since_s = self._active.copy(), self._since_s.copy()
         events = []
         for at_s, place in due:
@@ -245,7 +286,7 @@ class Decider:
         return events
 
     def _allowed_s(self, place: int) -> float:
-        """The moment from which a rule may change, by how long it must stay as it is."""
+        """The time from which a rule may change, given its minimum times."""
         least_s = self._min_on_s if self._active[place] else self._pause_s
         return float(self._effect_s[place] + least_s[place])
 
@@ -265,13 +306,14 @@ class Decider:
         score = self._filter.classes[self._best]
         if self._best in self._empty:
             return NOTHING, score
-        if score < self._unknown_below:
+        strange = self._known is not None and self._known < self._unknown_share
+        if strange or score < self._unknown_below:
             return UNKNOWN, score
         return self._labels[self._best], score
 
 
 class RuleStates(Sequence[RuleState]):
-    """What every rule holds at one frame: columns, of which a row is made when it is read.
+    """The state of every rule at one frame: columns, from which a row is created on access.
 
     The arrays, of shape (rules,), must not be written to afterwards; any thread may read.
     """
@@ -314,14 +356,19 @@ class RuleStates(Sequence[RuleState]):
         return map(RuleState, self._names, *columns)
 
 
+def has_view_labels(labels: Sequence[str]) -> bool:
+    """Whether the last of `labels` are those of the whole view."""
+    return tuple(labels[-len(VIEW_LABELS) :]) == VIEW_LABELS
+
+
 def _fits(rule: RuleConfig, index: LabelIndex) -> bool:
-    """Whether a rule is kept: one that was made from the page may be of another model."""
+    """Whether a rule is kept: one from the web page may be for another model."""
     if not isinstance(rule, SavedRule):
         return True
     try:
         _members([rule], index)
     except ConfigError as error:
-        log.error("%s; the rule was made from the page, and is left out", error)
+        log.error("%s; the rule was created on the web page, and is ignored", error)
         return False
     return True
 
@@ -333,7 +380,7 @@ def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, 
         classes, wrong = index.classes(rule.labels, rule.match)
         problems += [f"rule {shown(rule.name)}: {error}" for error in wrong]
         if len(problems) > PROBLEMS_LIMIT:
-            problems[-1] = "more labels are wrong; mend these first"
+            problems[-1] = "there are more wrong labels; correct these first"
             break
         members.append((rule.combine, tuple(sorted(classes))))
     if problems:
@@ -342,6 +389,6 @@ def _members(rules: Sequence[RuleConfig], index: LabelIndex) -> list[tuple[str, 
 
 
 def _rates(smoothing_s: Floats) -> Floats:
-    """1 / seconds; infinite where nothing is smoothed."""
+    """1 / seconds; infinite without smoothing."""
     with np.errstate(divide="ignore"):
         return 1.0 / smoothing_s

@@ -1,1 +1,1 @@
-"""What speaks to the outside and hears it: pins, MQTT, control socket, log, live line."""
+"""The interfaces to the outside: pins, MQTT, webhooks, control socket, log, live line."""

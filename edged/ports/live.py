@@ -1,4 +1,4 @@
-"""The live line on a terminal: what is seen, how fast, and what it switches."""
+"""The live line on a terminal: scene, speed and outputs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REFRESH_HZ = 8
 FPS_WINDOW = 60
 
 MEASURES_COLUMNS = 30
-"""What stands behind the label takes this much of a line at most."""
+"""The text after the label takes at most this much of a line."""
 
 
 class LivePort:
     """Keeps one block of lines current at the bottom of the terminal; log lines scroll above it.
 
-    ``broker`` tells the state of the connection in a word or two.
+    ``broker`` returns the state of the connection in a word or two.
     """
 
     def __init__(self, broker: Callable[[], str], console: Console | None = None) -> None:
@@ -35,7 +35,7 @@ class LivePort:
             get_renderable=self._render,
             console=self._console,
             refresh_per_second=REFRESH_HZ,
-            # The last block stays on the screen, as the last line of a log would.
+            # The last block stays on the screen, like the last line of a log.
             transient=False,
         )
 
@@ -84,7 +84,7 @@ class LivePort:
             label,
             Text(f"{best.score:.0%}"),
             Text(f"{self._fps():.1f} fps"),
-            Text(f"{sum(result.stages_s.values()) * 1e3:.1f} ms", style="dim"),
+            Text("still" if result.prediction.still else _took(result), style="dim"),
         )
         outputs = (
             Text(
@@ -97,6 +97,10 @@ class LivePort:
         block = Text("\n").join(Text("  ").join(line) for line in (seen, switched))
         block.no_wrap, block.overflow = True, "ellipsis"
         return block
+
+
+def _took(result: Result) -> str:
+    return f"{sum(result.stages_s.values()) * 1e3:.1f} ms"
 
 
 class LiveLogHandler(logging.Handler):

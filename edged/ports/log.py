@@ -1,4 +1,4 @@
-"""Events in the log: what a person reads in the journal."""
+"""Events in the log, for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LogPort:
         pass
 
     def write(self, report: Report) -> None:
-        """One line an event; frames without one leave no trace."""
+        """One line per event; frames without events are not logged."""
         match report:
             case Result(events=()):
                 pass

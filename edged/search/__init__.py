@@ -1,1 +1,1 @@
-"""Search in one's own pictures: what a model has said of each is kept in an index."""
+"""Search in one's own pictures: an index stores the model's answers."""

@@ -1,6 +1,6 @@
-"""The index of `edged search`: what models have said of picture files, by the files' identity.
+"""The index of `edged search`: the answers of models for picture files, by the files' identity.
 
-It is a cache: whatever is wrong with it costs time and nothing else.
+It is a cache: any fault of it only costs time.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ T = TypeVar("T")
 NAME = "pictures.sqlite"
 
 MODELS = 8
-"""Models whose answers are kept; those of the one that was not asked for longest go first."""
+"""The most models whose answers are kept; the least recently used is removed first."""
 
 LEAST_SCORE = 1 / 1024
 """Lower scores are not kept."""
 
 COMMIT_S = 2.0
-"""What is lost at the most when a search is interrupted."""
+"""The most work that an interrupted search loses."""
 
 SETTLED_S = 2.0
-"""A file that was written since so short a time may be written again without showing it."""
+"""A file written more recently may be written again with the same time stamps."""
 
 _WAIT_S = 5.0
 
@@ -46,7 +46,7 @@ _TABLES = (
     "written_ns INTEGER, changed_ns INTEGER, path BLOB, classes BLOB, error BLOB, "
     "checksum INTEGER, PRIMARY KEY (model, device, inode)) WITHOUT ROWID",
     "CREATE INDEX place ON picture (model, path)",
-    # Ten times as large as all else, and read by few searches.
+    # Ten times as large as the rest, and read by few searches.
     "CREATE TABLE likeness (model INTEGER, device INTEGER, inode INTEGER, features BLOB, "
     "checksum INTEGER, PRIMARY KEY (model, device, inode)) WITHOUT ROWID",
     "CREATE TRIGGER gone AFTER DELETE ON picture BEGIN DELETE FROM likeness WHERE "
@@ -56,16 +56,16 @@ _TABLES = (
 _ROW = "device, inode, bytes, written_ns, changed_ns, classes, error, checksum"
 
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""The second where damaged bytes are part of what SQLite has to say."""
+"""The second if SQLite's message contains damaged bytes."""
 
 _CLASS = np.dtype([("index", "<u4"), ("score", "<f4")])
 
 
 class Identity(NamedTuple):
-    """Which file, and which content of it as far as its size and times tell.
+    """The identity of a file and, by its size and times, of its content.
 
-    ``changed_ns`` is that of the inode, which nobody can set: it tells another content under an
-    old modification time, and another file that was given the inode of a deleted one.
+    ``changed_ns`` is that of the inode, which cannot be set: it detects new content with an old
+    modification time, and a new file with the inode of a deleted one.
     """
 
     device: int
@@ -76,7 +76,7 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Identity | None:
-        """None where nothing is there, or nobody may look."""
+        """None if it does not exist, or without permission."""
         try:
             status = path.stat()
         except OSError:
@@ -85,17 +85,17 @@ class Identity(NamedTuple):
         return cls(*map(_signed, (status.st_dev, status.st_ino, status.st_size, *times_ns)))
 
     def settled(self, wall_s: float) -> bool:
-        """Whether another content would have another time."""
+        """Whether new content would have a new time."""
         return abs(wall_s - self.written_ns / 1e9) > SETTLED_S
 
 
 class Known(NamedTuple):
-    """What was said of a picture: scores of classes, and features; or why it cannot be read.
+    """The answer for a picture: scores of classes, and features; or why it cannot be read.
 
     The ``error`` does not name the picture, which may have other names.
 
     ``classes`` has the fields ``index`` and ``score``, best first. ``features`` are uint8, to
-    within their length; empty where the model has none, or nobody asked for them.
+    within their length; empty if the model has none, or they were not requested.
     """
 
     classes: npt.NDArray[np.void]
@@ -104,12 +104,12 @@ class Known(NamedTuple):
 
 
 def _signed(number: int) -> int:
-    """As SQLite can store it: inodes have 64 bits, and the time of a file may be the year 2300."""
+    """As a signed integer for SQLite: inodes have 64 bits, and a time may be in the year 2300."""
     return number if number < 1 << 63 else number - (1 << 64)
 
 
 def said(prediction: Prediction | None, error: PictureError | None) -> Known:
-    """What is kept of a prediction, or of the error in its place."""
+    """The stored part of a prediction, or of its error."""
     if prediction is None:
         reason = None if error is None else error.reason
         return Known(np.empty(0, _CLASS), np.empty(0, np.uint8), reason)
@@ -122,11 +122,10 @@ def said(prediction: Prediction | None, error: PictureError | None) -> Known:
 
 
 def small(features: Features) -> npt.NDArray[np.uint8]:
-    """Features as they are compared: their square root, in 255 steps.
+    """Features for comparison: their square root, in 255 steps.
 
-    What comes before a classifier's last layer counts occurrences, so the root evens out what is
-    there often and what is there once. Negative values, of which some activations leave a few,
-    count as none.
+    The input of a classifier's last layer counts occurrences, so the root balances frequent and
+    single ones. Negative values, which some activations produce, count as zero.
     """
     roots = np.sqrt(np.maximum(features, 0))
     most = float(roots.max(initial=0.0))
@@ -134,15 +133,15 @@ def small(features: Features) -> npt.NDArray[np.uint8]:
 
 
 class Index:
-    """What the model of `digest` has said of the files that were searched. Not for several threads.
+    """The answers of the model with `digest` for the searched files. One thread only.
 
-    Several processes may use one file: each holds it for as long as it takes to write what it has
-    collected. A damaged one is created again. Where it cannot be used that is told once, and all
-    goes on without it: nothing is known then, and nothing is kept.
+    Several processes may use one file: each locks it only while it writes what it has collected. A
+    damaged one is created again. If it cannot be used, that is logged once, and the search works
+    without it: nothing is known then, and nothing is stored.
     """
 
     def __init__(self, path: Path | None, digest: bytes) -> None:
-        """`digest` tells one way to say something of a picture from another."""
+        """`digest` identifies the model and everything else that determines its answers."""
         self._path = path
         self._digest = digest
         self._model = 0
@@ -160,7 +159,7 @@ class Index:
         self._close()
 
     def known(self, found: Iterable[Identity], *, features: bool = False) -> dict[Identity, Known]:
-        """What is known of these files; its features only where they are asked for."""
+        """The stored answers for these files; features only if requested."""
         self._write()
         wanted = set(found)
 
@@ -191,7 +190,7 @@ class Index:
     def _with_features(
         self, database: sqlite3.Connection, known: dict[Identity, Known]
     ) -> dict[Identity, Known]:
-        """Those of `known` whose features are sound."""
+        """Those of `known` with valid features."""
         files = {(one.device, one.inode): one for one in known}
         rows = database.execute(
             "SELECT device, inode, features, checksum FROM found JOIN likeness "
@@ -206,7 +205,7 @@ class Index:
         }
 
     def keep(self, path: Path, identity: Identity, known: Known) -> None:
-        """Keep what the model said of a file, whatever was known of it before."""
+        """Store the model's answer for a file, replacing an older one."""
         error = known.error or ""
         said = known.classes.tobytes(), error.encode()
         checksum = self._checksum(identity, *said)
@@ -218,7 +217,7 @@ class Index:
             self._write()
 
     def forget(self, folder: Path, there: Iterable[Identity]) -> None:
-        """Forget the pictures in `folder`, an absolute path, that are not `there` any more."""
+        """Forget the pictures in `folder`, an absolute path, that are no longer `there`."""
         self._write()
         inside = os.fsencode(folder / "_")[:-1]
         beyond = inside[:-1] + bytes([inside[-1] + 1])
@@ -247,7 +246,7 @@ class Index:
 
     def _put(self, database: sqlite3.Connection) -> None:
         marks = ", ".join("?" * len(self._unwritten[0]))
-        # Another search may hold it for as long.
+        # Another search may lock it for this long.
         database.execute("BEGIN IMMEDIATE")
         database.executemany(
             f"INSERT OR REPLACE INTO picture (model, {_ROW}, path) "  # noqa: S608
@@ -260,17 +259,17 @@ class Index:
         )
 
     def _checksum(self, identity: Identity, *said: object) -> int | None:
-        """Of a row: SQLite itself takes what a damaged disk makes of a value for a value."""
+        """The checksum of a row: SQLite itself does not detect values that a disk has damaged."""
         checksum = zlib.crc32(repr(tuple(identity)).encode(), zlib.crc32(self._digest))
         for part in said:
-            # Whatever the database says it is.
+            # Whatever type the database returns.
             if not isinstance(part, bytes):
                 return None
             checksum = zlib.crc32(part, checksum)
         return checksum
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """`work` as one transaction, in a new database where the old one is damaged."""
+        """Run `work` as one transaction, in a new database if the old one is damaged."""
         if self._path is None:
             return None
         try:
@@ -278,7 +277,7 @@ class Index:
                 with self._opened(self._path) as database:
                     return work(database)
             except _ERRORS as error:
-                # It may be well, and locked or out of reach.
+                # It may be intact, but locked or inaccessible.
                 if isinstance(error, sqlite3.OperationalError):
                     raise
                 log.warning("%s: %s; it is created again", self._path, error)
@@ -288,7 +287,7 @@ class Index:
             with self._opened(self._path) as database:
                 return work(database)
         except (OSError, *_ERRORS) as error:
-            log.warning("nothing is kept for the next search: %s: %s", self._path, error)
+            log.warning("nothing is stored for the next search: %s: %s", self._path, error)
             self._close()
             self._path = None
             return None
@@ -308,7 +307,7 @@ class Index:
 
 
 def _prepared(database: sqlite3.Connection, digest: bytes) -> int:
-    """The model's number in the database, whose tables are made where it is new."""
+    """The model's number in the database, whose tables are created if it is new."""
     database.execute("BEGIN IMMEDIATE")
     there = database.execute("SELECT CAST(sql AS BLOB) FROM sqlite_master WHERE sql > ''")
     tables = {sql for (sql,) in there}

@@ -1,4 +1,4 @@
-"""How well pictures fit what is searched for, 0..1."""
+"""Scores of pictures for a search, 0..1."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def by_classes(
     best = np.full(len(known), -1, np.int64)
     if not owners.size:
         return np.zeros(len(known)), best
-    # As bytes: numpy would compare the fields of each array with those of all others.
+    # As bytes: numpy would otherwise compare the fields of each array with those of all others.
     every = np.frombuffer(
         b"".join([one.classes.tobytes() for one in known]), known[0].classes.dtype
     )
     indices, scores = every["index"], every["score"]
     fits = np.isin(indices, list(classes))
     owners, indices, scores = owners[fits], indices[fits], scores[fits]
-    # Of each picture the best class comes first.
+    # The best class of each picture comes first.
     first, places = np.unique(owners, return_index=True)
     best[first] = indices[places]
     return np.minimum(np.bincount(owners, scores, len(known)), 1.0), best
 
 
 def by_likeness(known: Sequence[Known], wanted: Known) -> npt.NDArray[np.float64]:
-    """The cosine of each picture's features and those of `wanted`; 0 where it has none."""
+    """The cosine of each picture's features and those of `wanted`; 0 if it has none."""
     one = wanted.features.astype(np.float32)
     likeness = np.zeros(len(known))
     for start in range(0, len(known), _AT_ONCE):
@@ -51,5 +51,5 @@ def by_likeness(known: Sequence[Known], wanted: Known) -> npt.NDArray[np.float64
 
 
 def order(scores: npt.NDArray[np.float64]) -> list[int]:
-    """The places of the scores, the greatest first, equal ones as they come."""
+    """The positions of the scores, highest first, equal ones in their order."""
     return [int(place) for place in np.argsort(-scores, kind="stable")]

@@ -1,4 +1,4 @@
-"""What a model sees on one's pictures, and which of them are what is searched for."""
+"""Classifies one's pictures, and finds those that match a search."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from edged.search import ranking
 from edged.search.index import Identity, Index, Known, said
 
 LEAST = 0.2
-"""What the scores of the labels that are meant sum up to, at least, on a picture that is found."""
+"""The least sum of the matching labels' scores for a picture to be found."""
 
 ALIKE = 20
-"""How many pictures are shown as like another one."""
+"""How many similar pictures are shown."""
 
 NO_FEATURES = (
     "has no features to compare pictures by: give a classifier whose last layer is fully connected"
@@ -39,7 +39,7 @@ Follow = Callable[[Iterable[Answer], int], Iterable[Answer]]
 
 
 class Hit(NamedTuple):
-    """A picture, how well it fits, 0..1, and the best label of those that were meant."""
+    """A picture, its score, 0..1, and the best of the matching labels."""
 
     path: Path
     score: float
@@ -52,7 +52,7 @@ class Search:
     def __init__(
         self, config: Config, model: Admitted, labels: Labels, index: Path | None = None
     ) -> None:
-        """What is seen is kept in the file `index` for the next time."""
+        """The file `index` stores the answers for the next search."""
         self.model = printable(model.file.path.stem)
         self._admitted = model
         self._labels = labels
@@ -60,7 +60,7 @@ class Search:
         self._index = index
 
     def classes(self, words: Sequence[str]) -> set[int]:
-        """Those whose label has one of `words`. CommandError for a word that none has."""
+        """The classes whose label contains one of `words`. CommandError for a word in no label."""
         classes, wrong = LabelIndex(self._labels.names).classes([], words)
         if wrong:
             raise CommandError(f"{self._labels.source}: {'; '.join(wrong)}")
@@ -75,11 +75,11 @@ class Search:
         *,
         features: bool = True,
     ) -> Iterator[tuple[Path, Known]]:
-        """What the model says of each picture, those first that the index knows. ModelError.
+        """The model's answer for each picture, those in the index first. ModelError.
 
-        `identities` are those of `found`. Without `features` these are not read from the index,
-        which takes its time. Pictures that are gone from the folders in `places` are forgotten.
-        `follow` sees the answers of the others pass, and how many they will be.
+        `identities` are those of `found`. Without `features`, these are not read from the index,
+        which is slow. Pictures that have gone from the folders in `places` are forgotten. `follow`
+        wraps the answers for the others, with their number.
         """
         with Index(self._index, self._digest()) as index:
             indexed = index.known(identities.values(), features=features)
@@ -98,7 +98,7 @@ class Search:
                 for answer in answers:
                     one = said(answer.prediction, answer.error)
                     identity = identities.get(answer.path)
-                    # What cannot be opened may be opened another time, the file being the same.
+                    # An inaccessible file may become accessible without changing.
                     lasting = answer.error is None or not isinstance(
                         answer.error.__cause__, OSError
                     )
@@ -109,7 +109,7 @@ class Search:
                 index.forget(folder.absolute(), identities.values())
 
     def _digest(self) -> bytes:
-        """Of all that makes what is said of a picture."""
+        """The digest of everything that determines the answers."""
         settings = replace(self._admitted.settings, path="", labels="", threads=0)
         parts = [
             modelfile.content(self._admitted.file.path),
@@ -129,7 +129,7 @@ class Search:
         ]
 
     def alike(self, known: Mapping[Path, Known], wanted: Known) -> list[Hit]:
-        """All, the most alike first. ModelError where there is nothing to compare by."""
+        """All pictures, the most similar first. ModelError without features."""
         if not wanted.features.size:
             raise ModelError(f"{self._admitted.file.path} {NO_FEATURES}")
         likeness = ranking.by_likeness(list(known.values()), wanted)
@@ -140,7 +140,7 @@ class Search:
 
 
 def identities_of(found: Sequence[Found]) -> dict[Path, Identity]:
-    """Of the files that are there."""
+    """The identities of the existing files."""
     return {
         path: identity
         for path in map(path_of, found)

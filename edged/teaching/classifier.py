@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec.structs import replace
 
-from edged.core import Pixels, Prediction
+from edged.core import Classifier, Pixels, Prediction
 from edged.errors import ConfigError
 from edged.teaching import head
 from edged.teaching.lessons import Lessons
-
-if TYPE_CHECKING:
-    from edged.inference.tflite import TfliteClassifier
 
 
 class TaughtClassifier:
@@ -27,7 +23,7 @@ class TaughtClassifier:
 
     def __init__(
         self,
-        bare: TfliteClassifier,
+        bare: Classifier,
         lessons: Lessons,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,6 +42,7 @@ class TaughtClassifier:
         self.name = bare.name
         self.labels = [*bare.labels, *lessons.labels]
         self.input_px = bare.input_px
+        self.keeps_state = bare.keeps_state
         self._reading = lessons.reading
         sizes = [block.channels for block in lessons.reading.blocks]
         self._head = head.fit(lessons.vectors(), lessons.classes(), sizes)
@@ -64,4 +61,8 @@ class TaughtClassifier:
         classes, taught = self._head.scores(self._reading.vector(prediction.layers))
         scores = np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
         stages_s = {**prediction.stages_s, "taught": self._clock() - began_s}
-        return replace(prediction, scores=scores, labels=self.labels, stages_s=stages_s)
+        # Whether the model knows a picture does not matter if its owner's label fits better.
+        known = 1.0 if taught > 0.5 else prediction.known
+        return replace(
+            prediction, scores=scores, labels=self.labels, known=known, stages_s=stages_s
+        )

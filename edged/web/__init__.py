@@ -1,1 +1,1 @@
-"""The page, the model APIs and the metrics: a process of its own, a client of the daemon."""
+"""The page, the model APIs and the metrics: a separate process, a client of the daemon."""

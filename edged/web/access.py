@@ -1,9 +1,9 @@
-"""Who may ask: checks around every route, before any of them sees a request.
+"""Access control: checks around every route, before it sees a request.
 
-The Host header names this machine, else a page elsewhere has had its name point here (DNS
-rebinding). What changes something comes from a page of this origin, or from no page at all
-(cross-site request forgery). Where a token is set it is shown, in ``Authorization`` or as the
-cookie that the login form gives for it. Each answer tells browsers what its page may load.
+The Host header must name this machine, against DNS rebinding. A request with side effects must come
+from a page of this origin, or from no page at all (cross-site request forgery). If a token is set,
+the request must have it, in ``Authorization`` or as the cookie from the login form. Each response
+tells browsers what its page may load.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ FORM_BYTES = 4096
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 OPEN = ("/login", "/static/", "/healthz", "/readyz", "/manifest.webmanifest")
-"""What is served without a token: nothing that tells of the device, its pictures or its model."""
+"""Served without a token: nothing that reveals the device, its pictures or its model."""
 
 PROBES = ("/healthz", "/readyz")
-"""Who shows no token is told there whether all is well, and not why it is not."""
+"""Without a token they report only whether the daemon is healthy, not why not."""
 
 STRANGER = "edged.stranger"
 """True in the scope of such a request."""
@@ -52,15 +52,15 @@ CROSS_ORIGIN = ("/model/", "/v1/", "/v2", "/openapi.json")
 """The model APIs, which pages of the origins in ``web.cors`` may use."""
 
 FAILURES = 10
-"""Wrong tokens that an address may show at once; one more each `FAILURE_S`."""
+"""The most wrong tokens of an address at once; one more each `FAILURE_S`."""
 FAILURE_S = 6.0
 
 REQUESTS = 400
-"""Requests that another machine may make at once; `REQUESTS_HZ` more each second."""
+"""The most requests of another machine at once; `REQUESTS_HZ` more each second."""
 REQUESTS_HZ = 100.0
 
 ADDRESSES = 1024
-"""Addresses that are kept count of; the one that was quiet the longest is forgotten."""
+"""The most counted addresses; the least recently active is forgotten."""
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -76,7 +76,7 @@ HEADERS = {
 
 
 class Bucket:
-    """So many at once, and so many a second."""
+    """A token bucket: a burst, and a rate per second."""
 
     def __init__(self, most: float, rate_hz: float) -> None:
         self._most = most
@@ -84,7 +84,7 @@ class Bucket:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, who: str, now_s: float) -> bool:
-        """Whether `who` may once more."""
+        """Whether `who` may act once more."""
         left = self.left(who, now_s)
         self._left[who] = (max(0.0, left - 1), now_s)
         self._left.move_to_end(who)
@@ -93,13 +93,13 @@ class Bucket:
         return left >= 1
 
     def left(self, who: str, now_s: float) -> float:
-        """How often `who` may at `now_s`."""
+        """How often `who` may act at `now_s`."""
         left, at_s = self._left.get(who, (self._most, now_s))
         return min(self._most, left + (now_s - at_s) * self._rate_hz)
 
 
 class Access:
-    """The application inside of all checks."""
+    """The application inside all checks."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Access:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """ConfigError where the token cannot be read, or is short."""
+        """ConfigError if the token cannot be read, or is short."""
         self._app = app
         self._web = web
         self._clock = clock
@@ -143,13 +143,13 @@ class Access:
         await (self._app if answer is None else answer)(scope, receive, send_with_headers)
 
     async def _checked(self, request: Request, origin: str | None) -> Response | None:
-        """Why a request is not let through; None where it is."""
+        """Why a request is refused; None if it is accepted."""
         who = request.client.host if request.client else ""
         if not _is_loopback(who) and not self._requests.take(who, self._clock()):
             return _later(429, "too many requests from this address")
         if not self._is_own(request.headers.get("host", "")):
             return refusal(
-                421, "the Host header names no name of this machine; add yours to web.hosts"
+                421, "the Host header is not a name of this machine; add yours to web.hosts"
             )
         if origin is not None and request.method == "OPTIONS":
             return _preflight(request.headers)
@@ -172,7 +172,7 @@ class Access:
         if site is not None:
             return site in ("same-origin", "none")
         origin = request.headers.get("origin")
-        # Without both it is no browser, and no page made it ask.
+        # Without both, the client is not a browser, so no page caused the request.
         return origin is None or origin == f"{request.url.scheme}://{request.headers['host']}"
 
     def _trusted_origin(self, request: Request) -> str | None:
@@ -192,13 +192,13 @@ class Access:
             return None
         elif "text/html" in request.headers.get("accept", "") and request.method == "GET":
             return RedirectResponse(f"/login?to={quote(request.url.path)}", 303)
-        answer = refusal(401, "show the token: Authorization: Bearer TOKEN, or log in at /login")
+        answer = refusal(401, "send the token: Authorization: Bearer TOKEN, or log in at /login")
         answer.headers["www-authenticate"] = "Bearer"
         return answer
 
     async def _login(self, request: Request, who: str) -> Response:
         to = request.query_params.get("to", "/")
-        # Nowhere else: what begins with two slashes is another machine.
+        # Only local paths: one that begins with two slashes is another machine.
         to = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
         if request.method != "POST":
             return _login_form()
@@ -207,7 +207,7 @@ class Access:
         form = parse_qs((await _body(request)).decode("utf-8", "replace"))
         if not self._is_token(form.get("token", [""])[0].strip()):
             self._failures.take(who, self._clock())
-            return _login_form("This is not the token.", 403)
+            return _login_form("Wrong token.", 403)
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE,
@@ -220,7 +220,7 @@ class Access:
         return answer
 
     def _is_token(self, shown: str) -> bool:
-        # compare_digest takes as long wherever they differ, and hashes hide their lengths.
+        # compare_digest takes constant time, and hashes hide the lengths.
         return hmac.compare_digest(_digest(shown), _digest(self._token or ""))
 
     def _session(self, until_s: int) -> str:
@@ -236,7 +236,7 @@ class Access:
 
 
 def read_token(path: str) -> str:
-    """The token in a file. ConfigError where it cannot be read, or can be guessed."""
+    """The token in a file. ConfigError if it cannot be read, or can be guessed."""
     file = credential(path)
     try:
         with open_regular(file) as stream:
@@ -254,7 +254,7 @@ def read_token(path: str) -> str:
 
 
 def own_names() -> set[str]:
-    """By which this machine is known in its network."""
+    """The names of this machine in its network."""
     name = socket.gethostname().lower()
     return {name, f"{name.partition('.')[0]}.local"}
 
@@ -267,13 +267,13 @@ _HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::[0-9]*)?")
 
 
 def _name_of(host: str) -> str:
-    """A Host header without its port; empty where it is none."""
+    """A Host header without its port; empty if it is not valid."""
     found = _HOST.fullmatch(host)
     return (found[1] or found[2] or "") if found else ""
 
 
 def _is_address(name: str) -> bool:
-    # No page can make a browser take an address for another.
+    # No page can make a browser treat an address as another.
     try:
         ipaddress.ip_address(name)
     except ValueError:

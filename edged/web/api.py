@@ -1,4 +1,4 @@
-"""The model APIs: the same classifier in the forms that people already call."""
+"""The model APIs: the same classifier with established protocols."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROTOCOLS = (max_routes, tfserving_routes, kserve_routes)
 
 
 def routes(config: Config) -> list[BaseRoute]:
-    """Those of every protocol, over one classifier that is loaded when it is first asked."""
+    """The routes of every protocol, for one classifier that is loaded at the first request."""
     predictor, bodies = Predictor(loader(config)), Bodies()
     protocols = [route for protocol in PROTOCOLS for route in protocol(predictor, bodies)]
     return [*protocols, *openapi_routes(predictor)]

@@ -1,4 +1,4 @@
-"""The web application: every route, inside the checks of who may ask."""
+"""The web application: every route, inside the access checks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from edged.web.resource import refusal
 
 
 def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
-    """What `edged web` serves with `config`; `routes` stand in for all of them in tests.
+    """What `edged web` serves with `config`; `routes` replace all of them in tests.
 
-    ConfigError where the token cannot be read.
+    ConfigError if the token cannot be read.
     """
     daemon = Daemon(config)
     live = Live(daemon.client, pictures=config.web.pictures)
@@ -45,15 +45,15 @@ def app(config: Config, routes: Sequence[BaseRoute] | None = None) -> Starlette:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """In this project's form what no route answers: a path, or a method of a file."""
+    """A refusal in this project's form, for an unknown path or method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    answer = refusal(status, f"{request.method} {request.url.path}: there is nothing here")
+    answer = refusal(status, f"{request.method} {request.url.path}: not found")
     answer.headers.update(getattr(error, "headers", None) or {})
     return answer
 
 
 def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
-    """Each module's own, in the order in which they are tried."""
+    """The routes of each module, in the order in which they are tried."""
     return [
         *page.routes(config, daemon, live),
         *share.routes(),

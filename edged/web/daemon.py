@@ -1,4 +1,4 @@
-"""The daemon as the web process sees it: asked over the control socket, from a thread."""
+"""Access to the daemon from the web process: over the control socket, in a thread."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from edged.ports.control.client import ControlClient
 
 
 class Daemon:
-    """Asks the running daemon. Its methods are awaited in the event loop and never block it.
+    """Sends commands to the running daemon.
 
-    DaemonError where it cannot be asked, RefusedError where it refuses.
+    Its methods are awaited in the event loop and never block it. DaemonError if the daemon cannot
+    be reached, RefusedError if it refuses.
     """
 
     def __init__(self, config: Config) -> None:
@@ -26,5 +27,5 @@ class Daemon:
         return reply
 
     def client(self) -> ControlClient:
-        """For one connection; the daemon's socket is looked up each time."""
+        """A client for one connection; the daemon's socket is looked up each time."""
         return ControlClient(running_socket(self._config))

@@ -10,7 +10,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from edged.web.resource import RequestError
 
-# What a client sends wrong is told to the client, and fills no log.
+# A client's errors are reported to the client, not logged.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 MOST_PARTS = 100
@@ -19,9 +19,9 @@ NEEDED = "send multipart/form-data with a file in the field image"
 
 
 def fields(content_type: str, body: bytes) -> Mapping[str, bytes]:
-    """The fields of a form by name; of several with one name the last.
+    """The fields of a form by name; of several with the same name, the last.
 
-    `content_type` is the header's value. RequestError where `body` is no such form.
+    `content_type` is the header's value. RequestError if `body` is not such a form.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")

@@ -1,4 +1,4 @@
-"""The last minute of scores, and the last events with what led to them; in bounded memory."""
+"""The last minute of scores, and the last events with scores and pictures, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 KEPT_S = 60.0
 EVENTS = 40
 THUMBNAILS = 2 * EVENTS
-"""A page may come for a picture when newer events have taken the place of its own."""
+"""A page may request a picture after newer events have displaced its own."""
 BEFORE_S, AFTER_S = 6.0, 3.0
-"""The scores that are kept with an event: from before its onset until after its decision."""
+"""The scores kept with an event: from before its onset until after its decision."""
 
 SCORES = 1000
-"""More than come in that time, so that a clock which is set back makes none to be kept for long."""
+"""More than occur in that time; limits the number if the clock is set back."""
 
 RULES = 64
-"""Rules whose scores are kept; a page does not show more."""
+"""The most rules whose scores are kept; a page shows no more."""
 
 _LIVE = ("scene", "frame", "model", "results", "stages_ms", "captured")
 
 
 class History:
-    """What was told, for who comes to look. Filled by one thread, read by others."""
+    """Recent messages for new pages. One thread writes, others read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,9 +54,9 @@ class History:
                     self._health = message
 
     def add_thumbnail(self, frame: int, jpeg: bytes) -> None:
-        """The picture of the frame whose events were added last."""
+        """Add the picture of the frame whose events were added last."""
         with self._lock:
-            # A daemon that was started again counts its frames from 1: those before are not meant.
+            # A restarted daemon counts frames from 1 again: earlier events do not match.
             of_frame = takewhile(
                 lambda event: event["frame"] == frame and not event["thumbnail"],
                 reversed(self._events),
@@ -68,12 +68,12 @@ class History:
                 del self._thumbnails[next(iter(self._thumbnails))]
 
     def thumbnail(self, event: str) -> bytes | None:
-        """The picture that led to an event, by its id; None where it is not kept."""
+        """The picture that led to an event, by its id; None if it is not stored."""
         with self._lock:
             return self._thumbnails.get(event)
 
     def present(self) -> dict[str, Any]:
-        """What is there now."""
+        """The present state."""
         with self._lock:
             newest = self._events[-1]["id"] if self._events else None
             return {

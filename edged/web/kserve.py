@@ -1,9 +1,9 @@
-"""The Open Inference Protocol V2 over HTTP, as KServe and Triton speak it.
+"""The Open Inference Protocol V2 over HTTP, as in KServe and Triton.
 
 With the binary extension and the classification extension of Triton
 (docs/protocol/extension_binary_data.md and extension_classification.md in triton-inference-server).
-The input is pictures: ``UINT8`` [n, height, width, 3], RGB of the model's size whatever its own
-tensor is, or ``BYTES`` [n], the files of pictures.
+The input is pictures: ``UINT8`` [n, height, width, 3], RGB of the model's size for any tensor type,
+or ``BYTES`` [n], the files of pictures.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration"]
 
 
 class Parameters(Struct, frozen=True):
-    """Of a request, an input or an output: those that mean something here."""
+    """Of a request, an input or an output: those with a meaning here."""
 
     binary_data_size: int | UnsetType = UNSET
     binary_data: bool | UnsetType = UNSET
@@ -48,7 +48,7 @@ class Parameters(Struct, frozen=True):
 
 
 class Input(Struct, frozen=True):
-    """A tensor that is given; its ``data`` are here, or empty and follow the JSON."""
+    """An input tensor; its ``data`` are here, or empty and follow the JSON."""
 
     name: str
     shape: list[int]
@@ -58,7 +58,7 @@ class Input(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """A tensor that is asked for."""
+    """A requested tensor."""
 
     name: str
     parameters: Parameters = Parameters()
@@ -94,7 +94,7 @@ class Inferred(Struct, frozen=True, omit_defaults=True):
 
 _inference = msgspec.json.Decoder(Inference)
 RAW = Inference([], parameters=Parameters(binary_data_output=True))
-"""What a body without JSON asks: its tensor is that of the only input."""
+"""The request of a body without JSON: its tensor is that of the only input."""
 
 
 def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
@@ -157,7 +157,7 @@ def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
 
 
 def _check_asked(request: Request, classifier: TfliteClassifier) -> None:
-    """RequestError where the path names another model than `classifier`."""
+    """RequestError if the path names a model other than `classifier`."""
     name = request.path_params.get("name", classifier.name)
     version = request.path_params.get("version", VERSION)
     if name != classifier.name or version != VERSION:
@@ -169,7 +169,7 @@ def _check_asked(request: Request, classifier: TfliteClassifier) -> None:
 
 
 def metadata(classifier: TfliteClassifier) -> dict[str, Any]:
-    """What the model takes and gives."""
+    """The model's inputs and outputs."""
     height, width = classifier.input_px
     classes = len(classifier.labels)
     return {
@@ -224,7 +224,7 @@ def _split(body: bytes, length: str | None) -> tuple[Inference, memoryview]:
     elif not (is_number(length) and int(length) <= len(body)):
         raise RequestError(
             400,
-            f"{HEADER} is {length[:40]!a}: how many bytes of the body are JSON, before tensors",
+            f"{HEADER} is {length[:40]!a}: expected the number of bytes of JSON before the tensors",
         )
     elif (count := int(length)) == 0:
         return RAW, memoryview(body)
@@ -236,11 +236,11 @@ def _split(body: bytes, length: str | None) -> tuple[Inference, memoryview]:
 
 
 def _wanted(asked: Inference) -> Parameters:
-    """How the output is asked for."""
+    """The requested form of the output."""
     if unknown := [output.name for output in asked.outputs if output.name != OUTPUT]:
         raise RequestError(400, f"unexpected inference output '{unknown[0]}': there is '{OUTPUT}'")
     if len(asked.outputs) > 1:
-        raise RequestError(400, f"output '{OUTPUT}' is asked for more than once")
+        raise RequestError(400, f"output '{OUTPUT}' is requested more than once")
     own = asked.outputs[0].parameters if asked.outputs else Parameters()
     if own.binary_data is UNSET:
         own = replace(own, binary_data=asked.parameters.binary_data_output)
@@ -302,7 +302,7 @@ def _wrong_size(found: int, expected: int, unit: str) -> RequestError:
 
 
 def _data_bytes(given: Input, rest: memoryview) -> memoryview | None:
-    """What follows the JSON for the only input; None where its data stand within."""
+    """The bytes after the JSON for the only input; None if its data are within the JSON."""
     told = given.parameters.binary_data_size
     if told is UNSET and given.data:
         if rest:
@@ -318,7 +318,7 @@ def _data_bytes(given: Input, rest: memoryview) -> memoryview | None:
 
 
 def _numbers(given: Input, shape: tuple[int, int, int]) -> bytes:
-    """Pixels from JSON: flat, or nested as the shape is."""
+    """Pixels from JSON: flat, or nested like the shape."""
     height_px, width_px, _ = shape
     numbers = _numbers_decoder(height_px, width_px).decode(given.data)
     try:
@@ -357,7 +357,7 @@ def _strings(data: memoryview) -> list[bytes]:
 def _output(
     classifier: TfliteClassifier, wanted: Parameters, predictions: list[Prediction]
 ) -> tuple[Output, bytes | None]:
-    """The output as it is told, and its bytes where they follow the JSON."""
+    """The output for the answer, and its bytes if they follow the JSON."""
     count = min(wanted.classification, len(classifier.labels))
     if count:
         shape, datatype = [len(predictions), count], "BYTES"

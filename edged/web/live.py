@@ -1,8 +1,8 @@
-"""What the daemon sees, followed by one thread for all who look.
+"""Follows the daemon in one thread for all viewers.
 
-One connection follows scores, rules and events as long as the process runs; another has pictures,
-and is there only while somebody looks. Both end in a `Newest`: who is slow skips what has become
-old, and never makes anybody wait.
+One connection follows scores, rules and events as long as the process runs; another receives
+pictures, and exists only while there are viewers. Both feed a `Newest`: a slow viewer skips
+outdated items, and never delays the others.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ PICTURE_PX = 640
 THUMBNAIL_PX = 320
 TOP = 10
 FRESH_S = 1.0
-"""A picture that is older is not shown as the present one."""
+"""An older picture is not shown as the present one."""
 LINGER_S = 3.0
-"""How long pictures go on when nobody looks: a page that is loaded again asks at once."""
+"""How long pictures continue without viewers: a reloaded page requests them at once."""
 
 RETRY_MIN_S, RETRY_MAX_S = 0.5, 5.0
 
@@ -63,7 +63,7 @@ class Newest(Generic[T]):
             loop.call_soon_threadsafe(self._wake)
 
     def close(self) -> None:
-        """Nothing comes any more: who waits goes on at once."""
+        """Nothing more will arrive: wake every waiting coroutine."""
         self.closed = True
         self._wake()
 
@@ -73,7 +73,7 @@ class Newest(Generic[T]):
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Counts one more who looks."""
+        """Count one more viewer."""
         self._loop = asyncio.get_running_loop()
         self.waiters += 1
         try:
@@ -82,7 +82,7 @@ class Newest(Generic[T]):
             self.waiters -= 1
 
     async def after(self, number: int, timeout_s: float) -> T | None:
-        """What is newer than `number`, as soon as it is there; None where nothing comes in time."""
+        """The first item newer than `number`, once there is one; None if none arrives in time."""
         self._loop = asyncio.get_running_loop()
         changed = self._changed
         if self.number == number and not self.closed:
@@ -94,15 +94,15 @@ class Newest(Generic[T]):
 
 
 class Live:
-    """Follows one daemon. `pictures` is whether any may be asked for."""
+    """Follows one daemon. `pictures` is whether pictures may be requested."""
 
     def __init__(self, client: Callable[[], ControlClient], *, pictures: bool) -> None:
-        """`client` makes one for each connection. Threads start when they are needed."""
+        """`client` creates one for each connection. Threads start when needed."""
         self._client = client
         self._may_have_pictures = pictures
         self.history = History()
         self.state: Newest[bytes] = Newest()
-        """What the page shows, as JSON; made once for all."""
+        """What the page shows, as JSON; encoded once for all viewers."""
         self.picture: Newest[bytes] = Newest()
         """The newest picture, as JPEG."""
         self.trouble: str | None = None
@@ -112,7 +112,7 @@ class Live:
         self._looking = False
 
     def start(self) -> None:
-        """Begin to follow, in a thread that lives as long as the process."""
+        """Start to follow, in a thread that lasts as long as the process."""
         threading.Thread(target=self._follow, name="follow", daemon=True).start()
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Live:
         self.picture.close()
 
     async def pictures(self) -> AsyncIterator[bytes]:
-        """Each picture as it becomes the newest."""
+        """Each picture when it becomes the newest."""
         with self.picture.waiting():
             fresh = time.monotonic() - self._shown_s < FRESH_S
             number = self.picture.number - fresh
@@ -133,13 +133,13 @@ class Live:
                     yield picture
 
     async def still(self, timeout_s: float = 5.0) -> bytes | None:
-        """One picture, no older than this call; None where none comes."""
+        """One picture, no older than this call; None if none arrives."""
         with self.picture.waiting():
             self._look()
             return await self.picture.after(self.picture.number, timeout_s)
 
     def _look(self) -> None:
-        """Somebody looks: see to it that pictures come."""
+        """Start the stream of pictures for a viewer."""
         self._looked_s = time.monotonic()
         with self._lock:
             if not self._looking:
@@ -165,7 +165,7 @@ class Live:
                         if not self._looked_at():
                             break
                 except EdgedError:
-                    # The thread that follows says it.
+                    # The following thread reports it.
                     time.sleep(RETRY_MIN_S)
         finally:
             with self._lock:
@@ -194,7 +194,7 @@ class Live:
                     self._note(message, reader)
             except EdgedError as error:
                 failures += 1
-                # Both may be starting, and the page says it at once.
+                # Both may be starting, and the page shows the trouble at once.
                 if failures == TOLD_FAILURE:
                     log.warning("%s", error)
                 self.trouble = str(error)
@@ -206,7 +206,7 @@ class Live:
     ) -> Iterator[tuple[dict[str, Any], SharedReader | None]]:
         with self._client().following(**wanted) as (messages, descriptors):
             if not descriptors:
-                # Whoever waits hears that the daemon answers, also where it tells nothing yet.
+                # Viewers learn that the daemon answers, even before its first message.
                 yield {"type": "following"}, None
                 for message in messages:
                     yield message, None
@@ -233,7 +233,7 @@ def _place(message: dict[str, Any]) -> Place:
 
 
 def _jpeg(picture: Pixels, quality: int) -> bytes:
-    # Without a picture this process needs no numpy.
+    # Imported here: without pictures this process needs no numpy.
     from edged.imaging.picture import jpeg
 
     return jpeg(picture, quality)

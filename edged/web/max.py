@@ -53,7 +53,7 @@ class Labels(Struct, frozen=True):
 
 
 class Metadata(Struct, frozen=True):
-    """What the model is."""
+    """A description of the model."""
 
     id: str
     name: str
@@ -79,7 +79,7 @@ class ParameterError(RequestError):
 
 
 class Wanted(Struct, frozen=True):
-    """What is asked: the picture, and which of its classes."""
+    """The request: the picture, and which classes to return."""
 
     image: bytes
     topk: int
@@ -87,7 +87,7 @@ class Wanted(Struct, frozen=True):
 
     @classmethod
     def of(cls, form: Mapping[str, bytes], query: Mapping[str, str]) -> Wanted:
-        """From a form and the parameters of the address, which count less. ParameterError."""
+        """From a form and the parameters of the address; the form has priority. ParameterError."""
         image = form.get("image")
         if image is None:
             raise ParameterError(
@@ -100,11 +100,11 @@ class Wanted(Struct, frozen=True):
         return cls(image, _topk(given("topk")), _threshold(given("threshold")))
 
     def answer(self, classifier: TfliteClassifier) -> Predicted:
-        """What the model says. PictureError, ModelError."""
+        """The model's answer. PictureError, ModelError."""
         return self.predicted(classify_encoded(classifier, self.image, "image"))
 
     def predicted(self, prediction: Prediction) -> Predicted:
-        """The classes that are asked for."""
+        """The requested classes."""
         best = [
             Labelled(str(one.index), one.label, one.score)
             for one in prediction.top(self.topk)
@@ -117,7 +117,7 @@ def _topk(text: str | None) -> int:
     if text is None:
         return TOP
     if not (is_number(text) and int(text) >= 1):
-        raise ParameterError("topk", f"{text[:40]!a}: how many classes to tell, a number from 1")
+        raise ParameterError("topk", f"{text[:40]!a}: expected a number of classes, from 1")
     return int(text)
 
 
@@ -130,12 +130,12 @@ def _threshold(text: str | None) -> float:
     except ValueError:
         value = math.nan
     if not (0.0 <= value <= 1.0 and text.isascii()) or "_" in text:
-        raise ParameterError("threshold", f"{text[:40]!a}: tell classes above it, from 0 to 1")
+        raise ParameterError("threshold", f"{text[:40]!a}: expected a score from 0 to 1")
     return value
 
 
 def max_refusal(status: int, message: str) -> Response:
-    """A refusal as MAX has it."""
+    """A refusal in MAX's form."""
     return json_response(MaxRefusal(message), status)
 
 
@@ -172,7 +172,7 @@ def labels(classifier: TfliteClassifier) -> Labels:
 
 
 def metadata(classifier: TfliteClassifier) -> Metadata:
-    """What the model is, as far as the catalog knows it."""
+    """A description of the model, from the catalog if it is there."""
     from edged.models import catalog
 
     facts = catalog.load().facts(classifier.path.stem)

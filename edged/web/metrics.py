@@ -1,4 +1,4 @@
-"""``/metrics``, ``/healthz`` and ``/readyz``: how the daemon is, asked when somebody looks."""
+"""``/metrics``, ``/healthz`` and ``/readyz``: the daemon's state, requested at each scrape."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from edged.web.daemon import Daemon
 from edged.web.resource import Resource
 
 ANSWER_S = 5.0
-"""A daemon that takes longer is told as not answering; Prometheus waits 10 s for all of it."""
+"""A daemon that takes longer is reported as not answering; Prometheus waits 10 s in total."""
 
 
-UNTOLD = "not well; the reason is told to whoever shows the token"
+UNTOLD = "unhealthy; send the token to see the reason"
 
 
 def routes(daemon: Daemon) -> list[Route]:
-    """What monitoring asks."""
+    """The routes for monitoring."""
 
     async def asked(command: str) -> dict[str, Any]:
-        """What the daemon answers; EdgedError."""
+        """The daemon's answer; EdgedError."""
         try:
             reply = await asyncio.wait_for(daemon.ask(command), ANSWER_S)
         except asyncio.TimeoutError:
@@ -48,7 +48,7 @@ def routes(daemon: Daemon) -> list[Route]:
 
     async def metrics(request: Request) -> Response:
         told: dict[str, Any] | None = None
-        # That it does not answer is a metric, too.
+        # A missing answer is a metric, too.
         with suppress(EdgedError):
             told = await asked("metrics")
         encode, kind = choose_encoder(request.headers.get("accept", ""))
@@ -77,33 +77,32 @@ def routes(daemon: Daemon) -> list[Route]:
 
 
 def not_well(status: int, reason: str) -> Response:
-    """Probes look at the status, people at the line."""
+    """Probes read the status, people read the line."""
     return PlainTextResponse(f"{reason}\n", status)
 
 
 def unready(status: Mapping[str, Any]) -> str | None:
-    """Why nothing is decided on what the camera sees, from the daemon's status.
+    """Why edged does not decide on frames, from the daemon's status.
 
-    None where frames come and are decided on, and where they are let go because somebody said so:
-    while it is paused, and while it idles.
+    None if it does, and if it drops frames intentionally: while it is paused or idle.
     """
     if status["camera_error"] is not None:
         return f"camera: {status['camera_error']}"
     if not (status["frames"] or status["paused"] or status["idle"]):
-        return "camera: no frame has come yet"
+        return "camera: no frame yet"
     if status["pins_error"] is not None:
         return f"pins: {status['pins_error']}"
     return None
 
 
 class Collector:
-    """Turns the daemon's answer into metrics; `told` is None where it does not answer."""
+    """Turns the daemon's answer into metrics; `told` is None if it does not answer."""
 
     def __init__(self, told: Mapping[str, Any] | None) -> None:
         self._told = told
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, as prometheus_client asks for them."""
+        """Every metric family, called by prometheus_client."""
         yield _info("edged_web_build", "The web process.", version=__version__)
         yield _gauge("edged_up", "Whether the daemon answers.", self._told is not None)
         if self._told is not None:
@@ -116,7 +115,7 @@ class Collector:
 def _device(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     yield _info("edged_build", "The daemon.", version=told["version"])
-    yield _info("edged_model", "The model in force.", name=status["model"])
+    yield _info("edged_model", "The active model.", name=status["model"])
     yield _gauge("edged_uptime_seconds", "Time since the daemon started.", told["uptime_s"])
     memory_bytes = told["memory_mb"] * 1e6
     yield _gauge("edged_resident_memory_bytes", "Resident memory of the daemon.", memory_bytes)
@@ -129,21 +128,23 @@ def _device(told: Mapping[str, Any]) -> Iterator[Metric]:
             "edged_throttled", "Whether heat or low voltage slows the board.", told["throttled"]
         )
     well = status["pins_error"] is None
-    yield _gauge("edged_pins_up", "Whether every output and input is as it should be.", well)
+    yield _gauge("edged_pins_up", "Whether every output and input works.", well)
 
 
 def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     well = status["camera_error"] is None
     yield _gauge("edged_camera_up", "Whether the camera delivers good frames.", well)
-    yield _gauge("edged_paused", "Whether somebody paused the daemon.", status["paused"])
-    yield _gauge("edged_idle", "Whether the daemon idles until something wakes it.", status["idle"])
-    yield _counter("edged_frames", "Frames that came.", status["frames"] + status["dropped"])
-    yield _counter("edged_frames_classified", "Frames that were classified.", status["frames"])
-    yield _counter("edged_frames_dropped", "Frames that came and were not used.", status["dropped"])
+    yield _gauge("edged_paused", "Whether the daemon is paused.", status["paused"])
+    yield _gauge("edged_idle", "Whether the daemon is idle.", status["idle"])
+    yield _counter("edged_frames", "Frames received.", status["frames"] + status["dropped"])
+    classified = status["frames"] - status["still"]
+    yield _counter("edged_frames_classified", "Frames classified.", classified)
+    yield _counter("edged_frames_still", "Frames that showed nothing new.", status["still"])
+    yield _counter("edged_frames_dropped", "Frames received but not used.", status["dropped"])
     bounds_s = told["bounds_s"]
     stages = HistogramMetricFamily(
-        "edged_stage_duration_seconds", "Time that a stage of a frame takes.", labels=["stage"]
+        "edged_stage_duration_seconds", "Duration of a stage of a frame.", labels=["stage"]
     )
     for stage, histogram in told["stages"].items():
         stages.add_metric([stage], _buckets(bounds_s, histogram), histogram["sum_s"])
@@ -158,14 +159,14 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
 def _decisions(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     events = CounterMetricFamily("edged_events", "Changes of a rule.", labels=["rule"])
-    active = GaugeMetricFamily("edged_rule_active", "Whether a rule holds.", labels=["rule"])
+    active = GaugeMetricFamily("edged_rule_active", "Whether a rule is active.", labels=["rule"])
     score = GaugeMetricFamily("edged_rule_score_ratio", "Smoothed score, 0 to 1.", labels=["rule"])
     for rule, state in status["rules"].items():
         events.add_metric([rule], told["events"].get(rule, 0))
         active.add_metric([rule], state["active"])
         score.add_metric([rule], state["score"])
     for rule, count in told["events"].items():
-        # A rule that a reload took away, or all before the first frame.
+        # A rule removed by a reload, or every rule before the first frame.
         if rule not in status["rules"]:
             events.add_metric([rule], count)
     yield from (events, active, score)
@@ -175,7 +176,7 @@ def _decisions(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield outputs
     journal = told["journal"]
     well = journal["error"] is None
-    yield _gauge("edged_journal_up", "Whether the disk takes events.", well)
+    yield _gauge("edged_journal_up", "Whether events are stored on disk.", well)
     yield _gauge("edged_journal_waiting_events", "Events not on disk yet.", journal["waiting"])
     yield _gauge("edged_journal_last_event", "Number of the newest event.", journal["last"])
 
@@ -188,7 +189,7 @@ def _messages(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield _counter("edged_mqtt_connections", "Connections to the broker.", mqtt["connections"])
     yield _counter(
         "edged_mqtt_events_dropped",
-        "Events lost to the bounds of the journal before the broker had them.",
+        "Events lost to the limits of the journal before the broker received them.",
         mqtt["events_dropped"],
     )
     yield _counter(
@@ -218,6 +219,6 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 
 def _buckets(bounds_s: list[float], histogram: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Cumulative, as OpenMetrics has them."""
+    """Cumulative, as in OpenMetrics."""
     bounds = [*map(str, bounds_s), "+Inf"]
     return list(zip(bounds, accumulate(histogram["counts"]), strict=True))

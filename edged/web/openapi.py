@@ -46,7 +46,7 @@ ENCODED: Schema = {
 
 
 def routes(predictor: Predictor) -> list[Route]:
-    """``/openapi.json``, and ``/docs`` with all that it is made of."""
+    """``/openapi.json``, and ``/docs`` with its files."""
 
     async def told(request: Request) -> Response:
         del request
@@ -68,7 +68,7 @@ def routes(predictor: Predictor) -> list[Route]:
 
 
 def document(classifier: TfliteClassifier) -> Schema:
-    """All that can be asked about the model that is loaded."""
+    """The OpenAPI document for the loaded model."""
     _, schemas = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
     for schema in schemas.values():
         if "description" in schema:
@@ -100,13 +100,13 @@ def _exchange() -> Schema:
                 "minimum": 1,
                 "maximum": 999_999_999,
                 "default": exchange.TOP,
-                "description": "how many classes to tell",
+                "description": "how many classes to return",
             },
             "threshold": {
                 "type": "number",
                 "minimum": 0,
                 "maximum": 1,
-                "description": "tell only classes above it",
+                "description": "return only classes with a higher score",
             },
         },
         "required": ["image"],
@@ -119,12 +119,12 @@ def _exchange() -> Schema:
             )
         },
         "/model/labels": {"get": _operation("Every class.", _ref("Labels"), **told)},
-        "/model/metadata": {"get": _operation("What the model is.", _ref("Metadata"), **told)},
+        "/model/metadata": {"get": _operation("Describe the model.", _ref("Metadata"), **told)},
     }
 
 
 def _tfserving(classifier: TfliteClassifier) -> Schema:
-    # All of one kind, for they are one tensor.
+    # All of one kind, because they form one tensor.
     fraction = {"type": "number", "minimum": 0, "maximum": 1}
     kinds = (ENCODED, _pixels(classifier), _pixels(classifier, fraction))
     many = {"anyOf": [_some(kind) for kind in kinds]}
@@ -222,7 +222,7 @@ def _kserve(classifier: TfliteClassifier) -> Schema:
     anything = {"type": "object"}
     paths: Schema = {
         "/v2": {"get": _operation("The server.", anything, **told)},
-        "/v2/health/live": {"get": _operation("Whether it runs.", anything, **told)},
+        "/v2/health/live": {"get": _operation("Whether the server runs.", anything, **told)},
         "/v2/health/ready": {"get": _operation("Whether the model is loaded.", anything, **told)},
     }
     name = _enum(classifier.name)
@@ -232,7 +232,7 @@ def _kserve(classifier: TfliteClassifier) -> Schema:
         paths[at] = {"get": _operation("Inputs and outputs.", anything, there, **told)}
         paths[f"{at}/ready"] = {"get": _operation("Whether it is loaded.", anything, there, **told)}
         paths[f"{at}/config"] = {
-            "get": _operation("As Triton configures it.", anything, there, **told)
+            "get": _operation("Its configuration in Triton's format.", anything, there, **told)
         }
         paths[f"{at}/infer"] = {
             "post": _operation(

@@ -1,8 +1,9 @@
 """An OpenWhisk action: ``POST /init`` and ``POST /run``, which classifies one picture.
 
-As the runtimes have it, core/actionProxy/actionproxy.py of apache/openwhisk-runtime-docker first
-among them. A call gets ``{"image": base64}`` and answers ``{"results": [{"className",
-"probability"}]}``; a web action gets the picture as a form or as the body, and answers as MAX does.
+It follows the official runtimes, in particular core/actionProxy/actionproxy.py of
+apache/openwhisk-runtime-docker. A call gets ``{"image": base64}`` and answers ``{"results":
+[{"className", "probability"}]}``; a web action gets the picture as a form or as the body, and
+answers like MAX.
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ class Class(Struct, frozen=True, rename="camel"):
 
 
 class Results(Struct, frozen=True):
-    """What the action answers, best class first."""
+    """The action's answer, best class first."""
 
     results: list[Class]
 
 
 class RawRequest(Struct, frozen=True):
-    """What a raw web action gets of HTTP."""
+    """The HTTP request of a raw web action."""
 
     body: str = field(name="__ow_body")
     query: str = field(name="__ow_query", default="")
@@ -68,7 +69,7 @@ class RawRequest(Struct, frozen=True):
 
 
 class WebResult(Struct, frozen=True, rename="camel"):
-    """What a web action answers, for the platform to make HTTP of."""
+    """A web action's answer, which the platform converts to HTTP."""
 
     status_code: int
     body: object
@@ -87,18 +88,18 @@ def app(load: Callable[[], TfliteClassifier]) -> Starlette:
 
 
 class Action:
-    """One container's worth of it: initialised once, then run call by call."""
+    """The action of one container: initialised once, then run for each call."""
 
     def __init__(self, load: Callable[[], TfliteClassifier]) -> None:
         self._load = load
         self._predictor = Predictor(self._load_aloud, workers=1)
         self._bodies = Bodies()
         self._ready = False
-        # Whose log is whose shows in the order alone.
+        # Only the order shows which log belongs to which activation.
         self._one_at_a_time = asyncio.Lock()
 
     async def init(self, request: Request) -> Response:
-        """Takes over the environment and loads the model."""
+        """Apply the environment and load the model."""
         async with self._one_at_a_time:
             if self._ready:
                 print(INITIALISED, file=sys.stderr, flush=True)
@@ -113,7 +114,7 @@ class Action:
             return json_response({"ok": True})
 
     async def run(self, request: Request) -> Response:
-        """One activation. Its log ends when the answer is there."""
+        """Run one activation. Its log ends when the answer is ready."""
         async with self._one_at_a_time:
             try:
                 if not self._ready:
@@ -129,12 +130,12 @@ class Action:
             try:
                 answer = await self._predictor.run(lambda classifier: call(classifier, arguments))
             except EdgedError as error:
-                # To the platform the action has answered: with an error of its own.
+                # For the platform the action has answered, with its own error.
                 return _ended(_failed(200, error))
             return _ended(json_response(answer))
 
     async def _message(self, request: Request) -> dict[str, Any]:
-        """The JSON object of a request; empty where it is none. RequestError."""
+        """The JSON object of a request; empty if it is not one. RequestError."""
         async with self._bodies.read(request) as body:
             message = _decoded(body)
         if not isinstance(message, dict):
@@ -159,7 +160,7 @@ class Action:
 
 
 def _decoded(body: bytes) -> object:
-    """JSON; what is none is an empty object, as in the runtimes."""
+    """The decoded JSON; an empty object for anything else, as in the runtimes."""
     try:
         return msgspec.json.decode(body) or {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -209,7 +210,7 @@ def _wanted(arguments: dict[str, Any]) -> Wanted:
     try:
         request = msgspec.convert(arguments, RawRequest)
     except msgspec.ValidationError as error:
-        raise RequestError(400, f"no raw request: {error}") from error
+        raise RequestError(400, f"not a raw request: {error}") from error
     query = dict(parse_qsl(request.query))
     headers = {name.lower(): value for name, value in request.headers.items()}
     kind = headers.get("content-type", "")
@@ -234,7 +235,7 @@ OPTIONS = ("topk", "threshold")
 
 
 def _classified(classifier: TfliteClassifier, image: bytes) -> Prediction:
-    """As `classify_encoded`, with the stages in the log as the published action has them."""
+    """As `classify_encoded`, with the stages in the log like the published action."""
     began_s = time.perf_counter()
     prediction = classify_encoded(classifier, image, "image")
     took_s = time.perf_counter() - began_s
@@ -250,7 +251,7 @@ def _log(stage: str, duration_s: float) -> None:
 
 
 def _ended(response: Response) -> Response:
-    """`response`, once the log of the activation is whole."""
+    """`response`, after completing the log of the activation."""
     for stream in (sys.stdout, sys.stderr):
         print(END, file=stream, flush=True)
     return response

@@ -1,4 +1,4 @@
-"""The page, and what it asks of this process and of the daemon."""
+"""The web page, and the routes that it uses."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from edged.web.resource import Bodies, RequestError, Resource, json_response, re
 FOLDER = Path(__file__).parent
 
 COMMANDS = ("pause", "resume", "wake", "set-output", "reload", "save", "undo")
-"""What the page may ask of the daemon, among all that the control socket takes."""
+"""The daemon's commands that the page may send."""
 
 ASKED_S = 1.0
-"""An answer of the daemon serves all who ask within this time."""
+"""One answer of the daemon serves all requests within this time."""
 
 STILL_S = 5.0
-"""How long a picture is waited for."""
+"""The longest wait for a picture."""
 
 HEARTBEAT_S = 10.0
-"""Who has left is noticed when something is sent."""
+"""A closed connection is noticed only when something is sent."""
 
 BOUNDARY = "edged-picture"
 
 
 def environment() -> jinja2.Environment:
-    """Where the pages' templates are."""
+    """The environment of the pages' templates."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -52,7 +52,7 @@ def environment() -> jinja2.Environment:
 
 
 def routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
-    """Everything that a browser asks for."""
+    """The routes for browsers."""
     page = Page(config, daemon, live)
     return [
         Route("/", Resource(refusal, GET=page.whole)),
@@ -68,7 +68,7 @@ def routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
 
 
 class Page:
-    """What is answered at each path."""
+    """The endpoints of the page."""
 
     def __init__(self, config: Config, daemon: Daemon, live: Live) -> None:
         self._config = config
@@ -86,12 +86,12 @@ class Page:
         )
 
     async def whole(self, request: Request) -> Response:
-        """The page itself; what is on it comes by the other paths."""
+        """The page itself; its contents come from the other paths."""
         del request
         return HTMLResponse(self._whole)
 
     async def status(self, request: Request) -> Response:
-        """All that does not change with every frame, and the last minute."""
+        """Everything that does not change with every frame, and the last minute."""
         del request
         return json_response(
             {
@@ -102,7 +102,7 @@ class Page:
         )
 
     async def _setup_and_metrics(self) -> dict[str, Any]:
-        # Twenty pages ask the daemon once.
+        # Twenty pages cause one request to the daemon.
         async with self._asking:
             at_s, told = self._told
             if time.monotonic() - at_s < ASKED_S:
@@ -119,7 +119,7 @@ class Page:
             return told
 
     async def command(self, request: Request) -> Response:
-        """One of `COMMANDS`, as the control socket takes it."""
+        """Carry out one of `COMMANDS`, in the control socket's form."""
         async with self._bodies.read(request) as body:
             try:
                 fields = msgspec.json.decode(body, type=dict[str, Any])
@@ -133,12 +133,12 @@ class Page:
         except RefusedError as error:
             raise RequestError(409, str(error)) from error
         except RecursionError as error:
-            raise RequestError(400, "expected JSON that is less deep") from error
+            raise RequestError(400, "expected JSON that is less deeply nested") from error
         self._told = (0.0, {})
         return json_response(reply["data"])
 
     async def state(self, request: Request) -> Response:
-        """What is seen now, as server-sent events; the newest wins."""
+        """The live state, as server-sent events; the newest wins."""
         del request
         return StreamingResponse(
             self._states(), media_type="text/event-stream", headers={"cache-control": "no-store"}
@@ -154,7 +154,7 @@ class Page:
                 yield b": nothing new\n\n" if state is None else b"data: " + state + b"\n\n"
 
     async def pictures(self, request: Request) -> Response:
-        """The live picture, as browsers and others take it in place of a file."""
+        """The live picture as an endless multipart response."""
         del request
         self._may_see()
         return StreamingResponse(
@@ -167,7 +167,7 @@ class Page:
         yield f"--{BOUNDARY}\r\n".encode()
         async for jpeg in self._live.pictures():
             head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            # The boundary after it: else some browsers wait for the next picture to show this one.
+            # The boundary after it: otherwise some browsers show it only when the next one arrives.
             yield head.encode() + jpeg + f"\r\n--{BOUNDARY}\r\n".encode()
 
     async def still(self, request: Request) -> Response:
@@ -176,20 +176,20 @@ class Page:
         self._may_see()
         jpeg = await self._live.still(STILL_S)
         if jpeg is None:
-            reason = self._live.trouble or "the daemon is paused or idle, or its camera is away"
+            reason = self._live.trouble or "the daemon is paused or idle, or its camera fails"
             raise RequestError(503, f"no picture came within {STILL_S:g} s: {reason}")
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     async def thumbnail(self, request: Request) -> Response:
-        """The picture of the frame that made an event."""
+        """The picture of the frame that caused an event."""
         self._may_see()
         jpeg = self._live.history.thumbnail(request.path_params["event"])
         if jpeg is None:
-            raise RequestError(404, "no picture is kept of this event")
+            raise RequestError(404, "no picture of this event is stored")
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "max-age=3600"})
 
     async def manifest(self, request: Request) -> Response:
-        """What a browser installs the page by."""
+        """The web app manifest."""
         del request
         text = environment().get_template("manifest.json.jinja").render(device=self._config.device)
         return Response(text, media_type="application/manifest+json")
@@ -197,5 +197,5 @@ class Page:
     def _may_see(self) -> None:
         if not self._config.web.pictures:
             raise RequestError(
-                403, "pictures do not leave by this port; see web.pictures in the configuration"
+                403, "this port serves no pictures; see web.pictures in the configuration"
             )

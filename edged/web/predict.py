@@ -1,4 +1,4 @@
-"""The one way to a prediction: a classifier of this process, behind a bounded queue."""
+"""Runs predictions: classifiers of this process, behind a bounded queue."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ WORKERS = min(2, os.cpu_count() or 1)
 """The cores that predictions may use; beyond two, memory is worth more on a small board."""
 
 WAITING = 64
-"""Requests that may wait for a classifier."""
+"""The most requests that wait for a classifier."""
 
 ANSWER_S = 30.0
-"""How long a request may wait and be worked on."""
+"""The limit for a request, including its wait."""
 
 RETRY_S = 5.0
-"""After a model could not be loaded it is tried again after this time."""
+"""The wait before loading a failed model again."""
 
 BATCH = 16
-"""Pictures that one request may hold."""
+"""The most pictures in one request."""
 
 
 class _Job(NamedTuple):
@@ -47,7 +47,7 @@ class Predictor:
     """Runs work on classifiers that are loaded when they are first needed.
 
     A classifier serves one thread at a time, so each of at most `workers` threads has its own; one
-    more is begun when all are busy. All methods are for the event loop's thread.
+    more is started when all are busy. All methods are for the event loop's thread.
     """
 
     def __init__(self, load: Callable[[], TfliteClassifier], workers: int = WORKERS) -> None:
@@ -58,13 +58,13 @@ class Predictor:
         self._unanswered = 0
 
     async def run(self, work: Callable[[TfliteClassifier], T]) -> T:
-        """What `work` makes with a classifier, in a thread of this object, or raises there.
+        """The result of `work` with a classifier, in a thread of this object; its errors propagate.
 
-        BusyError where too many wait, or the answer takes more than `ANSWER_S`; ModelError where
-        the model cannot be loaded.
+        BusyError if too many wait, or the answer takes more than `ANSWER_S`; ModelError if the
+        model cannot be loaded.
         """
         if self._unanswered >= WAITING + self._workers:
-            raise BusyError(f"{WAITING} requests wait already")
+            raise BusyError(f"{WAITING} requests are waiting already")
         if len(self._threads) < min(self._workers, self._unanswered + 1):
             self._start()
         loop = asyncio.get_running_loop()
@@ -81,7 +81,7 @@ class Predictor:
             self._unanswered -= 1
 
     def close(self) -> None:
-        """Ends the threads after their present work; what waits is not done."""
+        """End the threads after their present work; waiting requests are dropped."""
         for _ in self._threads:
             self._jobs.put(None)
 
@@ -109,9 +109,9 @@ class Predictor:
                 try:
                     result = job.work(classifier)
                 except Exception as error:
-                    # It is the asker's to handle: edged's own as an answer, any other as a bug.
+                    # The caller handles it: edged's own errors as an answer, any other as a bug.
                     failure = error
-            # The loop may have ended meanwhile, and nobody waits.
+            # The event loop may have ended meanwhile, and no one waits.
             with suppress(RuntimeError):
                 job.loop.call_soon_threadsafe(_settle, job.future, result, failure)
 
@@ -126,13 +126,13 @@ def _settle(future: asyncio.Future[object], result: object, failure: Exception |
 
 
 def loader(config: Config) -> Callable[[], TfliteClassifier]:
-    """What loads the model of `config`, after quarantine, on one thread."""
+    """A function that loads the model of `config`, after quarantine, with one thread."""
     from msgspec.structs import replace
 
     one_thread = replace(config, model=replace(config.model, threads=1))
 
     def load() -> TfliteClassifier:
-        # Only who predicts pays for numpy and a runtime.
+        # Imported at the first prediction: numpy and a runtime.
         from edged import build
 
         return build.classifier(one_thread)
@@ -141,15 +141,15 @@ def loader(config: Config) -> Callable[[], TfliteClassifier]:
 
 
 def classify_encoded(classifier: TfliteClassifier, data: bytes, where: str) -> Prediction:
-    """Of a picture in a file's form. PictureError, which names it `where`; ModelError."""
+    """Classify an encoded picture. PictureError, which names it `where`; ModelError."""
     from edged.imaging.picture import decode_picture
 
     return classify_pixels(classifier, decode_picture(data, where, classifier.input_px))
 
 
 def classify_pixels(classifier: TfliteClassifier, pixels: Pixels) -> Prediction:
-    """Of RGB pixels. ModelError."""
+    """Classify RGB pixels. ModelError."""
     prediction = classifier.classify(pixels)
     if not prediction.finite:
-        raise ModelError(f"{classifier.name}: it answers with numbers that are not finite")
+        raise ModelError(f"{classifier.name}: its scores are not finite numbers")
     return prediction

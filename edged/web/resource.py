@@ -1,4 +1,4 @@
-"""What is at a path of an API: a coroutine for each method, and the protocol's form of errors."""
+"""A resource of an API: a coroutine for each method, and the protocol's form of errors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BODY_BYTES = 16 << 20
 """The longest body of a request, also after it is decompressed."""
 
 BODIES_BYTES = 64 << 20
-"""What the bodies of all requests may hold together."""
+"""The limit for the bodies of all requests together."""
 
 CHUNK_BYTES = 1 << 20
-"""What is decompressed at once."""
+"""The bytes decompressed at once."""
 
 BODY_S = 20.0
-"""How long a body may take to come."""
+"""How long a body may take to arrive."""
 
 RETRY_AFTER_S = 1
 
@@ -34,7 +34,7 @@ JSON = "application/json"
 
 
 class _AnythingConvertor(Convertor[str]):
-    """The rest of a path, whatever is in it: the one named ``path`` ends at a line feed."""
+    """The rest of a path with any characters: the standard ``path`` ends at a line feed."""
 
     regex = r"[\s\S]*"
 
@@ -49,7 +49,7 @@ register_url_convertor("anything", _AnythingConvertor())
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 ErrorForm = Callable[[int, str], Response]
-"""Makes the answer to a request that is refused from a status and one line."""
+"""Builds the response to a refused request from a status and one line."""
 
 
 class RequestError(EdgedError):
@@ -61,7 +61,7 @@ class RequestError(EdgedError):
 
 
 class BusyError(RequestError):
-    """There is too much to do at present; the same request may succeed later."""
+    """The server is overloaded; the same request may succeed later."""
 
     def __init__(self, message: str) -> None:
         super().__init__(503, f"{message}; try again in {RETRY_AFTER_S} s")
@@ -70,12 +70,12 @@ class BusyError(RequestError):
 class Resource:
     """An ASGI application with an endpoint for each method.
 
-    What an endpoint raises as EdgedError, and a method that is not there, is answered by `error`
-    in the protocol's form: 400 for a picture that cannot be read, 503 for a model.
+    `error` answers an endpoint's EdgedError and an unknown method in the protocol's form: 400 for a
+    picture that cannot be read, 503 for a model.
     """
 
     def __init__(self, error: ErrorForm, **endpoints: Endpoint) -> None:
-        """`endpoints` are by method, ``GET`` and ``POST``; without any nothing is there."""
+        """`endpoints` are by method, ``GET`` and ``POST``; without any, nothing is found."""
         self._error = error
         self._endpoints = endpoints
         if "GET" in endpoints:
@@ -88,10 +88,10 @@ class Resource:
     async def _answer(self, request: Request) -> Response:
         endpoint = self._endpoints.get(request.method)
         if not self._endpoints:
-            return self._error(404, f"{request.url.path}: there is nothing here")
+            return self._error(404, f"{request.url.path}: not found")
         if endpoint is None:
             allowed = ", ".join(self._endpoints)
-            response = self._error(405, f"{request.method} is not allowed here, but {allowed}")
+            response = self._error(405, f"{request.method} is not allowed here; use {allowed}")
             response.headers["allow"] = allowed
             return response
         try:
@@ -107,7 +107,7 @@ class Resource:
         except EdgedError as error:
             return self._error(503, str(error))
         except ClientDisconnect:
-            # Nobody reads it.
+            # No one reads it.
             return Response(status_code=400)
 
 
@@ -118,7 +118,7 @@ class Refusal(Struct, frozen=True):
 
 
 def refusal(status: int, message: str) -> Response:
-    """A refusal as TensorFlow Serving, Triton and OpenWhisk have it."""
+    """A refusal in the form of TensorFlow Serving, Triton and OpenWhisk."""
     return json_response(Refusal(message), status)
 
 
@@ -128,21 +128,21 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is a number from 0, and not so long that nobody means it."""
+    """Whether `text` is a non-negative integer of plausible length."""
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 
 class Bodies:
-    """Reads the bodies of requests, whose sizes are bounded one by one and together."""
+    """Reads the bodies of requests, whose sizes are limited individually and in total."""
 
     def __init__(self) -> None:
         self._held_bytes = 0
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, decompressed; it counts among `BODIES_BYTES` until the context is left.
+        """The body, decompressed; it counts towards `BODIES_BYTES` until the context is left.
 
-        RequestError where it is too long, too slow, or compressed in an unknown way.
+        RequestError if it is too long, too slow, or compressed in an unknown way.
         """
         held = _Held(self)
         try:
@@ -157,14 +157,14 @@ class Bodies:
             self._held_bytes -= held.bytes
 
     def hold(self, count: int) -> None:
-        """Add to what is held. BusyError."""
+        """Add to the held bytes. BusyError."""
         if self._held_bytes + count > BODIES_BYTES:
             raise BusyError("too many large requests at once")
         self._held_bytes += count
 
 
 class _Held:
-    """What one request holds of the bound for all."""
+    """One request's share of the total limit."""
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
@@ -200,11 +200,11 @@ class _Held:
         decompressor = zlib.decompressobj(window)
         chunks, rest, made = [], body, 0
         while True:
-            # Some kilobytes become any size.
+            # Some kilobytes can decompress to any size.
             try:
                 chunk = decompressor.decompress(rest, CHUNK_BYTES)
             except zlib.error as error:
-                raise RequestError(400, f"the body is no {encoding}: {error}") from error
+                raise RequestError(400, f"the body is not {encoding}: {error}") from error
             made += len(chunk)
             if made > BODY_BYTES:
                 raise _too_long()
@@ -214,9 +214,9 @@ class _Held:
             if decompressor.eof or (not rest and len(chunk) < CHUNK_BYTES):
                 break
         if not decompressor.eof or decompressor.unused_data:
-            raise RequestError(400, f"the body is no {encoding}: it ends too early or too late")
+            raise RequestError(400, f"the body is not {encoding}: it ends too early or too late")
         return b"".join(chunks)
 
 
 def _too_long() -> RequestError:
-    return RequestError(413, f"the body has more than {BODY_BYTES >> 20} MiB; send less at once")
+    return RequestError(413, f"the body is larger than {BODY_BYTES >> 20} MiB; send less at once")

@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from edged.search.search import Hit, Search
 
 WAIT_S = 1.5
-"""How long a page waits for pictures that were not looked at before."""
+"""How long a page waits for the classification of new pictures."""
 
 LOOK_AGAIN_S = 10.0
-"""Changes of the folder are noticed when somebody searches, but not more often than this."""
+"""The least interval between looks at the folder, which only searches cause."""
 
 SHOWN = 60
 KEPT = 1000
-"""Pictures that were shown, and may be asked for, at the most."""
+"""The most shown pictures that can be requested."""
 
 SIDE_PX = 240
 
 
 class Pictures:
-    """The folder's pictures as the model sees them, looked at by a thread while somebody asks.
+    """The folder's classified pictures; a thread classifies new ones while there are searches.
 
-    ``left`` is how many it has still to look at, ``trouble`` why it cannot.
+    ``left`` is the number of pictures still to classify, ``trouble`` why it cannot.
     """
 
     def __init__(self, config: Config) -> None:
@@ -60,7 +60,7 @@ class Pictures:
         self.trouble: str | None = None
 
     def look(self) -> None:
-        """See to it that what is new is looked at, and wait for it, but not for long."""
+        """Have new pictures classified, and wait briefly for it."""
         with self._lock:
             thread = self._thread
             if thread is None and time.monotonic() - self._looked_s >= LOOK_AGAIN_S:
@@ -72,7 +72,7 @@ class Pictures:
             thread.join(WAIT_S)
 
     def found(self, words: str, like: Path | None) -> list[Hit]:
-        """The pictures that fit, best first. EdgedError."""
+        """The matching pictures, best first. EdgedError."""
         from edged.search.search import ALIKE, LEAST
 
         search = self._search
@@ -97,7 +97,7 @@ class Pictures:
                 self._thread, self._looked_s, self.left = None, time.monotonic(), 0
 
     def _look_through(self) -> None:
-        # Only who searches pays for numpy and a runtime.
+        # Imported at the first search: numpy and a runtime.
         from edged import build
         from edged.batch import pictures
         from edged.inference import labels
@@ -129,7 +129,7 @@ class Pictures:
 
 
 def routes(config: Config) -> list[BaseRoute]:
-    """``/search``, where a folder is configured and pictures may leave."""
+    """``/search``, if a folder is configured and pictures may be served."""
     if not (config.web.search_folder and config.web.pictures):
         return []
     pictures = Pictures(config)
@@ -137,7 +137,7 @@ def routes(config: Config) -> list[BaseRoute]:
     template = environment().get_template("search.html.jinja")
 
     def named(path: Path) -> str:
-        """What the page calls a picture; only what was shown has a name."""
+        """The page's name for a picture; only shown pictures have one."""
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
         shown[name] = path
         shown.move_to_end(name)
@@ -151,7 +151,7 @@ def routes(config: Config) -> list[BaseRoute]:
         told: dict[str, Any] = {"words": words, "like": like, "hits": [], "problem": None}
         if words or like:
             if like and like not in shown:
-                raise RequestError(404, "this picture is not known any more; search for it again")
+                raise RequestError(404, "this picture is no longer known; search for it again")
             await asyncio.to_thread(pictures.look)
             try:
                 hits = await asyncio.to_thread(pictures.found, words, shown.get(like))
@@ -187,7 +187,7 @@ def routes(config: Config) -> list[BaseRoute]:
 
 
 def _split(words: str) -> list[str]:
-    """As a shell does: words that belong together stand in quotes."""
+    """As in a shell: quotes keep words together."""
     try:
         return shlex.split(words)
     except ValueError:

@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -19,34 +19,35 @@ from edged.config.schema import Config, WebConfig
 from edged.errors import ConfigError
 from edged.paths import credential
 from edged.web.app import app
+from edged.web.listener import open_listener
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS_LIMIT = 200
-"""Connections at once; who comes above is turned away."""
+"""The most connections at once; others are refused."""
 
 ADDRESS_LIMIT = 64
-"""Connections of one address at once: one machine does not take the place of all others."""
+"""The most connections of one address, so that one machine cannot occupy all."""
 
 HEADERS_BYTES = 16 << 10
 HEADERS_S = 10.0
-"""How long the head of a request may take to come, and a connection be silent before it."""
+"""How long the header of a request may take, and a connection may be idle before it."""
 
 SENDING_S = 30.0
-"""How long a client may take nothing of what is sent to it."""
+"""How long a client may accept no data."""
 
 NICE = 10
-"""The frame loop comes first: on a machine that has too much to do this process waits."""
+"""The frame loop has priority: on an overloaded machine this process waits."""
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 whose clients cannot hold a connection for nothing."""
+    """HTTP/1.1 in which clients cannot block a connection."""
 
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Counts it, and begins to wait for its first request."""
+        """Count the connection, and start to wait for its first request."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS_LIMIT or self._of_address() > ADDRESS_LIMIT:
             transport.abort()
@@ -54,7 +55,7 @@ class Protocol(H11Protocol):
         self._wait_for_head()
 
     def _of_address(self) -> int:
-        """Connections of this client's address; 0 on this machine, where a proxy may stand."""
+        """Connections of this client's address; 0 for this machine, on which a proxy may run."""
         own = self.client[0] if self.client else ""
         if own.startswith(("127.", "::1")):
             return 0
@@ -62,32 +63,32 @@ class Protocol(H11Protocol):
         return sum(client is not None and client[0] == own for client in clients)
 
     def data_received(self, data: bytes) -> None:
-        """Goes on waiting as long as no whole head is there."""
+        """Continue to wait until the header is complete."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
             self._stop_waiting()
 
     def on_response_complete(self) -> None:
-        """The next request may come on this connection."""
+        """The next request may arrive on this connection."""
         super().on_response_complete()
-        # Also where the rest of a body comes that nobody reads.
+        # Also while the rest of an unread body arrives.
         if self.cycle.response_complete and not self.transport.is_closing():
             self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Stop waiting."""
         self._stop_waiting()
         self.resume_writing()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """A client that takes nothing has some time to begin again."""
+        """A client that accepts no data has some time to continue."""
         super().pause_writing()
         self._stalled = self.loop.call_later(SENDING_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It takes something."""
+        """The client accepts data again."""
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
@@ -104,7 +105,7 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Ends streams before it waits for connections to end; a bug in a thread ends it."""
+    """Ends streams before it waits for connections to close; a bug in a thread ends the server."""
 
     bug: BaseException | None = None
 
@@ -114,14 +115,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def end(self, bug: threading.ExceptHookArgs) -> None:
-        """Else the thread would be gone, and the page would look well."""
+        """Otherwise the thread would be gone, and the page would look healthy."""
         self.bug = bug.exc_value
         self.should_exit = True
 
 
 def serve(config: Config) -> None:
-    """Until SIGTERM or SIGINT. ConfigError where it cannot be served as `config` says."""
-    # That it starts and ends is said here, in this project's words.
+    """Serve until SIGTERM or SIGINT. ConfigError if `config` cannot be served."""
+    # Start and end are logged here, in this project's form.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     server = Server(settings(config))
     listener = listening(config.web)
@@ -129,7 +130,7 @@ def serve(config: Config) -> None:
     threading.excepthook = server.end
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
-    # It ends by the signal that it was sent, after all is closed.
+    # It ends by the received signal, after everything is closed.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if server.bug is not None:
@@ -137,7 +138,7 @@ def serve(config: Config) -> None:
 
 
 def settings(config: Config) -> uvicorn.Config:
-    """What uvicorn is told. ConfigError."""
+    """The settings for uvicorn. ConfigError."""
     tls = context(config.web)
     made = uvicorn.Config(
         app(config),
@@ -149,7 +150,7 @@ def settings(config: Config) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=HEADERS_BYTES,
-        # `Protocol` ends what waits.
+        # `Protocol` closes waiting connections.
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=1,
     )
@@ -159,7 +160,7 @@ def settings(config: Config) -> uvicorn.Config:
 
 
 def context(web: WebConfig) -> ssl.SSLContext | None:
-    """TLS as `web` wants it; None without. ConfigError where a file cannot be used."""
+    """The TLS context for `web`; None without TLS. ConfigError if a file cannot be used."""
     tls = web.tls
     if not tls.cert_file:
         return None
@@ -193,25 +194,16 @@ def _unusable(key: str, files: list[Path], error: OSError) -> str:
 def listening(web: WebConfig) -> socket.socket:
     """The socket, bound and listening. ConfigError."""
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            web.listen, web.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with ExitStack() as unless_listening:
-            listener = unless_listening.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen(CONNECTIONS_LIMIT)
-            unless_listening.pop_all()
+        return open_listener(web.listen, web.port)
     except OSError as error:
         raise ConfigError(
             f"web.listen = {web.listen!r}, web.port = {web.port}: cannot listen here: "
             f"{error.strerror or error}"
         ) from error
-    return listener
 
 
 def address(web: WebConfig) -> str:
-    """As a person types it into a browser."""
+    """The address for a browser."""
     scheme = "https" if web.tls.cert_file else "http"
     host = f"[{web.listen}]" if ":" in web.listen else web.listen
     if web.listen in ("0.0.0.0", "::"):  # noqa: S104 (read, and not bound)

@@ -1,4 +1,4 @@
-"""A picture that another application shares with the installed page: kept until the page has it."""
+"""A picture that another application shares with the installed page, kept until it is fetched."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edged.web.form import fields
 from edged.web.resource import Bodies, RequestError, Resource, refusal
 
 KEPT = 4
-"""Pictures that wait for their page; more push out the oldest."""
+"""The most pictures that wait for their page; more replace the oldest."""
 
 
 def routes() -> list[BaseRoute]:
-    """``/share``, which the manifest names, and where the page finds what was shared."""
+    """``/share``, which the manifest names, and the path of shared pictures."""
     bodies = Bodies()
     waiting: OrderedDict[str, bytes] = OrderedDict()
 
@@ -36,7 +36,7 @@ def routes() -> list[BaseRoute]:
         picture = waiting.pop(request.path_params["name"], None)
         if picture is None:
             raise RequestError(404, "this picture was shown already; share it again")
-        # Whatever it is: it is never shown as a page of this origin.
+        # It may be anything: it must never be shown as a page of this origin.
         headers = {"cache-control": "no-store", "content-disposition": "attachment"}
         return Response(picture, media_type="application/octet-stream", headers=headers)
 

@@ -1,4 +1,4 @@
-"""Pictures as the protocols for tensors send them: RGB numbers of the model's size, or files."""
+"""Pictures in tensor protocols: RGB numbers of the model's size, or files."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 VERSION = "1"
-"""The model of the configuration is the only one, and its version this."""
+"""The version of the configured model, the only one."""
 
 Batch: TypeAlias = "npt.NDArray[np.uint8]"
 """RGB pictures, shape (pictures, height, width, 3), uint8."""
 
 
 class Encoded(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value that is no text, in JSON."""
+    """Binary data in JSON."""
 
     b64: str
 
     @property
     def data(self) -> bytes:
-        """What it stands for. RequestError."""
+        """The decoded bytes. RequestError."""
         return decoded(self.b64, "b64")
 
 
 def decoded(text: str, where: str) -> bytes:
-    """What base64 stands for. RequestError, which names it `where`."""
+    """Decode base64. RequestError, which names it `where`."""
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestError(400, f"{where}: no base64 of a picture: {error}") from error
+        raise RequestError(400, f"{where}: not a picture in base64: {error}") from error
 
 
 def picture_type(height_px: int, width_px: int, number: Any) -> Any:
@@ -53,7 +53,7 @@ def picture_type(height_px: int, width_px: int, number: Any) -> Any:
 def batch_of(numbers: list[Any]) -> Batch:
     """Pictures from nested lists: whole numbers are 0..255, fractions 0..1.
 
-    So convert images ``tf.image.convert_image_dtype`` and its like. RequestError.
+    This is the convention of ``tf.image.convert_image_dtype``. RequestError.
     """
     import numpy as np
 
@@ -68,6 +68,6 @@ def batch_of(numbers: list[Any]) -> Batch:
 
 
 def check_count(count: int) -> None:
-    """RequestError where a request holds no picture, or too many."""
+    """RequestError if a request has no picture, or too many."""
     if not 1 <= count <= BATCH:
         raise RequestError(400, f"{count} pictures; send 1 to {BATCH} at once")

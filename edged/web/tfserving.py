@@ -1,4 +1,4 @@
-"""The REST API of TensorFlow Serving, for the one model that there is.
+"""The REST API of TensorFlow Serving, for a single model.
 
 Paths, bodies and errors as in tensorflow_serving/model_servers/http_rest_api_handler.cc and
 tensorflow_serving/util/json_tensor.cc. A picture is a file in base64 or a nested list of pixels,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 INPUT = "image"
 FEATURE = "image/encoded"
-"""What examples call the file of a picture, as TensorFlow's image datasets do."""
+"""The name of a picture's file in examples, as in TensorFlow's image datasets."""
 
 PREDICT = "tensorflow/serving/predict"
 CLASSIFY = "tensorflow/serving/classify"
@@ -43,7 +43,7 @@ _POST = re.compile(
 
 
 class Classification(Struct, frozen=True):
-    """A request for the classes of examples; ``context`` is what they have in common."""
+    """A request for the classes of examples; ``context`` contains their common features."""
 
     examples: list[dict[str, Any]]
     signature_name: str = ""
@@ -51,7 +51,7 @@ class Classification(Struct, frozen=True):
 
 
 def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
-    """All below ``/v1/models/``; which paths there are is this protocol's to say."""
+    """All below ``/v1/models/``; this protocol defines the paths."""
 
     async def tell(request: Request) -> Response:
         name, version, label, metadata_asked = _asked(_GET, request)
@@ -78,7 +78,7 @@ def routes(predictor: Predictor, bodies: Bodies) -> list[Route]:
 
 
 class _Either:
-    """An ASGI application: `inferred` where the path ends in a verb, else `told`."""
+    """An ASGI application: `inferred` if the path ends in a verb, else `told`."""
 
     def __init__(self, told: Resource, inferred: Resource) -> None:
         self._told, self._inferred = told, inferred
@@ -89,7 +89,7 @@ class _Either:
 
 
 def _asked(pattern: re.Pattern[str], request: Request) -> tuple[str, str, str, str]:
-    # As it was sent: a name may hold what would end it once it is decoded.
+    # As sent: a decoded name may contain a separator.
     path = request.scope["raw_path"].decode("ascii", "replace")
     found = pattern.fullmatch(path)
     if found is None:
@@ -128,7 +128,7 @@ STATUS = {
 
 
 def metadata(classifier: TfliteClassifier) -> dict[str, Any]:
-    """The signatures, in JSON as protobuf writes a SignatureDefMap."""
+    """The signatures, in protobuf's JSON form of a SignatureDefMap."""
     height, width = classifier.input_px
     classes = len(classifier.labels)
     files = _tensor(INPUT, "DT_STRING", -1)
@@ -176,7 +176,7 @@ def _predict(classifier: TfliteClassifier, body: bytes) -> Response:
 
 
 def _alone(instance: Any) -> Any:
-    """A row's picture, which may stand as the value of its name."""
+    """A row's picture, which may be the value of its name."""
     if isinstance(instance, list):
         return instance
     if (instance.b64 is UNSET) == (instance.image is UNSET):
@@ -208,7 +208,7 @@ VERBS: dict[str, Callable[[TfliteClassifier, bytes], Response]] = {
 
 
 def _check_signature(name: str, method: str) -> None:
-    # Without a name it is that of the method.
+    # Without a name, it is that of the method.
     if name and SIGNATURES.get(name) != method:
         fit = ", ".join(known for known, of in SIGNATURES.items() if of == method)
         raise RequestError(
@@ -220,7 +220,7 @@ def _feature(example: dict[str, Any]) -> Encoded:
     if set(example) != {FEATURE}:
         raise RequestError(400, f'an example has the one feature "{FEATURE}": {{"b64": "..."}}')
     value = example[FEATURE]
-    # A feature is a list of values, which may be written as its only one.
+    # A feature is a list of values, or a single value.
     alone = value[0] if isinstance(value, list) and len(value) == 1 else value
     return msgspec.convert(alone, Encoded)
 

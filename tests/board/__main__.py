@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 
 from tests.board.checks import Checks
 from tests.board.machine import Machine
+from tests.board.web import WebChecks
 
 IMAGE = Path("build/board")
 
@@ -42,7 +44,7 @@ def main() -> int:
                 "python3 --version; edged --help >/dev/null; edged version | head -1"
             ).splitlines()
             print(f"up after {booted_s:.0f} s: {', '.join(versions)}", flush=True)
-            for what, check in Checks(machine):
+            for what, check in chain(Checks(machine), WebChecks(machine)):
                 began_s = time.monotonic()
                 try:
                     verdict, seen = "PASS", check()

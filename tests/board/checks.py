@@ -70,7 +70,7 @@ class Checks:
         self.on_pattern, self.off_pattern = PATTERNS[1], PATTERNS[0]
 
     def __iter__(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        for name, method in vars(Checks).items():
+        for name, method in vars(type(self)).items():
             if not name.startswith("_"):
                 yield name.replace("_", " "), method.__get__(self)
 
@@ -239,10 +239,15 @@ class Checks:
         sizes = f"PSS {guard_kb / 977:.0f} MB beside {daemon_kb / 977:.0f} MB"
         return f"{sizes}; oom_score_adj {guard_adj} beside {daemon_adj}"
 
+    def the_guard_runs_before_other_processes(self) -> str:
+        policy = self.machine.tell("chrt -p $(pgrep -f '[m] edged.guard')")
+        assert "SCHED_RR" in policy, policy
+        return " ".join(policy.split())
+
     def a_guard_that_is_killed_comes_again(self) -> str:
         on, before = self._level(1, "1"), self._pid()
         self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")
-        told = self.machine.wait("journalctl -u edged -o cat | grep 'guard of the pins has ended'")
+        told = self.machine.wait("journalctl -u edged -o cat | grep 'pin guard has ended'")
         self._status_when(lambda status: status["pins_error"] is None)
         assert self._pid() == before, "another process"
         self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m OFF")
@@ -299,6 +304,30 @@ class Checks:
         )
         return f"{result} {seen}"
 
+    def the_doctor_finds_a_sound_board_sound(self) -> str:
+        found = self._doctor()
+        assert not [one for one in found if one["level"] == "error"], found
+        assert {"camera", "pins", "broker-rights", "unit"} <= {one["id"] for one in found}, found
+        others = [f"{one['level']}: {one['what']}" for one in found if one["level"] != "ok"]
+        return f"{len(found)} findings, no error; {'; '.join(others) or 'all in order'}"
+
+    def the_doctor_finds_three_faults_made_on_purpose(self) -> str:
+        machine = self.machine
+        machine.tell("systemctl stop edged mosquitto")
+        machine.tell(
+            "systemd-run -q --unit=holder v4l2-ctl -d /dev/video0 --stream-mmap --stream-count=0"
+        )
+        try:
+            machine.wait("systemctl is-active holder", lambda said: said == "active")
+            found = self._doctor("setpriv --reuid=edged --regid=edged --clear-groups")
+            errors = {one["id"]: one["what"] for one in found if one["level"] == "error"}
+            assert {"camera-permission", "gpio-chip", "broker"} <= set(errors), errors
+            busy = [one for one in self._doctor() if one["id"] == "camera-busy"]
+            assert busy, "who holds the camera is not told"
+        finally:
+            machine.tell("systemctl stop holder; systemctl start mosquitto edged")
+        return "; ".join([*errors.values(), busy[0]["what"]])
+
     def a_real_time_priority_is_given_where_a_drop_in_asks(self) -> str:
         self._drop_in("edged", "CPUSchedulingPolicy=fifo\nCPUSchedulingPriority=1")
         self.machine.tell("systemctl restart edged")
@@ -320,6 +349,25 @@ class Checks:
         self._status_when(lambda status: status["frames"] > frames)
         assert self._pid() == before, "another process"
         return f"{told}; plugged in again: frames come, the same process"
+
+    def the_camera_is_confined_and_comes_again_when_it_is_killed(self) -> str:
+        machine, daemon = self.machine, self._pid()
+        find = f"pgrep -P {daemon} -f edged.cameras.isolation"
+        camera = machine.tell(find)
+        status = machine.tell(
+            f"grep -E '^(NoNewPrivs|Seccomp_filters):' /proc/{camera}/status; "
+            f"grep Seccomp_filters: /proc/{daemon}/status; "
+            f"ls -l /proc/{camera}/fd | grep -c -E 'gpiochip|events-' || true"
+        ).split()
+        assert status[1] == "1", status
+        assert int(status[3]) > int(status[5]), status
+        assert status[6] == "0", status
+        machine.tell(f"kill -9 {camera}")
+        again = machine.wait(find, lambda said: said not in ("", camera))
+        frames = self._status_when(lambda status: not status["camera_error"])["frames"]
+        self._status_when(lambda status: status["frames"] > frames)
+        assert self._pid() == daemon, "another daemon"
+        return f"seccomp in {status[3]} layers; killed: process {again}, the same daemon"
 
     def a_lost_camera_ends_its_rule_and_its_output(self) -> str:
         machine = self.machine
@@ -537,6 +585,14 @@ class Checks:
         said = self.machine.tell("edged events --json --config /etc/edged/edged.toml")
         told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
         return [one for one in told if one["type"] == "event"]
+
+    def _doctor(self, user: str = "") -> list[dict[str, Any]]:
+        """The findings, as root or as the `user` that a command makes."""
+        said = self.machine.run(
+            f"{user} edged doctor --json --config /etc/edged/edged.toml", 300.0
+        ).output
+        findings: list[dict[str, Any]] = json.loads(said.splitlines()[-1])["findings"]
+        return findings
 
     def _pid(self) -> str:
         pid = self._service("MainPID")["MainPID"]

@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from edged.cameras import newest
 from edged.cameras.directory import DirectorySource
-from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
-from edged.cameras.source import Capture, FrameMissing
+from edged.cameras.source import Capture, DecodePending, FrameMissing, SourceDied, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Camera, Pixels
 from edged.errors import CameraError
@@ -420,7 +421,7 @@ def test_a_camera_of_nothing_but_damaged_frames_is_opened_again(
         assert first.closed.wait(LIMIT_S)
         # Frames come again, and whether they are good nobody knows yet.
         assert again_gate.reached.wait(LIMIT_S)
-        assert "nothing but damaged frames for 5 s" in str(camera.error)
+        assert "only damaged frames for 5 s" in str(camera.error)
         again_gate.open()
         assert last_gate.reached.wait(LIMIT_S)
         assert next_frame(camera).number == 5
@@ -473,7 +474,7 @@ def test_a_picture_that_does_not_change_by_a_bit_is_told_until_it_does(
     assert errors[:2] == [None, None]
     assert "frozen for 60 s" in str(errors[2])
     assert errors[3] is None
-    assert "delivers other pictures again" in caplog.text
+    assert "delivers changing pictures again" in caplog.text
 
 
 def test_one_bit_of_one_pixel_is_a_change() -> None:
@@ -566,3 +567,139 @@ def test_a_recording_may_be_silent_for_longer() -> None:
         assert source.exhausted.reached.wait(LIMIT_S)
         assert camera.due_s == 9999.0
         source.release()
+
+
+def test_a_picture_that_takes_long_is_waited_for_and_lets_its_reader_go_on_meanwhile() -> None:
+    pending = [DecodePending("not yet")] * 3
+
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        if pending:
+            raise pending.pop()
+        return shade(1)
+
+    gate = Gate()
+    with camera_over(ScriptedSource(Capture(1.0, decode), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert camera.error is None
+        gate.open()
+        frame = next_frame(camera)
+        assert (frame.number, frame.captured_s) == (1, 1.0)
+        assert next_frame(camera).number == 2
+
+
+def test_a_picture_that_takes_long_is_given_up_for_a_pause() -> None:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        raise DecodePending("not yet")
+
+    gate = Gate()
+    with camera_over(ScriptedSource(Capture(1.0, decode), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert not camera.skip(0.0)
+        gate.open()
+        assert next_frame(camera).number == 2
+
+
+def test_a_capture_that_was_let_go_is_no_damage() -> None:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        raise FrameMissing("a newer frame has taken its place")
+
+    gate = Gate()
+    with camera_over(ScriptedSource(Capture(1.0, decode), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert camera.error is None
+        gate.open()
+        assert next_frame(camera).number == 2
+
+
+def test_what_has_died_after_a_good_while_is_opened_again_at_once() -> None:
+    slow = CameraConfig(retry_min_s=60.0, retry_max_s=60.0)
+    died = ScriptedSource(capture(1), SourceDied("its process fails: SIGKILL"))
+    with camera_over(died, ScriptedSource(capture(2)), config=slow) as camera:
+        eventually(lambda: camera._number == 2)
+        assert next_frame(camera).captured_s == 2.0
+
+
+def test_what_dies_again_and_again_is_waited_for_as_any_other() -> None:
+    slow = CameraConfig(retry_min_s=60.0, retry_max_s=60.0)
+    died = SourceDied("its process fails: SIGKILL")
+    with camera_over(
+        ScriptedSource(opening=died),
+        ScriptedSource(opening=died),
+        ScriptedSource(capture(1)),
+        config=slow,
+    ) as camera:
+        eventually(lambda: camera.due_s > time.monotonic() + 60.0)
+        assert camera.read(0.05, None) is None
+
+
+def test_a_frame_with_something_odd_about_it_is_read_and_the_oddity_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    odd = Capture(1.0, lambda _: shade(1), doubt="cam: its clock went back")
+    gate = Gate()
+    with camera_over(ScriptedSource(odd, gate, capture(2))) as camera:
+        assert next_frame(camera).captured_s == 1.0
+        assert camera.error == "cam: its clock went back"
+        assert not camera.fails
+        gate.open()
+        next_frame(camera)
+        assert camera.error is None
+    assert "camera: cam: its clock went back" in caplog.messages
+    assert "camera scripted: delivers frames with nothing odd about them" in caplog.messages
+
+
+def test_a_source_that_can_decode_ahead_is_told_before_its_reader_waits() -> None:
+    expected: list[object] = []
+
+    class Decoding(ScriptedSource):
+        def expect(self, least_px: tuple[int, int] | None) -> None:
+            expected.append(least_px)
+
+    gate = Gate()
+    with camera_over(Decoding(gate, capture(1), Gate())) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, (20, 30)) is None
+        gate.open()
+        next_frame(camera, (20, 30))
+    assert expected
+    assert set(expected) == {(20, 30)}
+
+
+def stamped(at_s: float, **more: Any) -> Capture:
+    return Capture(at_s, lambda _least_px: shade(1), **more)
+
+
+def exposures(*captures: Capture, **options: Any) -> list[float]:
+    """How long before its time stamp the exposure of each frame may have begun."""
+    camera = NewestFrame(ScriptedSource, CameraConfig(fps=10.0, **options))
+    found = []
+    for one in captures:
+        camera._keep(one)
+        frame = camera.read(0.0, None)
+        assert frame is not None
+        found.append(round(frame.exposure_s, 6))
+    return found
+
+
+def test_an_exposure_began_two_frame_times_before_the_time_stamp_at_most() -> None:
+    # In the dark frames take longer; of the first nothing is known.
+    frames = (stamped(100.0), stamped(100.1), stamped(100.4), stamped(100.41))
+    assert exposures(*frames) == [1.0, 0.2, 0.6, 0.2]
+
+
+def test_a_camera_that_tells_its_exposure_is_believed() -> None:
+    assert exposures(stamped(100.0, exposure_s=0.01)) == [0.01]
+
+
+def test_what_was_recorded_is_exposed_when_it_is_due() -> None:
+    assert exposures(stamped(100.0, live=False)) == [0.0]
+
+
+@pytest.mark.parametrize("kind", ["video", "gstreamer"])
+def test_a_frame_that_is_stamped_on_arrival_may_have_been_on_its_way(kind: str) -> None:
+    frames = (stamped(100.0), stamped(100.1))
+    assert exposures(*frames, kind=kind, source="x", latency_s=0.5) == [1.5, 0.7]

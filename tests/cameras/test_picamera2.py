@@ -111,6 +111,15 @@ def test_a_frame_is_as_old_as_its_exposure(library: type[Picamera2]) -> None:
     assert captured_s < time.monotonic() - 0.0009
 
 
+def test_its_exposure_is_known(library: type[Picamera2]) -> None:
+    with Picamera2Source(config()) as source:
+        assert source.grab().exposure_s is None
+        library.metadata = {"ExposureTime": 12500}
+        assert source.grab().exposure_s == 0.0125
+        library.metadata = {"ExposureTime": 12500, "SensorTimestamp": 0}
+        assert source.grab().exposure_s is None
+
+
 @pytest.mark.parametrize("metadata", [{"SensorTimestamp": 0}, {"SensorTimestamp": None}])
 def test_a_time_stamp_that_cannot_be_true_is_replaced(
     library: type[Picamera2], metadata: dict[str, Any]

@@ -195,7 +195,9 @@ def test_files_under_other_endings_are_read_or_told(
     assert [line.partition(": ")[0] for line in captured.out.splitlines()] == [
         str(pictures / name) for name in ("a.jfif", "a.jpe", "a.jpg", "a.pjpeg", "deep/b.jpg")
     ]
-    assert captured.err.startswith(f"edged: {pictures}/phone.heic: no picture of a kind that is ")
+    assert captured.err.startswith(
+        f"edged: {pictures}/phone.heic: not a picture in a supported format"
+    )
     assert captured.err.count("\n") == 1
 
 
@@ -269,11 +271,11 @@ def test_standard_input_is_read_once(
     assert main(["classify", "-", "-"]) == 1
     captured = capsys.readouterr()
     assert captured.out.startswith("-: ")
-    assert captured.err == "edged: -: there twice; standard input can be read once\n"
+    assert captured.err == "edged: -: given twice; standard input can be read only once\n"
 
 
 @pytest.mark.parametrize(
-    ("data", "says"), [(b"", "empty; "), (b"no picture", "no picture of a kind that is read; ")]
+    ("data", "says"), [(b"", "empty; "), (b"no picture", "not a picture in a supported format; ")]
 )
 def test_what_comes_and_is_no_picture_is_one_line(
     data: bytes, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import grp
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,26 @@ def test_the_commands_are_there_without_docstrings() -> None:
     )
     assert (left.returncode, left.stderr) == (0, "")
     assert left.stdout.startswith(f"edged {__version__}\n")
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _parsers(below)
+
+
+def test_every_help_fits_80_columns_and_explains_each_argument(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    parsers = list(_parsers(make_parser()))
+    assert len(parsers) > 30
+    for parser in parsers:
+        assert [line for line in parser.format_help().splitlines() if len(line) > 80] == []
+        unexplained = [one.dest for one in parser._actions if not (one.help or one.choices)]
+        assert unexplained == [], parser.prog
 
 
 def test_help_explains_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +202,7 @@ def test_a_user_outside_of_the_daemons_group_is_told_how_to_come_in(
     group = grp.getgrgid(1).gr_name
     assert said == (
         69,
-        f"edged: {place}/edged.sock: not permitted; {closed} is for group {group}: "
+        f"edged: {place}/edged.sock: not permitted; {closed} belongs to group {group}: "
         f"`sudo usermod -aG {group} {UID}`, then log in again\n",
     )
 
@@ -203,9 +225,9 @@ def test_models_that_a_user_may_not_see_are_spoken_of(commons: Path) -> None:
     )
     lines = said.partition("---\n")[2].splitlines()
     assert status == 65
-    assert lines[0].startswith(f"edged: {place} is for group {grp.getgrgid(1).gr_name}: ")
+    assert lines[0].startswith(f"edged: {place} belongs to group {grp.getgrgid(1).gr_name}: ")
     assert lines[-1].startswith("edged: no model is called nobody")
-    assert f"; {place} is for group" in lines[-1]
+    assert f"; {place} belongs to group" in lines[-1]
 
 
 def test_importing_edged_brings_nothing_heavy() -> None:

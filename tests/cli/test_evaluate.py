@@ -49,7 +49,7 @@ def test_what_cannot_be_read_is_counted_and_told(
     (data / "red" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     assert main(["models", "evaluate", str(model), "--data", str(data)]) == 1
     said = capsys.readouterr().out
-    assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
+    assert "- unreadable: 1\n  - red/phone.heic: not a picture in a supported format" in said
 
 
 @pytest.mark.parametrize("gate", ["top1_min = 0.5", "top1_min = 0.5\nunreadable_max = 0.0"])
@@ -63,7 +63,7 @@ def test_compare_tells_what_cannot_be_read_and_blesses_nothing(
     assert main([*command, "--gate", str(tmp_path / "gate.toml")]) == 1
 
     said = capsys.readouterr().out
-    assert "- unreadable: 1\n  - red/phone.heic: no picture of a kind" in said
+    assert "- unreadable: 1\n  - red/phone.heic: not a picture in a supported format" in said
     assert "- FAILS: overall: unreadable <= 0: 0.1429" in said
     assert not blessing.path_of(model).exists()
 
@@ -108,7 +108,7 @@ def test_a_report_shows_pictures_of_surely_wrong_answers_and_doubtful_labels(
     shown = re.findall(
         r'<img src="data:image/jpeg;base64,([^"]+)" alt=""><figcaption>(.*?)<br>', text
     )
-    assert shown[0][1].startswith("red taken for blue (")
+    assert shown[0][1].startswith("red predicted as blue (")
     for encoded, _ in shown:
         pixels = decode_jpeg(b64decode(encoded), "test")
         assert np.abs(pixels.reshape(-1, 3).mean(0) - (0, 0, 255)).max() < 30

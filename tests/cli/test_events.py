@@ -152,7 +152,7 @@ def test_a_damaged_row_is_left_out_and_told(
     assert events(path) == 1
     told = capsys.readouterr()
     assert "2-2  missing (damaged)" in told.out
-    assert told.err == "edged: 1 events are damaged and left out\n"
+    assert told.err == "edged: 1 events are damaged and skipped\n"
 
 
 def test_more_than_a_page_is_told_in_order(
@@ -280,7 +280,7 @@ def test_follow_does_not_start_over_where_the_newest_event_is_damaged(
 
 def test_no_journal_yet_is_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert events(path) == 69
-    assert capsys.readouterr().err == f"edged: {path}: no journal yet; `edged run` begins it\n"
+    assert capsys.readouterr().err == f"edged: {path}: no journal yet; `edged run` creates it\n"
 
 
 def test_a_pipe_in_its_place_is_one_line_and_is_not_waited_for(
@@ -289,7 +289,7 @@ def test_a_pipe_in_its_place_is_one_line_and_is_not_waited_for(
     path.parent.mkdir()
     os.mkfifo(path)
     assert events(path) == 69
-    assert capsys.readouterr().err == f"edged: {path}: no regular file; remove it\n"
+    assert capsys.readouterr().err == f"edged: {path}: not a regular file; remove it\n"
 
 
 def test_a_damaged_database_is_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -352,7 +352,7 @@ def test_who_may_only_read_is_told_whose_the_folder_is_where_sqlite_must_write_b
     assert events(path) == 69
     told = capsys.readouterr().err
     assert told.startswith(f"edged: {path}: ")
-    assert f"; {path.parent} is for " in told
+    assert f"; {path.parent} belongs to " in told
     assert told.count("\n") == 1
 
 
@@ -373,7 +373,7 @@ def test_a_folder_that_may_not_be_looked_into_is_one_line(
     capsys.readouterr()
     assert events(path) == 69
     told = capsys.readouterr().err
-    assert told.startswith(f"edged: {path}: not permitted; {path.parent} is for ")
+    assert told.startswith(f"edged: {path}: not permitted; {path.parent} belongs to ")
     assert told.count("\n") == 1
 
 
@@ -413,4 +413,4 @@ def test_what_is_no_time_is_a_wrong_command_line(
     with pytest.raises(SystemExit) as left:
         events(path, f"--since={text}")
     assert left.value.code == 2
-    assert "is no time; say 10m, 2h, 1d" in capsys.readouterr().err
+    assert "is not a time; write 10m, 2h, 1d" in capsys.readouterr().err

@@ -85,15 +85,16 @@ def table(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, dict[str
 
     def run() -> dict[str, dict[str, str]]:
         assert main(["models", "list"]) == 0
-        heading, *lines, _ = capsys.readouterr().out.splitlines()
-        assert all(len(line) <= 80 for line in (heading, *lines) if "    /" not in line)
+        screen = capsys.readouterr().out.splitlines()
+        assert all(len(line) <= 80 for line in screen if "    /" not in line)
+        heading, *lines, _, _ = screen
         rows: dict[str, dict[str, str]] = {}
         for line in lines:
             if line.startswith(" "):
                 row["WHAT"] += f" {line.strip()}"  # noqa: F821
                 continue
-            name, size, top1, checked, where = re.split(r"\s{2,}", line)
-            row = {"SIZE": size, "TOP-1": top1, "HASH": checked, "WHERE": where, "WHAT": ""}
+            name, size, top1, checked, state = re.split(r"\s{2,}", line)
+            row = {"SIZE": size, "TOP-1": top1, "HASH": checked, "STATE": state, "WHAT": ""}
             rows[name] = row
         assert heading.split() == ["NAME", *(key for key in row if key != "WHAT")]
         return rows
@@ -111,10 +112,10 @@ def test_list_for_people_says_of_each_what_one_chooses_by(here: Path, table: Any
         "SIZE": "0.3 MB",
         "TOP-1": "85.9%",
         "HASH": "verified",
-        "WHERE": "to fetch",
+        "STATE": "to fetch",
     }
     bundled = rows["edged-cifar10-int8"]
-    assert (bundled["WHERE"], bundled["TOP-1"]) == ("here", "91.2%")
+    assert (bundled["STATE"], bundled["TOP-1"]) == ("installed", "91.2%")
     assert "top-1 on CIFAR-10 test" in bundled["WHAT"]
     for model in catalog.load().model:
         row = rows[" = ".join([*model.aliases, model.name])]
@@ -126,7 +127,7 @@ def test_list_for_people_says_of_each_what_one_chooses_by(here: Path, table: Any
 def test_list_says_of_a_model_of_ones_own_what_it_cannot_know(here: Path, table: Any) -> None:
     colours(here / "mine.tflite")
     row = table()["mine"]
-    assert (row["WHERE"], row["HASH"], row["TOP-1"]) == ("here", "unverified", "-")
+    assert (row["STATE"], row["HASH"], row["TOP-1"]) == ("installed", "unverified", "-")
     assert row["WHAT"].strip() == str(here / "mine.tflite")
 
 
@@ -201,7 +202,9 @@ def test_a_configuration_names_a_model_by_its_alias(
     )
     check = ["check-config", "--config", str(configuration)]
     assert main(check) == 65
-    assert "model colour is not here yet: `edged models fetch colour`" in capsys.readouterr().err
+    assert (
+        "model colour is not installed yet: `edged models fetch colour`" in capsys.readouterr().err
+    )
     assert main(["models", "fetch", "colour", "--from", str(painted)]) == 0
     assert main(check) == 0
 
@@ -306,7 +309,7 @@ def test_verify_tells_a_closed_directory(commons: Path) -> None:
         str(closed),
     )
 
-    assert f"edged: {closed} is for user root: " in told
+    assert f"edged: {closed} belongs to user root: " in told
     assert ": hash right (catalog), ok" in told
     assert status == 1
 
@@ -441,7 +444,7 @@ def test_info_tells_what_a_model_was_blessed_on_or_why_that_does_not_hold(
     assert (info["blessing"]["data"], info["blessing"]["gates"]) == ("pictures", 1)
     (here / f"{name}.tflite.blessing.json").write_text("{}")
     _, [info] = said("info", name)
-    assert "is no blessing" in info["blessing"]
+    assert "is not a blessing" in info["blessing"]
 
 
 @pytest.mark.usefixtures("named")

@@ -85,7 +85,7 @@ def test_the_daemon_runs_where_its_log_cannot_be_written(closed: str, tmp_path: 
 @pytest.mark.parametrize("command", ["safe-outputs", "safe-outputs --config x.toml", "status"])
 def test_a_working_directory_that_is_gone_is_one_line(command: str, tmp_path: Path) -> None:
     status, _, said = shell(f'cd "$1" && rmdir "$1" && edged {command}', tmp_path)
-    expected = "edged: the working directory: No such file or directory; go to another\n"
+    expected = "edged: the working directory: No such file or directory; change to another\n"
     assert (status, said) == (78, expected)
 
 
@@ -171,5 +171,5 @@ def test_a_camera_that_stays_silent_is_told_with_what_to_do(
     socket = f"control.socket={tmp_path / 'edged.sock'}"
     assert main(["snapshot", *short, "--set", "camera.fps=200", "--set", socket]) == 69
     said = capsys.readouterr().err
-    assert "gate: no frame came for 0.01 s" in said
+    assert "gate: no frame within 0.01 s" in said
     assert "raise camera.first_frame_s" in said

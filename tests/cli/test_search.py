@@ -15,7 +15,7 @@ from edged.batch import Batch
 from edged.cli import main
 from edged.search import search as search_module
 from tests.inference import builder
-from tests.inference.test_expose import headed
+from tests.inference.test_layers import headed
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
@@ -186,7 +186,9 @@ def test_a_damaged_picture_is_told_each_time_and_looked_at_once(
     for _ in range(2):
         assert main(["search", "cat", str(pictures)]) == 1
         captured = capsys.readouterr()
-        assert captured.err.startswith(f"edged: {pictures}/bad.jpg: no picture of a kind that is ")
+        assert captured.err.startswith(
+            f"edged: {pictures}/bad.jpg: not a picture in a supported format"
+        )
         assert len(captured.out.splitlines()) == 1
     assert looked.count == 3
 
@@ -243,7 +245,7 @@ def test_json_has_one_document_a_picture(
     assert main(["search", "cat", "--json", str(pictures)]) == 1
     failed, found = map(json.loads, printed(capsys))
     assert failed["path"] == str(pictures / "bad.jpg")
-    assert "no picture" in failed["error"]
+    assert "not a picture" in failed["error"]
     assert found["path"] == str(pictures / "a.jpg")
     assert found["label"] == "cat"
     assert 0.2 <= found["score"] <= 1
@@ -258,7 +260,7 @@ def test_json_has_one_document_a_picture(
         (["--like", "absent.jpg"], "--like absent.jpg: no such file"),
         (
             ["--like", "CAT", "word"],
-            "word: nothing of this name is here, and --like takes no words",
+            "word: no such file or folder; --like takes no words",
         ),
     ],
 )

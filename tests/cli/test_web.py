@@ -29,4 +29,4 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_is_closed_to_others_unless_it_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["web", "--set", "web.listen=0.0.0.0"]) == 78
-    assert "others could read along" in capsys.readouterr().err
+    assert "others could read the traffic" in capsys.readouterr().err

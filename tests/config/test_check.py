@@ -50,11 +50,11 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "[camera]\nkind = 'v4l2'\nfps = 0.01",
-            "camera.timeout_s = 5.0: at camera.fps = 0.01 a frame comes every 100 s; expected more",
+            "camera.timeout_s = 5.0: at camera.fps = 0.01, a frame arrives every 100 s; expected",
         ),
         (
             "[camera]\nregion = [0.5, 0, 0.6, 1]",
-            "edged.toml:2: camera.region = [0.5, 0.0, 0.6, 1.0]: the region leaves the picture",
+            "edged.toml:2: camera.region = [0.5, 0.0, 0.6, 1.0]: the region exceeds the picture",
         ),
         ("[camera]\nprivacy = [[[0.5, 0.1], [0.5, 0.9]]]", "this hides nothing"),
         ("[camera]\nprivacy = [[[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]]", "camera.privacy[0]"),
@@ -83,7 +83,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
             'rule[0].enter = 0.3 (rule "cat"): expected at least decide.exit, which is 0.4; or set',
         ),
         (CAT + CAT, 'edged.toml:5: rule[1].name = "cat" (rule "cat"): another rule has this name'),
-        (CAT.replace("'cat'\n", "'nothing'\n"), "this is the name of a scene without rules"),
+        (CAT.replace("'cat'\n", "'nothing'\n"), "this name is reserved for a scene without rules"),
         (CAT.replace("['cat']", "[' ']"), 'rule[0].labels[0] = " " (rule "cat"): expected a label'),
         (
             CAT + "[[output]]\nname = 'lamp'\npin = 1\nrule = 'cta'",
@@ -128,7 +128,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ("[[input]]\nname = 'b'\npin = ''", "expected a GPIO number or a name such as"),
         (
             "[idle]\nafter_s = 60\n[mqtt]\ncommands = false\n[control]\nenabled = false",
-            "edged.toml:2: idle.after_s = 60.0: nothing could end the idling; add an [[input]]",
+            "edged.toml:2: idle.after_s = 60.0: nothing could wake edged; add an [[input]]",
         ),
         (
             "[mqtt]\nretry_min_s = 9\nretry_max_s = 2",
@@ -143,11 +143,11 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ('[mqtt]\nprefix = "a\\n"', 'mqtt.prefix = "a\\n": expected printable text'),
         (
             "[mqtt]\nusername = 'me'\nusername_file = 'f'",
-            "mqtt.username_file: mqtt.username is set too; expected one of both",
+            "mqtt.username_file: mqtt.username is set too; expected only one of the two",
         ),
         (
             "[mqtt]\nusername = 'me:secret'",
-            "mqtt.username: user and password in one? set the user alone, and mqtt.password_file",
+            "mqtt.username: user and password together; set the user alone, and mqtt.password_file",
         ),
         ("[mqtt]\npassword_file = 'f'", "a password needs a user; set mqtt.username or"),
         (
@@ -160,7 +160,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "[mqtt]\nfrigate_topic = 'edged/porch/command'",
-            'mqtt.frigate_topic = "edged/porch/command": the topics under mqtt.prefix are others',
+            'mqtt.frigate_topic = "edged/porch/command": mqtt.prefix has other topics',
         ),
         ("[mqtt]\nfrigate_topic = '/f'", 'mqtt.frigate_topic = "/f": expected a topic that does'),
         (
@@ -253,12 +253,12 @@ def test_the_web_may_be_opened_so(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (f"{OPEN}token_file = 't'", 'web.listen = "192.168.1.5": others could read along here'),
-        (f"{OPEN}{TLS}", 'web.token_file = "": web.listen = "192.168.1.5" lets others ask'),
-        ("[web]\nlisten = '0.0.0.0'", 'web.listen = "0.0.0.0": others could read along'),
-        ("[web]\nlisten = '::'", 'web.listen = "::": others could read along'),
-        ("[web]\nlisten = '127.0.0.1.evil'", "others could read along"),
-        ("[web]\nlisten = ''", 'web.listen = "": others could read along'),
+        (f"{OPEN}token_file = 't'", 'web.listen = "192.168.1.5": others could read the traffic'),
+        (f"{OPEN}{TLS}", 'web.token_file = "": web.listen = "192.168.1.5" lets others connect'),
+        ("[web]\nlisten = '0.0.0.0'", 'web.listen = "0.0.0.0": others could read the traffic'),
+        ("[web]\nlisten = '::'", 'web.listen = "::": others could read the traffic'),
+        ("[web]\nlisten = '127.0.0.1.evil'", "others could read the traffic"),
+        ("[web]\nlisten = ''", 'web.listen = "": others could read the traffic'),
         ("[web.tls]\ncert_file = 'c'", "web.tls.cert_file is set and needs it"),
         ("[web.tls]\nclient_ca_file = 'c'", "web.tls.client_ca_file is set and needs it"),
         ("[web]\ncors = ['*']", 'web.cors[0] = "*": expected an origin such as'),

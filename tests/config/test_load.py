@@ -81,7 +81,7 @@ port = 70000
         "edged.toml:4: camera.fsp: unknown key; did you mean fps?; allowed here: kind, source, "
         "width_px, height_px, fps, rotate_deg, flip, region, privacy, fit, loop, first_frame_s, "
         "timeout_s, "
-        "lost_after_s, frozen_s, retry_min_s, retry_max_s",
+        "lost_after_s, frozen_s, latency_s, retry_min_s, retry_max_s, isolate",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
         '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
         'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts; '
@@ -143,10 +143,10 @@ def test_a_name_must_fit_a_topic(refused: Refused, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[camera]\nfps = fast", "edged.toml:2: column 7: Invalid value; text stands in quotes"),
+        ("[camera]\nfps = fast", "edged.toml:2: column 7: Invalid value; text needs quotes"),
         ("[camera\n", "edged.toml:1: column 8: Expected ']' at the end of a table"),
-        ("a = 1\na = 2", "a value (at end of document); this key is set above already, remove one"),
-        ("a = 1\na = 2\n", "edged.toml:2: column 6: Cannot overwrite a value; this key is set"),
+        ("a = 1\na = 2", "a value (at end of document); this key is already set above, remove one"),
+        ("a = 1\na = 2\n", "edged.toml:2: column 6: Cannot overwrite a value; this key is already"),
         (b"\n[camera]\nsource = '\xff'", "edged.toml:3: not UTF-8 text (byte 0xff); save the file"),
         ("x = " + "[" * 100_000, "edged.toml: arrays or tables are nested too deeply"),
         ("\n" + "a." * 400_000 + "a = 1", "edged.toml:2: a key of more than 32 parts"),
@@ -180,7 +180,7 @@ def test_a_file_that_this_user_may_not_read_says_who_may(commons: Path) -> None:
     )
     assert (status, said) == (
         0,
-        f"{path}: not permitted; {path} is for group 54321: "
+        f"{path}: not permitted; {path} belongs to group 54321: "
         f"`sudo usermod -aG 54321 {UID}`, then log in again\n",
     )
 
@@ -198,14 +198,14 @@ def test_what_is_no_regular_file_is_refused_at_once(
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}: ")
-    assert "no regular file" in str(caught.value) or "Is a directory" in str(caught.value)
+    assert "not a regular file" in str(caught.value) or "Is a directory" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# [camera]\n#fps = 5\n"])
 def test_a_file_that_sets_nothing_is_refused_where_it_may_not_be_empty(
     written: Callable[[str | bytes], Path], text: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"edged\.toml: nothing is set in it; write it whole"):
+    with pytest.raises(ConfigError, match=r"edged\.toml: sets no option; write the complete file"):
         load(written(text), ["camera.fps=5"], may_be_empty=False)
 
 
@@ -236,7 +236,7 @@ def test_a_message_stays_short_whatever_the_file_says(refused: Refused) -> None:
     assert all(len(line) < 400 for line in lines)
     lines = refused("".join(f"[[rule]]\nlabels = [{n}]\n" for n in range(5000)))
     assert len(lines) == PROBLEMS_LIMIT + 1
-    assert lines[-1] == "edged.toml: more is wrong; mend these first"
+    assert lines[-1] == "edged.toml: there are more errors; correct these first"
 
 
 def test_thousands_of_rules_load(written: Callable[[str | bytes], Path]) -> None:
@@ -335,7 +335,7 @@ def test_a_wrong_override_is_named_as_it_was_given(refused: Refused) -> None:
     assert [line.split("; allowed")[0] for line in lines] == [
         "--set rule.cta.enter: there is no rule cta; did you mean cat?; there are: cat",
         "--set nothing: expected KEY=VALUE such as camera.fps=10",
-        "--set a: the key is not one; expected one such as camera.fps",
+        "--set a: this is not a key; expected one such as camera.fps",
         "--set rule.cat.enter=high: expected a number from 0 to 1",
         "--set camera.fps.x: expected a number above 0, at most 1000",
         "environment EDGED_CAMERA__HEIGTH_PX: unknown key; did you mean height_px?",

@@ -84,7 +84,7 @@ def test_what_does_not_fit_any_more_is_left_out_and_told(
     assert config.camera.privacy
     (line,) = caplog.messages
     assert line.startswith("rule dog: ")
-    assert line.endswith("; the rule was made from the page, and is left out")
+    assert line.endswith("; the rule was created on the web page, and is ignored")
 
 
 def test_an_output_may_follow_a_rule_that_was_saved(path: Path) -> None:
@@ -113,8 +113,8 @@ def damaged(path: Path, content: bytes) -> Path:
         (b"camera = 7", r"expected a table \[camera\]"),
         (b"rule = 5", r"expected a table \[camera\]"),
         (b"rule = [5]", r"expected tables \[\[rule\]\]"),
-        (b"[kamera]\nprivacy = []", '"kamera" is no part of it'),
-        (b"[camera]\nprivaci = []", '"privaci" is no part of it'),
+        (b"[kamera]\nprivacy = []", '"kamera" is not part of it'),
+        (b"[camera]\nprivaci = []", '"privaci" is not part of it'),
         (b"[camera]\nprivacy = []\n" + b"#" * saved.LIMIT_BYTES, "larger than 256 KiB"),
     ],
 )
@@ -123,7 +123,7 @@ def test_changes_that_cannot_be_used_are_refused(path: Path, content: bytes, rea
     for use in (load, saved.kept, saved.look):
         with pytest.raises(ConfigError, match=reason) as refused:
             use(path)
-        assert str(refused.value).startswith(f"{place}: what was changed from the page cannot be")
+        assert str(refused.value).startswith(f"{place}: the changes made on the web page cannot be")
         assert "repair this file, or remove it" in str(refused.value)
         assert len(str(refused.value).splitlines()) == 1
 
@@ -205,12 +205,12 @@ def test_a_label_that_another_model_has_not_leaves_its_rule_out(
     config = load(path)
     assert isinstance(config.rule[1], SavedRule)
     assert Decider(config.rule, config.decide, ["cat", "bird"]).names == ["cat"]
-    assert "the rule was made from the page, and is left out" in caplog.text
+    assert "the rule was created on the web page, and is ignored" in caplog.text
     assert Decider(config.rule, config.decide, ["cat", "dog"]).names == ["cat", "dog"]
 
 
 def test_a_change_that_does_not_fit_is_refused_before_it_is_kept(path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"camera\.region: the region leaves the picture"):
+    with pytest.raises(ConfigError, match=r"camera\.region: the region exceeds the picture"):
         load(path, changes={"camera": {"region": [0.5, 0.5, 0.9, 0.2]}})
 
 
@@ -231,7 +231,7 @@ def test_the_last_change_is_taken_back_and_made_again(path: Path) -> None:
 
 
 def test_without_a_change_nothing_is_taken_back(path: Path) -> None:
-    with pytest.raises(CommandError, match="nothing was changed"):
+    with pytest.raises(CommandError, match="no change from the web page"):
         saved.undone(saved.file(path))
     assert saved.look(path) == saved.Kept()
 

@@ -42,7 +42,7 @@ def test_it_ends_when_the_configuration_says_another_and_never_comes_back(
     changed(tmp_path / "kept")
     run = Thresholds(tmp_path / "kept")
     assert of_cat(run.applied(configured(new)))["enter"] == 0.7
-    assert "enter is 0.7, as the configuration says since; the 0.9 by command is over" in (
+    assert "enter is 0.7 from the configuration; it replaces the 0.9 set by command" in (
         caplog.text
     )
     for later in (run, Thresholds(tmp_path / "kept")):
@@ -64,7 +64,7 @@ def test_what_does_not_fit_a_new_configuration_is_dropped_and_told(
     changed(tmp_path / "kept", "enter", 0.5)
     wanted = configured("decide.exit=0.55")
     assert of_cat(Thresholds(tmp_path / "kept").applied(wanted)) == {"enter": 0.6, "exit": 0.55}
-    assert "they would be enter 0.5, exit 0.55" in caplog.text
+    assert "enter would be 0.5 and exit 0.55" in caplog.text
 
 
 def test_of_a_rule_that_is_gone_nothing_is_changed(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_cannot_be_read_is_told_and_nothing_is_changed(
 ) -> None:
     (tmp_path / "kept").write_text("[{]")
     assert Thresholds(tmp_path / "kept").applied(configured()) == configured()
-    assert "thresholds are those of the configuration" in caplog.text
+    assert "the thresholds of the configuration apply" in caplog.text
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

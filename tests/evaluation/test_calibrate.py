@@ -132,7 +132,7 @@ def test_a_model_that_knows_nothing_of_the_pictures_is_told(
     model = colourful(tmp_path, "green\nblue\nred\n")
     command = ["models", "calibrate", str(model), "--data", str(tmp_path / "data")]
     assert main(command) == 1
-    assert "No way is better than guessing" in capsys.readouterr().out
+    assert "Nothing is better than guessing" in capsys.readouterr().out
     assert main([*command, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["guessing"] is True
 
@@ -142,7 +142,7 @@ def test_the_lines_can_be_pasted(
 ) -> None:
     data = labelled(tmp_path / "data")
     assert main(["models", "calibrate", str(light), "--data", str(data)]) == 0
-    _, _, lines = capsys.readouterr().out.partition("Put into the configuration:\n\n")
+    _, _, lines = capsys.readouterr().out.partition("Add this to the configuration:\n\n")
     (tmp_path / "edged.toml").write_text(lines)
     command = ["models", "evaluate", str(light), "--data", str(data), "--json"]
     assert main([*command, "--config", str(tmp_path / "edged.toml")]) == 0
@@ -203,7 +203,7 @@ def test_what_cannot_be_read_is_told_and_counted(
     assert main(command) == 1
     said = capsys.readouterr().out
     assert "- unreadable: 2\n  - dark/lost.jpg: no such file" in said
-    assert "  - dark/phone.heic: no picture of a kind" in said
+    assert "  - dark/phone.heic: not a picture in a supported format" in said
     assert main([*command, "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["pictures"], document["unreadable"]["count"]) == (12, 2)
@@ -221,5 +221,7 @@ def test_of_too_few_pictures_the_first_that_cannot_be_read_is_told(
         grey(folder / f"{number}.png", 90)
     (folder / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
 
-    with pytest.raises(DataError, match=r"3 pictures can be read \(a\.heic: no picture of a kind"):
+    with pytest.raises(
+        DataError, match=r"3 pictures can be read \(a\.heic: not a picture in a supported format"
+    ):
         found(light, folder)

@@ -168,7 +168,7 @@ def test_unknown_and_ambiguous_labels_are_all_named_in_one_line() -> None:
         classes_of(labelled("hot dig", "crane", "hot dog"), LABELS)
     message = str(caught.value)
     assert 'no label "hot dig"; did you mean hot dog?' in message
-    assert '"crane" means several classes' in message
+    assert '"crane" matches several classes' in message
     assert "\n" not in message
 
 
@@ -192,7 +192,7 @@ def test_every_nth_picture_and_the_others_are_all_pictures() -> None:
         ("a,b\n1,2\n", 'no column named file or .*"a", "b"'),
         ("file,light\na.png,day\n", "no column named label"),
         ("file,label\na.png\n", "row 2 has 1 cells, the header 2"),
-        ("file,file,label\na,b,c\n", '"file" is there twice'),
+        ("file,file,label\na,b,c\n", '"file" occurs twice'),
         ("file,label\n,cat\n", "row 2 names no picture"),
         ("file,label\n", "no labelled pictures"),
     ],
@@ -210,8 +210,8 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "x.txt").write_bytes(b"")
     for name, said in {
-        "x.zip": "no ZIP archive",
-        "x.csv": "no CSV in UTF-8",
+        "x.zip": "not a ZIP archive",
+        "x.csv": "not CSV in UTF-8",
         "x.txt": "neither a folder nor",
         "gone": "no such file",
     }.items():

@@ -180,4 +180,4 @@ def test_a_model_that_says_one_class_of_everything_is_suspected(tmp_path: Path) 
             paint(tmp_path / "many" / label / f"{number}.png", COLOURS["green"], number)
     found = evaluated(builder.colours(tmp_path / "colours.tflite", "uint8"), tmp_path / "many")
     [line] = found.suspicions
-    assert line.startswith("12 of 12 pictures of 3 classes were taken for green: try ")
+    assert line.startswith("12 of 12 pictures of 3 classes were classified as green: try ")

@@ -134,7 +134,7 @@ def test_golden_outputs_of_other_pictures_are_refused(model: Path, data: Path) -
     classifier = tflite.load(ModelConfig(path=str(model)))
     golden.write(data.parent / "golden.json", classifier, open_dataset(data))
     paint(data / "red/0.png", COLOURS["red"], 99)
-    with pytest.raises(DataError, match=r"red/0\.png is not what the golden outputs were made of"):
+    with pytest.raises(DataError, match=r"red/0\.png is not the picture of the golden outputs"):
         compare(model, data, '[golden]\nfile = "golden.json"')
 
 
@@ -153,9 +153,9 @@ def test_every_error_of_a_gate_file_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no gate in it"),
-        ("[overall]\n", "no gate in it"),
-        ('[[slice]]\ncolumn = "label"\n', 'slice 1 of "label" demands nothing'),
+        ("", "it sets no condition"),
+        ("[overall]\n", "it sets no condition"),
+        ('[[slice]]\ncolumn = "label"\n', 'slice 1 of "label" sets no condition'),
         ("[overall", r"gate\.toml:1:"),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_blessing_is_bound_to_the_file(model: Path, data: Path) -> None:
     held = blessing.check(model, fed(model))
     assert (held.data, held.pictures, held.data_sha256) == ("data", 6, found.new.data.sha256)
     model.write_bytes(model.read_bytes() + b"\0")
-    with pytest.raises(ModelError, match="of another file"):
+    with pytest.raises(ModelError, match="blesses a file other"):
         blessing.check(model, fed(model))
 
 
@@ -233,8 +233,8 @@ def test_a_blessing_that_does_not_hold_is_refused_in_one_line(model: Path, data:
     whole = path.read_text()
     for content, said in {
         whole.replace('"holds": true', '"holds": false'): "a gate that failed",
-        whole[:100]: "is no blessing",
-        whole.replace(found.new.model.sha256, "0" * 64): "of another file than colours.tflite",
+        whole[:100]: "is not a blessing",
+        whole.replace(found.new.model.sha256, "0" * 64): "a file other than colours.tflite",
     }.items():
         path.write_text(content)
         with pytest.raises(ModelError, match=said) as caught:

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_for_calibration_is_told(
     found = quantization.quantize(given, open_dataset(pictures), more, out, Converter(tmp_path))
 
     assert (found.calibration_pictures, found.unreadable.count) == (1, 1)
-    told = "- unreadable, for the ranges of int8: 1\n  - red/phone.heic: no picture of a kind"
+    told = "- unreadable, to calibrate int8: 1\n  - red/phone.heic: not a picture in a supported"
     assert told in text.quantization(found)
 
 

@@ -31,7 +31,7 @@ def test_a_daemon_that_goes_on_after_a_stop_has_its_levels_again(tmp_path: Path)
             wait_until(lambda: running.is_on)
         log = tmp_path / "log"
         wait_until(lambda: log.read_text().count("edged's loop turns again") >= 2)
-        assert "edged's loop stood still for 0.5 s" in log.read_text()
+        assert "edged's loop has stalled for 0.5 s" in log.read_text()
 
 
 def test_a_guard_that_is_killed_is_missed_and_comes_again_with_the_levels(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_guard_that_is_killed_is_missed_and_comes_again_with_the_levels(tmp_pa
         wait_until(lambda: 'output "lamp" is driven' in (tmp_path / "log").read_text())
         wait_until(lambda: running.is_on)
         said = (tmp_path / "log").read_text()
-        assert "the guard of the pins has ended: SIGKILL" in said
+        assert "the pin guard has ended: SIGKILL" in said
         running.process.terminate()
         running.process.wait()
         assert running.is_safe

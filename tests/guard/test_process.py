@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from edged.guard import process
+from edged.guard.guard import SPIN_S
 from edged.guard.process import GuardProcess
 from tests.mosquitto import wait_until
 
@@ -65,9 +68,7 @@ def test_a_guard_that_ends_is_started_again_and_says_how_it_ended(
     heard: list[Any] = []
     with started(heard):
         wait_until(lambda: len(gone(heard)) >= 3)
-    assert set(gone(heard)) == {
-        "the guard of the pins has ended: exit status 3; it is started again"
-    }
+    assert set(gone(heard)) == {"the pin guard has ended: exit status 3; restarting it"}
 
 
 def test_a_guard_that_cannot_be_started_is_said_and_tried_again(
@@ -95,7 +96,7 @@ def test_a_guard_that_answers_no_beat_is_ended_and_started_again(
         monkeypatch.undo()
         wait_until(lambda: ("ready",) in heard)
     assert "SIGKILL" in gone(heard)[0]
-    assert "the guard of the pins hangs; it is ended" in caplog.messages
+    assert "the pin guard hangs; killing it" in caplog.messages
 
 
 def test_a_guard_that_nobody_beats_to_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,5 +118,21 @@ def test_a_guard_that_does_not_end_keeps_nobody(
     with started([]) as guard:
         pass
     assert guard._thread.is_alive()
-    assert caplog.messages == ["the guard of the pins does not end: a pin's driver may hang"]
+    assert caplog.messages == ["the pin guard does not exit: a pin's driver may hang"]
     wait_until(lambda: not guard._thread.is_alive())
+
+
+def test_where_it_is_permitted_the_guard_runs_before_all_others() -> None:
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pytest.skip("real-time scheduling is not permitted here")
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    heard: list[Any] = []
+    with started(heard) as guard:
+        wait_until(lambda: ("ready",) in heard)
+        wait_until(
+            lambda: os.sched_getscheduler(guard._pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
+        )
+        soft_us, hard_us = resource.prlimit(guard._pid, resource.RLIMIT_RTTIME)
+    assert soft_us == hard_us == SPIN_S * 1e6

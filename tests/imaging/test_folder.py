@@ -117,7 +117,7 @@ def test_what_is_named_as_a_picture_and_is_no_file_is_told(tmp_path: Path) -> No
     assert pictures(found) == set()
     lost, pipe = told(found)
     assert lost.startswith(f"{tmp_path}/lost.jpg: no such file or directory; ")
-    assert pipe.startswith(f"{tmp_path}/pipe.jpg: no regular file; ")
+    assert pipe.startswith(f"{tmp_path}/pipe.jpg: not a regular file; ")
 
 
 def test_a_closed_folder_and_a_closed_link_are_told(commons: Path) -> None:

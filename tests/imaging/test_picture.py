@@ -235,8 +235,8 @@ def test_a_camera_frame_that_is_no_jpeg_is_refused() -> None:
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"hello, world", "no picture"),
-        (b"\xff\xd8\xff", "no picture"),
+        (b"hello, world", "not a picture"),
+        (b"\xff\xd8\xff", "not a picture"),
         (encoded(Image.fromarray(scene()), "JPEG")[:900], "damaged picture"),
         (encoded(Image.fromarray(scene()), "PNG")[:100], "damaged picture"),
         (png_of_size(40_000, 40_000), "40000x40000 pixels take more than 256 MiB"),

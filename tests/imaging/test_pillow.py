@@ -7,7 +7,9 @@ import logging
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +51,7 @@ def test_no_interpreter_is_started_for_what_is_named_a_picture(
     path = tmp_path / "drawing.jpg"
     path.write_bytes(POSTSCRIPT)
 
-    with pytest.raises(PictureError, match="no picture of a kind that is read"):
+    with pytest.raises(PictureError, match="not a picture in a supported format"):
         read_picture(path)
 
     assert started == []
@@ -128,9 +130,9 @@ def test_a_jpeg_above_the_limit_is_read_where_a_part_of_its_pixels_is_enough(
 @pytest.mark.parametrize(
     ("kind", "options", "wanted_px", "why"),
     [
-        ("JPEG", {}, None, ", all of them needed,"),
-        ("JPEG", {}, (100, 100), " at the size that is needed"),
-        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, which is held whole,"),
+        ("JPEG", {}, None, ", all of them required,"),
+        ("JPEG", {}, (100, 100), " at the required size"),
+        ("JPEG", {"progressive": True}, (30, 40), " in a progressive JPEG, held whole,"),
         ("PNG", {}, (30, 40), ""),
     ],
 )
@@ -152,6 +154,7 @@ def test_what_would_be_too_large_in_memory_is_refused(
 
 PEAK = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from edged.imaging import picture, pillow
 def peak_bytes():
@@ -223,6 +226,26 @@ def test_a_stream_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
         module.read_stream(io.BytesIO(bytes((1 << 20) + 1)), "test")
     with pytest.raises(PictureError, match="/dev/zero: more than 1 MiB; "):
         read_picture(Path("/dev/zero"))
+
+
+def test_a_file_that_has_grown_is_read_to_its_end() -> None:
+    data = encoded("PNG")
+    assert module.read_stream(io.BytesIO(data), "test", expected_bytes=99).shape == (64, 96, 3)
+
+
+def test_reading_a_file_takes_no_more_memory_than_the_file_has(tmp_path: Path) -> None:
+    path = tmp_path / "none.jpg"
+    path.write_bytes(bytes(100_000))
+    with suppress(PictureError):
+        read_picture(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError):
+            read_picture(path)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1_000_000
 
 
 def test_a_large_file_is_read_piece_by_piece(

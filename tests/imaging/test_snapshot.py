@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from edged.core import Frame, Prediction, Result, Scene
 from edged.imaging import snapshot
@@ -37,6 +38,13 @@ def test_what_is_decided_and_what_this_frame_shows_are_told_apart(legend: list[s
 def test_before_the_first_decision_the_best_class_is_told(legend: list[str]) -> None:
     snapshot.snapshot_jpeg(seen(0.0, 0.0, 0.0, scene=None), AT)
     assert legend[:2] == ["scene: undecided", "this frame: cat 0%"]
+
+
+def test_scores_of_an_earlier_frame_are_told_apart(legend: list[str]) -> None:
+    result = seen(0.05, 0.93, 0.0)
+    held = replace(result, prediction=replace(result.prediction, still=True))
+    snapshot.snapshot_jpeg(held, AT)
+    assert legend[1] == "unchanged: dog 93%, cat 5%"
 
 
 def test_the_picture_is_not_covered() -> None:

@@ -223,17 +223,17 @@ def test_two_classes_may_have_the_same_label() -> None:
         ("cat,felis\ndog,canis\n", "columns 1 and 2 could both be the labels"),
         ("id,class,name\n0,1,dog\n1,0,cat\n", "columns id and class could both be the indices"),
         ("filename,label\na.jpg,cat\nb.jpg,dog\n", "table of pictures"),
-        ("name,colour\ncat,red\ncat,blue\n", "a label stands there twice"),
+        ("name,colour\ncat,red\ncat,blue\n", "a label occurs twice"),
         ("cat,dog,bird", "one line only"),
-        ('{"0": "cat", "0": "dog"}', "'0' stands there twice"),
+        ('{"0": "cat", "0": "dog"}', "'0' occurs twice"),
         ('{"0": "cat", "2": "dog"}', "entry 2 has index 2"),
-        ('{"cat": "felis"}', "entry 1 ('cat') is no label with its index"),
-        ('{"0": 1, "1": 0}', "entry 1 ('0') is no label with its index"),
+        ('{"cat": "felis"}', "entry 1 ('cat') is not a label with its index"),
+        ('{"0": 1, "1": 0}', "entry 1 ('0') is not a label with its index"),
         ('{"labels": ["cat", "dog"], "names": ["dog", "cat"]}', "have other labels"),
         ('["cat", ["dog"]]', "its entries are not all labels"),
         ('["cat", "d\\u001bog"]', "class 1 has no line of text"),
         ('["cat", "d\\ud800og"]', "class 1 has no line of text"),
-        ("2 crane\n0 tench\n1 crane\n", "stays open whether its numbers, such as in '2 crane'"),
+        ("2 crane\n0 tench\n1 crane\n", "unclear whether its numbers, such as in '2 crane'"),
         ("2: 0\n0: 1\n1: 2\n", "both numbers in '2: 0' could be the index"),
         ("2 0\n0 1\n1 2\n", "both numbers in '2 0' could be the index"),
         ("cat: 2\ndog: 0\nbird: 3\n", "line 3 has index 3"),
@@ -282,4 +282,4 @@ def test_indices_from_1_are_taken_and_that_is_said(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert parsed(text) == CATS
-    assert "labels labels.txt: its indices count from 1" in caplog.text
+    assert "labels labels.txt: its indices start at 1" in caplog.text

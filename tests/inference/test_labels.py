@@ -129,7 +129,7 @@ def test_another_model_that_the_labels_fit_is_said(
     other = builder.colours(model.with_name("shapes.tflite"))
     assert found(model).names == RGB
     (record,) = caplog.records
-    assert f"labels {path} fit colours.tflite and shapes.tflite alike" in record.getMessage()
+    assert f"labels {path} match colours.tflite and shapes.tflite alike" in record.getMessage()
     caplog.clear()
     other.with_suffix(".txt").write_text("square\ncircle\nline\n")
     assert found(model).names == RGB
@@ -201,7 +201,7 @@ def test_of_locales_alone_the_first_is_taken_and_that_is_said(
     builder.pack(path, {"de.txt": b"rot\ngruen\nblau\n", "en.txt": RGB_TEXT.encode()})
     assert found(path).names[0] == "rot"
     (record,) = caplog.records
-    assert "labels in locales de, en: de.txt is taken" in record.getMessage()
+    assert "labels in locales de, en: de.txt is used" in record.getMessage()
 
 
 def test_of_labels_that_the_metadata_name_only_those_count_that_are_there(
@@ -307,7 +307,7 @@ def test_published_lists_are_read_whole(
 def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     os.mkfifo(path)
-    with pytest.raises(ModelError, match="no regular file"):
+    with pytest.raises(ModelError, match="not a regular file"):
         labels.load(path)
 
 

@@ -123,5 +123,5 @@ def test_a_model_of_more_than_any_classifier_has_is_not_read(tmp_path: Path) -> 
 def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     os.mkfifo(path)
-    with pytest.raises(ModelError, match="no regular file"):
+    with pytest.raises(ModelError, match="not a regular file"):
         modelfile.read(path)

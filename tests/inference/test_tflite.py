@@ -616,9 +616,9 @@ def made(path: Path, shape: list[int], dtype: str, classes: list[int], result: s
 @pytest.mark.parametrize(
     ("shape", "dtype", "classes", "told"),
     [
-        ([1, 12], "float32", [1, 12], "looks like a model of sound or other rows"),
-        ([1, 3, 2, 2], "float32", [1, 12], "input image of shape 1x3x2x2 is no image"),
-        ([2, 2, 1, 3], "float32", [1, 12], "input image of shape 2x2x1x3 is no image"),
+        ([1, 12], "float32", [1, 12], "looks like a model for sound or other rows"),
+        ([1, 3, 2, 2], "float32", [1, 12], "input image of shape 1x3x2x2 is not an image"),
+        ([2, 2, 1, 3], "float32", [1, 12], "input image of shape 2x2x1x3 is not an image"),
         ([1, -1, -1, 3], "float32", [1, 3], "has no fixed size"),
         ([1, 2, 2, 3], "int32", [1, 12], "input image is int32"),
         ([1, 2, 2, 3], "float32", [1, 2, 6], "outputs (1x2x6 float32) is a list of class scores"),

@@ -347,8 +347,8 @@ def test_a_torn_row_is_a_gap_told_once_and_the_rest_is_read(
     assert read(consumer) == told
     assert consumer.dropped == 2
     assert [entry.message for entry in caplog.records if entry.name.endswith("journal")] == [
-        "journal: event 2, perhaps more, cannot be read any more",
-        "events are lost before mqtt had them; a gap says why",
+        "journal: event 2, perhaps more, can no longer be read",
+        "events were lost before mqtt read them; its gap says why",
     ]
     second.close()
 
@@ -493,7 +493,7 @@ def test_without_a_disk_events_wait_in_bounded_memory_and_the_log_says_so_once(
     assert told[0] == (first, first + 9, "full")
     assert told[1:] == list(range(first + 10, first + MEMORY_EVENTS + 10))
     assert [entry.levelno for entry in caplog.records] == [logging.ERROR, logging.WARNING]
-    assert "2000 events at most wait in memory" in caplog.records[0].message
+    assert "memory holds at most 2000 events" in caplog.records[0].message
 
 
 def test_numbers_that_cannot_be_reserved_are_of_no_other_run(path: Path) -> None:
@@ -667,8 +667,8 @@ def test_without_a_journal_events_wait_in_memory_and_nothing_is_written(
         assert read(consumer) == numbers[2:]
     assert not path.parent.exists()
     assert [(entry.levelname, entry.message) for entry in caplog.records] == [
-        ("WARNING", "journal.max_events is 0: 2000 events at most wait in memory"),
-        ("ERROR", "1 events are lost: nobody took them, and no disk"),
+        ("WARNING", "journal.max_events is 0: memory holds at most 2000 events"),
+        ("ERROR", "1 events are lost: not stored, and not all read"),
     ]
 
 
@@ -681,7 +681,7 @@ def test_what_one_of_the_consumers_has_not_taken_is_lost_at_the_end_where_nothin
         numbers = record(journal, 3)
         for consumer, count in zip(consumers, taken, strict=True):
             consumer.advance(numbers[count - 1])
-    assert caplog.messages[1:] == [f"{lost} events are lost: nobody took them, and no disk"]
+    assert caplog.messages[1:] == [f"{lost} events are lost: not stored, and not all read"]
 
 
 def test_without_a_journal_numbers_are_higher_than_those_of_the_run_before(path: Path) -> None:

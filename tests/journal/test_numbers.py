@@ -100,7 +100,7 @@ def test_no_mark_says_nothing(tmp_path: Path) -> None:
 
 def test_a_mark_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mark")
-    with pytest.raises(OSError, match="mark: no regular file"):
+    with pytest.raises(OSError, match="mark: not a regular file"):
         read_mark(tmp_path / "mark")
 
 

@@ -45,6 +45,7 @@ MODEL = "edged-cifar10-int8"
 TYPED: dict[str, str] = {
     "version": "version",
     "bench": "bench --warmup 1 --runs 2",
+    "doctor": "doctor --set mqtt.enabled=false",
     "found": "search --least 0 red {0}/data --model {0}/colours.tflite --no-index",
     "listed": "models list",
     "label": "models labels {0}/colours.tflite --picture {0}/data/red/1.png",

@@ -143,7 +143,9 @@ def test_a_model_of_the_catalog_that_is_not_here_says_how_it_comes(own: Path) ->
 
 
 def test_an_alias_means_a_model_of_the_catalog(own: Path) -> None:
-    with pytest.raises(ModelError, match="model person is not here yet: `edged models fetch pers"):
+    with pytest.raises(
+        ModelError, match="model person is not installed yet: `edged models fetch pers"
+    ):
         library.resolve("person")
     (own / "vww_96_int8.tflite").write_bytes(b"x")
     assert library.resolve("person") == own / "vww_96_int8.tflite"

@@ -37,8 +37,8 @@ def test_a_label_is_found_as_written_or_without_case_or_by_one_of_its_names(
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("CAT", 'label "CAT" means several classes: "Cat" (class 2), "cat" (class 3); write one'),
-        ("crane", '"crane" (class 4), "crane" (class 5); write one in full, or tell equal ones'),
+        ("CAT", 'label "CAT" matches several classes: "Cat" (class 2), "cat" (class 3); write one'),
+        ("crane", '"crane" (class 4), "crane" (class 5); write one in full, or rename equal ones'),
         ("tabby", '"tabby, tabby cat" (class 1), "tiger cat, tabby" (class 6)'),
         ("tigr cat", 'the model has no label "tigr cat"; did you mean tiger cat?'),
         (

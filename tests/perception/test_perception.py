@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import UNDECIDED, Frame, Result
+from edged.core import UNDECIDED, Frame, Pixels, Prediction, Result
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
+from edged.perception.still import StillScenes
 from tests.test_pipeline import LABELS, BrightnessClassifier
 
 
@@ -107,3 +108,64 @@ def test_numbers_that_are_not_finite_are_told_once_until_they_are_again(
     model.finite = False
     decide()
     assert [message.partition(":")[0] for message in caplog.messages] == ["model brightness"] * 2
+
+
+class CountingClassifier(BrightnessClassifier):
+    """Says how often it was asked."""
+
+    asked = 0
+
+    def classify(self, pixels: Pixels) -> Prediction:
+        self.asked += 1
+        return super().classify(pixels)
+
+
+def watching(model: CountingClassifier) -> Perception:
+    return Perception(model, rules(), still=StillScenes(2.0, (2, 2)))
+
+
+def test_a_frame_that_shows_nothing_new_has_the_scores_of_the_last_classified_one() -> None:
+    model = CountingClassifier()
+    perception = watching(model)
+    first, *_, last = [perception.decide(frame(0.9, at_s / 10)) for at_s in range(10)]
+    assert (first.prediction.still, last.prediction.still) == (False, True)
+    assert last.prediction.scores.tolist() == first.prediction.scores.tolist()
+    assert last.scene.active == ("light",)
+    assert list(first.stages_s) == ["decode", "still", "invoke", "decide"]
+    assert list(last.stages_s) == ["decode", "still", "decide"]
+    assert model.asked == 5
+
+
+def test_a_frame_that_somebody_looks_at_is_classified() -> None:
+    perception = watching(CountingClassifier())
+    for at_s in range(10):
+        perception.decide(frame(0.9, at_s / 10))
+    assert not perception.decide(frame(0.9, 1.0), looked_at=True).prediction.still
+
+
+@pytest.mark.parametrize(("brightness", "asked"), [(0.5, 10), (0.7, 5), (0.9, 5), (0.2, 5)])
+def test_no_score_is_held_that_is_near_to_where_its_rule_turns(
+    brightness: float, asked: int
+) -> None:
+    model = CountingClassifier()
+    perception = watching(model)
+    for at_s in range(10):
+        perception.decide(frame(brightness, at_s / 10))
+    assert model.asked == asked
+
+
+def test_nothing_is_held_over_an_outage() -> None:
+    model = CountingClassifier()
+    perception = watching(model)
+    for at_s in range(10):
+        perception.decide(frame(0.9, at_s / 10))
+    perception.end(1.0, "camera")
+    assert not perception.decide(frame(0.9, 1.1)).prediction.still
+
+
+def test_the_successor_holds_nothing_of_another_model() -> None:
+    old, new = watching(CountingClassifier()), watching(CountingClassifier())
+    for at_s in range(10):
+        old.decide(frame(0.9, at_s / 10))
+    new.succeed(old)
+    assert not new.decide(frame(0.9, 1.0)).prediction.still

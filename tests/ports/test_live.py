@@ -39,6 +39,15 @@ def test_it_shows_label_score_rate_time_outputs_and_broker() -> None:
     assert f"{sum(seen.stages_s.values()) * 1e3:.1f} ms" in shown
 
 
+def test_of_a_frame_that_was_not_classified_it_says_so_instead_of_a_time() -> None:
+    console, text = screen()
+    seen = result()
+    with LivePort(lambda: "mqtt off", console) as live:
+        live.write(replace(seen, prediction=replace(seen.prediction, still=True)))
+    assert "still" in text.getvalue()
+    assert " ms" not in text.getvalue()
+
+
 def test_it_takes_two_lines_whatever_is_seen_and_switched() -> None:
     console, _ = screen(80)
     seen = result()

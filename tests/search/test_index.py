@@ -170,7 +170,7 @@ def test_an_index_that_cannot_be_written_is_told_once_and_done_without(
         assert index.known([one]) == {}
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("nothing is kept for the next search: ")
+    assert record.getMessage().startswith("nothing is stored for the next search: ")
 
 
 def test_a_disk_that_fails_in_the_middle_is_told_once(

@@ -31,7 +31,7 @@ TOGETHER = """
 
 Ten pictures of each class are taught. *Old* is top-1 on pictures of what the model knows (CIFAR-10
 for the bundled model, 491 pictures of ImageNet for MobileNetV2), before and after teaching; *new*
-is top-1 on the held-out pictures of what was taught, among taught labels alone and among all labels.
+is top-1 on the held-out pictures of what was taught, among taught labels and among all labels.
 
 | | old before | old after | lost | new alone | new among all | lost |
 |---|---:|---:|---:|---:|---:|---:|"""

@@ -43,7 +43,7 @@ def test_taught_labels_are_labels_behind_those_of_the_model(
 ) -> None:
     assert teach(teacher, "disc", "disc", 15) == []
     assert teach(teacher, "cross", "cross", 15) == []
-    with build.taught(config) as classifier:
+    with build.taught(config).whole as classifier:
         assert [*classifier.labels][-2:] == ["disc", "cross"]
         right = 0
         for kind in ("disc", "cross"):
@@ -61,7 +61,7 @@ def test_what_was_not_taught_keeps_the_label_of_the_model(
     with build.classifier(config) as bare:
         before = bare.classify(cat).scores
     teach(teacher, "disc", "disc")
-    with build.taught(config) as classifier:
+    with build.taught(config).whole as classifier:
         after = classifier.classify(cat).scores
     assert after[:10] == pytest.approx(before, abs=0.02)
     assert after[10] < 0.02
@@ -94,7 +94,7 @@ def test_where_taught_labels_are_off_the_model_is_as_it_is(
 ) -> None:
     teach(teacher, "disc", "disc")
     off = replace(config, teach=replace(config.teach, enabled=False))
-    with build.taught(off) as classifier:
+    with build.taught(off).whole as classifier:
         assert len(classifier.labels) == 10
 
 
@@ -201,8 +201,8 @@ def test_a_file_of_another_backbone_is_neither_used_nor_overwritten(
 def test_what_is_forgotten_is_no_label_any_more(config: Config, teacher: Teacher) -> None:
     teach(teacher, "disc", "disc")
     teacher.forget("disc")
-    with build.taught(config) as classifier:
+    with build.taught(config).whole as classifier:
         assert len(classifier.labels) == 10
     assert teacher.undo().labels == ["disc"]
-    with build.taught(config) as classifier:
+    with build.taught(config).whole as classifier:
         assert list(classifier.labels)[-1] == "disc"

@@ -38,6 +38,7 @@ STATUS: dict[str, Any] = {
     "pins_error": None,
     "model": 'a "quoted" \\ model',
     "frames": 90,
+    "still": 70,
     "dropped": 10,
     "paused": False,
     "idle": False,
@@ -101,7 +102,8 @@ def test_what_the_daemon_says_becomes_samples() -> None:
     told = samples(asked(TOLD, "/metrics").text)
     assert told["edged_up"] == 1
     assert told["edged_frames_total"] == 100
-    assert told["edged_frames_classified_total"] == 90
+    assert told["edged_frames_classified_total"] == 20
+    assert told["edged_frames_still_total"] == 70
     assert told["edged_frames_dropped_total"] == 10
     assert told['edged_events_total{rule="cat"}'] == 3
     assert told['edged_events_total{rule="dog"}'] == 1
@@ -163,7 +165,7 @@ def test_a_stranger_hears_that_it_is_not_well_and_not_why(path: str, tmp_path: P
     ("status", "reason"),
     [
         ({}, None),
-        ({"frames": 0}, "camera: no frame has come yet"),
+        ({"frames": 0}, "camera: no frame yet"),
         ({"frames": 0, "paused": True}, None),
         ({"frames": 0, "idle": True}, None),
         ({"paused": True}, None),
@@ -266,8 +268,9 @@ def test_a_running_daemon_is_counted_until_it_ends(configured: Path, tmp_path: P
             soon(lambda: get("/readyz"), (200, "ok\n"))
             soon(lambda: samples(get("/metrics")[1])["edged_frames_classified_total"] > 10, True)
             told = samples(get("/metrics")[1])
-            count = told["edged_decision_latency_seconds_count"]
-            assert count == told["edged_frames_classified_total"]
+            count = told["edged_frames_classified_total"]
+            decided = told["edged_decision_latency_seconds_count"]
+            assert decided == count + told["edged_frames_still_total"]
             assert told['edged_events_total{rule="cat"}'] >= 1
             assert told['edged_stage_duration_seconds_count{stage="invoke"}'] == count
             assert 0 < told["edged_decision_latency_seconds_sum"] < 60

@@ -132,7 +132,7 @@ def test_an_error_of_the_action_is_an_answer(container: Container, value: Any) -
 def test_what_is_no_picture_is_an_error_of_the_action(container: Container) -> None:
     status, told = container.run({"image": b64(b"no picture")})
     assert status == 200
-    assert told["error"].startswith("image: no picture of a kind that is read")
+    assert told["error"].startswith("image: not a picture in a supported format")
 
 
 @pytest.mark.parametrize("value", [3, "text", None, True])

@@ -95,7 +95,7 @@ def test_pictures_like_one_that_is_shown(client: TestClient) -> None:
     found = client.get("/search", params={"words": "cat"}).text
     [like] = re.findall(r'href="(/search\?like=[^"]+)"', found)
     answer = client.get(like)
-    assert "Like this picture" in answer.text
+    assert "Similar to this picture" in answer.text
     assert "rocket.jpg" in answer.text
     assert "tom.jpg" not in answer.text
 

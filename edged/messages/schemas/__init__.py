@@ -1,6 +1,6 @@
 """The JSON Schema (2020-12) of every message, as files in the package.
 
-The files are made from the types by ``python -m edged.messages.schemas``, and a test keeps the two
+``python -m edged.messages.schemas`` generates the files from the types, and a test keeps the two
 equal.
 """
 

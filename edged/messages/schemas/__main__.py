@@ -1,4 +1,4 @@
-"""Write the schemas again from the types."""
+"""Generate the schemas from the types."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from edged.evaluation.document import Evaluation
 from edged.evaluation.quantization import Quantization
 from edged.messages.cloudevents import CloudEvent
 from edged.messages.device import HealthMessage, OutputMessage, ThresholdsMessage
+from edged.messages.doctor import DoctorMessage
 from edged.messages.events import EventMessage, GapMessage
 from edged.messages.frigate import FrigateMessage
 from edged.messages.machine import BenchMessage, VersionMessage
@@ -60,24 +61,25 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "quantization": Quantization,
     "calibration": Calibration,
     "bench": BenchMessage,
+    "doctor": DoctorMessage,
     "version": VersionMessage,
 }
-"""What leaves, by the name in the schemas' file names."""
+"""Outgoing messages, by the name in the schemas' file names."""
 
 NAMES = (*SAID, "command")
-"""All of them; a command is what comes in."""
+"""All names; a command is incoming."""
 
 
 def generate(name: str) -> dict[str, Any]:
     """The schema of the message `name`, from its type.
 
-    The type is the document itself and not a reference into it, so that a person sees it first.
+    The type is inlined rather than referenced, so that a person sees it first.
     """
     kind: Any = SAID[name] if name in SAID else union(COMMANDS)
     (schema,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for definition in definitions.values():
         if name in SAID:
-            # What leaves has every field, also one that holds its default.
+            # Outgoing messages have every field, even one with its default.
             definition["required"] = list(definition["properties"])
             for field in definition["properties"].values():
                 field.pop("default", None)

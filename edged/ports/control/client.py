@@ -1,4 +1,4 @@
-"""The command line's end of the control socket; imports nothing heavy, so it answers at once."""
+"""The command line's end of the control socket, without heavy imports, so that it starts fast."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TIMEOUT_S = 12.0
 
 
 class DaemonError(CameraError):
-    """The daemon cannot be asked."""
+    """The daemon cannot be reached."""
 
 
 class DaemonAbsentError(DaemonError):
-    """Nobody answers at the socket."""
+    """No daemon listens on the socket."""
 
 
 class RefusedError(CommandError):
-    """The daemon refuses; `reply` is its whole answer."""
+    """The daemon refuses the command; `reply` is its whole answer."""
 
     def __init__(self, reply: dict[str, Any]) -> None:
         super().__init__(reply["error"])
@@ -35,26 +35,27 @@ class RefusedError(CommandError):
 
 
 class ControlClient:
-    """What `edged snapshot`, `status` and `watch` use.
+    """The client of `edged snapshot`, `status` and `watch`.
 
-    Where the socket cannot be used, each of its methods raises DaemonError with what to do, of the
-    kind DaemonAbsentError where no daemon runs; RefusedError where the daemon refuses.
+    If the socket cannot be used, each method raises DaemonError with what to do, or its subclass
+    DaemonAbsentError if no daemon runs; RefusedError if the daemon refuses.
     """
 
-    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, path: Path, within_s: float = TIMEOUT_S) -> None:
+        """`within_s` is how long an answer may take."""
         self.path = path
-        self._timeout_s = timeout_s
+        self._within_s = within_s
 
     def ask(self, command: str, /, **fields: object) -> tuple[dict[str, Any], bytes]:
         """The reply, and the JPEG that follows that to a snapshot."""
         with self._asked(command, fields) as (_, stream, reply, _):
             picture = stream.read(reply["jpeg_bytes"])
             if len(picture) < reply["jpeg_bytes"]:
-                raise ConnectionError("it left within the picture")
+                raise ConnectionError("it left during the picture")
             return reply, picture
 
     def watch(self, **wanted: object) -> Iterator[dict[str, Any]]:
-        """Each message as it comes, until the daemon ends, which is a DaemonError.
+        """Each message as it arrives, until the daemon ends, which is a DaemonError.
 
         `wanted` are the fields of `edged.commands.Watch`.
         """
@@ -63,7 +64,7 @@ class ControlClient:
 
     @contextlib.contextmanager
     def following(self, **wanted: object) -> Iterator[tuple[Iterator[dict[str, Any]], list[int]]]:
-        """As `watch`, with the descriptors that came, which are the caller's."""
+        """As `watch`, with the received descriptors, which the caller owns."""
         with self._asked("watch", wanted) as (connection, stream, _, descriptors):
             connection.settimeout(None)
             yield self._followed(stream), descriptors
@@ -71,7 +72,7 @@ class ControlClient:
     def _followed(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
         while (line := stream.readline()).endswith(b"\n"):
             yield json.loads(line)
-        raise DaemonError(f"{self.path}: the daemon has ended; nothing more comes")
+        raise DaemonError(f"{self.path}: the daemon has stopped")
 
     @contextlib.contextmanager
     def _asked(
@@ -80,9 +81,9 @@ class ControlClient:
         request = json.dumps({"command": command, **fields}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._timeout_s)
+                connection.settimeout(self._within_s)
                 connection.connect(address(self.path))
-                # Who is turned away before asking still gets the reason.
+                # A client that is refused before its request still gets the reason.
                 with contextlib.suppress(BrokenPipeError):
                     connection.sendall(request)
                 # Descriptors come with the first byte.
@@ -94,8 +95,8 @@ class ControlClient:
                     yield connection, stream, reply, descriptors
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise DaemonAbsentError(
-                f"{self.path}: no daemon answers here; start it with `edged run`, "
-                "or name its configuration with --config"
+                f"{self.path}: no daemon answers here; start it with `edged run` or "
+                "`sudo systemctl start edged`, or name its configuration with --config"
             ) from error
         except PermissionError as error:
             advice = access.advice(self.path, os.W_OK)

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from edged.commands import (
+    COMMANDS,
     REQUEST_BYTES,
     Asker,
     Command,
@@ -35,10 +36,10 @@ log = logging.getLogger(__name__)
 
 CLIENTS_LIMIT = 16
 ANSWER_TIMEOUT_S = 10.0
-"""For a whole request to come, for the loop's reply, and for that to be taken."""
+"""The limit for a whole request to arrive, and for the client to read the reply."""
 ACCEPT_RETRY_S = 1.0
 LEFT_S = 1.0
-"""How often is looked whether a watcher that there is nothing to tell has left."""
+"""How often an idle watcher is checked for having left."""
 
 
 class ControlSocket:
@@ -55,18 +56,18 @@ class ControlSocket:
         self._clients = threading.Semaphore(CLIENTS_LIMIT)
 
     def __enter__(self) -> ControlSocket:
-        """Listen. ConfigError where another daemon answers already, or the place is forbidden."""
+        """Listen. ConfigError if another daemon listens already, or without permission."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             if self._somebody_answers():
                 raise ConfigError(
-                    f"{self.path}: another edged answers here already; stop it, or give this one "
+                    f"{self.path}: another edged already listens here; stop it, or give this one "
                     "its own device name or control.socket"
                 )
             if _inode(self.path) is not None:
                 self.path.unlink()
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            # Owner and group may command; the mask applies to the moment of binding only.
+            # Owner and group may send commands; the umask is set only while binding.
             mask = os.umask(0o117)
             try:
                 listener.bind(address(self.path))
@@ -86,19 +87,19 @@ class ControlSocket:
     def __exit__(self, *exception: object) -> None:
         if (listener := self._listener) is not None:
             self._listener = None
-            # Only a shutdown wakes a thread that waits in accept(); a close alone does not.
+            # Only a shutdown wakes a thread in accept(); a close does not.
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
         with contextlib.suppress(OSError, ConfigError):
-            # Whatever has taken its place is not ours.
+            # Whatever has replaced it is not ours.
             if _inode(self.path) == self._inode:
                 self.path.unlink()
         for watcher in list(self._watchers):
             watcher.offer(None)
 
     def write(self, report: Report) -> None:
-        """Hand a report to each watcher; one that reads slowly loses the oldest."""
+        """Pass a report to each watcher; a slow one loses the oldest."""
         for watcher in list(self._watchers):
             watcher.offer(report)
 
@@ -110,7 +111,7 @@ class ControlSocket:
             except (FileNotFoundError, ConnectionRefusedError):
                 return False
             except BlockingIOError:
-                # It listens, and has no time.
+                # The daemon listens, but is busy.
                 return True
         return True
 
@@ -123,14 +124,14 @@ class ControlSocket:
                 if self._listener is None:
                     return
                 if not failing:
-                    log.error("%s: no client can be served: %s; trying on", self.path, error)
+                    log.error("%s: no client can be accepted: %s; retrying", self.path, error)
                 failing = True
                 time.sleep(ACCEPT_RETRY_S)
             else:
                 failing = False
 
     def _admit(self, client: socket.socket) -> None:
-        """Serve one more client; RuntimeError where no thread can be started."""
+        """Serve one more client; RuntimeError if no thread can be started."""
         if not self._clients.acquire(blocking=False):
             self._turn_away(client, "too many clients at once; try again")
             return
@@ -143,7 +144,7 @@ class ControlSocket:
 
     def _turn_away(self, client: socket.socket, why: str) -> None:
         with client, contextlib.suppress(OSError):
-            # Its connection is new and has room for a line: nothing is waited for.
+            # A new connection has room for a line: this does not block.
             _send(client, Reply(error=why).message(self._now(), None))
 
     def _serve(self, client: socket.socket) -> None:
@@ -151,7 +152,7 @@ class ControlSocket:
             with client:
                 self._answer(client)
         except OSError:
-            # The client is gone; nobody is left to be told.
+            # The client is gone.
             return
         finally:
             self._clients.release()
@@ -179,19 +180,18 @@ class ControlSocket:
 
     def _asked(self, command: Command) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
-        patience_s = ANSWER_TIMEOUT_S + command.takes_s
         self._mailbox.post(Request(command, Asker.SOCKET.value, replies.put_nowait))
+        within_s = COMMANDS[type(command)].within_s + command.takes_s
         try:
-            return replies.get(timeout=patience_s)
+            return replies.get(timeout=within_s)
         except queue.Empty:
-            raise CommandError(f"the daemon did not answer within {patience_s:g} s") from None
+            raise CommandError(f"the daemon did not answer within {within_s:g} s") from None
 
     def _watch(self, client: socket.socket, command: Watch) -> None:
         with contextlib.closing(Watcher(command)) as watcher:
             self._watchers.add(watcher)
             try:
-                # One that does not read is waited for: what comes meanwhile is dropped, not the
-                # client.
+                # A client that does not read is kept: messages in the meantime are dropped.
                 client.settimeout(None)
                 reply = Reply().message(self._now(), name_of(Watch), command.id)
                 socket.send_fds(client, [reply.json() + b"\n"], watcher.descriptors)
@@ -209,7 +209,7 @@ class ControlSocket:
 
 
 def _received(client: socket.socket) -> bytes:
-    """One line, or what came before the client shut its end. CommandError where neither comes."""
+    """One line, or the data before the client shut its end. CommandError if neither arrives."""
     give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
     line = b""
     while not line.endswith(b"\n") and len(line) <= REQUEST_BYTES:
@@ -226,23 +226,23 @@ def _received(client: socket.socket) -> bytes:
 
 
 def _left(client: socket.socket) -> bool:
-    """Whether it has closed its socket; to have shut the end that it writes to is not that."""
+    """Whether it has closed its socket; shutting down its sending end does not count."""
     poll = select.poll()
     poll.register(client, 0)
     return bool(poll.poll(0))
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
-    """Device and inode of the socket there, None where there is nothing.
+    """Device and inode of the existing socket, None if there is none.
 
-    ConfigError where there is something else, which is not to be touched.
+    ConfigError if it is not a socket, which must not be touched.
     """
     try:
         found = path.lstat()
     except FileNotFoundError:
         return None
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigError(f"{path}: is no socket; set control.socket to a path of its own")
+        raise ConfigError(f"{path}: is not a socket; set control.socket to a path of its own")
     return found.st_dev, found.st_ino
 
 

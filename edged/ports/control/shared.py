@@ -1,18 +1,19 @@
-"""Pictures in shared memory: from the daemon to a process that looks, without a copy on the way.
+"""Pictures in shared memory: from the daemon to another process without a copy in between.
 
 A memfd of `SLOTS` slots, one picture in each, the newest over the oldest. A slot begins with its
-picture's sequence number, which is 0 while the picture is written: a reader that finds the number
-it was told before and after its copy has a whole picture, and one that is slow finds another.
+picture's sequence number, which is 0 while the picture is written: a reader that finds the
+announced number before and after its copy has a consistent picture; a slow one finds another
+number.
 """
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged import memory
 from edged.core import Pixels
 
 if TYPE_CHECKING:
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
 
 SLOTS = 4
 _HEADER_BYTES = 64
-_F_ADD_SEALS = 1033
-_SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
 
 
 class Place(NamedTuple):
-    """Where a picture lies, and how large it is."""
+    """The place and size of a picture."""
 
     sequence: int
     height_px: int
@@ -36,29 +35,25 @@ class SharedWriter:
     """The daemon's end. One thread."""
 
     def __init__(self, side_px: int) -> None:
-        """Room for pictures of `side_px` on their longer side; what is larger is made smaller.
+        """Memory for pictures of up to `side_px` on their longer side; larger ones are reduced.
 
-        OSError where the kernel has no such memory to give.
+        OSError if the kernel provides no memory.
         """
         self._side_px = side_px
         self._sequence = 0
         self._slot_bytes = _slot_bytes(side_px)
-        self.fd = os.memfd_create("edged-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        size_bytes = SLOTS * self._slot_bytes
+        self.fd = memory.sealed("edged-pictures", size_bytes)
         try:
-            os.ftruncate(self.fd, SLOTS * self._slot_bytes)
-            self._memory = mmap.mmap(self.fd, SLOTS * self._slot_bytes)
-            # Who gets it can neither make it shorter, which would end the daemon at its next
-            # write, nor write.
-            fcntl.fcntl(self.fd, _F_ADD_SEALS, _SEAL_SHRINK | _SEAL_GROW)
-            with suppress(OSError):
-                # Linux before 5.1 has no such seal.
-                fcntl.fcntl(self.fd, _F_ADD_SEALS, _SEAL_FUTURE_WRITE)
+            self._memory = mmap.mmap(self.fd, size_bytes)
         except OSError:
             os.close(self.fd)
             raise
+        with suppress(OSError):
+            memory.seal_for_readers(self.fd)
 
     def close(self) -> None:
-        """Give the memory back, as far as nobody else has it."""
+        """Release the memory, unless others still use it."""
         self._memory.close()
         os.close(self.fd)
 
@@ -81,19 +76,16 @@ class SharedReader:
     """The other end; `fd` is closed."""
 
     def __init__(self, fd: int, side_px: int) -> None:
-        """`side_px` as the writer has it. OSError, ValueError where `fd` is no such memory."""
+        """`side_px` as the writer has it. OSError, ValueError if `fd` is not such memory."""
         self._slot_bytes = _slot_bytes(side_px)
-        try:
-            self._memory = mmap.mmap(fd, SLOTS * self._slot_bytes, prot=mmap.PROT_READ)
-        finally:
-            os.close(fd)
+        self._memory = memory.mapped(fd, SLOTS * self._slot_bytes, writable=False)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the memory."""
         self._memory.close()
 
     def get(self, place: Place) -> Pixels | None:
-        """A copy of the picture there; None where a newer one has taken its place."""
+        """A copy of the picture there; None if a newer one has replaced it."""
         size_px = place.height_px, place.width_px
         sequence, picture = _slot(self._memory, place.sequence, self._slot_bytes, size_px)
         if sequence[0] != place.sequence:
@@ -108,20 +100,20 @@ def _slot_bytes(side_px: int) -> int:
 
 
 def _slot(
-    memory: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
+    shared: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Pixels]:
-    """Sequence number, and picture of (height, width), of the slot that `number` takes.
+    """Sequence number, and picture of (height, width), of the slot for `number`.
 
-    ValueError where it is too large for one.
+    ValueError if it is too large for a slot.
     """
-    # Only who has a picture pays for it.
+    # Imported only with a picture.
     import numpy as np
 
     start, size = number % SLOTS * slot_bytes, size_px[0] * size_px[1] * 3
     if not 0 < size <= slot_bytes - _HEADER_BYTES:
         raise ValueError(
-            f"a picture of {size_px[1]}x{size_px[0]} has no room in {slot_bytes} bytes"
+            f"a picture of {size_px[1]}x{size_px[0]} does not fit into {slot_bytes} bytes"
         )
-    sequence = np.frombuffer(memory, np.uint64, 1, start)
-    picture = np.frombuffer(memory, np.uint8, size, start + _HEADER_BYTES)
+    sequence = np.frombuffer(shared, np.uint64, 1, start)
+    picture = np.frombuffer(shared, np.uint8, size, start + _HEADER_BYTES)
     return sequence, picture.reshape(*size_px, 3)

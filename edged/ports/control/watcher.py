@@ -1,4 +1,4 @@
-"""One who follows: what it is told, how often, and the pictures that it looks at."""
+"""A client that follows the daemon: its messages, their rate, and its pictures."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from edged.ports.control.shared import SharedWriter
 
 WATCH_BACKLOG = 64
-"""Reports that may wait for a slow watcher; older ones are dropped."""
+"""The most reports that wait for a slow watcher; older ones are dropped."""
 
 PICTURES_BACKLOG = 2
-"""As above for one that looks at each picture: it wants the newest."""
+"""As above for a watcher of every picture, which wants the newest."""
 
 
 class Watcher:
-    """A bounded hand-over from the loop to the thread of one client."""
+    """A bounded queue from the loop to the thread of one client."""
 
     def __init__(self, wanted: Watch) -> None:
-        """CommandError where there is no memory for the pictures that it wants."""
+        """CommandError if there is no memory for the requested pictures."""
         self._wanted = wanted
         self._interval_s = 1 / wanted.rate_hz if wanted.rate_hz else 0.0
         self._next_s = -math.inf
@@ -37,7 +37,7 @@ class Watcher:
         self._reports: queue.Queue[Report | None] = queue.Queue(backlog)
         self._shared: SharedWriter | None = None
         if wanted.pictures != "none":
-            # Nobody who follows without pictures pays for numpy.
+            # A watcher without pictures does not need numpy.
             from edged.ports.control.shared import SharedWriter
 
             try:
@@ -52,16 +52,16 @@ class Watcher:
 
     @property
     def descriptors(self) -> list[int]:
-        """What goes with the reply: the memory of the pictures, if any."""
+        """The descriptors for the reply: the memory of the pictures, if any."""
         return [] if self._shared is None else [self._shared.fd]
 
     def offer(self, report: Report | None) -> None:
-        """Hand over a report, None for the end; never blocks, and the oldest makes room."""
+        """Pass a report, None for the end; never blocks, and drops the oldest if full."""
         if isinstance(report, Result) and not report.events and self._interval_s:
             captured_s = report.frame.captured_s
             if captured_s < self._next_s:
                 return
-            # On a grid, so that the rate is met whatever the camera's is; after a pause a new one.
+            # On a time grid, so that the rate holds for any camera rate; a new grid after a pause.
             late_s = captured_s - self._interval_s / 2
             self._next_s = max(self._next_s, late_s) + self._interval_s
         try:
@@ -73,18 +73,18 @@ class Watcher:
                 self._reports.put_nowait(report)
 
     def wait(self, timeout_s: float) -> Report | None:
-        """The next report, None for the end; queue.Empty where none comes in time."""
+        """The next report, None for the end; queue.Empty if none arrives in time."""
         return self._reports.get(timeout=timeout_s)
 
     def described(self, report: Report, at: Moment) -> Iterator[Message]:
-        """The messages that a report makes for this client."""
+        """The messages of a report for this client."""
         yield from described(report, at, self._wanted.top)
         if isinstance(report, Result):
             if self._wanted.rules:
                 yield results.state(report.scene, report.frame.number, at)
             if self._shared is not None and (report.events or self._wanted.pictures == "all"):
                 with contextlib.suppress(CameraError):
-                    # A frame that is damaged beyond what the model needed has no picture.
+                    # A frame with damage outside what the model needed has no picture.
                     frame = report.frame
                     place = self._shared.put(frame.full() if frame.full else frame.pixels)
                     size_px = place.height_px, place.width_px
@@ -92,7 +92,7 @@ class Watcher:
 
 
 def described(report: Report, at: Moment, top: int = 3) -> Iterator[Message]:
-    """The messages that a report makes, as over MQTT. Of a picture there is none."""
+    """The messages of a report, as over MQTT; none for a picture."""
     match report:
         case Result():
             for event in report.events:

@@ -1,1 +1,1 @@
-"""Pins: which factory reaches them, what hangs on them, and the level they are left at."""
+"""Pins: their factory, the devices on them, and their final levels."""

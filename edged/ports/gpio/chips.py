@@ -17,7 +17,7 @@ NO_CHIP = (
 )
 
 HEADER_LABELS = ("pinctrl-bcm2", "pinctrl-rp1")
-"""How the labels of the chips begin whose line N is GPIO N of the Raspberry Pi's header."""
+"""The label prefixes of the chips whose line N is GPIO N of the Raspberry Pi's header."""
 
 
 class Chip(NamedTuple):
@@ -27,7 +27,7 @@ class Chip(NamedTuple):
     names: tuple[str, ...]
     label: str
     lines: tuple[str, ...]
-    """The name of each line, by offset; empty where the line has none."""
+    """The name of each line, by offset; empty if the line has none."""
 
     def __str__(self) -> str:
         return f"{self.names[0]} ({self.label})"
@@ -45,14 +45,14 @@ def device_paths() -> list[Path]:
 
 
 class Chips(NamedTuple):
-    """The chips that can be opened, and the device files of those that may not be."""
+    """The accessible chips, and the device files of those without permission."""
 
     found: Sequence[Chip]
     denied: Sequence[str] = ()
 
 
 def find_chips() -> Chips:
-    """All chips. PortError where none can be opened."""
+    """All chips. PortError if none can be opened."""
     import gpiod
 
     found: dict[Path, Chip] = {}
@@ -67,7 +67,7 @@ def find_chips() -> Chips:
                 info = chip.get_info()
                 lines = tuple(chip.get_line_info(n).name or "" for n in range(info.num_lines))
         except OSError as error:
-            # A chip on a bus may go between the listing and the opening; the others count.
+            # A chip on a bus may disappear between listing and opening; the others count.
             if error.errno in (errno.EACCES, errno.EPERM):
                 denied.append(str(path))
             continue
@@ -85,7 +85,7 @@ def find_chips() -> Chips:
 def select_chip(chips: Sequence[Chip], wanted: str) -> Chip:
     """The chip of this path, name, number or label.
 
-    PortError where there is none, for it may come; ConfigError where several answer.
+    PortError if there is none, as it may appear later; ConfigError if several match.
     """
     name = Path(wanted).name if wanted.startswith("/") else wanted
     name = f"gpiochip{name}" if name.isdigit() else name

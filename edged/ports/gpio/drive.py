@@ -1,4 +1,4 @@
-"""What an output should be over time, by its rule and by hand; what its pin makes of it."""
+"""The value of an output over time, by its rule and by hand, and its representation on the pin."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def shown(output: OutputConfig, value: float) -> float:
-    """What the device makes of a value: a digital one knows only 0 and 1."""
+    """The value as the device shows it: a digital one has only 0 and 1."""
     if output.device in ("pwm", "servo"):
         return value
     return 1.0 if value >= 0.5 else 0.0
 
 
 class Course:
-    """A value, and the pulse or blink under way: what the guard carries out.
+    """A value, and a running pulse or blink, which the guard carries out.
 
     Pure: times are ``time.monotonic()`` seconds given by the caller. ``due_s`` is when `tick` has
-    something to do, None if nothing is under way.
+    something to do, None if nothing is running.
     """
 
     def __init__(self, output: OutputConfig, value: float, due_s: float | None = None) -> None:
@@ -36,7 +36,7 @@ class Course:
         if self._output.action == "pulse":
             self.value, self.due_s = 0.0, None
             return
-        # The grid of the phases stays, however late this is and however long the machine slept.
+        # The phases stay on their grid, however late this is and however long the machine slept.
         phases = (self._output.blink_off_s, self._output.blink_on_s)
         self.due_s += (now_s - self.due_s) // sum(phases) * sum(phases)
         while self.due_s <= now_s:
@@ -45,7 +45,7 @@ class Course:
 
 
 class Drive(Course):
-    """Which course an output should take: by its rule, or a value set by hand. Pure, too."""
+    """Determines the course of an output: by its rule, or a value set by hand. Also pure."""
 
     def __init__(self, output: OutputConfig) -> None:
         super().__init__(output, shown(output, output.initial))
@@ -56,7 +56,7 @@ class Drive(Course):
         self._no_pictures = False
 
     def follow(self, active: bool, score: float, events: Sequence[Event], now_s: float) -> None:
-        """Take what the rule holds at this frame, and the frame's events of all rules."""
+        """Apply the rule's state at this frame, and the frame's events of all rules."""
         output = self._output
         if output.action == "pulse":
             if self._no_pictures and not self._held:
@@ -73,7 +73,7 @@ class Drive(Course):
         if self._held or output.action == "manual":
             return
         if output.action == "score":
-            # A hundredth is what software PWM resolves; finer would only make messages.
+            # Software PWM resolves a hundredth; finer steps would only cause messages.
             self.value = round(score, 2) if active else 0.0
         elif changed:
             self.value = 1.0 if active else 0.0
@@ -81,9 +81,9 @@ class Drive(Course):
             self.due_s = now_s + output.blink_on_s if blinks else None
 
     def lose(self) -> None:
-        """No picture comes any more: do as ``on_lost`` says until one does.
+        """Frames have stopped: apply ``on_lost`` until the next one.
 
-        What was set by hand while the rule did not hold stays.
+        A value set by hand while the rule was inactive stays.
         """
         wanted = self._output.on_lost
         if wanted == "keep" or self._output.action == "manual":
@@ -100,8 +100,8 @@ class Drive(Course):
     def hold(self, value: float, until_s: float | None = None) -> None:
         """A value set by hand: it ends a pulse or a blink, and stays until the rule changes.
 
-        Or until `until_s`: then the output is what its rule asks for, or what it was before where
-        it has none.
+        Or until `until_s`: then the output returns to its rule's value, or to its previous one
+        without a rule.
         """
         if self._until_s is None:
             self._before = self.value
@@ -110,7 +110,7 @@ class Drive(Course):
         self._held, self._until_s = True, until_s
 
     def held_for_s(self, now_s: float) -> float | None:
-        """How much longer a value set by hand stays; None where it was set for no time."""
+        """How much longer a value set by hand stays; None without a time limit."""
         return None if self._until_s is None else self._until_s - now_s
 
     @property
@@ -119,7 +119,7 @@ class Drive(Course):
         return self._held
 
     def let_go(self, now_s: float) -> None:
-        """End a value that was set by hand, if its time is over."""
+        """End a value set by hand, if its time is over."""
         if self._until_s is None or now_s < self._until_s:
             return
         self._held, self._until_s = False, None
@@ -130,7 +130,7 @@ class Drive(Course):
         else:
             follows = self._output.action != "pulse" and self._active
             self.value = 1.0 if follows else 0.0
-            # The next frame begins a blink, or sets a score.
+            # The next frame starts a blink, or sets a score.
             self._active = None
 
     def _starts_pulse(self, event: Event) -> bool:

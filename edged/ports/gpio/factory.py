@@ -1,4 +1,4 @@
-"""Which pin factory serves this machine, and how a pin of the configuration is found in it."""
+"""Chooses the pin factory of this machine, and finds the configuration's pins in it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Kind = Literal["lgpio", "gpiod", "mock", "none"]
 
 
 def choose(gpio: GpioConfig) -> Kind:
-    """The configured factory; for "auto" the one that reaches this machine's pins.
+    """The configured factory; for "auto" the one for this machine's pins.
 
     lgpio on a Raspberry Pi that has it (its PWM runs outside of Python) unless a chip is named,
-    else gpiod. Never mock: who wants simulated pins says so.
+    else gpiod. Never mock: simulated pins must be configured.
     """
     if gpio.factory != "auto":
         return gpio.factory
@@ -83,7 +83,7 @@ FACTORIES: dict[str, Callable[[GpioConfig], Any]] = {
 def open_factory(gpio: GpioConfig) -> Iterator[Any]:
     """A ``gpiozero.Factory`` for outputs and inputs alike, closed after use; not for "none".
 
-    PortError while the chip cannot be used, ConfigError where it never can with this configuration.
+    PortError while the chip cannot be used, ConfigError if it never can with this configuration.
     """
     kind = choose(gpio)
     from gpiozero import GPIOZeroError
@@ -92,7 +92,7 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
         factory = FACTORIES[kind](gpio)
     except (GPIOZeroError, OSError) as error:
         raise PortError(
-            f'[gpio] factory = "{kind}": {error}; is the user in group gpio, the chip right?'
+            f'[gpio] factory = "{kind}": {error}; check the chip and that the user is in group gpio'
         ) from error
     try:
         yield factory
@@ -102,10 +102,11 @@ def open_factory(gpio: GpioConfig) -> Iterator[Any]:
 
 @contextmanager
 def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
-    """Around the making of a device on a pin: a line that says what to do.
+    """Convert errors of creating a device on a pin into a line that says what to do.
 
-    `where` is whose pin it is: ``output "lamp"``. PortError where the system or another program
-    refuses the pin, or its chip is not there; ConfigError where the pin is none, or cannot do it.
+    `where` is whose pin it is: ``output "lamp"``. PortError if the system or another program
+    refuses the pin, or its chip is absent; ConfigError if the pin does not exist, or does not
+    support the device.
     """
     from gpiozero import GPIOZeroError
 
@@ -116,7 +117,7 @@ def pin_errors(factory: Any, where: str, pin: int | str) -> Iterator[None]:
     except GPIOZeroError as error:
         raise ConfigError(f"{place}: {error}; use another pin") from error
     except OSError as error:
-        advice = "is the chip there, and may this user have it?"
+        advice = "check that the chip exists and that this user may use it"
         if error.errno == errno.EBUSY:
             advice = "free it or use another pin"
         raise PortError(f"{place}: {error.strerror or error}; {advice}") from error
@@ -129,7 +130,7 @@ def _check(factory: Any, place: str, pin: int | str) -> None:
         return
     if found:
         ways = " or ".join(sorted(found)[:4])
-        raise ConfigError(f"{place}: {len(found)} lines answer to this; write {ways}")
+        raise ConfigError(f"{place}: {len(found)} lines have this name; write {ways}")
     gpios = [
         info
         for header in board.headers.values()
@@ -137,7 +138,7 @@ def _check(factory: Any, place: str, pin: int | str) -> None:
         if "gpio" in info.interfaces
     ]
     names = [name for info in gpios for name in info.names if isinstance(name, str)]
-    # Whether the pins are those of chips, of which one may be missing, or of a fixed header.
+    # The pins may be those of chips, one of which may be missing, or of a fixed header.
     denied: Sequence[str] | None = getattr(board, "denied", None)
     if denied:
         raise PortError(

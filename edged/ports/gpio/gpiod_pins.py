@@ -1,6 +1,6 @@
 """gpiozero's pins over libgpiod: any Linux GPIO chip, its lines by number or name.
 
-Imported only where these pins are used: gpiozero and gpiod cost tens of milliseconds.
+Imported only if these pins are used: gpiozero and gpiod take tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ EDGES = {"both": Edge.BOTH, "rising": Edge.RISING, "falling": Edge.FALLING, "non
 
 
 class ChipsInfo(BoardInfo):
-    """The chips as gpiozero sees a board: each chip is a header, each line a pin of it.
+    """The chips in gpiozero's model of a board: each chip is a header, each line a pin of it.
 
-    A pin answers to ``chip:line`` with any name of the chip and the line's number or name, and to
-    the bare number or name on the chips in `bare`. Lines that share a name all answer to it.
-    ``denied`` are the chips that nobody has let us look at.
+    A pin's names are ``chip:line``, with any name of the chip and the line's number or name, and
+    the bare number or name on the chips in `bare`. Several lines may share a name. ``denied`` are
+    the chips without permission.
     """
 
     denied: Sequence[str] = ()
@@ -88,9 +88,9 @@ def _header(chip: Chip, bare: bool) -> HeaderInfo:
 class GpiodFactory(Factory):
     """Makes `GpiodPin`s.
 
-    `chip` is where bare line numbers and names are looked up: a path, name, number or label. Where
-    it is empty, that is the Raspberry Pi's header if there is one, else every chip.
-    PortError if there is no such chip or none may be opened, ConfigError if several have its label.
+    `chip` is where bare line numbers and names are looked up: a path, name, number or label. If it
+    is empty, that is the Raspberry Pi's header if there is one, else every chip. PortError if there
+    is no such chip or none may be opened, ConfigError if several have its label.
     """
 
     def __init__(self, chip: str = "") -> None:
@@ -134,8 +134,8 @@ class GpiodFactory(Factory):
 class GpiodPin(Pin):
     """One line, requested from the kernel at its first use and released by `close`.
 
-    What level a released output has is up to the chip's driver. ``when_lost`` is called, in a
-    thread of the pin's own, when its edges are not seen any more: the chip is gone.
+    The level of a released output depends on the chip's driver. ``when_lost`` is called, in the
+    pin's own thread, when its edges are no longer seen because the chip is gone.
     """
 
     when_lost: Callable[[OSError], None] | None = None
@@ -146,7 +146,7 @@ class GpiodPin(Pin):
         self._info = info
         self._path = path
         self._offset: int = info.number
-        # A request must not be used by two threads at once: ours are the caller, PWM and edges.
+        # Two threads must not use a request at once: the threads are the caller, PWM and edges.
         self._lock = threading.RLock()
         self._request: gpiod.LineRequest | None = None
         self._function = "input"
@@ -204,12 +204,12 @@ class GpiodPin(Pin):
             return self._request
 
     def _consumer(self) -> str:
-        """Who holds the line, by the name that it gave to the kernel."""
+        """The consumer of the line, by the name that it gave to the kernel."""
         with gpiod.Chip(self._path) as chip:
             return chip.get_line_info(self._offset).consumer or "the kernel"
 
     def _requested(self) -> gpiod.LineRequest:
-        # Neither direction nor level of a line that something else set up may change.
+        # The existing direction and level of a line must not change.
         return self._request or self._configure(gpiod.LineSettings(direction=Direction.AS_IS))
 
     def _level(self) -> Value:
@@ -296,7 +296,7 @@ class GpiodPin(Pin):
         return None if self._when_changed is None else self._when_changed()
 
     def _set_when_changed(self, value: Callable[[float, int], None] | None) -> None:
-        # Weak, as in gpiozero's own pins: a device that nobody holds any more must be able to go.
+        # Weak, as in gpiozero's own pins: an unreferenced device must be collectable.
         if value is None:
             self._when_changed = None
             if self._watch is not None:
@@ -320,7 +320,7 @@ class GpiodPin(Pin):
 
 
 class _EdgeWatch:
-    """A thread that waits for the edges of one request."""
+    """The thread that waits for the edges of one request."""
 
     def __init__(
         self,

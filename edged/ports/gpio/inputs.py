@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Input:
-    """Watches a pin: the pin factory's thread calls, at the edge that the chip saw."""
+    """Watches a pin: the pin factory's thread calls at each edge."""
 
     def __init__(
         self,
@@ -23,10 +23,12 @@ class Input:
         changed: Callable[[bool, bool], None],
         lost: Callable[[Input, str], None],
     ) -> None:
-        """Opens the pin. PortError where it cannot be had now, ConfigError where it is none.
+        """Opens the pin.
 
-        `changed` hears whether it is active, and whether that is an edge: at once, which is none,
-        then at each, in a thread of the pin's. `lost` hears there why it is not watched any more.
+        PortError if it is unavailable now, ConfigError if it does not exist. `changed` is called
+        with whether it is active, and whether that is an edge: once at the start, which is not an
+        edge, then at each edge, in the pin's thread. `lost` is called there with why it is no
+        longer watched.
         """
         from gpiozero import DigitalInputDevice
 
@@ -55,10 +57,10 @@ class Input:
         self._device.when_activated = lambda: tell(not inverted)
         self._device.when_deactivated = lambda: tell(inverted)
         with in_order:
-            # By the latest edge, which may not be told yet: the pin itself may be past it.
+            # By the latest reported edge: the pin itself may have changed since.
             changed((self._device.active_time is None) == inverted, False)
 
     def close(self) -> None:
-        """Let go of the pin, also of one that does not answer any more."""
+        """Release the pin, even one that no longer answers."""
         with suppress(OSError):
             self._device.close()

@@ -1,4 +1,4 @@
-"""gpiozero's lgpio pins, which let go of an output without making it an input first.
+"""gpiozero's lgpio pins, but released without making an output an input first.
 
 Imported only on a Raspberry Pi with lgpio.
 """
@@ -12,7 +12,7 @@ from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
 
 
 class LgpioPin(LGPIOPin):
-    """A pin that keeps to the rest of this package: OSError for a failure, release on close."""
+    """A pin with the conventions of this package: OSError for a failure, release on close."""
 
     _pwm: tuple[float, float] | None
 
@@ -20,14 +20,14 @@ class LgpioPin(LGPIOPin):
         if self.factory._handle is None:
             return
         self.when_changed = None
-        # gpiozero's own close makes the pin an input, so no output could keep its level.
+        # gpiozero's own close makes the pin an input, so an output could not keep its level.
         with suppress(lgpio.error):
             lgpio.gpio_free(self.factory._handle, self._number)
 
     def _set_state(self, value: float) -> None:
         try:
             if self._pwm is not None:
-                # gpiozero's own rounds to percents, which are fractions of a servo's whole travel.
+                # gpiozero's own method rounds to percents, too coarse for a servo.
                 self._pwm = (self._pwm[0], value * 100)
                 lgpio.tx_pwm(self.factory._handle, self._number, *self._pwm)
             else:
@@ -36,7 +36,7 @@ class LgpioPin(LGPIOPin):
             raise OSError(f"{self!r}: {error}") from error
 
     def output_with_state(self, state: bool | float) -> None:
-        # gpiozero's own goes through low, which is on where the device is active low.
+        # gpiozero's own method passes through low, which is on for an active-low device.
         try:
             lgpio.gpio_claim_output(self.factory._handle, self._number, int(bool(state)))
         except lgpio.error as error:
@@ -50,7 +50,7 @@ class LgpioPin(LGPIOPin):
                 raise OSError(str(error)) from error
 
     def _set_frequency(self, value: float | None) -> None:
-        """PWM begins with the level that the pin has, and ends low but for a full duty."""
+        """PWM begins at the pin's level, and ends low except for a full duty cycle."""
         handle, number = self.factory._handle, self._number
         if value and self._pwm is None and self.function == "output":
             self._pwm = (value, 100.0 * lgpio.gpio_read(handle, number))

@@ -1,4 +1,4 @@
-"""gpiozero's mock pins with the rules of real ones: what is released keeps its level."""
+"""gpiozero's mock pins with the rules of real ones: a released pin keeps its level."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 
 class MockPin(MockPWMPin):
-    """A simulated pin, digital or PWM; its ``states`` tell every level that it had."""
+    """A simulated pin, digital or PWM; its ``states`` record every level."""
 
     _frequency: float | None
     _function: str
@@ -20,7 +20,7 @@ class MockPin(MockPWMPin):
         if value is not None:
             super()._set_frequency(value)
         elif self._frequency is not None:
-            # As GpiodPin: PWM that stops rests low, but for a full duty.
+            # As GpiodPin: stopped PWM rests low, except for a full duty cycle.
             self._frequency = None
             self._change_state(1.0 if self.state == 1.0 else 0.0)
 

@@ -1,4 +1,4 @@
-"""Which outputs a daemon has opened, written down where `edged safe-outputs` finds it.
+"""Records the outputs that a daemon has opened, for `edged safe-outputs`.
 
 The configuration may be edited, or wrong, when the daemon ends: what counts is what it opened.
 """
@@ -20,7 +20,7 @@ LIMIT_BYTES = 1 << 24
 
 
 class OpenedOutputs(msgspec.Struct, frozen=True):
-    """The outputs, and how their pins are reached."""
+    """The outputs, and the options of their pins."""
 
     gpio: GpioConfig
     outputs: list[OutputConfig]
@@ -28,17 +28,17 @@ class OpenedOutputs(msgspec.Struct, frozen=True):
 
 @contextmanager
 def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
-    """Write down what is opened next, and be the only daemon that may, until the end.
+    """Record the outputs before they are opened, and lock the record until the end.
 
-    PortError where another daemon has done so (what a second one writes would be what is made
-    safe when the first one is killed), or where it cannot be written.
+    PortError if another daemon has the lock (its outputs would not be made safe after the record is
+    replaced), or if it cannot be written.
     """
     with ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             lock = stack.enter_context(path.with_suffix(".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # After a power cut no output is as it was.
+            # After a power cut no output keeps its level.
             write_atomically(path, msgspec.json.encode(opened), durable=False)
         except BlockingIOError as error:
             raise PortError(
@@ -46,14 +46,14 @@ def written(path: Path, opened: OpenedOutputs) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise PortError(
-                f"{path}: the outputs cannot be written down for safe-outputs: "
-                f"{error.strerror or error}; make its directory writable, or room in it"
+                f"{path}: the list of outputs for safe-outputs cannot be written: "
+                f"{error.strerror or error}; make its directory writable, or free some space"
             ) from error
         yield
 
 
 def read(path: Path) -> OpenedOutputs | None:
-    """What was opened last; None where nothing is written down. ConfigError if it is damaged."""
+    """The last record; None without one. ConfigError if it is damaged."""
     try:
         with open_regular(path) as file:
             return msgspec.json.decode(file.read(LIMIT_BYTES), type=OpenedOutputs)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def full(output: OutputConfig, value: float) -> bool:
     """True if a steady level for `value` is the active one.
 
-    A duty cycle needs somebody who switches: where nobody does, only a full one is on.
+    A duty cycle needs a switching process: without one, only a full duty cycle is on.
     """
     return value >= 1.0 if output.device == "pwm" else value >= 0.5
 
 
 def safe_value(output: OutputConfig) -> float | None:
-    """What ``on_exit`` says, as a steady level; None for "keep"."""
+    """The steady level for ``on_exit``; None for "keep"."""
     if output.on_exit == "keep":
         return None
     return float(full(output, 0.0 if output.on_exit == "off" else output.on_exit))
@@ -33,7 +33,7 @@ class Actuator:
     def __init__(self, output: OutputConfig, factory: Any, initial: float) -> None:
         """Opens the pin at the initial value.
 
-        PortError where the pin cannot be had now, ConfigError where it is none.
+        PortError if the pin is unavailable now, ConfigError if it does not exist.
         """
         import gpiozero
 
@@ -46,7 +46,7 @@ class Actuator:
                 )
                 return
             if output.device == "pwm":
-                # PWMLED makes an output of the pin as it stands, which may be on.
+                # PWMLED makes the pin an output at its present level, which may be on.
                 factory.pin(output.pin).output_with_state(not output.active_high)
             kinds = {
                 "led": gpiozero.LED,
@@ -66,12 +66,12 @@ class Actuator:
         self._put(2 * value - 1 if self._output.device == "servo" else value)
 
     def put_safe(self, value: float, *, ends: bool) -> float:
-        """Go to the level of ``on_exit``, where `value` is the present one; the value then.
+        """Go to the level of ``on_exit`` from `value`, the present one; returns the new value.
 
-        `ends` is whether nobody makes pulses any more. PortError if the chip refuses.
+        `ends` says that no pulses follow. PortError if the chip refuses.
         """
         if self._output.device == "servo":
-            # A servo that gets no pulses stays where it is.
+            # A servo without pulses keeps its position.
             self._put(None)
             return value
         wanted = safe_value(self._output)
@@ -81,7 +81,7 @@ class Actuator:
         return wanted
 
     def close(self) -> None:
-        """Let go of the pin, also of one that does not answer any more."""
+        """Release the pin, even one that no longer answers."""
         with suppress(*self._errors):
             self._device.close()
 

@@ -21,31 +21,31 @@ from edged.ports.gpio.drive import Drive, shown
 logger = logging.getLogger(__name__)
 
 START_S = 10.0
-"""The longest that the loop waits for the pins before its first turn."""
+"""The longest wait of the loop for the pins before its first iteration."""
 
 ANSWER_S = 1.0
-"""The longest that the loop waits for a value set by hand."""
+"""The longest wait of the loop for a value set by hand."""
 
 BEATS = 4
-"""Beats in the dead-man's time: three may be late."""
+"""Heartbeats per dead-man time: three may be late."""
 
 
 class Guard(Protocol):
-    """The way to the process that owns the pins."""
+    """The connection to the process that owns the pins."""
 
     def send(self, *message: Any) -> bool:
-        """Whether it is taken; never blocks."""
+        """Whether the message is accepted; never blocks."""
         ...
 
     def end(self) -> None:
-        """The outputs go to their safe level; returns when they have."""
+        """Set the outputs to their safe levels; returns when they are."""
         ...
 
 
 class _Output(msgspec.Struct):
-    """One output: ``drive`` says what it should be, ``state`` what the guard has told last.
+    """One output: ``drive`` determines its value, ``state`` is the guard's last report.
 
-    ``sent`` is what the guard knows of the drive.
+    ``sent`` is what the guard has of the drive.
     """
 
     config: OutputConfig
@@ -55,10 +55,10 @@ class _Output(msgspec.Struct):
 
 
 class GpioPort:
-    """Drives the outputs by rules and by hand, and passes on what the inputs ask for.
+    """Drives the outputs by rules and by hand, and passes on the commands of the inputs.
 
-    The loop decides, and the guard does: it has the pins, ends pulses, blinks, opens what comes
-    late. One lock keeps the loop and the guard's thread apart, held for microseconds.
+    The loop decides, and the guard acts: it has the pins, ends pulses, blinks, and opens late pins.
+    One lock separates the loop from the guard's thread, held for microseconds.
     """
 
     def __init__(
@@ -105,15 +105,15 @@ class GpioPort:
         self.release()
 
     def begin(self, tell: Callable[[OutputState], None]) -> None:
-        """Wait until the pins are open, or are known not to be.
+        """Wait until the pins are open, or known not to be.
 
-        `tell` hears every output's value now, and each change from now on; it must not block.
-        ConfigError for a pin that there is not.
+        `tell` gets every output's value now, and each later change; it must not block. ConfigError
+        for a pin that does not exist.
         """
         if self._guard is None:
             return
         if not self._ready.wait(START_S):
-            self.hear("gone", f"the guard of the pins has not opened them within {START_S:g} s")
+            self.hear("gone", f"the pin guard has not opened the pins within {START_S:g} s")
         if self._wrong is not None:
             raise ConfigError(self._wrong)
         with self._changed:
@@ -122,7 +122,7 @@ class GpioPort:
                 tell(output.state)
 
     def beat(self) -> None:
-        """The loop is well, or knows why not. Where the guard hears no beat, all goes safe."""
+        """Send a heartbeat: the loop runs. Without it, the guard sets the safe levels."""
         now_s = self._clock()
         if self._guard is not None and now_s >= self._beat_s + self._gpio.deadman_s / BEATS:
             self._beat_s = now_s
@@ -134,7 +134,7 @@ class GpioPort:
 
     @property
     def error(self) -> str | None:
-        """Why a pin is not as it should be, the first one's reason; None where all are."""
+        """Why a pin does not work, the first reason; None if all do."""
         with self._changed:
             if self._gone is not None:
                 return self._gone
@@ -147,14 +147,14 @@ class GpioPort:
         return any(active for one, active in pairs if one.action == "wake")
 
     def release(self) -> None:
-        """Every output goes to its ``on_exit`` level and is let go. May be called again."""
+        """Set every output to its ``on_exit`` level and release it. May be called again."""
         guard, self._guard = self._guard, None
         if guard is not None:
             self._active = [False] * len(self._inputs)
             guard.end()
 
     def write(self, report: Report) -> None:
-        """Drive the outputs by a result's rules and events, or because no pictures come."""
+        """Drive the outputs by a result's rules and events, or by the lack of frames."""
         if not isinstance(report, Result | Ended) or self._guard is None:
             return
         now_s = self._clock()
@@ -175,12 +175,12 @@ class GpioPort:
             self._send_levels()
 
     def values(self) -> dict[str, float]:
-        """What each output has."""
+        """The value of each output."""
         with self._changed:
             return {output.config.name: output.state.value for output in self._outputs}
 
     def by_hand(self) -> dict[str, float | None]:
-        """Of each output that was set by hand the seconds until that ends; None: with its rule."""
+        """The seconds until the end for each output set by hand; None: no time limit."""
         now_s = self._clock()
         with self._changed:
             return {
@@ -192,8 +192,8 @@ class GpioPort:
     def set(self, name: str, value: float, for_s: float = 0.0) -> float:
         """Set an output by hand to a value in 0..1, until its rule changes. CommandError.
 
-        It stays for `for_s` at most, if that is not 0; the end may be a beat late.
-        The value that it has then: a lamp knows only on and off.
+        It stays for at most `for_s`, if that is not 0; the end may be one heartbeat late.
+        Returns the actual value: a lamp has only on and off.
         """
         if not 0.0 <= value <= 1.0:
             raise CommandError(f"{name}: the value must be in 0..1, not {value:g}")
@@ -211,9 +211,9 @@ class GpioPort:
         self._answered.clear()
         asked = self._guard is not None and self._guard.send("set", self._question, place, value)
         if not (asked and self._answered.wait(ANSWER_S)):
-            # Should it be done late, the level of the rules follows with the next beat.
+            # If it is carried out late, the rules' level follows with the next heartbeat.
             output.sent = None
-            raise CommandError(f"not set: {self._gone or 'the guard of the pins does not answer'}")
+            raise CommandError(f"not set: {self._gone or 'the pin guard does not answer'}")
         if self._answer is not None:
             raise CommandError(self._answer)
         with self._changed:
@@ -222,7 +222,7 @@ class GpioPort:
         return value
 
     def hear(self, verb: str, *words: Any) -> None:
-        """Take a message of the guard's, in its thread."""
+        """Receive a message from the guard, in its thread."""
         with self._changed:
             match (verb, *words):
                 case ("output", place, value, at_s, error):
@@ -246,7 +246,7 @@ class GpioPort:
                     logger.log(level, "%s", text)
 
     def _opening(self) -> object:
-        """What a guard must know first: also one that comes after another."""
+        """The first message for a guard, also after a restart."""
         with self._changed:
             for output in self._outputs:
                 output.sent = (output.drive.value, output.drive.due_s)
@@ -259,14 +259,14 @@ class GpioPort:
             }
 
     def _send_levels(self) -> None:
-        """Send what the guard does not know; the lock is held."""
+        """Send the guard what it does not have; the lock is held."""
         changed = [
             (place, output, (output.drive.value, output.drive.due_s))
             for place, output in enumerate(self._outputs)
             if output.sent != (output.drive.value, output.drive.due_s)
         ]
         levels = [(place, *wanted) for place, _, wanted in changed]
-        # What a guard that hangs does not take is sent again with the next frame or beat.
+        # What a hanging guard does not accept is sent again with the next frame or heartbeat.
         if levels and self._guard is not None and self._guard.send("levels", levels):
             for _, output, wanted in changed:
                 output.sent = wanted
@@ -288,12 +288,12 @@ class GpioPort:
         self._answered.set()
         self._active = [False] * len(self._inputs)
         for output in self._outputs:
-            # What its pin has nobody knows, and it shall not be told as on for ever.
+            # Its pin's level is unknown, and must not be reported as on forever.
             self._note(output, 0.0, self._clock(), why)
         self._ready.set()
 
     def _state(self, rules: Sequence[RuleState], name: str) -> RuleState | None:
-        """What the rule of this name holds: by its place, since there may be thousands."""
+        """The state of the rule with this name: by its position, since there may be thousands."""
         position = self._positions.get(name, -1)
         if position is None or not rules:
             return None

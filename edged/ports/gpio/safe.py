@@ -1,4 +1,4 @@
-"""Outputs to their safe level when no daemon drives them: after its end, however it ended."""
+"""Sets outputs to their safe levels after the daemon has ended, however it ended."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 def put_outputs_safe(gpio: GpioConfig, outputs: Sequence[OutputConfig]) -> list[str]:
-    """Drive each output to its ``on_exit`` level and let go; "keep" is not touched.
+    """Set each output to its ``on_exit`` level and release it; "keep" is not touched.
 
-    A servo gets no pulses. One line for each output that could not be reached; the others are
-    driven all the same.
+    A servo gets no pulses. One line for each output that failed; the others are set all the same.
     """
     leaving = [output for output in outputs if safe_value(output) is not None]
     if not leaving or choose(gpio) in ("mock", "none"):

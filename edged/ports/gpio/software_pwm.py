@@ -1,4 +1,4 @@
-"""Pulse-width modulation by a thread, for lines that have no other."""
+"""Pulse-width modulation in a thread, for lines without hardware PWM."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ JOIN_S = 1.0
 class SoftwarePwm:
     """Switches a line on for a share of each period.
 
-    A duty of 0 or 1 is a steady level and costs nothing. Between, the thread wakes twice a period,
-    and what the system and the interpreter add to a wake-up (0.1 ms when idle, up to some
-    milliseconds under load) is jitter of the pulse. Pulses begin on a grid, so they do not drift.
+    A duty of 0 or 1 is a steady level and costs nothing. In between, the thread wakes twice per
+    period, and the latency of a wake-up (0.1 ms when idle, up to some milliseconds under load) is
+    jitter of the pulse. Pulses begin on a grid, so they do not drift.
     """
 
     def __init__(self, switch: Callable[[bool], None], frequency_hz: float, duty: float) -> None:
@@ -76,7 +76,7 @@ class SoftwarePwm:
                 start_s = time.monotonic()
                 continue
             self._switch(True)
-            # From now and not from the grid: a servo reads the width, however late the pulse is.
+            # From now, not from the grid: a servo measures the width, however late the pulse is.
             interrupted = self._changed.wait(self._duty * self._period_s)
             if self._closed.is_set():
                 return

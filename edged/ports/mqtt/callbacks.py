@@ -1,4 +1,4 @@
-"""What a connection to the broker tells its owner."""
+"""The callbacks of a connection to the broker."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ def _nothing(*_: object) -> None:
 
 
 class Callbacks(msgspec.Struct, frozen=True):
-    """What the connection tells its owner, each from a thread of the connection's."""
+    """The callbacks of a connection, each called in a thread of the connection."""
 
     up: Callable[[int], None]
     """Connected; the number of unacknowledged messages that the broker takes."""
 
     down: Callable[[], None]
-    """The connection is lost; nothing of it comes any more."""
+    """The connection is lost; no more callbacks of it follow."""
 
     acknowledged: Callable[[int], None]
-    """The broker has the packet. Called under the network library's lock: leave a note only."""
+    """The broker has the packet. Called under the network library's lock: only leave a note."""
 
     message: Callable[[MQTTMessage], None]
-    """Something came on a subscribed topic."""
+    """A message on a subscribed topic."""
 
     stale: Callable[[MQTTMessage], None] = _nothing
-    """The same, of what may have waited at the broker for longer than ``mqtt.command_age_s``."""
+    """The same, for one that may have waited at the broker for longer than
+    ``mqtt.command_age_s``."""
 
     refused: Callable[[int, bool], None] = _nothing
-    """The broker does not take the packet; whether it may take the same message later.
+    """The broker refuses the packet; whether it may accept the same message later.
 
-    Called under locks of the session and of who publishes: leave a note only.
+    Called under locks of the session and of the publisher: only leave a note.
     """
 
     problem: Callable[[str, str | None], None] = _nothing
-    """What is wrong about something, such as a topic; None: nothing any more. Any thread."""
+    """A problem with something, such as a topic; None: it is over. Any thread."""

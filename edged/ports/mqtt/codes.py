@@ -7,10 +7,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 
 def know_every_refusal() -> None:
-    """Let the library read codes that the standard has not for a packet.
+    """Let the library accept codes that the standard does not allow in a packet.
 
-    mosquitto answers 0x95 to a message above its ``message_size_limit``. The library would end the
-    connection, and the same message the next one.
+    mosquitto answers 0x95 to a message above its ``message_size_limit``. The library would close
+    the connection, and the same message would close the next one.
     """
     names = {code: dict(of_packets) for code, of_packets in ReasonCode.names.items()}
     for code in range(0x80, 0x100):

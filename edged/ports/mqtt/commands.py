@@ -1,4 +1,4 @@
-"""What may be asked over MQTT. Every byte here comes from strangers."""
+"""Commands over MQTT. Every byte here is untrusted."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CORRELATION_BYTES = 1024
-"""Longer correlation data is not given back."""
+"""Longer correlation data is not returned."""
 
 LEVEL_BYTES = 16
-"""No value of an output is longer."""
+"""The longest value of an output."""
 
 
 STALE = (
-    "it waited at the broker while edged was away, perhaps for longer than mqtt.command_age_s; "
-    "send it again, or with a Message Expiry Interval"
+    "it waited at the broker while edged was disconnected, perhaps for longer than "
+    "mqtt.command_age_s; send it again, or with a Message Expiry Interval"
 )
 
 
 class Return(msgspec.Struct, frozen=True):
-    """Where a reply goes, and what must come back with it."""
+    """The topic of a reply, and the correlation data to return."""
 
     topic: str
     correlation: bytes | None
@@ -42,7 +42,7 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class Commands:
-    """Turns messages into requests in the mailbox, and answers what it cannot turn.
+    """Turns messages into requests in the mailbox, and answers invalid ones with an error.
 
     ``reply`` publishes an answer; it is called from the network's thread or the loop's, and must
     not block.
@@ -64,7 +64,7 @@ class Commands:
     def take(self, message: MQTTMessage) -> None:
         """One message on a subscribed topic. A retained one is stale, and ignored."""
         if message.retain:
-            log.debug("a retained command is ignored: it would act at every connection")
+            log.debug("a retained command is ignored: it would take effect at every connection")
             return
         try:
             topic = message.topic
@@ -81,7 +81,7 @@ class Commands:
             self._reply(where, Reply(error=str(error)))
 
     def refuse_stale(self, message: MQTTMessage) -> None:
-        """Answer to a message that may have waited too long to be wanted any more."""
+        """Refuse a message that may have waited too long."""
         if not message.retain:
             self._reply(self._return(message), Reply(error=STALE))
 
@@ -89,7 +89,7 @@ class Commands:
         where = msgspec.structs.replace(where, request=name_of(type(command)), id=command.id)
 
         def answered(reply: Reply) -> None:
-            # An output that was set says so on its own topic; only a refusal needs a reply.
+            # An output reports its new value on its own topic; only a refusal needs a reply.
             if not isinstance(command, SetOutput) or reply.error is not None:
                 self._reply(where, reply)
 
@@ -98,7 +98,7 @@ class Commands:
     def _set_output(self, topic: str, payload: bytes) -> SetOutput:
         name = self._topics.output_of(topic)
         if name is None or name not in self._outputs:
-            raise CommandError("there is no output of this name")
+            raise CommandError("no output has this name")
         word = payload if len(payload) <= LEVEL_BYTES else b""
         return SetOutput(name=name, value=level(word.decode("ascii", "replace")))
 

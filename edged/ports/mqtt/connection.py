@@ -1,4 +1,4 @@
-"""One connection to the broker, opened again whenever it is lost."""
+"""The connection to the broker, reopened after each loss."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
-"""For the TCP connection and the TLS handshake, and again for the broker's first answer."""
+"""The limit for TCP connection and TLS handshake, and again for the broker's first answer."""
 
 STABLE_S = 10.0
-"""A connection that lived this long was a good one: the next back-off starts small again."""
+"""After a connection of this duration, the back-off starts from the beginning."""
 
 ALIVE_CHECK_S = 10.0
-"""How often to look whether the network's thread still lives."""
+"""How often to check whether the network's thread is alive."""
 
 SILENT_S = 60.0
-"""A broker that acknowledges nothing for so long is told."""
+"""A broker that acknowledges nothing for this time is reported."""
 
 RIVAL_CUTS = 3
-"""So many connections in a row that lived less than `STABLE_S` are not the network's fault."""
+"""This many connections in a row shorter than `STABLE_S` are not the network's fault."""
 
 RIVAL_GONE_S = 600.0
-"""A connection that lived this long has no rival."""
+"""After this time, a connection has no rival."""
 
 RIVAL = "client identifier"
 
@@ -50,18 +50,17 @@ FAREWELL_S = 1.0
 
 
 class Connection:
-    """Keeps a connection to the broker, from a daemon thread of its own, until stopped.
+    """Maintains a connection to the broker, in its own daemon thread, until stopped.
 
-    Each attempt uses a new client of the network library and reads the credentials and
-    certificates again, so that a rotation takes effect and nothing is sent again behind the back of
-    `Delivery`. `availability` is the topic that says ``online`` or ``offline``, retained; the
-    broker itself says ``offline`` there when the connection dies.
+    Each attempt uses a new client of the network library and reads the credentials and certificates
+    again, so that a rotation takes effect and the library resends nothing on its own.
+    `availability` is the retained topic with ``online`` or ``offline``; ``offline`` is also the
+    last will.
 
-    Where ``without_wildcards`` says other subscriptions, a broker without wildcards gets those.
-    ``heard_s`` is when the broker was last known to be there.
-
-    The library is imported by this thread, and not before `first_done` or ``head_start_s``: it
-    would compete with the first picture for the interpreter.
+    ``without_wildcards`` are the subscriptions for a broker without wildcards. ``heard_s`` is when
+    the broker was last known to be reachable. This thread imports the library, not before
+    `first_done` or ``head_start_s``: the import would compete with the first frame for the
+    interpreter.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Connection:
     ) -> None:
         self.heard_s = heard_s
         self._without_wildcards = without_wildcards
-        # What is not wanted now, the broker shall forget.
+        # The broker must forget unwanted subscriptions.
         self._resume = mqtt.commands
         self._will = (1, True)
         self._packet_bytes: int | None = None
@@ -102,7 +101,7 @@ class Connection:
 
     @property
     def broker(self) -> str:
-        """Which broker, for people."""
+        """The broker, for people."""
         return f"{self._mqtt.host}:{self._port}"
 
     @property
@@ -112,19 +111,21 @@ class Connection:
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
+        if readable := credentials.exposed(self._mqtt):
+            log.warning("%s; set [mqtt.tls] enabled = true", readable)
         self._thread.start()
 
     def first_done(self) -> None:
-        """What had a head start is done: connect now."""
+        """The first result is done: connect now."""
         self._first_done.set()
 
     def stop(self) -> None:
-        """Say goodbye and disconnect; takes no longer than a few seconds."""
+        """Publish ``offline`` and disconnect; takes at most a few seconds."""
         self._stopping.set()
         self._first_done.set()
         self._news.set()
         if self._thread.is_alive():
-            # Longer than a farewell; a thread that waits for a name server is left behind.
+            # Longer than a regular end; a thread that waits for a name server is abandoned.
             self._thread.join(2 * FAREWELL_S)
 
     def publish(
@@ -138,9 +139,10 @@ class Connection:
         content_type: str | None = None,
         about: str = "",
     ) -> MQTTMessageInfo | None:
-        """Hand a message to the network's thread. Never blocks.
+        """Pass a message to the network's thread.
 
-        None while the broker is away or takes no more; TooLargeError for what it will never take.
+        Never blocks. None while the broker is unreachable or accepts no more; TooLargeError for a
+        message that it never accepts.
         """
         session = self._session
         if session is None:
@@ -156,7 +158,7 @@ class Connection:
         )
 
     def announce(self) -> None:
-        """Say ``online``."""
+        """Publish ``online``."""
         if session := self._session:
             session.say(b"online")
 
@@ -175,7 +177,7 @@ class Connection:
             self._stopping.wait(backoff_s(failures, self._mqtt.retry_min_s, self._mqtt.retry_max_s))
 
     def _live_once(self) -> None:
-        """One connection from its first packet to its last. PortError says why it failed."""
+        """One connection from its first packet to its last. PortError with why it failed."""
         from edged.ports.mqtt.session import Session
 
         session = Session(
@@ -186,7 +188,7 @@ class Connection:
             self._news,
             v5=self._v5,
             resume=self._resume,
-            # By chance: no run before shall have marked with it what waits at the broker.
+            # Random: no earlier run must have marked waiting messages with it.
             identifier=1 + int.from_bytes(os.urandom(3), "big"),
             unheard_s=self.heard_s,
             will=self._will,
@@ -194,7 +196,7 @@ class Connection:
         try:
             session.connect(self._mqtt.host, self._port, CONNECT_TIMEOUT_S)
         except (OSError, ValueError) as error:
-            raise PortError(f"MQTT broker {self.broker}: {_reason(error)}") from error
+            raise PortError(f"MQTT broker {self.broker}: {reason(error)}") from error
         session.start()
         try:
             self._greet(session)
@@ -227,8 +229,8 @@ class Connection:
         if self._resume and session.present and not limits.subscription_identifiers:
             self._resume = False
             raise PortError(
-                f"MQTT broker {self.broker}: it cannot tell how long commands have waited; "
-                "connecting without those"
+                f"MQTT broker {self.broker}: it does not report how long commands have waited; "
+                "connecting without them"
             )
         self._tell_connected()
         for feature, problem in limits.lacks(self._mqtt.keepalive_s):
@@ -242,35 +244,35 @@ class Connection:
         self._callbacks.up(session.receive_maximum)
 
     def _check_alive(self, session: Session) -> None:
-        # The library starts a thread only where none is, and tells so: then the one that was there
-        # has fallen over something that it cannot digest, and nobody else would notice.
+        # The library starts a thread only if none runs, and returns that: the previous one has then
+        # crashed on a packet, which nothing else would notice.
         if session.start():
             raise PortError(f"MQTT broker {self.broker}: the network library gave up")
 
     def _look_again(self, session: Session, lived_s: float) -> None:
-        """What was refused may be allowed by now, a rival be gone, and the broker be stuck."""
+        """Check again: refused topics may be allowed by now, a rival gone, and the broker stuck."""
         if session.refused_topics:
             session.subscribe(session.refused_topics)
         if session.unsaid:
             session.say(b"online")
         silent = session.unanswered_s() > SILENT_S
-        problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events wait here"
+        problem = f"it has acknowledged nothing for {SILENT_S:.0f} s; events stay in the journal"
         self._callbacks.problem("acknowledgements", problem if silent else None)
         if lived_s > RIVAL_GONE_S:
             self._callbacks.problem(RIVAL, None)
 
     def _look_for_rival(self, session: Session, lived_s: float) -> None:
-        """Whether another client of our name is why connections do not last."""
+        """Detect another client with our identifier as the cause of short connections."""
         cut = lived_s < STABLE_S and session.reason == ENDED
         self._cuts = self._cuts + 1 if cut else 0
-        rival = f"client calls itself {self._client_id}; give each its own mqtt.client_id"
+        rival = f"client uses the identifier {self._client_id}; give each its own mqtt.client_id"
         if session.taken_over:
             self._callbacks.problem(RIVAL, f"another {rival}, or leave it empty")
         elif self._cuts >= RIVAL_CUTS:
             self._callbacks.problem(
                 RIVAL,
-                f"it cuts each connection at once; perhaps another {rival}; or a message is larger "
-                'than it takes, which it says with mqtt.protocol = "5"',
+                f"it closes each connection at once; perhaps another {rival}; or a message is "
+                'larger than it accepts, which it reports with mqtt.protocol = "5"',
             )
 
     def _refusal(self, answer: ReasonCode, words: str = "") -> str:
@@ -279,18 +281,13 @@ class Connection:
             # The last will asked for it.
             qos, retain = self._will
             self._will = (0, retain) if name == "QoS not supported" else (qos, False)
-            return f"it refuses the last will ({name}); connecting with a lesser one"
+            return f"it refuses the last will ({name}); connecting with a reduced one"
         if name == "Unsupported protocol version" and self._v5:
             self._v5 = False
-            return "it does not speak MQTT 5; MQTT 3.1.1 is used"
-        if name in ("Bad user name or password", "Not authorized"):
-            user = "mqtt.username" if self._mqtt.username else "mqtt.username_file"
-            return (
-                f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
-            )
+            return "it does not support MQTT 5; edged uses MQTT 3.1.1"
         if name == "Client identifier not valid":
-            return f"it refuses the name {self._client_id} ({words}); set mqtt.client_id"
-        return f"it refuses the connection: {words or name}"
+            return f"it refuses the identifier {self._client_id} ({words}); set mqtt.client_id"
+        return refused(self._mqtt, name, words)
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -302,13 +299,21 @@ class Connection:
         log.info("MQTT broker %s: connected as %s", self.broker, self._client_id)
 
 
-def _reason(error: Exception) -> str:
-    """Why connecting failed, and what to look at."""
+def refused(mqtt: MqttConfig, name: str, words: str = "") -> str:
+    """What to check if the broker refuses the connection for this reason, in its `words`."""
+    if name in ("Bad user name or password", "Not authorized"):
+        user = "mqtt.username" if mqtt.username else "mqtt.username_file"
+        return f"it refuses the user or the password ({name}); check {user} and mqtt.password_file"
+    return f"it refuses the connection: {words or name}"
+
+
+def reason(error: Exception) -> str:
+    """Why connecting failed, and what to check."""
     import ssl
 
     match error:
         case socket.gaierror():
-            return "its name is not found; check mqtt.host"
+            return "its name cannot be resolved; check mqtt.host"
         case ConnectionRefusedError():
             return "nothing listens there; check mqtt.host and mqtt.port"
         case ssl.SSLCertVerificationError():

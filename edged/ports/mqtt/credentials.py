@@ -1,13 +1,16 @@
-"""Who we are to the broker: user and password, and the files that must be there."""
+"""User and password for the broker, and their files."""
 
 from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
 
 from edged.config.schema import MqttConfig
 from edged.credentials import must_be_there, secret
 
 
 def check(mqtt: MqttConfig) -> None:
-    """ConfigError for a file that is not there."""
+    """ConfigError for a missing file."""
     must_be_there(
         {
             "mqtt.username_file": mqtt.username_file,
@@ -20,6 +23,22 @@ def check(mqtt: MqttConfig) -> None:
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
-    """User name and password, read now; None where there is none. PortError."""
+    """User name and password, read now; None if not set. PortError."""
     name = mqtt.username or secret("mqtt.username_file", mqtt.username_file)
     return name or None, secret("mqtt.password_file", mqtt.password_file)
+
+
+def exposed(mqtt: MqttConfig) -> str | None:
+    """What anyone on the way to the broker can read; None with TLS, or on this machine."""
+    if mqtt.tls.enabled or mqtt.embedded or _is_here(mqtt.host):
+        return None
+    return (
+        f"MQTT broker {mqtt.host}: no TLS: others in the network can read events, user and "
+        "password, and send commands"
+    )
+
+
+def _is_here(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

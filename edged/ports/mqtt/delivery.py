@@ -1,8 +1,9 @@
-"""Every event reaches the broker, in order: at once, or later from the journal."""
+"""Delivers every event to the broker, in order: at once, or later from the journal."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -16,38 +17,40 @@ from edged.messages.events import replayed
 log = logging.getLogger(__name__)
 
 WINDOW = 100
-"""Events that may wait for their acknowledgement."""
+"""The most unacknowledged events."""
 
 NEVER = 0
-"""In place of a packet's number, which is 1 at least: the broker will never take this payload."""
+"""In place of a packet's number, which is at least 1: the broker will never accept this payload."""
 
 BATCH = 200
 """Entries read ahead from the journal."""
 
 
+PASSED = 1000
+"""The most moments that are known of the cursor's way."""
+
 FIRST_CONNECTION_S = 10.0
-"""A first connection that takes no longer is not an outage."""
+"""The first connection may take this long without counting as an outage."""
 
 
 class Delivery:
-    """The order of events between the loop, the journal and the broker.
+    """Orders events between the loop, the journal and the broker.
 
     Threads: `put` is the loop's, `connected` and `disconnected` the connection's, `acknowledged`
     the network's, `refused` anybody's; `work` is one worker's, the only one that waits for the
     disk.
 
     ``publish`` sends one payload and returns its packet number, `NEVER`, or None while the broker
-    is away or takes no more. ``wake`` is called when `work` has something to do, and `work` has
-    something to do after `due_in_s`, too. ``retry_s`` is how long to wait, first and longest, when
-    the broker takes nothing at present.
+    is unreachable or accepts no more. ``wake`` is called when `work` has something to do, and
+    `work` has something to do after `due_in_s`, too. ``retry_s`` is how long to wait, first and
+    longest, when the broker accepts nothing at present.
 
-    While ``live``, an event is published by `put` itself. Otherwise `work` sends what the journal
-    has, oldest first and marked as replayed, and goes live at its end. The cursor in the journal
-    follows what is acknowledged without a hole; from there all is sent again on a new connection.
-
-    An event that the broker refuses for good is left out: it stays in the journal, and is part of a
-    gap for who listens. ``refused_events`` counts them. Where waiting helps, all is sent again from
-    the one that was refused.
+    While ``live``, `put` itself publishes an event. Otherwise `work` sends the journal's events,
+    oldest first and marked as replayed, and becomes live at the end. The cursor in the journal
+    follows the contiguous acknowledgements; a new connection resends everything after it. An event
+    that the broker refuses permanently is skipped: it stays in the journal, and subscribers get a
+    gap. ``refused_events`` counts them. If waiting helps, everything is resent from the refused
+    event on.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Delivery:
         self._publish = publish
         self._wake = wake
         # Guards everything below. Held while publishing, so that an acknowledgement, which the
-        # network's thread only leaves in a deque, always finds its event registered.
+        # network's thread only puts into a deque, always finds its event registered.
         self._lock = threading.Lock()
         self._live = False
         self._window = 0
@@ -74,7 +77,7 @@ class Delivery:
         self._in_flight: dict[int, Entry] = {}
         self._acknowledged: deque[int] = deque()
         self._refusals: deque[tuple[int, bool]] = deque()
-        # Numbers, first and last, that were left out and not told as a gap.
+        # Skipped numbers, first and last, not yet reported as a gap.
         self._untold: list[tuple[int, int]] = []
         self._gaps: dict[int, tuple[int, int]] = {}
         self._hold_after: int | None = None
@@ -84,6 +87,9 @@ class Delivery:
         self._late = 0
         self._started_s = clock()
         self._first: int | None = None
+        self._resend_after: int | None = None
+        # Where the cursor was, and since when.
+        self._passed: deque[tuple[int, float]] = deque(maxlen=PASSED)
 
     @property
     def live(self) -> bool:
@@ -92,7 +98,7 @@ class Delivery:
 
     @property
     def dropped(self) -> int:
-        """Events that left the journal before the broker had them."""
+        """Events that left the journal before the broker received them."""
         return self._consumer.dropped
 
     def settled(self) -> bool:
@@ -100,7 +106,7 @@ class Delivery:
         return not self._in_flight
 
     def put(self, number: int) -> None:
-        """The journal has recorded an event. Publishing is a hand-over to the network's thread."""
+        """The journal has recorded an event. Publishing only passes it to the network's thread."""
         with self._lock:
             self._first = self._first or number
             if self._live:
@@ -113,23 +119,39 @@ class Delivery:
             self._wake()
 
     def acknowledged(self, packet: int) -> None:
-        """The broker has this packet; one that is no event's is ignored."""
+        """The broker has this packet; one that is not an event is ignored."""
         # No lock: the network library calls this under a lock of its own, which `put` needs.
         self._acknowledged.append(packet)
         self._wake()
 
     def refused(self, packet: int, again: bool) -> None:
-        """The broker does not take this packet; `again`: not now, but perhaps later."""
+        """The broker refuses this packet; `again`: it may accept it later."""
         self._refusals.append((packet, again))
         self._wake()
 
+    def resend_after(self, number: int, settled_s: float) -> bool:
+        """Send everything after `number` again, if the broker has had the next one for that long.
+
+        False if not: nothing is known to be missing.
+        """
+        with self._lock:
+            if number >= self._consumer.cursor:
+                return False
+            passed_s = next((at_s for cursor, at_s in self._passed if cursor > number), -math.inf)
+            if self._clock() - passed_s < settled_s:
+                return False
+            held = self._resend_after
+            self._resend_after = number if held is None else min(held, number)
+        self._wake()
+        return True
+
     def due_in_s(self) -> float | None:
-        """When `work` goes on by itself; None: when it is woken."""
+        """When `work` continues by itself; None: when it is woken."""
         with self._lock:
             return None if self._resume_s is None else max(0.0, self._resume_s - self._clock())
 
     def connected(self, window: int) -> None:
-        """A new connection, whose broker takes `window` unacknowledged messages at a time."""
+        """A new connection, whose broker accepts `window` unacknowledged messages."""
         with self._lock:
             self._start_over()
             self._window = max(1, min(WINDOW, window))
@@ -137,14 +159,14 @@ class Delivery:
         self._wake()
 
     def disconnected(self) -> None:
-        """The connection is lost, and its network thread is at an end."""
+        """The connection is lost, and its network thread has ended."""
         with self._lock:
             self._settle()
             self._window = 0
             self._start_over()
 
     def work(self) -> None:
-        """Do what is to be done now."""
+        """Do the work that is due now."""
         while self._send_on():
             self._read_on()
 
@@ -152,13 +174,17 @@ class Delivery:
         """Send what was read ahead; true if more has to be read first."""
         with self._lock:
             self._settle()
+            if self._resend_after is not None:
+                self._consumer.go_back(self._resend_after)
+                self._resend_after = None
+                self._start_over()
             if self._hold_after is not None and not self._may_resume():
                 return False
             if self._consumer.behind and not self._in_flight:
                 self._start_over()
             while not self._live and len(self._in_flight) < self._window:
                 if self._consumer.behind:
-                    # What is under way comes to its end first.
+                    # Messages in flight are completed first.
                     return False
                 if not self._ahead:
                     return True
@@ -171,7 +197,7 @@ class Delivery:
         return False
 
     def _is_late(self, entry: Entry) -> bool:
-        """Whether an outage delayed it, and not the time that the first connection takes."""
+        """Whether an outage delayed it, not the time of the first connection."""
         of_this_run = self._first is not None and entry.number >= self._first
         return not of_this_run or self._clock() > self._started_s + FIRST_CONNECTION_S
 
@@ -181,7 +207,7 @@ class Delivery:
         page = self._consumer.after(after, BATCH)
         with self._lock:
             if after != self._read_up_to or self._ahead or self._consumer.behind:
-                # It was started over meanwhile.
+                # It was restarted meanwhile.
                 return
             self._ahead.extend(page.entries)
             self._read_up_to = page.up_to
@@ -192,7 +218,7 @@ class Delivery:
                 self._late = 0
 
     def _may_resume(self) -> bool:
-        """Whether the broker, which took nothing more, is tried again."""
+        """Whether to retry the broker, which accepted no more."""
         if self._in_flight:
             return False
         if self._resume_s is None:
@@ -212,7 +238,7 @@ class Delivery:
         self._in_flight.clear()
         self._ahead.clear()
         self._read_up_to = after = self._consumer.rewind()
-        # What comes after that is tried again.
+        # Everything after it is sent again.
         self._untold = [(first, min(last, after)) for first, last in self._untold if first <= after]
 
     def _send(self, entry: Entry, payload: bytes) -> bool:
@@ -235,7 +261,7 @@ class Delivery:
         return True
 
     def _refuse(self, entry: Entry) -> None:
-        """Go on without an entry."""
+        """Skip an entry."""
         if entry.first is None and entry.number > self._refused_up_to:
             self.refused_events += 1
             self._refused_up_to = entry.number
@@ -261,10 +287,13 @@ class Delivery:
                 self._failures = 0
         while self._refusals:
             self._settle_refusal(*self._refusals.popleft())
-        # Sent in order of number: before the first that is left, nothing is missing.
+        # Sent in order of number: nothing is missing before the first remaining one.
         left = next(iter(self._in_flight.values()), self._ahead[0] if self._ahead else None)
         up_to = self._read_up_to if left is None else left.before
+        before = self._consumer.cursor
         self._consumer.advance(up_to if self._hold_after is None else min(up_to, self._hold_after))
+        if self._consumer.cursor > before:
+            self._passed.append((self._consumer.cursor, self._clock()))
 
     def _settle_refusal(self, packet: int, again: bool) -> None:
         if (gap := self._gaps.pop(packet, None)) is not None:

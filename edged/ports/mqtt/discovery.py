@@ -1,8 +1,8 @@
-"""What appears in Home Assistant by itself: one message that describes the device.
+"""Home Assistant discovery: one message that describes the device.
 
-https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. Home Assistant refuses a
-whole message for some mistakes and is silent about others; docs/home-assistant.md lists what
-appears.
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. Home Assistant rejects a
+whole message for some mistakes and silently ignores others; docs/home-assistant.md lists the
+entities.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from edged.ports.mqtt.topics import Topics
 log = logging.getLogger(__name__)
 
 MOST_RULES = 250
-"""Rules that are announced: each is four entities."""
+"""The most announced rules: each is four entities."""
 
 ACTIVE, INACTIVE, LATE = "active", "inactive", "_late"
 EVENT_TYPES = [ACTIVE, INACTIVE, ACTIVE + LATE, INACTIVE + LATE]
-"""Of an event entity. Home Assistant gives an event the time at which it arrives: one that was kept
-while the broker was away has a type of its own, so that old news rings no bell."""
+"""The types of an event entity. Home Assistant gives an event its time of arrival: one that was
+stored while the broker was unreachable has its own type, so that it triggers no automation for new
+events."""
 
 Component: TypeAlias = tuple[str, str, str, Mapping[str, Any]]
-"""Platform, which of the device's things it is, its name for people, and all else."""
+"""Platform, identifier within the device, name for people, and other fields."""
 
 DIAGNOSTICS = {
     "fps": (
@@ -52,12 +53,12 @@ DIAGNOSTICS = {
         {"device_class": "data_size", "unit_of_measurement": "MB"},
     ),
     "latency": (
-        "Photon to decision",
+        "Latency",
         "value_json.stages_ms.get('latency', {}).get('p50')",
         {"device_class": "duration", "unit_of_measurement": "ms"},
     ),
 }
-"""Sensors of the health message: name, where the value is, and what it is."""
+"""Sensors of the health message: name, template of the value, and kind."""
 
 BUTTONS: tuple[tuple[type[Command], str, Mapping[str, str]], ...] = (
     (TakeSnapshot, "Snapshot", {}),
@@ -68,7 +69,7 @@ BUTTONS: tuple[tuple[type[Command], str, Mapping[str, str]], ...] = (
 def described(
     config: Config, topics: Topics, memory: Memory, at: Moment
 ) -> Iterator[tuple[str, bytes]]:
-    """What is retained of how the device is made, and under which topic; empty: nothing any more.
+    """The discovery message to retain, and its topic; empty: nothing any longer.
 
     `memory` has what was described before.
     """
@@ -77,7 +78,7 @@ def described(
         yield topic(config, topics), message(config, topics, entities, memory.gone(entities))
         if len(config.rule) > MOST_RULES:
             log.warning(
-                "Home Assistant is told of the first %d rules, of %d", MOST_RULES, len(config.rule)
+                "Home Assistant gets only the first %d of %d rules", MOST_RULES, len(config.rule)
             )
     if config.rule:
         said = {rule.name: thresholds(rule, config.decide) for rule in config.rule}
@@ -87,7 +88,7 @@ def described(
 
 
 def device_id(topics: Topics) -> str:
-    """What the device is known by: of letters, digits, _ and - only, and no other device's."""
+    """The unique identifier of the device: letters, digits, _ and - only."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", topics.root)
     if re.fullmatch(r"[A-Za-z0-9]+/[A-Za-z0-9_-]+", topics.root):
         return plain
@@ -95,12 +96,12 @@ def device_id(topics: Topics) -> str:
 
 
 def topic(config: Config, topics: Topics) -> str:
-    """Where the message is retained."""
+    """The topic of the message."""
     return f"{config.mqtt.home_assistant.prefix}/device/{device_id(topics)}/config"
 
 
 def birth_topic(config: Config) -> str:
-    """Where Home Assistant says ``online`` when it has started."""
+    """The topic on which Home Assistant publishes ``online`` when it has started."""
     return f"{config.mqtt.home_assistant.prefix}/status"
 
 
@@ -121,7 +122,7 @@ def components(config: Config, topics: Topics) -> dict[str, dict[str, Any]]:
 def message(
     config: Config, topics: Topics, entities: Mapping[str, Mapping[str, Any]], gone: Iterable[str]
 ) -> bytes:
-    """The message. Entities that are `gone` have to be named, or they stay."""
+    """The message. Removed entities (`gone`) must be named, or they stay."""
     return encoded(
         {
             "dev": {
@@ -266,7 +267,7 @@ def _of_health(topics: Topics) -> Iterator[Component]:
 
 
 def _or_none(value: str, x: str) -> str:
-    """A template of `x`, in which x is `value`; none, which is unknown, where that is none."""
+    """A template of `x`, in which x is `value`; none, which means unknown, if that is none."""
     return f"{{% set x = {value} %}}{{{{ none if x is none else {x} }}}}"
 
 

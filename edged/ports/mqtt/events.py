@@ -1,4 +1,4 @@
-"""How an event is published: as it is, in an envelope, and as others know events."""
+"""Publishes an event in its forms: plain, as a CloudEvent, and in Frigate's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Publishes what the delivery hands over, in the configured form."""
+    """Publishes the events of the delivery, in the configured form."""
 
     def __init__(self, mqtt: MqttConfig, topics: Topics) -> None:
         self._topic = topics.event
@@ -36,7 +36,7 @@ class Events:
             self._follow = Tracker().follow
 
     def publish(self, publish: Callable[..., MQTTMessageInfo | None], payload: bytes) -> int | None:
-        """The packet's number, `NEVER`, or None while the broker takes no more.
+        """The packet's number, `NEVER`, or None while the broker accepts no more.
 
         `publish` is the connection's.
         """

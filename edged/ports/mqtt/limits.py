@@ -1,4 +1,4 @@
-"""What the broker says of itself: what it takes, and why it refuses something."""
+"""The broker's limits and features, and its reasons for refusals."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-ENDED = "the broker or the network ended it"
-"""Of a connection for whose end nobody gives a reason."""
+ENDED = "the broker or the network closed it"
+"""The reason of a connection that ended without one."""
 
 SIZE = "size"
 
 ANY_NUMBER = 65535
-"""What MQTT 5 assumes where the broker names no Receive Maximum."""
+"""The default of MQTT 5 if the broker names no Receive Maximum."""
 
 WORDS = 200
-"""Of what a broker says in its own words, this many characters are told."""
+"""The broker's own text is cut to this many characters."""
 
 NOT_AUTHORIZED = 0x87
 SESSION_TAKEN_OVER = 0x8E
@@ -33,14 +33,14 @@ QUOTA_EXCEEDED = 0x97
 
 
 class TooLargeError(PortError):
-    """A message is larger than the broker takes, and will never be sent."""
+    """A message is larger than the broker accepts, and will never be sent."""
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a broker takes, by its CONNACK (MQTT 5, 3.2.2.3); 3.1.1 tells nothing of it.
+    """A broker's limits, from its CONNACK (MQTT 5, 3.2.2.3); 3.1.1 has none.
 
-    ``packet_bytes`` is the size of the largest packet, None where there is no limit.
-    ``keepalive_s`` is used in place of ours, 0 is never; None where ours is right.
+    ``packet_bytes`` is the size of the largest packet, None without a limit. ``keepalive_s``
+    replaces ours, 0 is never; None keeps ours.
     """
 
     receive_maximum: int = ANY_NUMBER
@@ -52,39 +52,37 @@ class Limits(msgspec.Struct, frozen=True):
     subscription_identifiers: bool = True
 
     def lacks(self, keepalive_s: int) -> Iterator[tuple[str, str | None]]:
-        """Of each feature that edged would use what is to be done without it; None: it is there."""
+        """For each feature that edged uses, the consequence of its lack; None: available."""
         late = self.keepalive_s is not None and not 0 < self.keepalive_s <= keepalive_s
         yield (
             "keep alive",
             f"it sets keep alive to {self.keepalive_s} s, not the {keepalive_s} s of "
-            "mqtt.keepalive_s: a dead connection is noticed that late (0: never)"
+            "mqtt.keepalive_s: a dead connection is detected only then (0: never)"
             if late
             else None,
         )
         yield (
             "QoS",
-            "it takes QoS 0 only: what is lost on the way is not sent again"
-            if self.qos < 1
-            else None,
+            "it supports only QoS 0: lost messages are not sent again" if self.qos < 1 else None,
         )
         yield (
             "retain",
-            "it retains nothing: later subscribers learn about availability, state and outputs "
-            "when they change"
+            "it does not support retained messages: later subscribers learn about availability, "
+            "state and outputs when they change"
             if not self.retain
             else None,
         )
         yield (
             "subscription identifiers",
-            "it knows no subscription identifiers: commands that wait there while edged is away "
-            "are discarded"
+            "it does not support subscription identifiers: commands that wait there while edged is "
+            "disconnected are discarded"
             if not self.subscription_identifiers
             else None,
         )
 
 
 def limits_of(answer: Properties | None) -> Limits:
-    """The limits in the properties of a CONNACK; None has none."""
+    """The limits in the properties of a CONNACK; None for no properties."""
 
     def said(name: str, otherwise: int) -> int:
         return int(getattr(answer, name, otherwise))
@@ -108,24 +106,24 @@ def publish_bytes(topic: str, payload: bytes, qos: int, properties: bytes | None
 
 
 def reason(code: ReasonCode, more: Properties | None) -> str:
-    """A reason code by its name, with what the broker adds in its own words."""
+    """A reason code's name, with the broker's own text."""
     words = [getattr(more, "ReasonString", "")]
     if server := getattr(more, "ServerReference", ""):
-        words.append(f"it names {server}; set mqtt.host")
+        words.append(f"it refers to {server}; set mqtt.host")
     added = printable("; ".join(word for word in words if word))[:WORDS]
     return f"{code.getName()} ({added})" if added else code.getName()
 
 
 def helps_to_wait(code: ReasonCode) -> bool:
-    """Whether the same message may be taken later."""
+    """Whether the same message may be accepted later."""
     return code.value in (QUOTA_EXCEEDED, PACKET_IDENTIFIER_IN_USE)
 
 
 def refusal(about: str, code: ReasonCode, more: Properties | None) -> str:
-    """What is told of a topic, or another thing, that the broker refuses."""
+    """The problem text for a topic, or another thing, that the broker refuses."""
     advice = ""
     if code.value == NOT_AUTHORIZED:
         advice = "; check its access list"
     elif helps_to_wait(code):
-        advice = "; events and subscriptions are tried again"
+        advice = "; events and subscriptions are retried"
     return f"it refuses {about}: {reason(code, more)}{advice}"

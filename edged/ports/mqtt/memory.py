@@ -1,4 +1,4 @@
-"""What this installation must still know in its next run about what it left at the broker."""
+"""Persistent knowledge of what this installation has left at the broker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 MOST_BYTES = 1 << 20
-"""A larger file is none of ours."""
+"""A larger file is not one of ours."""
 
 
 MOST_GONE = 500
-"""Entities that are gone, and whose names are remembered."""
+"""The most removed entities whose names are remembered."""
 
 
 class _Kept(msgspec.Struct):
@@ -35,12 +35,11 @@ class _Kept(msgspec.Struct):
 
 
 class Memory:
-    """A small file beside the journal; with no `path`, and where the disk fails, for this run only.
+    """A small file next to the journal; without a `path`, or if the disk fails, for this run only.
 
-    ``client_id`` is made by chance, once for each installation. ``retained`` are the topics that
-    the broker may retain something of. ``heard_s``, of the monotonic clock, is when the broker was
-    last known to be there; what another boot says of it means nothing. Any thread; `save` waits for
-    the disk.
+    ``client_id`` is random, created once per installation. ``retained`` are the topics that the
+    broker may retain. ``heard_s``, of the monotonic clock, is when the broker was last known to be
+    reachable; the value of another boot is invalid. Any thread; `save` waits for the disk.
     """
 
     def __init__(self, path: Path | None, device: str) -> None:
@@ -65,22 +64,22 @@ class Memory:
             return list(self._retained)
 
     def retain(self, topics: Iterable[str]) -> None:
-        """These are about to be retained."""
+        """These topics are about to be retained."""
         with self._lock:
             new = [topic for topic in topics if topic not in self._retained]
             self._changed |= bool(new)
             self._retained.update(dict.fromkeys(new))
 
     def forget(self, topic: str) -> None:
-        """The broker retains nothing of it any more."""
+        """The broker no longer retains this topic."""
         with self._lock:
             self._changed |= topic in self._retained
             self._retained.pop(topic, None)
 
     def gone(self, entities: Iterable[str]) -> list[str]:
-        """Of what was described before, in any run, what is not among `entities`, which are now.
+        """The entities described in any earlier run that are not among the present `entities`.
 
-        Of that, only the newest `MOST_GONE` are remembered.
+        Only the newest `MOST_GONE` are remembered.
         """
         with self._lock:
             there = dict.fromkeys(entities)
@@ -91,13 +90,13 @@ class Memory:
             return gone
 
     def heard(self, at_s: float) -> None:
-        """The broker was there at this time."""
+        """The broker was reachable at this time."""
         with self._lock:
             self._changed |= at_s > self.heard_s
             self.heard_s = max(self.heard_s, at_s)
 
     def save(self) -> None:
-        """Write what has changed; a disk that fails is told once."""
+        """Write the changes; a disk failure is logged once."""
         with self._lock:
             if not self._changed or self._path is None:
                 return

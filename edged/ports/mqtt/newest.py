@@ -1,4 +1,4 @@
-"""Messages of which only the newest count: pictures, classifications, health."""
+"""Messages of which only the newest counts: pictures, classifications, health."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from edged.ports.mqtt.connection import Connection
 
 UNSENT_OF_A_KIND = 2
-"""Messages of a topic that the network may lag behind."""
+"""The most unsent messages of a topic."""
 
 
 class Newest:
-    """Publishes, or skips where those before are still not out: the network is slower than we.
+    """Publishes, or skips a message if the previous ones are still unsent on a slow network.
 
-    Thus a dead connection holds two pictures in memory, and not a minute of them. One thread only.
+    Thus a dead connection holds two pictures in memory, not a minute of them. One thread only.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -31,6 +31,7 @@ from edged.ports.mqtt.events import Events
 from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import Newest
 from edged.ports.mqtt.problems import Problems
+from edged.ports.mqtt.receipts import Receipts
 from edged.ports.mqtt.replies import Replies
 from edged.ports.mqtt.retained import Payload, Retained
 from edged.ports.mqtt.topics import Topics
@@ -46,19 +47,19 @@ T = TypeVar("T")
 ONLINE, OFFLINE = b"online", b"offline"
 
 PENDING_REPORTS = 16
-"""Reports that wait for the worker; beyond, the oldest is skipped and counted."""
+"""The most reports that wait for the worker; beyond that, the oldest is skipped and counted."""
 
 PENDING_IMAGES = 2
-"""The same for frames that wait to become pictures; each is some megabytes."""
+"""The same for frames that wait to become pictures; each takes some megabytes."""
 
 
 class MqttPort:
     """Publishes reports under ``<prefix>/<device>``; docs/mqtt.md describes every message.
 
-    Threads of its own: the connection's (and within it the network library's), and a worker for
-    all that takes longer: pictures, what the journal holds of events, and every message that nobody
-    waits for. Only new events go from `write` straight to the network's thread. Entering starts the
-    threads and waits for nothing: neither the broker nor the disk delays the start.
+    Its threads: the connection's (and the network library's), and a worker for everything slow:
+    pictures, events from the journal, and every message without urgency. Only new events go from
+    `write` directly to the network's thread. Entering starts the threads without waiting: neither
+    the broker nor the disk delays the start.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class MqttPort:
     ) -> None:
         """`head_start_s` is how long connecting waits for the first result, `memory` a file.
 
-        ConfigError where a file that ``mqtt`` names is not there.
+        ConfigError if a file that ``mqtt`` names is missing.
         """
         self._config = config
         self._mqtt = mqtt = config.mqtt
@@ -94,11 +95,12 @@ class MqttPort:
         self._memory.retain([topics.availability])
         asked = (topics.command, topics.any_output_set) if mqtt.commands else ()
         each = (topics.command, *map(topics.output_set, outputs)) if mqtt.commands else ()
+        receipts = (topics.any_receipt,) if mqtt.receipts else ()
         self._connection = Connection(
             mqtt,
             mqtt.client_id or self._memory.client_id,
             topics.availability,
-            (*asked, *self._births),
+            (*asked, *receipts, *self._births),
             Callbacks(
                 up=self._connected,
                 down=self._disconnected,
@@ -121,6 +123,7 @@ class MqttPort:
             self._work_due.set,
             (mqtt.retry_min_s, mqtt.retry_max_s),
         )
+        self._receipts = Receipts(self._delivery.resend_after, lambda: journal.last, clock)
         self._worker = threading.Thread(target=self._work, name="mqtt-worker", daemon=True)
         self._reading = read_clock(wall_clock)
         self._closing = self._working = False
@@ -135,7 +138,7 @@ class MqttPort:
         self._connections = 0
 
     def __enter__(self) -> MqttPort:
-        # Not what an earlier run left with the broker: nothing is known before the first frame.
+        # Replaces what an earlier run left at the broker: nothing is known before the first frame.
         self._nothing_known("edged has just started")
         self._tell_camera(OFFLINE)
         self._worker.start()
@@ -143,7 +146,7 @@ class MqttPort:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Wait shortly for acknowledgements, say ``offline``."""
+        """Wait briefly for acknowledgements, publish ``offline``."""
         give_up_s = time.monotonic() + FAREWELL_S
         while self._connection.up and time.monotonic() < give_up_s:
             if self._delivery.settled() and not self._left_to_do():
@@ -157,18 +160,17 @@ class MqttPort:
 
     @property
     def live(self) -> bool:
-        """Connected, and nothing older is left to send: an event goes out at once."""
+        """Whether an event is sent at once: connected, and no older one is left."""
         return self._connection.up and self._delivery.live
 
     @property
     def state(self) -> str:
-        """The broker and whether it is reached, for people."""
-        return (
-            f"{redacted(self._connection.broker)} {'connected' if self._connection.up else 'away'}"
-        )
+        """The broker and whether it is connected, for people."""
+        state = "connected" if self._connection.up else "disconnected"
+        return f"{redacted(self._connection.broker)} {state}"
 
     def metrics(self) -> MqttMetrics:
-        """What was counted since the start."""
+        """The counters since the start."""
         return MqttMetrics(
             connected=self._connection.up,
             connections=self._connections,
@@ -182,17 +184,17 @@ class MqttPort:
         return self._problems.lines()
 
     def reconfigure(self, config: Config) -> None:
-        """Take over rules, rates and picture options; the connection stays as it was opened."""
+        """Apply rules, rates and picture options; the connection stays open."""
         self._config, self._mqtt = config, config.mqtt
         if not config.mqtt.image_retain and self._topics.image in self._memory.retained:
             self._retain(self._topics.image, b"")
         self._to_describe = True
         self._work_due.set()
-        # The rules may be others now, though none has become active.
+        # The rules may have changed, even if none has become active.
         self._state_key = None
 
     def write(self, report: Report) -> None:
-        """Publish what `report` calls for; tens of microseconds at most."""
+        """Publish the messages of `report`; takes tens of microseconds at most."""
         match report:
             case Result():
                 for event in report.events:
@@ -218,12 +220,12 @@ class MqttPort:
                 self._health = report
                 self._hand_over(report)
             case CameraThere() if self._camera != ONLINE:
-                # Nobody decides on its frames: paused or idle.
+                # Its frames are not classified: paused or idle.
                 self._tell_camera(ONLINE)
                 self._nothing_known(None)
 
     def _describe(self) -> list[str]:
-        """Retain what there is, before its states: who learns about it finds them. The topics."""
+        """Retain the device's description before its states; returns the topics."""
         said = list(discovery.described(self._config, self._topics, self._memory, self._now()))
         for topic, payload in said:
             self._retain(topic, payload)
@@ -232,17 +234,31 @@ class MqttPort:
     def _heard(self, message: MQTTMessage) -> None:
         if self._is_birth(message):
             if bytes(message.payload) == b"online" and not message.retain:
-                # Home Assistant has restarted, and asks who is there.
+                # Home Assistant has restarted, and needs the discovery message.
                 self._send_again()
                 if self._health is not None:
                     self._hand_over(self._health)
+        elif self._take_receipt(message):
+            pass
         elif self._mqtt.commands:
             self._commands.take(message)
 
     def _heard_late(self, message: MQTTMessage) -> None:
-        # A birth while we were away: everything is sent at connecting.
-        if self._mqtt.commands and not self._is_birth(message):
+        # Not needed for a birth message while we were disconnected: connecting sends everything.
+        if self._is_birth(message) or self._take_receipt(message):
+            return
+        if self._mqtt.commands:
             self._commands.refuse_stale(message)
+
+    def _take_receipt(self, message: MQTTMessage) -> bool:
+        """Whether it is one. A retained one may be of a consumer that no longer exists."""
+        try:
+            name = self._topics.consumer_of(message.topic)
+        except UnicodeDecodeError:
+            return False
+        if name is not None and not message.retain:
+            self._receipts.take(name, bytes(message.payload))
+        return name is not None
 
     def _is_birth(self, message: MQTTMessage) -> bool:
         try:
@@ -268,7 +284,7 @@ class MqttPort:
         key = (scene.name, scene.active)
         if key != self._state_key:
             self._state_key = key
-            # Without the frame, whose pixels nobody needs any more.
+            # Without the frame, whose pixels are no longer needed.
             state = partial(results.state, scene, result.frame.number)
             self._retain_dated(self._topics.state, state)
 
@@ -307,7 +323,7 @@ class MqttPort:
         self._work_due.set()
 
     def _retain_dated(self, topic: str, message: Callable[[Moment], Message]) -> None:
-        """`message` is made when it is sent, each time: its dates are by the clock of then."""
+        """`message` is called each time it is sent: its dates are by the clock of that time."""
         made_s = self._clock()
         self._retain(topic, lambda: message(self._now()._replace(now_s=made_s)).json())
 
@@ -333,7 +349,7 @@ class MqttPort:
         self._problems.tell(self._connection.broker, about, problem)
 
     def _empty_the_unwanted(self, wanted: set[str]) -> None:
-        """Outputs and options of an earlier run may be gone, and are still retained."""
+        """Topics of removed outputs and options of an earlier run may still be retained."""
         wanted.add(self._topics.availability)
         if self._mqtt.image_retain:
             wanted.add(self._topics.image)
@@ -350,16 +366,16 @@ class MqttPort:
     def _work(self) -> None:
         while not self._closing:
             self._work_due.wait(self._delivery.due_in_s())
-            # Before the first thing is taken, so that at a stop none is between two hands.
+            # Before the first item is taken, so that a stop loses none in transit.
             self._working = True
             self._work_due.clear()
             if self._to_describe:
-                # Not in the loop: of thousands of rules it takes tens of milliseconds.
+                # Not in the loop: for thousands of rules it takes tens of milliseconds.
                 self._to_describe = False
                 self._describe()
             self._skipped += self._retained.publish(self._connection.publish)
             if self._to_announce:
-                # Whoever hears that the device is there must not read what it said long ago.
+                # A subscriber that sees the device online must not read outdated states.
                 self._to_announce = False
                 self._connection.announce()
             self._replies.publish()
@@ -389,7 +405,7 @@ class MqttPort:
             self._newest.publish(self._topics.classification, classified.json())
 
     def _look_at_clock(self) -> None:
-        """What is retained is republished with the right time once the clock was set."""
+        """Retained messages are republished with the right time once the clock has been set."""
         before, self._reading = self._reading, read_clock(self._wall_clock)
         if before.correction_s(self._reading):
             self._retained.send_again()
@@ -417,5 +433,5 @@ class MqttPort:
 
 
 def _next_due_s(due_s: float, period_s: float, now_s: float) -> float:
-    # From the due time and not from now, so that the rate holds on average; but no catching up.
+    # From the due time, not from now, so that the average rate holds; but without catching up.
     return due_s + period_s if due_s + period_s > now_s else now_s + period_s

@@ -1,4 +1,4 @@
-"""What the broker refuses or lacks: told once, and listed while it lasts."""
+"""Problems of the broker: logged once, and listed while they last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 log = logging.getLogger(__name__)
 
 MOST = 50
-"""Problems that are kept; there are not so many topics."""
+"""The most problems kept; there are fewer topics."""
 
 
 class Problems:
@@ -19,9 +19,9 @@ class Problems:
         self._lines: dict[str, str] = {}
 
     def tell(self, broker: str, about: str, problem: str | None) -> None:
-        """There is this problem of `broker`'s, or none any more (None).
+        """Set this problem of `broker`, or clear it (None).
 
-        What is about ``size: image`` is over with what is about ``size``.
+        Clearing ``size`` also clears ``size: image``.
         """
         with self._lock:
             if problem is None:
@@ -36,6 +36,6 @@ class Problems:
         log.warning("MQTT broker %s: %s", broker, problem)
 
     def lines(self) -> list[str]:
-        """All that there are, oldest first."""
+        """All problems, oldest first."""
         with self._lock:
             return list(self._lines.values())

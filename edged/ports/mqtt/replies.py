@@ -1,4 +1,4 @@
-"""Answers on their way to the broker."""
+"""Queue of answers to the broker."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from edged.ports.mqtt.connection import Connection
 
 PENDING = 64
-"""Answers that wait until the broker takes more; beyond, the oldest is skipped and counted."""
+"""The most answers that wait for the broker; beyond that, the oldest is skipped and counted."""
 
 
 class Replies:
-    """Answers in their order, until the broker takes them. Any thread.
+    """Answers in order, until the broker accepts them.
 
-    `topic` is edged's own, for who names no other.
+    Any thread. `topic` is edged's own, for requests without a response topic.
     """
 
     def __init__(self, connection: Connection, topic: str) -> None:
@@ -30,7 +30,7 @@ class Replies:
         self._waiting: deque[tuple[Return, bytes]] = deque()
 
     def put(self, where: Return, payload: bytes) -> None:
-        """Publish an answer, now if the broker takes it."""
+        """Publish an answer, now if the broker accepts it."""
         with self._lock:
             self._waiting.append((where, payload))
             if len(self._waiting) > PENDING:
@@ -39,14 +39,14 @@ class Replies:
         self.publish()
 
     def publish(self) -> None:
-        """Those that wait, as long as the broker takes them."""
+        """Publish waiting answers, as long as the broker accepts them."""
         with self._lock:
             while self._waiting and self._send(*self._waiting[0]):
                 self._waiting.popleft()
 
     def _send(self, where: Return, payload: bytes) -> bool:
-        """Whether it need not be sent again."""
-        # Strangers name topics, and as many as they like.
+        """Send an answer; whether it is done."""
+        # Response topics are untrusted, and unlimited in number.
         about = where.topic if where.topic == self._topic else "replies elsewhere"
         try:
             sent = self._connection.publish(

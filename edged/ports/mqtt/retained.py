@@ -1,4 +1,4 @@
-"""What the broker is to retain: the newest payload of each topic, until it is sent."""
+"""Messages to retain: the newest payload of each topic, until it is sent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessageInfo
 
 Payload: TypeAlias = bytes | Callable[[], bytes]
-"""Bytes, or what makes them each time that they are sent."""
+"""Bytes, or a function that produces them each time they are sent."""
 
 NOTES = 1000
-"""Acknowledgements that may wait to be looked at."""
+"""The most acknowledgements waiting to be processed."""
 
 
 class Retained:
-    """Topics and their newest payloads; what is empty the broker retains no longer. Any thread.
+    """Topics and their newest payloads; an empty one ends the retention.
 
-    ``memory`` has the topics that the broker may retain something of. One leaves it when the broker
-    has acknowledged that it is empty.
+    Any thread. ``memory`` has the topics that the broker may retain. A topic leaves it when the
+    broker has acknowledged the empty payload.
     """
 
     def __init__(self, memory: Memory | None = None) -> None:
@@ -37,7 +37,7 @@ class Retained:
         self._acknowledged: deque[int] = deque(maxlen=NOTES)
 
     def put(self, topic: str, payload: Payload) -> None:
-        """What is to be retained from now on; an older one that waits is not sent any more."""
+        """Set the payload to retain; it replaces an older one that waits."""
         if payload:
             self._memory.retain([topic])
         with self._lock:
@@ -47,23 +47,23 @@ class Retained:
             self._due[topic] = None
 
     def send_again(self) -> None:
-        """Everything: the broker may have restarted without what it was to retain."""
+        """Send everything again: the broker may have restarted without its retained messages."""
         with self._lock:
             self._emptied.clear()
             self._due.update(dict.fromkeys(self._payloads))
 
     def again(self, topic: str) -> None:
-        """What was taken could not be sent."""
+        """Put back a message that could not be sent."""
         with self._lock:
             self._due[topic] = None
 
     def publish(self, publish: Callable[..., MQTTMessageInfo | None]) -> int:
-        """Send what waits; how many were skipped, as they are larger than the broker takes.
+        """Send what waits; the number skipped because they are larger than the broker accepts.
 
         `publish` is the connection's.
         """
         self.settle()
-        # Before they are retained: a power cut must not make us forget.
+        # Before they are retained, so that a power cut loses none.
         self._memory.save()
         skipped = 0
         for topic, payload in self.take():
@@ -86,16 +86,16 @@ class Retained:
         return [(topic, one if isinstance(one, bytes) else one()) for topic, one in due]
 
     def emptied(self, topic: str, packet: int) -> None:
-        """The broker was told, by this packet, to retain nothing of `topic`."""
+        """This packet tells the broker to retain nothing for `topic`."""
         with self._lock:
             self._emptied[packet] = topic
 
     def acknowledged(self, packet: int) -> None:
-        """The broker has this packet. Waits for nothing: `settle` looks at it."""
+        """The broker has this packet. Never blocks: `settle` processes it."""
         self._acknowledged.append(packet)
 
     def settle(self) -> None:
-        """Forget what the broker has forgotten."""
+        """Forget topics that the broker no longer retains."""
         with self._lock:
             while self._acknowledged:
                 topic = self._emptied.pop(self._acknowledged.popleft(), None)

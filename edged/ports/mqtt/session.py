@@ -1,7 +1,7 @@
 """One client of the network library, from its first packet to its last.
 
-Imported by the connection's thread, and not with the port: the library takes as long to import as
-a dozen frames to classify.
+Imported by the connection's thread, not with the port: importing the library takes as long as
+classifying a dozen frames.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ from edged.ports.mqtt.limits import (
 if TYPE_CHECKING:
     from edged.ports.mqtt.callbacks import Callbacks
 
-SILENT = "the broker stays silent"
+SILENT = "the broker does not respond"
 
 UNSENT = 100
-"""Messages of QoS 0 that the network may lag behind."""
+"""The most unsent messages of QoS 0."""
 
 
 know_every_refusal()
 
 
 class Session:
-    """What one client has been told by the broker, and what it is told to say.
+    """The state of one client, and its messages.
 
     ``news`` is set when the connection is lost, for whatever ``reason``, and when there is
     something to `settle`. ``unsaid`` is whether the broker refused our availability, ``heard_s``
-    when it was last known to be there, and ``unheard_s`` the same of the connection before.
-    ``identifier`` is what it marks messages with that come after we have subscribed. ``will`` is
-    the QoS of the last will, and whether that is retained.
+    when it was last known to be reachable, and ``unheard_s`` the same for the previous connection.
+    ``identifier`` is its mark on messages that arrive after we have subscribed. ``will`` is the QoS
+    of the last will, and whether that is retained.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Session:
         will: tuple[int, bool] = (1, True),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """PortError where the credentials cannot be read."""
+        """PortError if the credentials cannot be read."""
         self.lost = False
         self.taken_over = self.unsaid = False
         self.reason = self.words = SILENT
@@ -97,7 +97,7 @@ class Session:
         self._will = will
         self._clock = clock
         self._callbacks = callbacks
-        # Held while publishing, so that an answer, which the network's thread only leaves in a
+        # Held while publishing, so that an answer, which the network's thread only puts into a
         # deque, always finds its message registered.
         self._lock = threading.Lock()
         self._unanswered: dict[int, str] = {}
@@ -124,16 +124,16 @@ class Session:
         self._client.connect(host, port, self._mqtt.keepalive_s, **self._arguments())
 
     def start(self) -> bool:
-        """Start the network's thread; False where it runs already."""
+        """Start the network's thread; False if it runs already."""
         return self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     @property
     def receive_maximum(self) -> int:
-        """How many messages of QoS 1 the broker takes before it has acknowledged the first."""
+        """How many unacknowledged messages of QoS 1 the broker accepts."""
         return self.limits.receive_maximum
 
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Ask for the messages of `topics`; ``refused_topics`` are those that were refused."""
+        """Subscribe to `topics`; ``refused_topics`` are those that were refused."""
         self._asked = list(topics)
         self.refused_topics = []
         if not self._v5:
@@ -151,7 +151,7 @@ class Session:
         """Publish ``online`` or ``offline``, retained."""
         with self._lock:
             self._settle()
-            # Where the broker takes no more of QoS 1, QoS 0 says it as soon.
+            # If the broker accepts no more of QoS 1, QoS 0 is as fast.
             qos = self.limits.qos if len(self._unanswered) < self.receive_maximum else 0
             sent = self._client.publish(
                 self._availability, availability, qos, retain=self.limits.retain
@@ -160,21 +160,21 @@ class Session:
         return sent
 
     def part(self, timeout_s: float) -> None:
-        """Say ``offline``, and wait for the broker to have it."""
+        """Publish ``offline``, and wait until the broker has it."""
         farewell = self.say(b"offline")
         with suppress(RuntimeError, ValueError):
             farewell.wait_for_publish(timeout_s)
 
     def close(self) -> None:
-        """End the network's thread, also one that waits for an answer."""
+        """End the network's thread, even if it waits for an answer."""
         client = self._client
         client.disconnect()
         client.loop_stop()
         with self._lock:
-            # Numbers of packets start again with the next client.
+            # Packet numbers start again with the next client.
             self._answers.clear()
-        # The library closes the sockets by which it wakes itself when nobody holds its client any
-        # more: while that holds this session, only when garbage is collected, or not in time.
+        # The library closes its wake-up sockets when its client is freed: while the client refers
+        # to this session, that happens only at garbage collection, perhaps too late.
         client.on_connect = client.on_disconnect = client.on_log = None
         client.on_publish = client.on_subscribe = client.on_message = None
 
@@ -189,11 +189,11 @@ class Session:
         content_type: str | None = None,
         about: str = "",
     ) -> MQTTMessageInfo | None:
-        """Hand a message to the network's thread.
+        """Pass a message to the network's thread.
 
-        None if the connection is gone, or takes no more at present: `UNSENT` messages wait for the
-        network, or as many of QoS 1 for their acknowledgement as the broker allows. TooLargeError.
-        A problem is told as one of `about`, which is the topic where nothing else is said.
+        None if the connection is gone, or accepts no more at present: `UNSENT` messages wait for
+        the network, or as many of QoS 1 for their acknowledgement as the broker allows.
+        TooLargeError. A problem is reported under `about`, by default the topic.
         """
         properties = None
         if self._v5 and (correlation is not None or content_type is not None):
@@ -217,18 +217,18 @@ class Session:
         return sent
 
     def unanswered_s(self) -> float:
-        """How long nothing was acknowledged of what should be."""
+        """How long the oldest message has been unacknowledged."""
         with self._lock:
             self._settle()
             return self._clock() - self._progress_s if self._unanswered else 0.0
 
     def settle(self) -> None:
-        """Look at what the broker answered to what was published."""
+        """Process the broker's answers to published messages."""
         with self._lock:
             self._settle()
 
     def answer(self, timeout_s: float) -> ReasonCode | None:
-        """The broker's answer to our first packet; None if none came."""
+        """The broker's answer to our first packet; None without one."""
         self._answered.wait(timeout_s)
         return self._answer
 
@@ -304,8 +304,8 @@ class Session:
     def _waited(self, message: MQTTMessage) -> bool:
         """Whether it was published before this connection subscribed.
 
-        The broker marks a message as it comes, with the identifier of the subscription of that
-        time. How long a message may wait its publisher can say (Message Expiry Interval).
+        The broker marks a message on arrival with the identifier of the subscription at that time.
+        The publisher can limit the wait (Message Expiry Interval).
         """
         marks = getattr(message.properties, "SubscriptionIdentifier", ())
         expires = hasattr(message.properties, "MessageExpiryInterval")
@@ -343,12 +343,12 @@ class Session:
             return
         packed = properties.pack() if properties is not None else b"\0"  # type: ignore[no-untyped-call]
         if publish_bytes(topic, payload, qos, packed) > most:
-            problem = f"it takes {most} bytes at a time; what is larger on {about} is skipped"
+            problem = f"it accepts at most {most} bytes; larger messages on {about} are skipped"
             self._callbacks.problem(f"{SIZE}: {about}", problem)
             raise TooLargeError(problem)
 
     def _on_log(self, client: Client, data: Any, level: int, line: str) -> None:
-        # Until the broker has answered: the library tells a TLS alert, such as that for a missing
+        # Until the broker has answered: the library reports a TLS alert, such as for a missing
         # client certificate, nowhere else.
         del client, data
         if level == LogLevel.MQTT_LOG_ERR:
@@ -361,7 +361,7 @@ class Session:
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=protocol,
-            # In 3.1.1 nobody can tell how long a command has waited.
+            # In 3.1.1 it is unknown how long a command has waited.
             clean_session=None if v5 else True,
             reconnect_on_failure=False,
         )
@@ -385,7 +385,7 @@ class Session:
 
 
 def _send_at_once(client: Client, data: Any, connection: Any) -> None:
-    # An event and the state that follows it are two small packets; Nagle's algorithm would keep
-    # the second back until the first is acknowledged, up to 40 ms later.
+    # An event and the state that follows it are two small packets; Nagle's algorithm would delay
+    # the second until the first is acknowledged, up to 40 ms later.
     del client, data
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

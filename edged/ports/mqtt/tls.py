@@ -1,4 +1,4 @@
-"""TLS towards the broker. Imported where it is used: ssl takes milliseconds of every start."""
+"""TLS to the broker. Imported only when used, as ssl adds milliseconds to every start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edged.errors import PortError
 
 
 def context(tls: TlsConfig) -> ssl.SSLContext:
-    """The certificates, read now. PortError where a file is no certificate or key."""
+    """The context with the certificates, read now. PortError if a file is not valid."""
     try:
         made = ssl.create_default_context(cafile=_path(tls.ca_file))
         made.sslsocket_class = _HandshakeOrClosed
@@ -18,7 +18,8 @@ def context(tls: TlsConfig) -> ssl.SSLContext:
             made.check_hostname = False
             made.verify_mode = ssl.CERT_NONE
         if tls.cert_file:
-            # The empty password: OpenSSL would ask for that of a locked key on the terminal.
+            # An empty password: OpenSSL would otherwise ask for that of an encrypted key on the
+            # terminal.
             made.load_cert_chain(
                 str(paths.credential(tls.cert_file)), _path(tls.key_file), password=""
             )
@@ -28,7 +29,7 @@ def context(tls: TlsConfig) -> ssl.SSLContext:
 
 
 class _HandshakeOrClosed(ssl.SSLSocket):
-    """Closes itself where the handshake fails; the network library would leave it open."""
+    """Closes itself if the handshake fails; the network library would leave it open."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Where each message goes: the tree of topics under one device."""
+"""The topic tree of one device."""
 
 from __future__ import annotations
 
@@ -22,27 +22,33 @@ class Topics:
         self.command = f"{self.root}/command"
         self.reply = f"{self.root}/command/reply"
         self.any_output_set = f"{self.root}/output/+/set"
+        self.any_receipt = f"{self.root}/receipt/+"
 
     def output_set(self, name: str) -> str:
-        """Where an output's value is asked for."""
+        """The topic for setting an output's value."""
         return f"{self.root}/output/{name}/set"
 
     def output_state(self, name: str) -> str:
-        """Where an output's value is kept."""
+        """The topic with an output's value."""
         return f"{self.root}/output/{name}/state"
 
     def output_of(self, topic: str) -> str | None:
-        """The output that a ``set`` topic is about; None if `topic` is no such one."""
+        """The output of a ``set`` topic; None if `topic` is not one."""
         head, tail = f"{self.root}/output/", "/set"
         if topic.startswith(head) and topic.endswith(tail):
             return topic[len(head) : -len(tail)]
         return None
 
+    def consumer_of(self, topic: str) -> str | None:
+        """The consumer whose receipts are on `topic`; None for another topic."""
+        head = f"{self.root}/receipt/"
+        return topic[len(head) :] if topic.startswith(head) else None
+
     def may_be_answered_at(self, topic: str) -> bool:
-        """Whether a response topic that a stranger names is safe to publish to.
+        """Whether an untrusted response topic is safe to publish to.
 
         Not in the tree of edged's own topics, of this device or another: an answer there could be
-        taken for a state or a command. Not in a broker's own tree, and no wildcard.
+        mistaken for a state or a command. Not in a broker's own tree, and without wildcards.
         """
         if not 0 < len(topic) <= 256 or topic.startswith("$") or set(topic) & set("+#\0"):
             return False

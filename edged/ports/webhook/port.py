@@ -1,4 +1,4 @@
-"""Every event is posted to each webhook, in order, until its receiver has it."""
+"""Posts every event to each webhook, in order, until its receiver has it."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ LATE_S = 10.0
 """An event that is older when it is sent is marked as replayed."""
 
 RECENT = 1000
-"""Events of which it is known when they were made; older ones are late."""
+"""The number of events whose time of creation is known; older ones are late."""
 
 RETRY_AFTER_MOST_S = 3600.0
-"""A receiver is not left alone for longer, whatever it asks for."""
+"""The longest wait that a receiver can request."""
 
 FAREWELL_S = 1.0
-"""At the end, the time for the last events to go out, and for what is under way to end."""
+"""At the end, the time to send the last events, and to finish requests in progress."""
 
 
 class Webhook:
     """One receiver: a thread and a cursor in the journal.
 
-    What the receiver takes (2xx) moves the cursor on. What it refuses (3xx, 4xx) is left out and
-    counted. In all other cases the same event is sent again, first, with back-off: a receiver that
-    was away for a day gets everything in order.
+    An accepted event (2xx) advances the cursor. A refused one (3xx, 4xx) is skipped and counted.
+    Otherwise the same event is sent again with back-off: a receiver that was unreachable for a day
+    gets everything in order.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Webhook:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """ConfigError where a file is not there, or holds no secret."""
+        """ConfigError if a file is missing, or contains no secret."""
         option = f"webhook {webhook.name}: secret_file"
         must_be_there(
             {option: webhook.secret_file, f"webhook {webhook.name}: ca_file": webhook.ca_file}
@@ -81,7 +81,7 @@ class Webhook:
             raise ConfigError(str(error)) from error
 
     def start(self) -> None:
-        """Begin to send what the journal holds."""
+        """Start sending the journal's events."""
         self._thread.start()
 
     def put(self, number: int) -> None:
@@ -98,24 +98,24 @@ class Webhook:
 
     @property
     def fails(self) -> bool:
-        """Whether the receiver takes nothing at present."""
+        """Whether the receiver accepts nothing at present."""
         return self._problem is not None
 
     def problems(self) -> list[str]:
-        """What is wrong at present, one line each."""
+        """The present problems, one line each."""
         lines = [] if self._problem is None else [f"{self._name}: {self._problem}"]
         if self.refused:
             lines.append(f"{self._name}: refused {self.refused} events, last: {self._refusal}")
         return lines
 
     def stop(self) -> None:
-        """Begin nothing any more, and end what is under way."""
+        """Start no more requests, and finish the one in progress."""
         self._closing.set()
         self._due.set()
         self._receiver.abort()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the thread, but not longer; what waits for a name server is left behind."""
+        """Wait for the thread, up to a limit; one that waits for a name server is abandoned."""
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -139,7 +139,7 @@ class Webhook:
         self._receiver.close()
 
     def _deliver(self, entry: Entry) -> bool:
-        """Until the receiver has it or refuses it; false where edged ends first."""
+        """Send until the receiver has it or refuses it; false if edged ends first."""
         failures = 0
         while not self._closing.is_set():
             retry_after_s = 0.0
@@ -195,23 +195,23 @@ class Webhook:
     def _tell_taken(self) -> None:
         if self._problem is not None:
             self._problem = None
-            log.info("%s: takes events again", self._name)
+            log.info("%s: accepts events again", self._name)
 
     def _refuse(self, answer: Answer) -> None:
         self.refused += 1
         refusal = f"{answer.status} {answer.words}".rstrip()
         if answer.status < 400:
-            refusal += "; redirects are not followed: set url to where it leads"
+            refusal += "; redirects are not followed: set url to the target"
         if refusal != self._refusal:
             log.warning("%s: refuses an event: %s; such events are skipped", self._name, refusal)
         self._problem, self._refusal = None, refusal
 
 
 class WebhookPort:
-    """All webhooks as one port, so that at a stop all are waited for at once."""
+    """All webhooks as one port, so that a stop waits for all at once."""
 
     def __init__(self, webhooks: Sequence[WebhookConfig], journal: Journal, source: str) -> None:
-        """`source` names the device in CloudEvents. ConfigError as of `Webhook`."""
+        """`source` names the device in CloudEvents. ConfigError as in `Webhook`."""
         self._webhooks = [Webhook(webhook, journal, source) for webhook in webhooks]
 
     def __enter__(self) -> WebhookPort:
@@ -220,7 +220,7 @@ class WebhookPort:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Wait shortly for receivers that are there."""
+        """Wait briefly for reachable receivers."""
         give_up_s = time.monotonic() + FAREWELL_S
         while time.monotonic() < give_up_s:
             if all(webhook.settled or webhook.fails for webhook in self._webhooks):
@@ -237,7 +237,7 @@ class WebhookPort:
         return [line for webhook in self._webhooks for line in webhook.problems()]
 
     def write(self, report: Report) -> None:
-        """Microseconds: an event is in the journal already."""
+        """Takes microseconds: an event is in the journal already."""
         if isinstance(report, Result | Ended):
             for event in report.events:
                 for webhook in self._webhooks:

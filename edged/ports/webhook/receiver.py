@@ -1,4 +1,4 @@
-"""One address that is posted to, within a bounded time."""
+"""Posts to one address within a time limit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from edged.errors import PortError
 from edged.printable import printable
 
 ANSWER_BYTES = 65536
-"""Of what a receiver answers in its body, as much is read, so that the connection can be kept."""
+"""How much of a response's body is read, so that the connection can be reused."""
 
 WORDS = 100
-"""Of what a receiver says in its own words, this many characters are told."""
+"""A receiver's own text is cut to this many characters."""
 
 
 class Answer(NamedTuple):
-    """A status with its words, and how long the receiver wants to be left alone."""
+    """A status with its text, and the wait that the receiver requests."""
 
     status: int
     words: str
@@ -37,15 +37,15 @@ class Answer(NamedTuple):
 
     @property
     def helps_to_wait(self) -> bool:
-        """Whether it may take the same message later."""
+        """Whether it may accept the same message later."""
         return self.status < 200 or self.status in (408, 429) or self.status >= 500
 
 
 class Receiver:
-    """Posts over one connection, which is kept. One thread, but for `abort`.
+    """Posts over one persistent connection. One thread, except for `abort`.
 
-    The standard library's client: edged repeats, orders and remembers by its journal, follows no
-    redirect, and bounds an attempt in all, for which it has to hold the socket.
+    It uses the standard library's client: the journal already provides retries, order and memory,
+    redirects are not followed, and a limit on the whole attempt needs access to the socket.
     """
 
     def __init__(self, url: str, timeout_s: float, ca_file: str = "") -> None:
@@ -57,9 +57,9 @@ class Receiver:
         self._aborted = False
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """What the receiver answers; PortError where it does not, in time."""
+        """The receiver's answer; PortError if none arrives in time."""
         end_s = time.monotonic() + self._timeout_s
-        # Timeouts of a socket bound each step: a byte now and then would keep us for ever.
+        # A socket's timeout limits each step only: a byte now and then would block forever.
         deadline = threading.Timer(self._timeout_s, self._shut)
         deadline.daemon = True
         deadline.start()
@@ -70,14 +70,14 @@ class Receiver:
             connection.request("POST", _target(self._url), body, dict(headers))
             response = connection.getresponse()
             if self._aborted or time.monotonic() > end_s:
-                # Cut off by us, it may be half of an answer.
+                # After our own abort, it may be a partial answer.
                 raise TimeoutError
             answer = Answer(
                 response.status,
                 printable(response.reason)[:WORDS],
                 _seconds(response.headers.get("Retry-After", "")),
             )
-            # What counts has come.
+            # The relevant part has arrived.
             with suppress(OSError, http.client.HTTPException, ValueError):
                 response.read(ANSWER_BYTES)
             if not response.isclosed() or response.will_close:
@@ -92,12 +92,12 @@ class Receiver:
         return answer
 
     def abort(self) -> None:
-        """End what is under way, and begin nothing any more. Any thread."""
+        """End the request in progress, and start no more. Any thread."""
         self._aborted = True
         self._shut()
 
     def close(self) -> None:
-        """Keep no connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
         if self._socket is not None:
@@ -108,8 +108,9 @@ class Receiver:
         opened = self._socket
         if opened is not None:
             with suppress(OSError):
-                # Wakes who waits for it, as closing would not. That of a TLS socket would first
-                # make it a plain one, to which the other thread may write what is to be encrypted.
+                # Wakes a waiting thread, which closing would not. The shutdown of a TLS socket
+                # would first make it a plain one, to which the other thread may write what must be
+                # encrypted.
                 socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -147,7 +148,7 @@ def _seconds(text: str) -> float:
 def _reason(error: Exception) -> str:
     match error:
         case socket.gaierror():
-            return "its name is not found"
+            return "its name cannot be resolved"
         case ConnectionRefusedError():
             return "nothing listens there"
         case ssl.SSLCertVerificationError():
@@ -157,7 +158,7 @@ def _reason(error: Exception) -> str:
         case TimeoutError():
             return "it does not answer"
         case http.client.RemoteDisconnected() | http.client.BadStatusLine():
-            return "it does not answer in HTTP"
+            return "its answer is not HTTP"
         case OSError():
             return error.strerror or type(error).__name__
         case _:

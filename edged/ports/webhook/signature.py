@@ -1,4 +1,4 @@
-"""How a receiver knows who sent a message: Standard Webhooks, signature version 1.
+"""Signatures of messages: Standard Webhooks, signature version 1.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -15,7 +15,7 @@ PREFIX = "whsec_"
 
 
 def key(option: str, secret: str) -> bytes:
-    """The key that a secret, ``whsec_`` and base64, is of. PortError, without the secret in it."""
+    """The key in a secret, ``whsec_`` and base64. PortError, without the secret in it."""
     try:
         if not secret.startswith(PREFIX):
             raise ValueError
@@ -31,7 +31,7 @@ def key(option: str, secret: str) -> bytes:
 
 
 def headers(key: bytes | None, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
-    """The headers of a message that is sent at `at_s`, seconds since 1970."""
+    """The headers of a message sent at `at_s`, seconds since 1970."""
     said = {"webhook-id": message_id, "webhook-timestamp": str(at_s)}
     if key is not None:
         signed = f"{message_id}.{at_s}.".encode() + body

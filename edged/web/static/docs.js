@@ -7,7 +7,7 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// A value that fits `schema`; long lists are left to the reader.
+// A value that fits `schema`; arrays have one item.
 function example(schema) {
   if ("const" in schema) return schema.const;
   if ("enum" in schema) return schema.enum[0];
@@ -58,7 +58,7 @@ function request(form, path, method, operation) {
     options.body = form.elements.body.value;
     options.headers = { "Content-Type": "application/json" };
   }
-  // Relative to where this page is, which may be below another path.
+  // Relative to this page, which may be below another path.
   return fetch(new URL(address.slice(1), document.baseURI), options);
 }
 

@@ -1,4 +1,4 @@
-// The page's elements, made and kept. Text is set as text: nothing that comes is read as HTML.
+// The page's elements. Text is set as text: nothing that arrives is parsed as HTML.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -34,12 +34,12 @@ export function bars(list, classes) {
   );
 }
 
-/** What the server answers, as JSON; an Error with its one line where it refuses. */
+/** The server's answer as JSON; an Error with its one line if it refuses. */
 export async function ask(path, options = {}) {
   const answer = await fetch(path, { cache: "no-store", ...options });
   if (answer.status === 401) location.assign("/login");
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error ?? body.message ?? `the server answers ${answer.status}`);
+  if (!answer.ok) throw new Error(body.error ?? body.message ?? `the server answered ${answer.status}`);
   return body;
 }
 

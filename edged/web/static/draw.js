@@ -5,7 +5,7 @@ import { $, ask, command } from "./dom.js";
 const POINTS = 24;
 const WHOLE = [0, 0, 1, 1];
 
-/** `setup` gives what the daemon runs with; `changed` is called when something was saved. */
+/** `setup` returns the daemon's configuration; `changed` is called after saving. */
 export function drawing(setup, changed) {
   const canvas = $("drawing");
   const image = $("picture");
@@ -14,7 +14,7 @@ export function drawing(setup, changed) {
   let shape = null; // points [x, y] in 0..1 of the shown picture
   let from = null;
 
-  // ---- from the shown picture to the whole one and back: what is shown is its region
+  // ---- from the shown picture (the region) to the whole one and back
 
   const region = () => setup().region ?? WHOLE;
   const round = (value) => Math.round(Math.min(1, Math.max(0, value)) * 1e4) / 1e4;
@@ -27,7 +27,7 @@ export function drawing(setup, changed) {
     return [(x - left) / width, (y - top) / height];
   };
 
-  /** Where the picture is on the canvas: it is shown whole, with bars beside it. */
+  /** Where the picture is on the canvas, between its bars. */
   function box() {
     const { clientWidth: width, clientHeight: height } = canvas;
     const ratio = (image.naturalWidth || 4) / (image.naturalHeight || 3);
@@ -150,24 +150,24 @@ export function drawing(setup, changed) {
     if (tool === null) return;
     $("draw-hint").textContent =
       tool === "region"
-        ? "Draw a rectangle: only that part is looked at. Or type its edges, in percent of what is shown."
-        : "Draw around what nobody is to see. Or type the edges of a rectangle, in percent of what is shown.";
+        ? "Draw a rectangle: edged classifies only this part. Or type its edges, in percent of the shown picture."
+        : "Draw around the part to hide. Or type the edges of a rectangle, in percent of the shown picture.";
     $("draw-clear").textContent = tool === "region" ? "Whole picture" : "Hide nothing";
     $("draw-problem").hidden = true;
     showNumbers();
     paint();
   }
 
-  /** What the daemon runs with at this moment: another page may have changed it. */
+  /** The daemon's present configuration: another page may have changed it. */
   async function present() {
     const told = await ask("/status.json");
     if (!told.setup) throw new Error(told.trouble);
     if (String(told.setup.region) === String(setup().region)) return told.setup;
     await changed();
-    throw new Error("Another part of the picture is shown now: draw again.");
+    throw new Error("The region has changed: draw again.");
   }
 
-  /** `fields` gives what is to be saved, from what the daemon runs with. */
+  /** `fields` returns what to save, given the daemon's configuration. */
   async function save(fields) {
     await send(async () => command("save", fields(await present())));
   }
@@ -197,7 +197,7 @@ export function drawing(setup, changed) {
   });
 }
 
-/** The area of a polygon, in units of the picture's. */
+/** The area of a polygon, as a fraction of the picture. */
 function area(points) {
   let twice = 0;
   points.forEach(([x, y], place) => {
@@ -207,7 +207,7 @@ function area(points) {
   return Math.abs(twice) / 2;
 }
 
-/** At most POINTS points of a line, those that matter most (Ramer, Douglas and Peucker). */
+/** A line simplified to at most POINTS points (Ramer, Douglas and Peucker). */
 function simpler(points) {
   for (let tolerance = 0.004; ; tolerance *= 1.5) {
     const kept = reduced(points, tolerance);

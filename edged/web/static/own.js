@@ -1,4 +1,4 @@
-// A picture of one's own: chosen, dropped, pasted or taken, and classified on the device.
+// The user's own picture: chosen, dropped, pasted or taken, and classified on the device.
 
 import { $, ask, bars } from "./dom.js";
 
@@ -26,7 +26,7 @@ export async function classify(file) {
   }
 }
 
-/** A picture that another application has shared with this one waits under the name in the address. */
+/** Classifies a picture that another application has shared; its name is in the address. */
 async function classifyShared() {
   const name = new URLSearchParams(location.hash.slice(1)).get("shared");
   if (!name) return;

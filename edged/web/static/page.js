@@ -1,4 +1,4 @@
-// The page: what the daemon sees, as it is told, and what can be asked of it.
+// The page: what the daemon sees, and the commands that it accepts.
 
 import { $, ask, bars, command, el, meter, percent } from "./dom.js";
 import { drawing } from "./draw.js";
@@ -9,7 +9,7 @@ import { ruleForm } from "./rule.js";
 
 const KEPT_S = 60;
 const STATUS_MS = 3000;
-const STALE_MS = 10_000; // A frame that is older is not shown as the present one.
+const STALE_MS = 10_000; // An older frame does not count as live.
 
 let setup = { rules: {}, outputs: {} };
 let past = { events: [] };
@@ -18,8 +18,8 @@ let scores = []; // [{t, rules: {name: score}}]
 let classes = []; // [{t, labels: {name: score}}]
 let timings = []; // [{t, stages}]
 let rates = []; // [[t, fps]]
-let attention = null; // "paused" or "idle": no frame is to come
-let trouble = null; // why the daemon tells nothing
+let attention = null; // "paused" or "idle": no frame is expected
+let trouble = null; // why the daemon does not answer
 let connected = true;
 let frame = { t: null, cameMs: performance.now() };
 let newestEvent = null;
@@ -32,7 +32,7 @@ const form = ruleForm(() => classes, refresh);
 const clock = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const seconds = (time) => Date.parse(time) / 1000;
 
-// ---- what is told with each frame
+// ---- with each frame
 
 function showState(state) {
   showTrouble(state.trouble);
@@ -91,7 +91,7 @@ function showRule(name, rule, now) {
 
 function showTrouble(told) {
   trouble = told;
-  // Set again, it would be read out again.
+  // A screen reader would read an unchanged text again.
   if ($("trouble").textContent !== (trouble ?? "")) $("trouble").textContent = trouble ?? "";
   $("trouble").hidden = trouble === null;
   showLink();
@@ -107,7 +107,7 @@ function showLink() {
 
 function presence() {
   if (!connected) return ["bad", "no connection"];
-  if (trouble) return ["bad", "daemon away"];
+  if (trouble) return ["bad", "daemon unreachable"];
   if (attention) return ["wait", attention];
   const waitedMs = performance.now() - frame.cameMs;
   return waitedMs < STALE_MS ? ["on", "live"] : ["bad", `no frame for ${span(waitedMs / 1000)}`];
@@ -117,7 +117,7 @@ function span(seconds) {
   return seconds < 120 ? `${10 * Math.floor(seconds / 10)} s` : `${Math.floor(seconds / 60)} min`;
 }
 
-// ---- rules and outputs, as they are set up
+// ---- rules and outputs, as configured
 
 const items = { rules: new Map(), outputs: new Map() };
 
@@ -210,7 +210,7 @@ function showEvents() {
   if ($("said").textContent !== said) $("said").textContent = said;
 }
 
-const REASONS = { camera: "the camera gave no picture", stop: "edged stopped", restart: "edged was started again" };
+const REASONS = { camera: "the camera delivered no picture", stop: "edged stopped", restart: "edged was restarted" };
 
 function eventItem(event) {
   const what = `${event.rule} ${event.active ? "on" : "off"}`;
@@ -247,26 +247,26 @@ function showHealth(before) {
   if (before && metrics.uptime_s > before.uptime_s) {
     rates.push([Date.now() / 1000, (status.frames - before.status.frames) / (metrics.uptime_s - before.uptime_s)]);
     rates = rates.slice(-KEPT_S);
-    $("fps").replaceChildren(plot(rates, { label: "Frames a second" }));
+    $("fps").replaceChildren(plot(rates, { label: "Frames per second" }));
     $("fps-now").textContent = rates.at(-1)[1].toFixed(1);
   }
   const times = timings.map(({ t, stages }) => [t, Object.values(stages).reduce((sum, value) => sum + value, 0)]);
   if (times.length > 1) {
-    $("frame").replaceChildren(plot(times, { label: "Milliseconds of a frame" }));
+    $("frame").replaceChildren(plot(times, { label: "Milliseconds per frame" }));
     $("frame-now").textContent = ms(median(times.map(([, value]) => value)));
     $("stages").replaceChildren(
-      ...Object.keys(timings.at(-1).stages).map((stage) =>
-        el("li", {}, `${stage} `, el("b", { textContent: ms(median(timings.map(({ stages }) => stages[stage] ?? 0))) })),
+      ...[...new Set(timings.flatMap(({ stages }) => Object.keys(stages)))].map((stage) =>
+        el("li", {}, `${stage} `, el("b", { textContent: ms(median(timings.flatMap(({ stages }) => stages[stage] ?? []))) })),
       ),
     );
   }
   const facts = [
     ["Camera", status.camera_error ?? status.camera, status.camera_error],
     ["Model", status.model],
-    ["Frames", `${status.frames} classified, ${status.dropped} not used`],
-    ["Broker", mqtt === null ? "MQTT is off" : mqtt.connected ? "connected" : "away", mqtt && !mqtt.connected],
-    ["Journal", journal.error ?? `${journal.last} events, ${journal.waiting} to be written`, journal.error],
-    ["Pins", status.pins_error ?? "as they should be", status.pins_error],
+    ["Frames", `${status.frames - status.still} classified, ${status.still} still, ${status.dropped} unused`],
+    ["Broker", mqtt === null ? "MQTT is off" : mqtt.connected ? "connected" : "disconnected", mqtt && !mqtt.connected],
+    ["Journal", journal.error ?? `${journal.last} events, ${journal.waiting} not yet stored`, journal.error],
+    ["Pins", status.pins_error ?? "OK", status.pins_error],
     ["Memory", `${Math.round(metrics.memory_mb)} MB`],
     ["Running", `since ${new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" }).format(new Date(Date.now() - 1000 * metrics.uptime_s))}`],
   ];
@@ -284,7 +284,7 @@ async function refresh() {
   try {
     told = await ask("/status.json");
   } catch {
-    return; // The stream of states says so, too.
+    return; // The stream of states reports this, too.
   }
   past = told.past;
   if (!scores.length) scores = past.scores;
@@ -325,11 +325,11 @@ function follow() {
   stream.onerror = () => {
     connected = false;
     showLink();
-    // Refused, it is not tried again by the browser.
+    // The browser does not retry a refused stream.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream?.readyState === EventSource.CLOSED && follow(), STATUS_MS);
   };
 }
-// Browsers have six connections to one host: a page that nobody sees keeps none.
+// Browsers allow six connections to one host: a hidden page keeps none.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stream?.close();

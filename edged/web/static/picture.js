@@ -1,4 +1,4 @@
-// The live picture: there while the page is visible, and asked for again when it stands still.
+// The live picture: loaded while the page is visible, and requested again when it freezes.
 
 import { $ } from "./dom.js";
 
@@ -15,7 +15,7 @@ export function livePicture() {
     image.src = `/live/picture.mjpeg?${Date.now()}`;
   }
   function stop() {
-    // A stream that nobody sees is ended: else the browser would go on to load it.
+    // End the stream: otherwise the browser would continue to load it.
     image.removeAttribute("src");
     image.classList.remove("shown");
   }
@@ -25,7 +25,7 @@ export function livePicture() {
     setTimeout(() => document.hidden || start(), 2000);
   });
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
-  // Some browsers end a stream without a word; then the picture has no size any more.
+  // Some browsers end a stream silently; the picture then has no size.
   setInterval(() => {
     const now = performance.now();
     if (image.naturalWidth) image.classList.add("shown");
@@ -33,7 +33,7 @@ export function livePicture() {
   }, 1000);
   if (!document.hidden) start();
   return {
-    /** Frames are classified: so pictures should come, too. */
+    /** Frames are classified, so pictures should arrive, too. */
     frameCame() {
       seenMs = performance.now();
     },

@@ -1,4 +1,4 @@
-// Small plots as SVG. Sizes are attributes and no style, which the page's policy would refuse.
+// Small plots as SVG. Sizes are attributes, not styles, which the page's policy would refuse.
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,9 +1,9 @@
-// A rule made from what is seen now: a label, and thresholds shown over its recent scores.
+// The form of a new rule: a label, and thresholds shown over its recent scores.
 
 import { $, command, el } from "./dom.js";
 import { plot } from "./plot.js";
 
-/** `classes` gives [{t, labels: {name: score}}] of the last minute; `changed` is called after saving. */
+/** `classes` returns [{t, labels: {name: score}}] of the last minute; `changed` is called after saving. */
 export function ruleForm(classes, changed) {
   const form = $("rule-form");
   const fields = form.elements;
@@ -63,16 +63,16 @@ export function ruleForm(classes, changed) {
   });
 
   return {
-    /** The labels that a rule can name. */
+    /** Offer the labels that a rule can name. */
     labels(all) {
       $("labels").replaceChildren(...all.slice(0, 2000).map((value) => el("option", { value })));
     },
-    /** Another frame has come. */
+    /** Another frame has arrived. */
     frameCame() {
       if ($("new-rule").open) show();
     },
   };
 }
 
-/** A label as the name of a rule: letters, digits, _ . and - alone. */
+/** A label as the name of a rule: only letters, digits, _ . and -. */
 const asName = (label) => label.split(",")[0].trim().replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 64);

@@ -215,7 +215,7 @@ def test_only_owner_and_group_may_connect(control: ControlSocket, path: Path) ->
 def test_a_second_daemon_on_the_same_socket_is_refused(
     control: ControlSocket, path: Path, mailbox: Mailbox
 ) -> None:
-    with pytest.raises(ConfigError, match="another edged answers here already"):
+    with pytest.raises(ConfigError, match="another edged already listens here"):
         ControlSocket(path, "porch", mailbox).__enter__()
 
 
@@ -311,7 +311,7 @@ def test_an_answer_has_a_limit_and_what_is_watched_has_none(
     monkeypatch.setattr(client.socket, "socket", Noted)
     ControlClient(path).ask("status")
     threading.Thread(target=end_when_watched).start()
-    with pytest.raises(DaemonError, match="the daemon has ended"):
+    with pytest.raises(DaemonError, match="the daemon has stopped"):
         list(ControlClient(path).watch())
     assert limits == [client.TIMEOUT_S, client.TIMEOUT_S, None]
 
@@ -352,7 +352,7 @@ def test_who_leaves_within_a_picture_left_none(path: Path) -> None:
                 client.sendall(b'{"ok": true, "jpeg_bytes": 9}\nJPEG')
 
         threading.Thread(target=answer, daemon=True).start()
-        with pytest.raises(DaemonError, match="does not answer: it left within the picture"):
+        with pytest.raises(DaemonError, match="does not answer: it left during the picture"):
             ControlClient(path).ask("snapshot")
 
 
@@ -422,7 +422,7 @@ def test_that_no_client_can_be_served_is_told_once_until_one_can_and_tried_witho
         control._accept(line)  # type: ignore[arg-type]
         assert theirs.recv(1) == b""
     assert caplog.messages == [
-        f"{path}: no client can be served: {error}; trying on" for error in (full, no_memory)
+        f"{path}: no client can be accepted: {error}; retrying" for error in (full, no_memory)
     ]
     assert waits == [server.ACCEPT_RETRY_S] * 5
 
@@ -486,7 +486,7 @@ def test_clients_are_served_again_after_a_time_without_descriptors(
         client.sendall(b"status\n")
         assert json.loads(client.recv(4096))["ok"] is True
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: no client can be served: [Errno 24] Too many open files; trying on"
+        f"{path}: no client can be accepted: [Errno 24] Too many open files; retrying"
     ]
 
 
@@ -509,14 +509,14 @@ def test_a_client_that_no_thread_can_be_had_for_is_told_and_the_next_is_served(
                 ControlClient(path).ask("status")
     assert ControlClient(path).ask("status")[0]["ok"] is True
     assert caplog.messages == [
-        f"{path}: no client can be served: can't start new thread; trying on"
+        f"{path}: no client can be accepted: can't start new thread; retrying"
     ]
 
 
 def test_a_file_in_the_sockets_place_is_left_alone(path: Path, mailbox: Mailbox) -> None:
     path.parent.mkdir()
     path.write_text("of great value")
-    with pytest.raises(ConfigError, match=r"is no socket; set control\.socket"):
+    with pytest.raises(ConfigError, match=r"is not a socket; set control\.socket"):
         ControlSocket(path, "porch", mailbox).__enter__()
     assert path.read_text() == "of great value"
 
@@ -547,7 +547,7 @@ def test_a_daemon_that_has_no_time_keeps_its_socket(path: Path, mailbox: Mailbox
                 client = stack.enter_context(socket.socket(socket.AF_UNIX))
                 client.setblocking(False)
                 client.connect(str(path))
-        with pytest.raises(ConfigError, match="another edged answers here already"):
+        with pytest.raises(ConfigError, match="another edged already listens here"):
             ControlSocket(path, "porch", mailbox).__enter__()
         for ask in (
             lambda: ControlClient(path).ask("status"),
@@ -658,5 +658,5 @@ def test_the_end_of_the_daemon_is_told_to_who_watches(path: Path, mailbox: Mailb
         assert next(messages)["output"] == "lamp"
         told.set()
         teller.join()
-    with pytest.raises(DaemonError, match="the daemon has ended"):
+    with pytest.raises(DaemonError, match="the daemon has stopped"):
         list(messages)

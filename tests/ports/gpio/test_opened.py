@@ -132,7 +132,7 @@ def test_where_it_is_damaged_that_is_said_and_the_configuration_counts(
     else:
         path.write_text('{"gpio": {')
     assert safe_outputs(config) == 1
-    assert "the outputs of the configuration go safe instead" in capsys.readouterr().err
+    assert "using the outputs of the configuration instead" in capsys.readouterr().err
     assert board["RELAY"].level == 0
 
 

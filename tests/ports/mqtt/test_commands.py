@@ -74,8 +74,8 @@ def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) 
 @pytest.mark.parametrize(
     ("payload", "told"),
     [
-        (b"", "is no command"),
-        (b"reboot", '"reboot" is no command'),
+        (b"", "is not a command"),
+        (b"reboot", '"reboot" is not a command'),
         (b'{"command": "stop"}', "not a command"),
         (b'{"command": "watch"}', "not a command"),
         (b'{"command": "set-output", "name": "lamp", "value": 1}', "not a command"),
@@ -87,7 +87,7 @@ def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) 
         (b'["pause"]', "not a command"),
         (b"[" * 4000, "not a command"),
         (b'{"command": "pause", "x": ' + b"[" * 4000, "neither JSON"),
-        (b"\xff\xfe\x00", "is no command"),
+        (b"\xff\xfe\x00", "is not a command"),
         (b'{"command": "pause", "pad": "' + b"x" * REQUEST_BYTES + b'"}', "at most 4096 bytes"),
     ],
 )

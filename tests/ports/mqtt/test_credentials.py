@@ -18,7 +18,7 @@ LONGEST = 65535
 @pytest.mark.parametrize("name", ["username_file", "password_file"])
 def test_a_file_of_ours_must_be_there_and_be_no_folder(tmp_path: Path, name: str) -> None:
     credentials.check(MqttConfig(**{name: __file__}))
-    with pytest.raises(ConfigError, match=f"mqtt.{name}: .* is not there; check the path"):
+    with pytest.raises(ConfigError, match=f"mqtt.{name}: .* does not exist; check the path"):
         credentials.check(MqttConfig(**{name: str(tmp_path / "none")}))
     with pytest.raises(ConfigError, match=f"mqtt.{name}: .* is a folder; name the file in it"):
         credentials.check(MqttConfig(**{name: str(tmp_path)}))
@@ -27,7 +27,7 @@ def test_a_file_of_ours_must_be_there_and_be_no_folder(tmp_path: Path, name: str
 @pytest.mark.parametrize("name", ["ca_file", "cert_file", "key_file"])
 def test_a_file_of_tls_must_be_there_and_be_no_folder(tmp_path: Path, name: str) -> None:
     credentials.check(MqttConfig(tls=TlsConfig(**{name: __file__})))
-    with pytest.raises(ConfigError, match=f"mqtt.tls.{name}: .* is not there; check the path"):
+    with pytest.raises(ConfigError, match=f"mqtt.tls.{name}: .* does not exist; check the path"):
         credentials.check(MqttConfig(tls=TlsConfig(**{name: str(tmp_path / "none")})))
     with pytest.raises(ConfigError, match=f"mqtt.tls.{name}: .* is a folder; name the file in it"):
         credentials.check(MqttConfig(tls=TlsConfig(**{name: str(tmp_path)})))
@@ -39,7 +39,7 @@ def test_a_file_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, name: st
     os.mkfifo(file)
     tls = TlsConfig(**({name: str(file)} if name == "ca_file" else {}))
     mqtt = MqttConfig(tls=tls, **({} if name == "ca_file" else {name: str(file)}))
-    with pytest.raises(ConfigError, match=rf"mqtt.*{name}: .* is no regular file; name one"):
+    with pytest.raises(ConfigError, match=rf"mqtt.*{name}: .* is not a regular file; name one"):
         credentials.check(mqtt)
 
 
@@ -47,7 +47,7 @@ def test_a_secret_that_becomes_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "user")
     mqtt = MqttConfig(username_file=str(tmp_path / "user"))
     # Without a writer, opening it would last for ever.
-    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: no regular file"):
+    with pytest.raises(PortError, match=r"username_file: .* cannot be read: not a regular file"):
         credentials.user(mqtt)
 
 
@@ -82,3 +82,17 @@ def test_what_cannot_be_read_is_told_with_its_option(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: it is not UTF-8"):
         credentials.user(MqttConfig(username_file=str(file)))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_a_broker_on_this_machine_needs_no_tls(host: str) -> None:
+    assert credentials.exposed(MqttConfig(host=host)) is None
+
+
+@pytest.mark.parametrize("host", ["192.168.1.5", "broker", "broker.example", "localhost.example"])
+def test_a_broker_elsewhere_without_tls_is_told(host: str) -> None:
+    said = credentials.exposed(MqttConfig(host=host))
+    assert said is not None
+    assert said.startswith(f"MQTT broker {host}: no TLS")
+    assert credentials.exposed(MqttConfig(host=host, tls=TlsConfig(enabled=True))) is None
+    assert credentials.exposed(MqttConfig(host=host, embedded=True)) is None

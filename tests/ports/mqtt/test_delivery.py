@@ -407,7 +407,7 @@ def test_what_the_broker_has_is_not_lost_though_no_disk_has_it(
         bench.put(2)
         bench.acknowledge(1)
         bench.lose_connection()
-    assert "1 events are lost: nobody took them, and no disk" in caplog.text
+    assert "1 events are lost: not stored, and not all read" in caplog.text
 
 
 def test_a_disk_that_comes_back_gives_what_could_not_be_read(tmp_path: Path) -> None:
@@ -546,3 +546,66 @@ def test_after_a_connection_is_lost_nothing_is_live_and_nothing_sent(bench: Benc
     bench.delivery.work()
     assert bench.broker.got == []
     assert bench.delivery.settled()
+
+
+def settled(bench: Bench, later_s: float = 10.0) -> None:
+    """All is acknowledged, and some time has gone by since."""
+    bench.acknowledge_all()
+    clock = bench.delivery._clock
+    bench.delivery._clock = lambda: clock() + later_s
+
+
+def test_what_a_consumer_misses_is_sent_again_and_marked(bench: Bench) -> None:
+    bench.connect()
+    bench.put(3)
+    settled(bench)
+    bench.broker.got.clear()
+    assert bench.delivery.resend_after(1, 5.0)
+    bench.delivery.work()
+    assert bench.broker.got == [(2, True), (3, True)]
+    bench.acknowledge_all()
+    bench.put()
+    assert bench.broker.got[-1] == (4, False)
+
+
+def test_of_several_consumers_the_one_that_misses_most_counts(bench: Bench) -> None:
+    bench.connect()
+    bench.put(3)
+    settled(bench)
+    bench.broker.got.clear()
+    assert bench.delivery.resend_after(2, 5.0)
+    assert bench.delivery.resend_after(0, 5.0)
+    assert bench.delivery.resend_after(1, 5.0)
+    bench.delivery.work()
+    assert bench.broker.numbers == [1, 2, 3]
+
+
+def test_what_the_broker_has_had_for_a_moment_only_is_not_sent_again(bench: Bench) -> None:
+    bench.connect()
+    bench.put(2)
+    bench.acknowledge_all()
+    assert not bench.delivery.resend_after(1, 5.0)
+    settled(bench, later_s=5.0)
+    assert bench.delivery.resend_after(1, 5.0)
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_a_consumer_that_has_all_gets_nothing_again(bench: Bench, number: int) -> None:
+    bench.connect()
+    bench.put(3)
+    settled(bench)
+    assert not bench.delivery.resend_after(number, 5.0)
+    bench.delivery.work()
+    assert bench.broker.numbers == [1, 2, 3]
+
+
+def test_after_a_restart_a_consumer_gets_what_an_earlier_run_sent(bench: Bench) -> None:
+    bench.connect()
+    bench.put(3)
+    bench.acknowledge_all()
+    second = bench.restart()
+    second.connect()
+    assert second.delivery.resend_after(1, 5.0)
+    second.delivery.work()
+    assert second.broker.got == [(2, True), (3, True)]
+    assert second.delivery.dropped == 0

@@ -264,7 +264,7 @@ def test_connecting_waits_as_long_for_the_first_result_as_it_is_told(tmp_path: P
 
 def test_for_people_it_says_which_broker_and_whether_it_is_reached(tmp_path: Path) -> None:
     port = RecordedPort(MqttConfig(host="hub", port=1884), tmp_path, Mailbox())
-    assert port.state == "hub:1884 away"
+    assert port.state == "hub:1884 disconnected"
     port._connection._session = object()  # type: ignore[assignment]
     assert port.state == "hub:1884 connected"
 
@@ -400,7 +400,7 @@ def test_what_an_earlier_run_left_open_says_nothing_of_the_camera_or_the_scene(
 ) -> None:
     alone.port.write(result())
     alone.port._retained.take()
-    alone.port.write(Ended("restart", "edged ended without a word before"))
+    alone.port.write(Ended("restart", "edged had ended unexpectedly"))
     assert alone.port._retained.take() == []
 
 

@@ -123,7 +123,7 @@ def test_a_connection_that_is_cut_is_news_with_its_reason(
     broker.stop()
     assert client.news.wait(LIMIT_S)
     assert client.session.lost
-    assert client.session.reason == "the broker or the network ended it"
+    assert client.session.reason == "the broker or the network closed it"
     assert client.session.publish("edged/x", b"") is None
 
 
@@ -392,10 +392,10 @@ def test_connecting_has_a_limit_and_the_library_keeps_no_queue_of_its_own() -> N
 @pytest.mark.parametrize(
     ("answered", "logged", "told"),
     [
-        (False, [], "the broker or the network ended it"),
+        (False, [], "the broker or the network closed it"),
         (False, [(LogLevel.MQTT_LOG_ERR, "TLS alert")], "TLS alert"),
-        (False, [(LogLevel.MQTT_LOG_DEBUG, "ping")], "the broker or the network ended it"),
-        (True, [(LogLevel.MQTT_LOG_ERR, "TLS alert")], "the broker or the network ended it"),
+        (False, [(LogLevel.MQTT_LOG_DEBUG, "ping")], "the broker or the network closed it"),
+        (True, [(LogLevel.MQTT_LOG_ERR, "TLS alert")], "the broker or the network closed it"),
     ],
 )
 def test_until_the_broker_answers_the_library_knows_best_why_it_ended(
