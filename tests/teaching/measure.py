@@ -20,7 +20,9 @@ from edged.imaging.picture import decode_picture
 from edged.imaging.resample import resample
 from edged.inference import tflite
 from edged.inference.labels import numbers
+from edged.perception import known as known_files
 from edged.teaching import head
+from edged.teaching.evidence import Evidence
 from edged.teaching.head import Floats, Integers
 from edged.teaching.reading import Reading
 from edged.teaching.teacher import readable
@@ -35,7 +37,7 @@ class Set(NamedTuple):
     """Pictures that went through a model; a row each.
 
     ``pixels`` are small copies for the comparison without a model, ``truth`` the class in the set,
-    or in the model where it knows the set.
+    or in the model where it knows the set, ``known`` how known each picture looks to the model.
     """
 
     reading: Reading
@@ -43,6 +45,7 @@ class Set(NamedTuple):
     scores: Floats
     pixels: Floats
     truth: Integers
+    known: Floats
 
 
 class Model(NamedTuple):
@@ -78,10 +81,15 @@ def look(model: Model, pictures: Iterator[tuple[str, bytes]], known: Sequence[st
     config = load(None, [f"model.path={model.path}", "model.threads=1"])
     file = tflite.read(config.model)
     reading = readable(model.path)
+    reference = known_files.find(model.path)
     [classifier] = tflite.load_alike(
-        config.model, "stretch", file, labels=numbers(file), layers=reading.tensors
+        config.model,
+        "stretch",
+        file,
+        labels=numbers(file),
+        layers={*reading.tensors, *(reference.layers if reference else ())},
     )
-    names, vectors, scores, small = [], [], [], []
+    names, vectors, scores, small, shares = [], [], [], [], []
     for name, content in pictures:
         pixels = decode_picture(content, name, classifier.input_px)
         prediction = classifier.classify(pixels)
@@ -92,10 +100,16 @@ def look(model: Model, pictures: Iterator[tuple[str, bytes]], known: Sequence[st
         resample(pixels, out)
         small.append(out.reshape(-1))
         names.append(name)
+        shares.append(np.nan if reference is None else reference.share(prediction))
     order = list(known) or sorted(set(names))
     truth = np.array([order.index(name) for name in names], np.int64)
     return Set(
-        reading, np.array(vectors, np.float32), np.array(scores), np.array(small, np.float32), truth
+        reading,
+        np.array(vectors, np.float32),
+        np.array(scores),
+        np.array(small, np.float32),
+        truth,
+        np.array(shares, np.float32),
     )
 
 
@@ -157,15 +171,13 @@ def together(old: Set, new: Set, count: int, draws: int = DRAWS) -> Both:
     for seed in range(draws):
         taken, others = draw(new.truth, count, seed)
         fitted = head.fit(new.vectors[taken], new.truth[taken], sizes(new))
+        evidence = Evidence([share for share in new.known[taken].tolist() if not np.isnan(share)])
         before = old.scores.argmax(1) == old.truth
         after = np.array(
-            [
-                _best(fitted, vector, scores) == truth
-                for vector, scores, truth in zip(old.vectors, old.scores, old.truth, strict=True)
-            ]
+            [_best(fitted, evidence, old, one) == old.truth[one] for one in range(len(before))]
         )
         first = old.scores.shape[1]
-        found = [_best(fitted, new.vectors[one], new.scores[one]) for one in others]
+        found = [_best(fitted, evidence, new, one) for one in others]
         alone = [int(fitted.scores(new.vectors[one])[0].argmax()) for one in others]
         truth = new.truth[others]
         rows.append(
@@ -179,8 +191,10 @@ def together(old: Set, new: Set, count: int, draws: int = DRAWS) -> Both:
     return Both(*map(float, np.mean(rows, 0)))
 
 
-def _best(fitted: head.Head, vector: Floats, scores: Floats) -> int:
-    classes, taught = fitted.scores(vector)
+def _best(fitted: head.Head, evidence: Evidence, known: Set, one: int) -> int:
+    share, scores = float(known.known[one]), known.scores[one]
+    told = evidence.of(None if np.isnan(share) else share)
+    classes, taught = fitted.scores(known.vectors[one], told)
     return int(np.concatenate((scores * (1 - taught), classes * taught)).argmax())
 
 
