@@ -69,11 +69,6 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="command", forbid_unk
 
     id: Annotated[RequestId, Meta(description="returned in the reply")] = None
 
-    @property
-    def takes_s(self) -> float:
-        """How long it takes by itself, beside the time that all commands have."""
-        return 0.0
-
 
 class TakeSnapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
     """Take one picture and classify it."""
@@ -176,10 +171,9 @@ class Teach(Command, frozen=True, kw_only=True, tag="teach"):
     shots: Annotated[int, Meta(ge=1, le=100, description="frames that are taken")] = 10
     every_s: Annotated[float, Meta(ge=0.0, le=60.0, description="between two of them")] = 0.5
 
-    @property
-    def takes_s(self) -> float:
-        """Half a second for a frame, where each comes late."""
-        return self.shots * (self.every_s + 0.5)
+
+class TellTaught(Command, frozen=True, kw_only=True, tag="taught"):
+    """Show which labels were taught."""
 
 
 class Forget(Command, frozen=True, kw_only=True, tag="forget"):
@@ -226,6 +220,9 @@ class Entry(NamedTuple):
 SWAP_S = 90000.0
 """More than the longest time in the shadow, with all that comes before."""
 
+TEACH_S = 7200.0
+"""More than the most frames at the longest interval take."""
+
 _ANYBODY = frozenset({Asker.INPUT, Asker.MQTT, Asker.SOCKET})
 
 COMMANDS: Mapping[type[Command], Entry] = {
@@ -247,7 +244,8 @@ COMMANDS: Mapping[type[Command], Entry] = {
     UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),
     RevertModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, 60.0),
     # Over MQTT only where teach.mqtt allows it.
-    Teach: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
+    Teach: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer, TEACH_S),
+    TellTaught: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     Forget: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     UndoTeaching: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),

@@ -165,6 +165,7 @@ class Daemon:
                 commands.RevertModel: self._reloader.begin,
                 AddPort: self._add_port,
                 commands.Teach: self._teach,
+                commands.TellTaught: self._reloader.begin,
                 commands.Forget: self._teach,
                 commands.UndoTeaching: self._teach,
                 TakeOver: self._take_over,

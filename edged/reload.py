@@ -25,6 +25,7 @@ from edged.commands import (
     SetThreshold,
     TakeSnapshot,
     Teach,
+    TellTaught,
     Undo,
     UndoTeaching,
     name_of,
@@ -159,6 +160,8 @@ class Reloader:
                 match request.command:
                     case SetThreshold():
                         request.reply(self._set_threshold(request.command, request.asked_by))
+                    case TellTaught():
+                        request.reply(self._taught(request.asked_by))
                     case Teach() | Forget() | UndoTeaching():
                         request.reply(self._teach(request.command, request.asked_by))
                     case Save() | Undo():
@@ -286,6 +289,15 @@ class Reloader:
         self._thresholds.save()
         (rule,) = (rule for rule in config.rule if rule.name == command.rule)
         return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
+
+    def _taught(self, asked_by: str) -> Reply:
+        from edged.teaching import session
+
+        try:
+            return Reply(data=session.taught(self._in_force().config))
+        except (EdgedError, OSError) as error:
+            log.warning("%s, asked by %s: %s", name_of(TellTaught), asked_by, error)
+            return Reply(error=str(error))
 
     def _teach(self, command: Teach | Forget | UndoTeaching, asked_by: str) -> Reply:
         from edged.teaching import session

@@ -37,7 +37,7 @@ from tests.ports.mqtt.reports import result
 AT = Moment("porch", 10.0, 1e9)
 
 
-TEACHING = {"teach", "forget", "undo-teaching"}
+TEACHING = {"teach", "taught", "forget", "undo-teaching"}
 
 
 def test_every_command_has_a_name_of_its_own_and_says_what_it_does() -> None:
@@ -68,7 +68,7 @@ def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     assert choices is not None
     # What is saved from the page is written by people with an editor; `edged models use` and `edged
     # teach` have options for all that concerns models and taught labels.
-    others = {"save", "use-model", "use-file", "revert-model", "forget", "undo-teaching"}
+    others = {"save", "use-model", "use-file", "revert-model", *TEACHING} - {"teach"}
     assert set(open_to(Asker.SOCKET)) - others <= set(choices)
 
 

@@ -294,7 +294,7 @@ OF_PATHS = {"classify", "search", "teach"}
 
 _NOT_ASKED = {
     *("snapshot", "watch", "save", "use-model", "use-file", "revert-model"),
-    *("teach", "forget", "undo-teaching"),
+    *("teach", "taught", "forget", "undo-teaching"),
 }
 """Commands with a module of their own, and those for which people use an editor."""
 

@@ -142,25 +142,19 @@ class _Desk:
             for path in map(path_of, found):
                 yield Picture(read_picture(path, teacher.wanted_px), printable(path.absolute()))
 
-        return self._written(lambda: teacher.add(teacher.examples(label, read())))
+        return self._written(lambda: teacher.add(teacher.examples(label, read(), len(found))))
 
     def teach_by_camera(self, label: str, shots: int, every_s: float) -> dict[str, Any]:
-        from edged.commands import Teach
+        from edged.commands import COMMANDS, Teach
 
         if self.runs:
-            try:
-                command = msgspec.convert(
-                    {"label": label, "shots": shots, "every_s": every_s}, Teach
-                )
-            except msgspec.ValidationError as error:
-                raise CommandError(str(error)) from error
-            self._client = ControlClient(self._client.path, TIMEOUT_S + command.takes_s)
+            self._client = ControlClient(self._client.path, COMMANDS[Teach].within_s + TIMEOUT_S)
             return self._told("teach", label=label, shots=shots, every_s=every_s)
         from edged.teaching.session import shots as taken
 
         teacher = self.teacher()
         with _Camera(self._config, teacher.wanted_px) as camera:
-            examples = teacher.examples(label, taken(shots, every_s, camera.frame))
+            examples = teacher.examples(label, taken(shots, every_s, camera.frame), shots)
         return self._written(lambda: teacher.add(examples))
 
     def forget(self, label: str) -> dict[str, Any]:

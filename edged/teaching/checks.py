@@ -73,10 +73,9 @@ def collisions(made: Lessons) -> list[str]:
     """A line for each two labels that cannot be told apart, with the two pictures most alike."""
     if len(made.labels) < 2:
         return []
-    classes = made.classes()
-    vectors = made.vectors()
-    sizes = [block.channels for block in made.reading.blocks]
-    found = head.left_out(vectors, classes, sizes)
+    material = made.material()
+    classes, vectors = material.classes, material.vectors
+    found = head.left_out(material)
     lines = []
     for one in range(len(made.labels)):
         for other in range(one):

@@ -45,8 +45,7 @@ class TaughtClassifier:
         self.input_px = bare.input_px
         self.keeps_state = bare.keeps_state
         self._reading = lessons.reading
-        sizes = [block.channels for block in lessons.reading.blocks]
-        self._head = head.fit(lessons.vectors(), lessons.classes(), sizes)
+        self._head = head.fit(lessons.material())
         self._evidence = Evidence(lessons.known())
         self._clock = clock
 

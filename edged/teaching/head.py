@@ -42,6 +42,20 @@ SHARPNESSES = np.logspace(-3, 1, 17)
 SMALLEST_SHRINKAGE = 1e-3
 
 
+class Material(NamedTuple):
+    """What a head is fitted on: rows of ``vectors``, whose blocks have these ``sizes``.
+
+    ``classes`` has one of 0, 1, ... for each picture, each of them once at least. ``pictures`` is
+    the picture of each row: the first rows are all pictures in their order, the others further
+    looks at some of them.
+    """
+
+    vectors: Floats
+    classes: Integers
+    pictures: Integers
+    sizes: Sequence[int]
+
+
 class Head(NamedTuple):
     """What is made of a vector v.
 
@@ -74,7 +88,7 @@ class Head(NamedTuple):
         np.exp(logits, out=logits)
         logits /= logits.sum()
         beyond = self._beyond(product[count:])
-        against = STEEPNESS * (beyond - LIMIT) - evidence
+        against = STEEPNESS * (beyond - LIMIT - EVIDENCE * evidence)
         return logits, 1 / (1 + math.exp(min(against, 50.0)))
 
     def distance(self, vector: Floats) -> float:
@@ -88,36 +102,37 @@ class Head(NamedTuple):
         return (self.length + closest - self.usual) / self.spread
 
 
-LIMIT = 2.6
+LIMIT = 2.2
 """A picture this many deviations farther than usual is as likely taught as not."""
 
-STEEPNESS = 2.0
+STEEPNESS = 4.0
+
+EVIDENCE = 0.5
+"""Deviations that evidence of one counts for."""
 
 LEAST_SPREAD = 0.1
 """Of the usual distance: a few pictures that vary less by chance do not narrow it further."""
 
 
-def fit(vectors: Floats, classes: Integers, sizes: Sequence[int]) -> Head:
-    """The head of these vectors, shape (pictures, sum of sizes), of the classes 0, 1, ...
-
-    `sizes` are those of the blocks, features first. Each class has a picture at least.
-    """
-    dimensions = vectors.shape[1]
-    blocks, scales = _scaled(vectors, sizes)
-    whole, product, factors, ways, sharpness = _chosen(blocks, classes, dimensions)
-    combination, bias = _discriminants(product, classes, dimensions)
+def fit(material: Material) -> Head:
+    """The head of what was taught."""
+    blocks, scales = _scaled(material)
+    classes = material.classes[material.pictures]
+    chosen = _chosen(blocks, material)
+    combination, bias = _discriminants(chosen.product, classes, material.vectors.shape[1])
+    whole = chosen.whole
     mean, free = _means(classes), _free(whole, classes)
     others = np.concatenate([mean, free])
-    distances = _distances(whole, classes, ways)
+    distances = _distances(whole, classes, chosen.ways)[: len(material.classes)]
     usual = float(distances.mean())
     matrix = [
-        np.concatenate([combination * factors[place > 0], others]) @ block * scales[place]
+        np.concatenate([combination * chosen.weights[place > 0], others]) @ block * scales[place]
         for place, block in enumerate(blocks)
     ]
     return Head(
         np.ascontiguousarray(np.concatenate(matrix, 1), np.float32),
         bias.astype(np.float32),
-        sharpness,
+        chosen.sharpness,
         np.einsum("kn,nm,km->k", mean, whole, mean).astype(np.float32),
         # The same for all: blocks have the length 1, or 0 where nothing is active.
         float(np.diag(whole).max()),
@@ -127,21 +142,24 @@ def fit(vectors: Floats, classes: Integers, sizes: Sequence[int]) -> Head:
     )
 
 
-def left_out(vectors: Floats, classes: Integers, sizes: Sequence[int]) -> Integers:
+def left_out(material: Material) -> Integers:
     """The class that each picture gets from the others, when it is left out.
 
     Its own where that cannot be tried, because a class has one picture.
     """
-    blocks, _ = _scaled(vectors, sizes)
-    _, product, _, ways, _ = _chosen(blocks, classes, vectors.shape[1])
-    if not ways:
-        return classes
-    return np.asarray(_logits(product, classes, ways, vectors.shape[1]).argmax(1))
+    blocks, _ = _scaled(material)
+    chosen = _chosen(blocks, material)
+    if not chosen.ways:
+        return material.classes
+    classes = material.classes[material.pictures]
+    logits = _logits(chosen.product, classes, chosen.ways, material.vectors.shape[1])
+    return np.asarray(logits.argmax(1)[: len(material.classes)])
 
 
-def _scaled(vectors: Floats, sizes: Sequence[int]) -> tuple[list[Doubles], list[float]]:
+def _scaled(material: Material) -> tuple[list[Doubles], list[float]]:
     """The blocks, of which the features and all maps together vary as much, and their scales."""
-    blocks = np.split(vectors.astype(np.float64), np.cumsum(sizes)[:-1], axis=1)
+    places = np.cumsum(material.sizes)[:-1]
+    blocks = np.split(material.vectors.astype(np.float64), places, axis=1)
     scales = [1 / math.sqrt(max(_scatter(block @ block.T), 1e-9)) for block in blocks]
     scales[1:] = [scale / math.sqrt(len(blocks) - 1) for scale in scales[1:]]
     return [block * scale for block, scale in zip(blocks, scales, strict=True)], scales
@@ -157,14 +175,15 @@ class _Chosen(NamedTuple):
     sharpness: float
 
 
-def _chosen(blocks: Sequence[Doubles], classes: Integers, dimensions: int) -> _Chosen:
+def _chosen(blocks: Sequence[Doubles], material: Material) -> _Chosen:
     features = blocks[0] @ blocks[0].T
     maps = sum((block @ block.T for block in blocks[1:]), np.zeros_like(features))
-    ways = _folds(classes)
+    classes = material.classes[material.pictures]
+    ways = [out[material.pictures] for out in _folds(material.classes)]
     found = []
     for weights in WEIGHTS if len(blocks) > 1 else [(1.0, 0.0)]:
         product = weights[0] * features + weights[1] * maps
-        loss, sharpness = _loss(product, classes, ways, dimensions)
+        loss, sharpness = _loss(product, classes, ways, material.vectors.shape[1])
         found.append((loss, _Chosen(features + maps, product, weights, ways, sharpness)))
     return min(found, key=lambda one: one[0])[1]
 

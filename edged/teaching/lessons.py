@@ -17,12 +17,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from edged import access
 from edged.errors import CommandError, ConfigError
 from edged.files import open_regular, write_atomically
-from edged.teaching.reading import Floats, Reading
+from edged.teaching.head import Material
+from edged.teaching.reading import Reading
 
 MOST_PICTURES = 2000
 MOST_LABELS = 100
@@ -30,6 +30,9 @@ MOST_BYTES = 1 << 26
 """Far more than the pictures that are allowed take with the largest models here."""
 
 MOST_LABEL_CHARACTERS = 64
+
+CLOSER_LOOKS = 60
+"""With more pictures than this, the middles of them add little, and the fit takes long."""
 
 _MAGIC = b"edged-taught 1 "
 
@@ -66,7 +69,7 @@ class Example(msgspec.Struct, frozen=True):
 
     ``vector`` is its vector as float16, ``sha256`` of its pixels, ``source`` the file or the camera
     that it came from, ``taught_s`` when, in seconds since 1970, ``thumbnail`` a JPEG. ``known`` is
-    that of its `Prediction`.
+    that of its `Prediction`. ``closer`` is the vector of the middle of the picture, or empty.
     """
 
     label: str
@@ -76,6 +79,7 @@ class Example(msgspec.Struct, frozen=True):
     taught_s: float
     thumbnail: bytes
     known: float | None = None
+    closer: bytes = b""
 
 
 class Lessons(msgspec.Struct, frozen=True):
@@ -90,15 +94,22 @@ class Lessons(msgspec.Struct, frozen=True):
         """Each label once, in the order in which they were taught first."""
         return list(dict.fromkeys(example.label for example in self.examples))
 
-    def vectors(self) -> Floats:
-        """Shape (pictures, size), float32."""
+    def material(self) -> Material:
+        """What a head is fitted on."""
         rows = [np.frombuffer(example.vector, np.float16) for example in self.examples]
-        return np.array(rows, np.float32).reshape(-1, self.reading.size)
-
-    def classes(self) -> npt.NDArray[np.int64]:
-        """The place of each picture's label in `labels`."""
+        pictures = list(range(len(rows)))
+        if len(rows) <= CLOSER_LOOKS:
+            closer = [place for place, example in enumerate(self.examples) if example.closer]
+            rows += [np.frombuffer(self.examples[place].closer, np.float16) for place in closer]
+            pictures += closer
         places = {label: place for place, label in enumerate(self.labels)}
-        return np.array([places[example.label] for example in self.examples], np.int64)
+        classes = [places[example.label] for example in self.examples]
+        return Material(
+            np.array(rows, np.float32).reshape(-1, self.reading.size),
+            np.array(classes, np.int64),
+            np.array(pictures, np.int64),
+            [block.channels for block in self.reading.blocks],
+        )
 
     def known(self) -> list[float]:
         """How known the pictures look to the model, of those where it says so."""
@@ -144,10 +155,10 @@ def decoded(content: bytes) -> Lessons:
         raise ValueError("it is damaged or cut short")
     lessons = msgspec.msgpack.decode(body, type=Lessons)
     size = lessons.reading.size
-    if size <= 0 or any(block.channels <= 0 or block.step <= 0 for block in lessons.reading.blocks):
+    if size <= 0 or any(block.channels <= 0 for block in lessons.reading.blocks):
         raise ValueError("it reads no tensors")
     for example in lessons.examples:
-        if len(example.vector) != 2 * size:
+        if {len(example.vector), len(example.closer or example.vector)} != {2 * size}:
             raise ValueError("a vector has another length than the others")
         if problem := wrong_label(example.label):
             raise ValueError(problem)
@@ -155,7 +166,8 @@ def decoded(content: bytes) -> Lessons:
             raise ValueError("a picture is known by a share that is none")
     if len(lessons.examples) > MOST_PICTURES or len(lessons.labels) > MOST_LABELS:
         raise ValueError(f"it has over {MOST_PICTURES} pictures or {MOST_LABELS} labels")
-    if not np.isfinite(lessons.vectors()).all():
+    every = b"".join(one.vector + one.closer for one in lessons.examples)
+    if not np.isfinite(np.frombuffer(every, np.float16)).all():
         raise ValueError("a vector holds numbers that are not finite")
     return lessons
 

@@ -7,6 +7,7 @@ both are read, and `head` weighs them by the pictures.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -23,23 +24,15 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-MAP_VALUES = 1 << 15
-"""Values of one map that are read of each frame; a larger map is read at every second position, or
-third."""
-
-VALUES = 52_000
-"""Values of all maps together: reading them takes about ten microseconds."""
-
-MAPS = 2
-"""Maps that are read at most."""
+VALUES = 64_000
+"""Values of all maps together that are read of each frame, which takes about ten microseconds."""
 
 
 class Block(msgspec.Struct, frozen=True):
-    """One tensor that is read: its index in the graph, its channels, each how many-th position."""
+    """One tensor that is read: its index in the graph, and its channels."""
 
     tensor: int
     channels: int
-    step: int = 1
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -80,44 +73,35 @@ class Reading(msgspec.Struct, frozen=True):
 def choose(layers: Layers, features: int) -> Reading | None:
     """What to read of a model whose list of features has that many entries.
 
-    Of the maps those before the last that halves: the widest of the second smallest resolution,
-    the last ones. None where the model has no features.
+    Maps of the last two resolutions, the widest of each; among equal ones that which the first
+    block of the last resolution filters, and the last two of the one before. None where the model
+    has no features.
     """
     if layers.features is None:
         return None
+    # The features are the means of the last map.
+    stages = [list(stage) for _, stage in groupby(layers.maps[:-1], key=lambda one: one.shape[:2])]
+    wide = [_widest(stage) for stage in stages[-2:]]
+    wanted = wide[-1][1:2] or wide[-1] if wide else []
+    if len(wide) > 1:
+        wanted = [*wanted, *wide[0][-2:]]
     blocks = [Block(layers.features, features)]
-    stages = [list(stage) for _, stage in groupby(layers.maps, key=lambda found: found.shape[:2])]
-    if len(stages) > 1:
-        blocks += _last(stages[-2])
+    values = 0
+    for found in wanted:
+        values += math.prod(found.shape)
+        if values <= VALUES:
+            blocks.append(Block(found.tensor, found.shape[2]))
     return Reading(tuple(blocks))
 
 
-def _last(stage: Sequence[Map]) -> list[Block]:
-    widest = max(found.shape[2] for found in stage)
-    chosen: list[Block] = []
-    values = 0
-    for found in reversed([found for found in stage if found.shape[2] == widest]):
-        height, width, channels = found.shape
-        step = 1
-        while _positions(height, width, step) * channels > MAP_VALUES and step < min(height, width):
-            step += 1
-        values += _positions(height, width, step) * channels
-        if chosen and (values > VALUES or len(chosen) == MAPS):
-            break
-        chosen.append(Block(found.tensor, channels, step))
-    return chosen
-
-
-def _positions(height: int, width: int, step: int) -> int:
-    return -(-height // step) * -(-width // step)
+def _widest(stage: Sequence[Map]) -> list[Map]:
+    channels = max(found.shape[2] for found in stage)
+    return [found for found in stage if found.shape[2] == channels]
 
 
 def _pool(layer: Layer, block: Block, out: Floats) -> None:
     """The mean over the positions, as a real number but for a factor that all channels share."""
-    values = layer.values
-    if values.ndim == 3:
-        values = values[:: block.step, :: block.step]
-    rows = values.reshape(-1, block.channels)
+    rows = layer.values.reshape(-1, block.channels)
     if len(rows) == 1:
         out[:] = rows[0]
     else:

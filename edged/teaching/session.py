@@ -36,7 +36,9 @@ def carry_out(
         match command:
             case Teach():
                 pictures = list(shots(command.shots, command.every_s, frame))
-                made, remarks = teacher.add(teacher.examples(command.label, pictures))
+                made, remarks = teacher.add(
+                    teacher.examples(command.label, pictures, command.shots)
+                )
             case Forget():
                 made = teacher.forget(command.label)
             case _:
@@ -47,6 +49,12 @@ def carry_out(
             teacher.undo()
             raise
     return answer(made, remarks)
+
+
+def taught(config: Config) -> TaughtAnswer:
+    """What is taught to the model of `config`. EdgedError where that cannot be found out."""
+    known = build.lessons(config, build.admitted(config))
+    return TaughtAnswer(labels={}, remarks=[]) if known is None else answer(known, [])
 
 
 def check(config: Config) -> None:

@@ -8,7 +8,10 @@ from anyio import to_thread
 
 from edged.config.schema import Config
 from edged.paths import running_socket
-from edged.ports.control.client import ControlClient
+from edged.ports.control.client import TIMEOUT_S, ControlClient
+
+TEACHING_S = 120.0
+"""How long the page waits for taught frames, on a slow board with a large model, too."""
 
 
 class Daemon:
@@ -23,9 +26,10 @@ class Daemon:
 
     async def ask(self, command: str, /, **fields: object) -> dict[str, Any]:
         """The reply message to `command`, one of `edged.commands`."""
-        reply, _ = await to_thread.run_sync(lambda: self.client().ask(command, **fields))
+        within_s = TEACHING_S if command == "teach" else TIMEOUT_S
+        reply, _ = await to_thread.run_sync(lambda: self.client(within_s).ask(command, **fields))
         return reply
 
-    def client(self) -> ControlClient:
+    def client(self, within_s: float = TIMEOUT_S) -> ControlClient:
         """A client for one connection; the daemon's socket is looked up each time."""
-        return ControlClient(running_socket(self._config))
+        return ControlClient(running_socket(self._config), within_s)

@@ -25,7 +25,19 @@ from edged.web.resource import Bodies, RequestError, Resource, json_response, re
 
 FOLDER = Path(__file__).parent
 
-COMMANDS = ("pause", "resume", "wake", "set-output", "reload", "save", "undo")
+COMMANDS = (
+    "pause",
+    "resume",
+    "wake",
+    "set-output",
+    "reload",
+    "save",
+    "undo",
+    "teach",
+    "taught",
+    "forget",
+    "undo-teaching",
+)
 """The daemon's commands that the page may send."""
 
 ASKED_S = 1.0

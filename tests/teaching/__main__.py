@@ -84,7 +84,7 @@ def report(shared: Path) -> Iterator[str]:
         ],
     )
     for model in measure.models(shared):
-        features = measure.sizes(seen[model.title, "grocery"])[0]
+        features = seen[model.title, "grocery"].reading.blocks[0].channels
         yield _row(
             f"{model.title}, nearest mean of its features",
             [

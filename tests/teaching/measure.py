@@ -23,9 +23,10 @@ from edged.inference.labels import numbers
 from edged.perception import known as known_files
 from edged.teaching import head
 from edged.teaching.evidence import Evidence
-from edged.teaching.head import Floats, Integers
+from edged.teaching.head import Floats, Integers, Material
+from edged.teaching.lessons import CLOSER_LOOKS
 from edged.teaching.reading import Reading
-from edged.teaching.teacher import readable
+from edged.teaching.teacher import middle, readable
 
 DRAWS = 10
 PIXELS_PX = 16
@@ -42,6 +43,7 @@ class Set(NamedTuple):
 
     reading: Reading
     vectors: Floats
+    closer: Floats
     scores: Floats
     pixels: Floats
     truth: Integers
@@ -89,12 +91,14 @@ def look(model: Model, pictures: Iterator[tuple[str, bytes]], known: Sequence[st
         labels=numbers(file),
         layers={*reading.tensors, *(reference.layers if reference else ())},
     )
-    names, vectors, scores, small, shares = [], [], [], [], []
+    names, vectors, closer, scores, small, shares = [], [], [], [], [], []
     for name, content in pictures:
         pixels = decode_picture(content, name, classifier.input_px)
         prediction = classifier.classify(pixels)
         # As the file of taught labels keeps them.
         vectors.append(reading.vector(prediction.layers).astype(np.float16))
+        looked = classifier.classify(middle(pixels))
+        closer.append(reading.vector(looked.layers).astype(np.float16))
         scores.append(prediction.scores)
         out = np.empty((PIXELS_PX, PIXELS_PX, 3), np.uint8)
         resample(pixels, out)
@@ -106,6 +110,7 @@ def look(model: Model, pictures: Iterator[tuple[str, bytes]], known: Sequence[st
     return Set(
         reading,
         np.array(vectors, np.float32),
+        np.array(closer, np.float32),
         np.array(scores),
         np.array(small, np.float32),
         truth,
@@ -122,9 +127,14 @@ def draw(truth: Integers, count: int, seed: int) -> tuple[Integers, Integers]:
     return taken, np.setdiff1d(np.arange(len(truth)), taken)
 
 
-def sizes(known: Set) -> list[int]:
-    """The lengths of the blocks of a vector."""
-    return [block.channels for block in known.reading.blocks]
+def fitted(known: Set, taken: Integers) -> head.Head:
+    """The head of some pictures, as `edged teach` fits it."""
+    vectors, pictures = known.vectors[taken], np.arange(len(taken))
+    if len(taken) <= CLOSER_LOOKS:
+        vectors = np.concatenate([vectors, known.closer[taken]])
+        pictures = np.concatenate([pictures, pictures])
+    sizes = [block.channels for block in known.reading.blocks]
+    return head.fit(Material(vectors, known.truth[taken], pictures, sizes))
 
 
 def closed(known: Set, count: int, draws: int = DRAWS) -> float:
@@ -132,9 +142,9 @@ def closed(known: Set, count: int, draws: int = DRAWS) -> float:
     shares = []
     for seed in range(draws):
         taken, others = draw(known.truth, count, seed)
-        fitted = head.fit(known.vectors[taken], known.truth[taken], sizes(known))
-        classes = len(fitted.bias)
-        found = known.vectors[others] @ fitted.matrix[:classes].T + fitted.bias
+        made = fitted(known, taken)
+        classes = len(made.bias)
+        found = known.vectors[others] @ made.matrix[:classes].T + made.bias
         shares.append((found.argmax(1) == known.truth[others]).mean())
     return float(np.mean(shares))
 
@@ -170,15 +180,15 @@ def together(old: Set, new: Set, count: int, draws: int = DRAWS) -> Both:
     rows = []
     for seed in range(draws):
         taken, others = draw(new.truth, count, seed)
-        fitted = head.fit(new.vectors[taken], new.truth[taken], sizes(new))
+        made = fitted(new, taken)
         evidence = Evidence([share for share in new.known[taken].tolist() if not np.isnan(share)])
         before = old.scores.argmax(1) == old.truth
         after = np.array(
-            [_best(fitted, evidence, old, one) == old.truth[one] for one in range(len(before))]
+            [_best(made, evidence, old, one) == old.truth[one] for one in range(len(before))]
         )
         first = old.scores.shape[1]
-        found = [_best(fitted, evidence, new, one) for one in others]
-        alone = [int(fitted.scores(new.vectors[one])[0].argmax()) for one in others]
+        found = [_best(made, evidence, new, one) for one in others]
+        alone = [int(made.scores(new.vectors[one])[0].argmax()) for one in others]
         truth = new.truth[others]
         rows.append(
             (
@@ -191,10 +201,10 @@ def together(old: Set, new: Set, count: int, draws: int = DRAWS) -> Both:
     return Both(*map(float, np.mean(rows, 0)))
 
 
-def _best(fitted: head.Head, evidence: Evidence, known: Set, one: int) -> int:
+def _best(made: head.Head, evidence: Evidence, known: Set, one: int) -> int:
     share, scores = float(known.known[one]), known.scores[one]
     told = evidence.of(None if np.isnan(share) else share)
-    classes, taught = fitted.scores(known.vectors[one], told)
+    classes, taught = made.scores(known.vectors[one], told)
     return int(np.concatenate((scores * (1 - taught), classes * taught)).argmax())
 
 
@@ -204,7 +214,7 @@ def fit_ms(known: Set, count: int = 10, runs: int = 20) -> float:
     spent = []
     for _ in range(runs):
         began_s = time.process_time()
-        head.fit(known.vectors[taken], known.truth[taken], sizes(known))
+        fitted(known, taken)
         spent.append(time.process_time() - began_s)
     return 1000 * min(spent)
 
@@ -217,12 +227,12 @@ def frame_us(model: Model, known: Set, runs: int = 2000) -> float:
         config.model, "stretch", file, labels=numbers(file), layers=known.reading.tensors
     )
     taken, _ = draw(known.truth, 10, 0)
-    fitted = head.fit(known.vectors[taken], known.truth[taken], sizes(known))
+    made = fitted(known, taken)
     prediction = classifier.classify(np.zeros((*classifier.input_px, 3), np.uint8))
     spent = []
     for _ in range(runs):
         began_ns = time.perf_counter_ns()
-        classes, taught = fitted.scores(known.reading.vector(prediction.layers))
+        classes, taught = made.scores(known.reading.vector(prediction.layers))
         np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
         spent.append(time.perf_counter_ns() - began_ns)
     return min(spent) / 1000
@@ -255,5 +265,5 @@ def teach_s(model: Model, archive: Path, count: int = 100) -> float:
                 Picture(decode_picture(content, "", teacher.wanted_px), str(place))
                 for place, content in enumerate(contents)
             )
-            teacher.add(teacher.examples("taught", decoded))
+            teacher.add(teacher.examples("taught", decoded, count))
         return time.process_time() - began_s

@@ -16,7 +16,7 @@ from edged.teaching.lessons import Backbone, Example, Lessons
 from edged.teaching.reading import Block, Reading
 
 BACKBONE = Backbone("net", "ab" * 32, (), (), "rgb", "stretch")
-READING = Reading((Block(3, 4), Block(5, 2, 2)))
+READING = Reading((Block(3, 4), Block(5, 2)))
 
 
 def example(label: str, number: int = 0) -> Example:
@@ -39,8 +39,10 @@ def test_what_was_written_is_read_again(place: Path) -> None:
     lessons.write(place, known)
     assert lessons.read(place) == known
     assert known.labels == ["mug", "cup"]
-    assert known.classes().tolist() == [0, 1, 0]
-    assert known.vectors()[1].tolist() == [1, 2, 3, 4, 5, 6]
+    material = known.material()
+    assert material.classes.tolist() == [0, 1, 0]
+    assert material.vectors[1].tolist() == [1, 2, 3, 4, 5, 6]
+    assert material.sizes == [4, 2]
     assert place.stat().st_mode & 0o777 == 0o640
 
 
@@ -77,7 +79,9 @@ def sealed(body: object) -> bytes:
             "not finite",
         ),
         (replace(taught(), reading=Reading(())), "reads no tensors"),
-        (replace(taught(), reading=Reading((Block(1, 4, 0),))), "reads no tensors"),
+        (replace(taught(), reading=Reading((Block(1, 6), Block(1, 0)))), "reads no tensors"),
+        (replace(taught(), examples=(replace(example("mug"), closer=b"12"),)), "another length"),
+        (replace(taught(), examples=(replace(example("mug"), known=2.0),)), "a share that is none"),
     ],
 )
 def test_a_whole_file_that_makes_no_sense_is_refused(
@@ -210,3 +214,13 @@ def test_a_place_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) 
         lessons.locked(tmp_path / "file" / "net.taught"),
     ):
         pass
+
+
+def test_second_looks_are_used_where_pictures_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = [replace(example("mug", number), closer=b"\0" * 12) for number in (1, 2)]
+    known = Lessons(BACKBONE, READING, (example("cup"), *looked))
+    material = known.material()
+    assert material.pictures.tolist() == [0, 1, 2, 1, 2]
+    assert material.vectors[3:].tolist() == [[0.0] * 6] * 2
+    monkeypatch.setattr(lessons, "CLOSER_LOOKS", 2)
+    assert known.material().pictures.tolist() == [0, 1, 2]

@@ -14,21 +14,26 @@ from edged.inference.layers import Layers, Map
 from edged.teaching.reading import Block, Reading, choose
 
 
-def test_of_the_bundled_model_the_features_and_the_last_maps_before_it_halves_last() -> None:
-    chosen = choose(layers.find(paths.bundled_model().read_bytes()), 256)
+@pytest.mark.parametrize(
+    ("name", "features", "shapes"),
+    [
+        ("edged-cifar10-int8", 256, [(4, 4, 480), (8, 8, 400), (8, 8, 400)]),
+        ("tf2_mobilenet_v2_1.0_224_ptq", 1280, [(7, 7, 960)]),
+        ("mobilenet_v1_0.25_128_quant", 256, [(4, 4, 256), (8, 8, 128), (8, 8, 128)]),
+    ],
+)
+def test_the_features_and_wide_maps_of_the_last_two_resolutions_are_read(
+    shared_data: Path, name: str, features: int, shapes: list[tuple[int, int, int]]
+) -> None:
+    model = paths.bundled_model()
+    if name != model.stem:
+        model = shared_data / "models" / f"{name}.tflite"
+    found = layers.find(model.read_bytes())
+    chosen = choose(found, features)
     assert chosen is not None
-    assert [(block.channels, block.step) for block in chosen.blocks] == [
-        (256, 1),
-        (400, 1),
-        (400, 1),
-    ]
-
-
-def test_of_a_large_map_every_second_position_is_read(shared_data: Path) -> None:
-    model = shared_data / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
-    chosen = choose(layers.find(model.read_bytes()), 1280)
-    assert chosen is not None
-    assert [(block.channels, block.step) for block in chosen.blocks] == [(1280, 1), (576, 2)]
+    assert chosen.blocks[0] == Block(found.features or -1, features)
+    known = {one.tensor: one.shape for one in found.maps}
+    assert [known[block.tensor] for block in chosen.blocks[1:]] == shapes
 
 
 @pytest.mark.parametrize(
@@ -53,21 +58,20 @@ def test_a_model_without_features_has_nothing_to_read(shared_data: Path) -> None
     assert choose(layers.find(content), 10) is None
 
 
-def test_a_model_of_one_resolution_has_its_features_alone() -> None:
-    found = Layers(7, 1, 2, (Map(3, (8, 8, 16)), Map(4, (8, 8, 16))))
+def test_a_model_of_one_map_has_its_features_alone() -> None:
+    found = Layers(7, 1, 2, (Map(3, (8, 8, 16)),))
     assert choose(found, 16) == Reading((Block(7, 16),))
 
 
 def test_a_vector_is_the_roots_of_the_means_with_blocks_of_length_one() -> None:
     values = np.zeros((2, 2, 2), np.int8)
     values[..., 0] = [[1, 3], [5, 7]]
-    values[..., 1] = -9
-    read = Reading((Block(1, 2), Block(2, 2, 2)))
+    values[..., 1] = -36
+    read = Reading((Block(1, 2), Block(2, 2)))
     found = read.vector(
         {1: Layer(np.array([16, 9], np.uint8), 0.5, 0), 2: Layer(values, 0.25, 0)},
     )
     assert found[:2] == pytest.approx([0.8, 0.6])
-    # Every second position is the first one here.
     assert found[2:] == pytest.approx(np.array([1.0, -3.0]) / np.sqrt(10))
 
 
@@ -81,3 +85,9 @@ def test_the_zero_point_counts_and_the_scale_does_not() -> None:
 def test_nothing_active_is_a_vector_of_zeros() -> None:
     read = Reading((Block(1, 3),))
     assert read.vector({1: Layer(np.zeros(3, np.float32), 0.0, 0)}).tolist() == [0, 0, 0]
+
+
+def test_maps_that_take_too_long_to_read_are_left_out() -> None:
+    maps = (Map(1, (64, 64, 32)), Map(2, (32, 32, 32)), Map(3, (32, 32, 16)), Map(4, (1, 2, 8)))
+    chosen = choose(Layers(7, 1, 2, maps), 16)
+    assert chosen == Reading((Block(7, 16), Block(2, 32)))

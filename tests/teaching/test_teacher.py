@@ -35,7 +35,7 @@ def teacher(config: Config) -> Iterator[Teacher]:
 
 
 def teach(teacher: Teacher, label: str, kind: str, count: int = 10, first: int = 0) -> list[str]:
-    return teacher.add(teacher.examples(label, pictures(kind, count, first))).remarks
+    return teacher.add(teacher.examples(label, pictures(kind, count, first), count)).remarks
 
 
 def test_taught_labels_are_labels_behind_those_of_the_model(
@@ -99,11 +99,11 @@ def test_where_taught_labels_are_off_the_model_is_as_it_is(
 
 
 def test_each_example_has_a_thumbnail_and_says_where_it_is_from(teacher: Teacher) -> None:
-    [example] = teacher.examples("disc", pictures("disc", 1))
+    [example] = teacher.examples("disc", pictures("disc", 1), 1)
     thumbnail = Image.open(BytesIO(example.thumbnail))
     assert (thumbnail.format, thumbnail.size) == ("JPEG", (64, 64))
     wide = Picture(np.zeros((100, 400, 3), np.uint8), "wide")
-    [example] = teacher.examples("wide", [wide])
+    [example] = teacher.examples("wide", [wide], 1)
     assert Image.open(BytesIO(example.thumbnail)).size == (96, 24)
     assert example.source == "wide"
 
@@ -121,7 +121,7 @@ def test_few_pictures_are_taught_with_a_remark(teacher: Teacher) -> None:
 def test_pictures_that_are_all_the_same_are_refused(teacher: Teacher) -> None:
     same = [Picture(picture("disc", 1) + np.uint8(shade), f"{shade}") for shade in (0, 1, 0)]
     with pytest.raises(CommandError, match="disc: "):
-        teacher.add(teacher.examples("disc", same))
+        teacher.add(teacher.examples("disc", same, 3))
     assert lessons.read(teacher.place) is None
 
 
@@ -150,7 +150,8 @@ def test_labels_that_cannot_be_told_apart_are_told_with_the_pictures_most_alike(
     [told] = teach(teacher, "ring", "disc", 10, first=30)
     assert told.startswith("disc and ring can hardly be told apart: ")
     assert "most alike: disc-" in told
-    assert teach(teacher, "cross", "cross", 10) == [told]
+    [told] = teach(teacher, "cross", "cross", 10)
+    assert told.startswith("disc and ring can hardly be told apart: ")
 
 
 def test_a_label_of_the_model_is_refused(teacher: Teacher) -> None:

@@ -181,7 +181,7 @@ class ControlSocket:
     def _asked(self, command: Command) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
         self._mailbox.post(Request(command, Asker.SOCKET.value, replies.put_nowait))
-        within_s = COMMANDS[type(command)].within_s + command.takes_s
+        within_s = COMMANDS[type(command)].within_s
         try:
             return replies.get(timeout=within_s)
         except queue.Empty:

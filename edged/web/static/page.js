@@ -6,6 +6,7 @@ import { ownPicture } from "./own.js";
 import { livePicture } from "./picture.js";
 import { plot } from "./plot.js";
 import { ruleForm } from "./rule.js";
+import { teaching } from "./teach.js";
 
 const KEPT_S = 60;
 const STATUS_MS = 3000;
@@ -28,6 +29,7 @@ const picture = livePicture();
 ownPicture();
 drawing(() => setup, refresh);
 const form = ruleForm(() => classes, refresh);
+teaching(refresh);
 
 const clock = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const seconds = (time) => Date.parse(time) / 1000;

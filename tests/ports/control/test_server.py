@@ -14,14 +14,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from edged import access
-from edged.commands import REQUEST_BYTES, Reply, Request, name_of
+from edged.commands import (
+    COMMANDS,
+    REQUEST_BYTES,
+    Command,
+    Entry,
+    Reply,
+    Request,
+    TellStatus,
+    name_of,
+)
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
@@ -288,7 +297,8 @@ def test_a_client_that_says_nothing_is_sent_away(
 def test_a_loop_that_does_not_answer_is_told(
     path: Path, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.02)
+    entry = COMMANDS[TellStatus]._replace(within_s=0.02)
+    monkeypatch.setitem(cast("dict[type[Command], Entry]", COMMANDS), TellStatus, entry)
     with ControlSocket(path, "porch", mailbox):
         assert "did not answer within 0.02 s" in str(raw(path, b"status\n")["error"])
 
