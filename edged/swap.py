@@ -125,10 +125,12 @@ class Swapper:
         from edged.evaluation import blessing
         from edged.inference import labels as label_files
         from edged.inference import tflite
+        from edged.perception import reference
 
         found = label_files.find(tflite.read(wanted), wanted.labels, wanted.locale)
         blessed = blessing.path_of(Path(wanted.path))
-        beside = {blessed.name: blessed} if blessed.is_file() else {}
+        others = (blessed, reference.path_of(Path(wanted.path)))
+        beside = {path.name: path for path in others if path.is_file()}
         return self._chosen.stage(wanted, found.path, beside)
 
     def _judge(
@@ -186,28 +188,29 @@ def made(config: Config, admitted: build.Admitted, source: Path) -> Perception:
     import numpy as np
 
     with ExitStack() as unless_made:
-        loaded, whole = build.sensing(config, admitted)
-        unless_made.push(whole)
-        if loaded.image.guessed:
+        bare, whole = build.sensing(config, admitted)
+        unless_made.enter_context(whole)
+        if bare.image.guessed:
             raise ModelError(
-                f"{loaded.name}: its input is float and nothing says how pixels are normalised: "
+                f"{bare.name}: its input is float and nothing says how pixels are normalised: "
                 "give mean and std"
             )
         try:
             decider = Decider(config.rule, config.decide, whole.labels)
         except ConfigError as error:
-            raise ModelError(f"{loaded.name}: {error}") from error
+            raise ModelError(f"{bare.name}: {error}") from error
         if missing := [rule.name for rule in config.rule if rule.name not in decider.names]:
             raise ModelError(
-                f"{loaded.name}: it has no labels for rule {', '.join(missing)}, made from the "
-                "page: remove that rule first"
+                f"{bare.name}: it has no labels for rule {', '.join(missing)}, made from the page: "
+                "remove that rule first"
             )
         for _ in range(WARM_UP):
-            if not whole.classify(np.full((*loaded.input_px, 3), 128, np.uint8)).finite:
-                raise ModelError(f"{loaded.name}: its outputs are not finite: export it again")
-        refuse(golden(loaded, source))
+            if not bare.classify(np.full((*bare.input_px, 3), 128, np.uint8)).finite:
+                raise ModelError(f"{bare.name}: its outputs are not finite: export it again")
+        refuse(golden(bare, source))
         unless_made.pop_all()
-    return build.perceiving(config, whole, decider)
+    # Without still scenes, of which a shadow would show nothing.
+    return Perception(whole, decider)
 
 
 def golden(classifier: TfliteClassifier, source: Path) -> Iterator[Check]:

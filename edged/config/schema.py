@@ -56,6 +56,7 @@ class CameraConfig(Section, frozen=True):
     latency_s: Seconds = 1.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
+    isolate: bool = True
 
     @property
     def start_s(self) -> float:
@@ -86,7 +87,7 @@ class SwapConfig(Section, frozen=True):
 
     shadow_s: Seconds = 10.0
     agreement_min: Fraction = 0.9
-    top1_min: Fraction = 0.5
+    best_class_min: Fraction = 0.5
     time_max: Annotated[float, Meta(gt=0.0, le=1000.0)] = 1.5
     memory_max_mb: Annotated[float, Meta(gt=0.0, le=100_000.0)] = 200.0
     on_reload: bool = False

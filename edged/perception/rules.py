@@ -206,6 +206,7 @@ class Decider:
         new_filter.score[mine] = old_filter.score[its]
         if list(self._labels) == list(old._labels):
             new_filter.classes[:] = old_filter.classes
+            self._known = old._known
             same = [
                 new_filter.groups.members[i] == old_filter.groups.members[j]
                 for i, j in zip(mine.tolist(), its.tolist(), strict=True)

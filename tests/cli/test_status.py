@@ -66,7 +66,7 @@ def test_the_status_is_one_screen() -> None:
         "         15.0 frames/s; 243 classified, 1900 still, 3 unused",
         "model    vww_96_int8",
         "broker   broker.local:1883 connected",
-        "journal  42 events since the first; edged events lists them",
+        "journal  42 events so far; edged events lists them",
     ]
 
 
@@ -85,6 +85,8 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 camera="rtsp://camera.example.org:554/" + "stream/" * 20,
                 camera_error="no connection; check host name and network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
+                model_chosen=True,
+                model_problem="model birds was set aside: edged died 2 times " + "of it " * 20,
                 broker_problems=["it retains nothing: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
@@ -95,7 +97,9 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "device   porch: edged 1.2.3, up 0 s\nstate    paused: edged resume\n" in text
     assert "scene    undecided\nseen     -\noutputs  none\n         lamp: pin 17 is in use" in text
     assert "         no connection; check host" in text
-    assert "broker   MQTT is off\n         it retains nothing" in text
+    assert "chosen by command; back with edged models use" in text
+    assert "         model birds was set aside: edged died 2 times" in text
+    assert "broker   MQTT is off\n         it does not support retained" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
 
 

@@ -26,7 +26,12 @@ SAID_BYTES = 64 << 10
 class Zygote:
     """Quarantine for many models, one after the other, each in a process of its own."""
 
-    def __init__(self, timeout_s: int = 10, memory_bytes: int = quarantine.MEMORY_BYTES) -> None:
+    def __init__(
+        self,
+        timeout_s: int = 10,
+        memory_bytes: int = quarantine.MEMORY_BYTES,
+        niceness: int = 0,
+    ) -> None:
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -35,6 +40,8 @@ class Zygote:
             stdout=subprocess.PIPE,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
+        if niceness:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, niceness)
 
     def __enter__(self) -> Zygote:
         return self
