@@ -138,6 +138,9 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
     taught_in: Annotated[
         str | None, Meta(description="the folder or file of taught labels; null: they are off")
     ] = None
+    normal_in: Annotated[
+        str | None, Meta(description="the file of the normal view; null: nothing is kept on disk")
+    ] = None
 
 
 class Histogram(Struct, frozen=True):
