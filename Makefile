@@ -216,6 +216,8 @@ else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
 	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '$(INSTALLED)'
+	@# Root's build files would be stale at the next install, and the checkout's owner cannot remove them.
+	rm -rf build/lib* build/bdist* build/temp* edged.egg-info; [ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
 	$(DESTDIR)$(libdir)/bin/edged completion bash > $(DESTDIR)$(completiondir)/edged
 ifneq ($(DESTDIR),)
@@ -237,7 +239,7 @@ endif
 
 uninstall: ## stop edged and remove what install put there; configuration and state stay
 ifeq ($(DESTDIR),)
-	if [ -d /run/systemd/system ]; then systemctl disable --now edged.service edged-web.service \
+	if [ -d /run/systemd/system ]; then systemctl disable --now edged-web.service edged.service \
 		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
 endif
 	rm -rf $(DESTDIR)$(libdir)

@@ -22,8 +22,8 @@ from benchmarks.configuration import lamp
 from benchmarks.results import Part, Plot, Times
 from benchmarks.rig import Rig, rig, still
 from benchmarks.watched_guard import Changes
-from edged.cameras.newest import NewestFrame, SourceEnded
-from edged.cameras.source import Capture
+from edged.cameras.newest import NewestFrame
+from edged.cameras.source import Capture, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.guard import process

@@ -19,7 +19,7 @@ from edged.imaging.picture import jpeg, read_picture
 PICTURES = 10_000
 IN_A_FOLDER = 500
 TIMED = 5_000
-"""Pictures that are classified on one core and on all."""
+"""Pictures that go through a command on one core and on all."""
 ROUNDS = 2
 SEARCHES = 5
 
@@ -35,24 +35,8 @@ def measure(folder: Path) -> Part:
     for number in range(TIMED // IN_A_FOLDER):
         shutil.copytree(every / f"{number:02}", some / f"{number:02}")
     cores = sorted(os.sched_getaffinity(0))
-    rates = dict.fromkeys((1, len(cores)), 0.0)
-    for _ in range(ROUNDS):
-        for count in rates:
-            took_s = _run(["classify", str(some), *options], cores[:count])
-            # Process start and model are in it, as a person waits for them too.
-            rates[count] = max(rates[count], TIMED / took_s)
-    one, all_cores = rates[1], rates[len(cores)]
-    share = all_cores / (len(cores) * one)
-    part.figures.update(classify_per_s=all_cores, classify_core_share=share)
-    part.rows.append(
-        Row(
-            f"edged classify, {TIMED:,} JPEGs of 320x240: rate on {len(cores)} cores over "
-            f"{len(cores)} times that of one",
-            f"{share:.2f} ({one:.0f} and {all_cores:.0f} pictures a second)",
-            "≥ 0.9",
-            share >= 0.9,
-        )
-    )
+    for command in (["classify"], ["search", "--no-index", "cat"]):
+        _all_cores(part, [*command, str(some), *options], cores)
     cache = {"XDG_CACHE_HOME": str(folder / "cache")}
     search = ["search", "cat", str(every), *options]
     first_s = _run(search, cores, **cache)
@@ -72,6 +56,30 @@ def measure(folder: Path) -> Part:
     part.figures.update(search_like_s=float(np.median(like_s)))
     part.rows.append(Row("the same with --like", f"{np.median(like_s):.2f} s"))
     return part
+
+
+def _all_cores(part: Part, words: Sequence[str], cores: Sequence[int]) -> None:
+    """The rate of a command on one core and on all, the better one of some rounds each.
+
+    Process start and model are in it, as a person waits for them too.
+    """
+    rates = dict.fromkeys((1, len(cores)), 0.0)
+    for _ in range(ROUNDS):
+        for count in rates:
+            rates[count] = max(rates[count], TIMED / _run(words, cores[:count]))
+    one, every = rates[1], rates[len(cores)]
+    share = every / (len(cores) * one)
+    name = words[0]
+    part.figures.update({f"{name}_per_s": every, f"{name}_core_share": share})
+    part.rows.append(
+        Row(
+            f"edged {name}, {TIMED:,} JPEGs of 320x240: rate on {len(cores)} cores over "
+            f"{len(cores)} times that of one",
+            f"{share:.2f} ({one:.0f} and {every:.0f} pictures a second)",
+            "≥ 0.9",
+            share >= 0.9,
+        )
+    )
 
 
 def _write(folder: Path, count: int) -> None:

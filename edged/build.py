@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged.cameras.isolation.process import CameraProcess, is_isolated
 from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
@@ -239,16 +240,29 @@ def _known(config: Config, model: Admitted) -> Known | None:
     return known.find(model.file.path)
 
 
-def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> Camera:
-    """The camera; `wanted_px` is the needed (height, width) until a read requests another."""
+def camera(
+    config: CameraConfig,
+    wanted_px: tuple[int, int] | None,
+    process: CameraProcess | None = None,
+) -> Camera:
+    """The camera; `wanted_px` is the needed (height, width) until a read requests another.
+
+    `process` has been started for it before.
+    """
+    closing = threading.Event()
+    # A stop does not wait for the next frame.
+    sleep = sleep_until(closing)
+    if is_isolated(config):
+        from edged.cameras.isolation.source import IsolatedSources
+
+        sources = IsolatedSources(config, sleep, process)
+        return NewestFrame(sources, config, wanted_px, closing=closing)
     from edged.cameras.auto import detect
 
     kind = KINDS[detect() if config.kind == "auto" else config.kind]
     module = import_module(f"edged.cameras.{kind.module}")
     source: Callable[..., Source] = getattr(module, kind.source_class)
-    closing = threading.Event()
-    # A stop does not wait for the next frame.
-    make_source = partial(source, config, sleep=sleep_until(closing))
+    make_source = partial(source, config, sleep=sleep)
     return NewestFrame(make_source, config, wanted_px, closing=closing)
 
 

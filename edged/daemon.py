@@ -194,7 +194,9 @@ class Daemon:
                 if camera is None:
                     # Before the model is loaded: its device may take a second to start.
                     wanted_px = model.file.input_px
-                    camera = stack.enter_context(build.camera(config.camera, wanted_px))
+                    process = self._opening.camera
+                    made = build.camera(config.camera, wanted_px, process)
+                    camera = stack.enter_context(made)
                 return camera, InForce(config, build.perception(config, model), model.stamp)
             except (ModelError, ConfigError) as error:
                 if not self._chosen.holds(config):

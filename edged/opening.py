@@ -1,13 +1,15 @@
-"""What a daemon sets up before slow imports: the configuration, and the guard of its pins."""
+"""What a daemon sets up before slow imports: configuration, pins, the camera's process."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from edged.cameras.isolation.process import CameraProcess, is_isolated
 from edged.config.load import load
+from edged.errors import CameraError
 from edged.guard import process
 from edged.mailbox import Mailbox
 from edged.paths import opened_outputs
@@ -16,7 +18,10 @@ from edged.ports.gpio.port import GpioPort
 
 
 class Opening:
-    """Reads the configuration, and opens the pins when it is first entered; exit closes them."""
+    """Reads the configuration; entered first, it opens the pins, and a camera's process begins.
+
+    Exit closes the pins. ``camera`` is that process, where the camera runs in one.
+    """
 
     def __init__(self, path: Path | None, overrides: Sequence[str] = ()) -> None:
         """ConfigError."""
@@ -27,13 +32,15 @@ class Opening:
         self.pins = GpioPort(
             config.gpio, config.output, config.input, self.mailbox, process.GuardProcess
         )
+        self.camera: CameraProcess | None = None
         self._stack = ExitStack()
         self._entered = False
 
     def __enter__(self) -> Opening:
         """Let a guard open the pins, if any, in parallel with the rest of the start.
 
-        The outputs are recorded for `edged safe-outputs`. PortError.
+        A process for the camera starts, too. The outputs are recorded for `edged safe-outputs`.
+        PortError.
         """
         if self._entered:
             return self
@@ -47,6 +54,11 @@ class Opening:
                 # Of an earlier configuration, whose outputs no process owns any longer.
                 written_down.unlink(missing_ok=True)
             unless_opened.enter_context(self.pins)
+            # One that cannot be started now is tried again, and told, when frames are wanted.
+            with suppress(CameraError):
+                if is_isolated(config.camera):
+                    self.camera = CameraProcess(config.camera)
+                    unless_opened.callback(self.camera.end)
             self._stack = unless_opened.pop_all()
         return self
 

@@ -33,6 +33,7 @@ from edged.config import saved
 from edged.config.reload import reloadable
 from edged.config.schema import Config, SwapConfig
 from edged.config.thresholds import Thresholds, thresholds
+from edged.config.toml import shown
 from edged.core import Frame, Port
 from edged.errors import CameraError, CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
@@ -296,7 +297,8 @@ class Reloader:
                 old.config,
                 self._frame,
                 lambda: self._taken_over(
-                    prepare(old, old.config)._replace(why=f"taught by {asked_by}"), asked_by
+                    prepare(old, old.config)._replace(why=f"{_described(command)}, by {asked_by}"),
+                    asked_by,
                 ),
             )
         except (EdgedError, OSError) as error:
@@ -321,6 +323,16 @@ class Reloader:
         command = TakeOver(prepared=prepared)
         self._mailbox.post(Request(command, asked_by, replies.put_nowait), bounded=False)
         return replies.get()
+
+
+def _described(command: Teach | Forget | UndoTeaching) -> str:
+    match command:
+        case Teach():
+            return f"label {shown(command.label)} taught"
+        case Forget():
+            return f"label {shown(command.label)} forgotten"
+        case _:
+            return "the last change of taught labels taken back"
 
 
 def prepare(old: InForce, wanted: Config) -> Prepared:

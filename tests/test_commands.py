@@ -37,6 +37,9 @@ from tests.ports.mqtt.reports import result
 AT = Moment("porch", 10.0, 1e9)
 
 
+TEACHING = {"teach", "forget", "undo-teaching"}
+
+
 def test_every_command_has_a_name_of_its_own_and_says_what_it_does() -> None:
     names = [name_of(kind) for kind in COMMANDS]
     assert len(set(names)) == len(names)
@@ -57,15 +60,15 @@ def test_who_may_ask_for_what() -> None:
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
     models = {"use-model", "use-file", "revert-model"}
-    assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo"}
+    assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo", *TEACHING}
 
 
 def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     (choices,) = (action.choices for action in make_parser()._actions if action.choices)
     assert choices is not None
-    # What is saved from the page is written by people with an editor; `edged models use` has the
-    # commands for another model.
-    others = {"save", "use-model", "use-file", "revert-model"}
+    # What is saved from the page is written by people with an editor; `edged models use` and `edged
+    # teach` have options for all that concerns models and taught labels.
+    others = {"save", "use-model", "use-file", "revert-model", "forget", "undo-teaching"}
     assert set(open_to(Asker.SOCKET)) - others <= set(choices)
 
 

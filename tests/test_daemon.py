@@ -256,7 +256,7 @@ def test_watch_follows_until_the_daemon_stops(daemon: Running) -> None:
         # To the end, or it would wait for its reader.
         watching.stdout.read()
         assert watching.wait(LIMIT_S) == 69
-        assert "the daemon has ended" in watching.stderr.read()
+        assert "the daemon has stopped" in watching.stderr.read()
 
 
 def test_an_order_to_stop_ends_it_cleanly(daemon: Running) -> None:
@@ -305,7 +305,7 @@ def test_a_file_that_is_no_whole_configuration_is_refused_and_rules_stay(daemon:
     command_line.write_text(daemon.config.read_text())
     running = Running(command_line)
     daemon.config.write_text("")
-    refuse_reload(running, "nothing is set in it")
+    refuse_reload(running, "sets no option")
     daemon.config.unlink()
     os.mkfifo(daemon.config)
     refuse_reload(running, "not a regular file")

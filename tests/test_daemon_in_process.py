@@ -337,7 +337,7 @@ def test_what_is_saved_holds_after_a_restart(changes: Path, living: Living) -> N
         ({"region": [0.5, 0.5, 0.9, 0.9]}, "the region exceeds the picture"),
         ({"rule": {"name": "x", "labels": ["dragon"]}}, 'no label "dragon"'),
         ({"rule": {"name": "x", "labels": ["cat"], "enter": 0.1, "exit": 0.5}}, "at most enter"),
-        ({"rule": {"name": "nothing", "labels": ["cat"]}}, "name of a scene"),
+        ({"rule": {"name": "nothing", "labels": ["cat"]}}, "reserved for a scene"),
         ({"rule": {"name": "a b", "labels": ["cat"]}}, "not a command"),
         ({"privacy": [[[0.0, 0.0]]]}, "not a command"),
         ({"privacy": [[[0.0, 2.0], [1.0, 1.0]]]}, "not a command"),

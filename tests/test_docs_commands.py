@@ -46,6 +46,7 @@ ELSEWHERE = {
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
     r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
+    r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }

@@ -34,9 +34,15 @@ def test_an_environment_is_made_again_when_picamera2_comes_or_goes(
     assert f"touch {tmp_path}/system-packages-{wanted}" in steps
 
 
-def test_uninstall_stops_every_instance_before_the_program_goes() -> None:
+def test_install_leaves_no_files_of_root_in_the_checkout() -> None:
+    steps = would("install")
+    build = steps.index("pip install -qq")
+    assert steps.index("rm -rf build/lib* build/bdist* build/temp* edged.egg-info") > build
+
+
+def test_uninstall_stops_every_service_and_instance_before_the_program_goes() -> None:
     steps = would("uninstall")
-    stop = steps.index("systemctl disable --now edged.service edged-web.service")
+    stop = steps.index("systemctl disable --now edged-web.service edged.service")
     assert "list-units --all --plain --no-legend 'edged@*'" in steps
     assert stop < steps.index("rm -rf /usr/local/lib/edged")
 

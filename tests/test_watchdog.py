@@ -38,7 +38,7 @@ def test_it_is_fed_for_frames_and_not_while_one_is_overdue(
     beats: list[None] = []
     Watchdog(told, beat=lambda: beats.append(None)).feed(frame_came=frame_came, camera_error=error)
     assert told.said == (["alive", "ready"] if fed else [])
-    # The guard of the pins hears what systemd hears.
+    # The pin guard gets the same as systemd.
     assert len(beats) == fed
 
 

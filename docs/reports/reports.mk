@@ -9,7 +9,7 @@ CIFAR = $(SHARED)/training/cifar10
 CLASSIFIERS = mobilenet_v1_0.25_128_quant mobilenet_v1_0.5_160_quant \
 	mobilenet_v1_0.75_192_quant mobilenet_v2_1.0_224_quant tf2_mobilenet_v2_1.0_224_ptq
 
-.PHONY: report-evaluation report-quantization report-still report-different reference
+.PHONY: report-evaluation report-quantization report-still report-different report-unknown reference
 
 $(TENSORFLOW)/stamp: models/requirements-train.txt pyproject.toml
 	python3.11 -m venv $(TENSORFLOW)
@@ -33,6 +33,15 @@ report-evaluation: $(VENV)/run.stamp ## measure the bundled model and those of .
 		--labels models/edged-cifar10-int8.labels.txt --data $(CIFAR)/test.zip --json > $(REPORTS)/calibration.json
 	$(BIN)/python -m edged.evaluation $(REPORTS)/bundled.json > $(REPORTS)/bundled.md
 	$(BIN)/python -m edged.evaluation $(CLASSIFIERS:%=$(REPORTS)/%.json) > $(REPORTS)/imagenet.md
+
+report-unknown: $(VENV)/test.stamp ## what models do not know: fitted, and measured beside other methods
+	$(BIN)/python -m models.recipe.known --data $(CIFAR)
+	for name in $(CLASSIFIERS); do \
+		$(BIN)/edged models unknown $(SHARED)/models/$$name.tflite \
+			--labels $(SHARED)/labels/imagenet_labels.txt --data $(SHARED)/imagenet-sample/labels.csv \
+			--out models/known/$$name.tflite.known > /dev/null || exit 1; \
+	done
+	$(BIN)/python -m tests.unknown --out $(REPORTS)/unknown.md $(ARGS)
 
 report-quantization: need-report-quantization $(TENSORFLOW)/stamp ## five versions of the bundled model side by side (needs its checkpoint)
 	$(TENSORFLOW)/bin/python -m models.recipe.export --run $(RUN)

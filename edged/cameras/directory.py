@@ -9,9 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edged.cameras.newest import SourceEnded
 from edged.cameras.pace import Pace
-from edged.cameras.source import Capture
+from edged.cameras.source import Capture, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged.cameras.orient import reduced_px
-from edged.core import Pixels
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
 from edged.imaging.turbojpeg import UPRIGHT, upright
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 
 def from_jpeg(data: bytes, name: str, least_px: tuple[int, int] | None) -> Pixels:

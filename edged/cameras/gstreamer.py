@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edged.cameras.newest import SourceEnded
+from edged.cameras.isolation.process import gone_or_left_behind, refuse_more_stuck
 from edged.cameras.pace import LOOK_S
-from edged.cameras.source import Capture
-from edged.config.overrides import PREFIX
+from edged.cameras.source import Capture, SourceEnded
+from edged.child import public_environment
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
@@ -73,6 +73,7 @@ class GStreamerSource:
         self._ready = selectors.DefaultSelector()
 
     def __enter__(self) -> GStreamerSource:
+        refuse_more_stuck(self.name)
         # In memory, not in the arguments, which every user can read; not a pipe, which may be full.
         pipeline_fd = os.memfd_create("pipeline")
         os.write(pipeline_fd, "\0".join(self._pipeline()).encode())
@@ -81,13 +82,13 @@ class GStreamerSource:
         self._told_fd, tell_fd = os.pipe()
         try:
             self._child = subprocess.Popen(  # noqa: S603
-                [*CHILD, f"fd={sink_fd}"],
+                [*CHILD, str(Path(__file__).parents[2]), f"fd={sink_fd}"],
                 stdin=pipeline_fd,
                 # Not used for frames: NVIDIA's camera library prints there.
                 stdout=tell_fd,
                 stderr=tell_fd,
                 pass_fds=(sink_fd,),
-                env=_environment(),
+                env=public_environment(),
                 start_new_session=True,
                 # SIGPIPE stays ignored, so that a closed pipe is an error and does not kill the
                 # process.
@@ -120,7 +121,8 @@ class GStreamerSource:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(STOP_LIMIT_S)
         self._signal(signal.SIGKILL)
-        child.wait()
+        if gone_or_left_behind(child.pid):
+            child.wait()
         self._child = None
 
     def grab(self) -> Capture:
@@ -228,12 +230,3 @@ class GStreamerSource:
             # Plug-ins may have child processes, which are in the same process group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)
-
-
-def _environment() -> dict[str, str]:
-    """Without edged's own options and credentials, which plug-ins must not see."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith(PREFIX) and name != "CREDENTIALS_DIRECTORY"
-    }

@@ -53,11 +53,12 @@ class _Message(ctypes.Structure):
 
 def main() -> int:
     """0 at the pipeline's end or on a request to stop, 1 with a line about an error."""
-    words = [*sys.stdin.buffer.read().split(b"\0"), b"!", b"fdsink", sys.argv[1].encode()]
+    words = [*sys.stdin.buffer.read().split(b"\0"), b"!", b"fdsink", sys.argv[2].encode()]
     prctl = CDLL(None).prctl
     prctl(PR_SET_NAME, b"edged-gst", 0, 0, 0)
     # Otherwise a pipeline without frames outlives a killed parent, and keeps the camera.
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _confine()
     try:
         gst = CDLL("libgstreamer-1.0.so.0")
     except OSError:
@@ -82,6 +83,15 @@ def main() -> int:
         return _run(gst, pipeline, stopping)
     finally:
         gst.gst_element_set_state(pipeline, STATE_NULL)
+
+
+def _confine() -> None:
+    """Debug, mount and signal nobody; a pipeline may need any file, socket and program."""
+    sys.path.append(sys.argv[1])
+    from edged import confine, syscalls
+
+    confine.give_up_privileges()
+    syscalls.forbid(syscalls.ALL_FAMILIES, processes=True)
 
 
 def _run(gst: CDLL, pipeline: c_void_p, stopping: list[int]) -> int:

@@ -21,7 +21,8 @@ class Kind(NamedTuple):
     is empty, the source may be empty too. ``is_file``: it is a file or a folder, unless it is an
     address; ``is_timed``: the device delivers ``camera.fps`` frames a second;
     ``is_stamped_on_arrival``: the time of a live frame is that of its arrival, over a network or
-    through a pipeline.
+    through a pipeline. ``library`` is the driver or decoder that it imports when it is opened;
+    with one, it runs in a process of its own.
     """
 
     module: str
@@ -31,11 +32,16 @@ class Kind(NamedTuple):
     is_file: bool = False
     is_timed: bool = False
     is_stamped_on_arrival: bool = False
+    library: str = ""
 
 
 KINDS: Mapping[CameraKind, Kind] = {
-    "picamera2": Kind("picamera2", "Picamera2Source", ("name",), is_timed=True),
-    "v4l2": Kind("v4l2", "V4l2Source", ("device", "name"), is_timed=True),
+    "picamera2": Kind(
+        "picamera2", "Picamera2Source", ("name",), is_timed=True, library="picamera2"
+    ),
+    "v4l2": Kind(
+        "v4l2", "V4l2Source", ("device", "name"), is_timed=True, library="linuxpy.video.device"
+    ),
     "video": Kind(
         "video",
         "VideoSource",
@@ -43,6 +49,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         needs="a file or an address (rtsp://...)",
         is_file=True,
         is_stamped_on_arrival=True,
+        library="av.video.reformatter",
     ),
     "gstreamer": Kind(
         "gstreamer",
@@ -78,6 +85,16 @@ def form_of(source: str) -> Form:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", source):
         return "address"
     return "device" if re.match(r"/dev/(video\d|v4l/)", source) else "name"
+
+
+def is_address(source: str) -> bool:
+    """Whether `source` names something in the network and no file."""
+    return "://" in source and not source.startswith("file:")
+
+
+def path_of(source: str) -> Path:
+    """The file that `source` names, where that is no address."""
+    return Path(source.removeprefix("file:")).expanduser()
 
 
 def kind_of(source: str, start: Path) -> CameraKind | None:

@@ -13,7 +13,17 @@ import numpy as np
 from edged.backoff import backoff_s
 from edged.cameras.kinds import KINDS
 from edged.cameras.orient import needed_px, orient
-from edged.cameras.source import Capture, FrameMissing, ScalingSource, ScheduledSource, Source
+from edged.cameras.source import (
+    Capture,
+    DecodePending,
+    DecodingSource,
+    FrameMissing,
+    ScalingSource,
+    ScheduledSource,
+    Source,
+    SourceDied,
+    SourceEnded,
+)
 from edged.config.schema import CameraConfig
 from edged.core import Frame, Pixels
 from edged.errors import CameraError
@@ -37,10 +47,6 @@ CLOSE_LIMIT_S = 2.0
 
 RESOLVER_S = 30.0
 """The C library's longest search for a host name: two rounds of three servers, 5 s each."""
-
-
-class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
-    """A finite source has delivered its last frame: do not open it again."""
 
 
 class NewestFrame:
@@ -76,8 +82,11 @@ class NewestFrame:
         self.error: str | None = None
         self._due_s = 0.0
         self._scheduled: ScheduledSource | None = None
+        self._expects: DecodingSource | None = None
         # Present problems, the worst first; then which of them are logged, and since when.
-        self._troubles: dict[str, str | None] = dict.fromkeys(("lost", "damaged", "frozen"))
+        self._troubles: dict[str, str | None] = dict.fromkeys(
+            ("lost", "damaged", "frozen", "doubted")
+        )
         self._told: dict[str, str | None] = {**self._troubles, "lost": "not opened yet"}
         self._told_s: dict[str, float] = {}
         self._damaged_since_s: float | None = None
@@ -86,6 +95,8 @@ class NewestFrame:
         self._changed_s = 0.0
         self._number = 0
         self._newest: tuple[int, Capture] | None = None
+        # Taken, and not decoded yet.
+        self._pending: tuple[int, Capture] | None = None
         self._arrives = camera.kind != "auto" and KINDS[camera.kind].is_stamped_on_arrival
         self._captured_s = 0.0
         self._bug: Exception | None = None
@@ -108,7 +119,7 @@ class NewestFrame:
         self._thread.join(CLOSE_LIMIT_S)
         if self._thread.is_alive():
             log.debug("camera %s: still waiting for its device; its thread is abandoned", self.name)
-        self._newest = None
+        self._newest = self._pending = None
 
     def aim(self, camera: CameraConfig) -> None:
         """Apply another region and privacy mask from the next frame on."""
@@ -125,12 +136,23 @@ class NewestFrame:
         deadline_s = self._clock() + timeout_s
         self._least_px = needed_px(self._camera, wanted_px)
         while True:
-            newest = self._take(max(0.0, deadline_s - self._clock()))
+            if self._expects is not None and self._newest is None and self._pending is None:
+                self._expects.expect(self._least_px)
+            newest = self._pending or self._take(max(0.0, deadline_s - self._clock()))
+            self._pending = None
             if newest is None:
                 return None
             number, capture = newest
             try:
                 frame = self._frame(number, capture)
+            except DecodePending:
+                self._pending = newest
+                if self._clock() >= deadline_s:
+                    return None
+                continue
+            except FrameMissing:
+                # Let go while this thread was busy: a newer one is there, or why none comes.
+                continue
             except CameraError as error:
                 self._note_damage(str(error), capture.live)
                 continue
@@ -140,6 +162,7 @@ class NewestFrame:
 
     def skip(self, timeout_s: float) -> bool:
         """See `edged.core.Camera.skip`."""
+        self._pending = None
         came = self._take(timeout_s) is not None
         if came:
             # This frame has not been checked for damage like the last decoded one, nor for change.
@@ -198,6 +221,7 @@ class NewestFrame:
                 self._expect_opened()
                 with source:
                     self.name = redacted(source.name)
+                    self._expects = source if isinstance(source, DecodingSource) else None
                     while not self._closing.is_set():
                         self._say_enough(scales)
                         try:
@@ -217,10 +241,14 @@ class NewestFrame:
                 if self._closing.is_set():
                     return
                 failures += 1
-                wait_s = backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
+                at_once = failures == 1 and isinstance(error, SourceDied)
+                wait_s = 0.0 if at_once else self._backoff_s(failures)
                 self._expect_opened(wait_s)
                 self._tell("lost", f"{error}", "; trying again")
                 self._closing.wait(wait_s)
+
+    def _backoff_s(self, failures: int) -> float:
+        return backoff_s(failures, self._camera.retry_min_s, self._camera.retry_max_s)
 
     def _say_enough(self, source: ScalingSource | None) -> None:
         if source is not None:
@@ -238,6 +266,7 @@ class NewestFrame:
         # Only decoding shows whether there is more than the damage so far.
         if self._troubles["damaged"] is None:
             self._tell("lost", None)
+        self._tell("doubted", capture.doubt)
         capture = capture._replace(exposure_s=self._exposure_s(capture))
         with self._changed:
             self._number += 1
@@ -332,7 +361,11 @@ class NewestFrame:
         self._told[trouble] = reason
 
 
-_RECOVERED = {"lost": "frames", "frozen": "changing pictures again"}
+_RECOVERED = {
+    "lost": "frames",
+    "frozen": "changing pictures again",
+    "doubted": "frames with nothing odd about them",
+}
 
 
 def _same(pixels: Pixels, seen: Pixels) -> bool:

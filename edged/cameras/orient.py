@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from edged.cameras.privacy import hidden
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
 from edged.imaging.resample import REDUCING_GAP
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 
 def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:

@@ -8,16 +8,19 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.orient import exact_px, reduced_px
 from edged.cameras.raw import to_rgb
 from edged.cameras.source import Capture
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
+from edged.cameras.stamps import Stamps
 from edged.errors import CameraError
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 BUFFERS = 4
 """Requests in flight: the fewest with which libcamera's pipelines run smoothly."""
@@ -53,6 +56,7 @@ class Picamera2Source:
         self._clock = clock
         self._limit_s = camera.start_s
         self.name = "picamera2"
+        self._stamps = Stamps(self.name, camera.timeout_s)
         # libcamera requires even sides.
         self._size_px = (camera.height_px & ~1, camera.width_px & ~1)
         self.least_px: tuple[int, int] | None = None
@@ -94,7 +98,7 @@ class Picamera2Source:
             raise CameraError(f"{self.name}: {error}; {CHECK}") from error
         self._limit_s = self._camera.timeout_s
         try:
-            captured_s, exposure_s = self._times_s(request.get_metadata())
+            captured_s, exposure_s, doubt = self._times_s(request.get_metadata())
             # Copies, because the camera reuses the buffers after the release.
             copies = {name: request.make_buffer(name) for name in self._streams}
         finally:
@@ -106,6 +110,7 @@ class Picamera2Source:
             decode,
             reduces=self._streams["main"]["format"] == "YUV420",
             exposure_s=exposure_s,
+            doubt=doubt,
         )
 
     def _choose(self, cameras: list[dict[str, Any]]) -> tuple[int, str]:
@@ -160,8 +165,10 @@ class Picamera2Source:
         self._streams = {name: configuration[name] for name in ("main", "lores")[: 1 + reduces]}
         device.start()
 
-    def _times_s(self, metadata: dict[str, Any]) -> tuple[float, float | None]:
+    def _times_s(self, metadata: dict[str, Any]) -> tuple[float, float | None, str | None]:
         """``time.monotonic()`` of the capture, and how long before that the exposure began.
+
+        Also what is odd about it.
 
         Now and None, if the camera does not report them. On a Raspberry Pi ``SensorTimestamp`` is
         when the first line was read out, which ends its exposure; ``ExposureTime`` is in µs.
@@ -169,13 +176,12 @@ class Picamera2Source:
         now_s = self._clock()
         stamp_ns = metadata.get("SensorTimestamp")
         if stamp_ns is None:
-            return now_s, None
+            return now_s, None, None
         # libcamera counts from boot, including suspended time (CLOCK_BOOTTIME).
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - stamp_ns / 1e9
-        if not 0.0 <= age_s <= self._camera.timeout_s:
-            return now_s, None
-        exposure_us = metadata.get("ExposureTime")
-        return now_s - age_s, None if exposure_us is None else exposure_us / 1e6
+        captured_s, doubt = self._stamps.trusted(now_s - age_s, now_s)
+        exposure_us = None if doubt else metadata.get("ExposureTime")
+        return captured_s, None if exposure_us is None else exposure_us / 1e6, doubt
 
     def _pixels(
         self, streams: dict[str, Any], copies: dict[str, Any], least_px: tuple[int, int] | None

@@ -6,11 +6,14 @@ The model, a snapshot, the live picture and what is published all come after.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
+if TYPE_CHECKING:
+    from edged.core import Pixels
+
 
 Polygons = tuple[tuple[tuple[float, float], ...], ...]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 Size = tuple[int, int]
 """Height and width in pixels."""

@@ -7,10 +7,12 @@ and passes the newest frame to the loop, so a source is simple: synchronous, and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from edged.core import Pixels
 from edged.errors import CameraError
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 
 class Capture(NamedTuple):
@@ -23,7 +25,8 @@ class Capture(NamedTuple):
     buffer that the device reuses: the loop's thread calls it first, and any thread may later, for
     all pixels. CameraError when the data is damaged. ``live`` is false for a recording: it may be
     damaged or frozen without a fault of the camera. ``exposure_s`` is how long before
-    ``captured_s`` the exposure began; None if the camera does not report it.
+    ``captured_s`` the exposure began; None if the camera does not report it. ``doubt`` says what is
+    odd about a frame that can be used.
     """
 
     captured_s: float
@@ -31,10 +34,23 @@ class Capture(NamedTuple):
     reduces: bool = False
     live: bool = True
     exposure_s: float | None = None
+    doubt: str | None = None
 
 
 class FrameMissing(CameraError):  # noqa: N818 (the camera is well)
     """No frame yet, and why: the source stays open, and the next `Source.grab` waits on."""
+
+
+class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
+    """A finite source has delivered all that it has: do not open it again."""
+
+
+class DecodePending(CameraError):  # noqa: N818 (it is being decoded)
+    """The pixels of a capture take long: ask for the same again, and wait on."""
+
+
+class SourceDied(CameraError):  # noqa: N818 (as above)
+    """What ran the source has ended after a good while: it may be opened again at once."""
 
 
 class Source(Protocol):
@@ -77,3 +93,12 @@ class ScalingSource(Source, Protocol):
 
     Set before it is opened and before each grab.
     """
+
+
+@runtime_checkable
+class DecodingSource(Source, Protocol):
+    """A source that can decode the next capture as it comes, where somebody waits for it."""
+
+    def expect(self, least_px: tuple[int, int] | None) -> None:
+        """The next capture will be decoded so, unless one is expected already. Any thread."""
+        ...

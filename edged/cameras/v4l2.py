@@ -10,19 +10,22 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.orient import exact_px
 from edged.cameras.pace import LOOK_S
 from edged.cameras.raw import FORMATS, to_rgb
 from edged.cameras.source import Capture
-from edged.config.schema import CameraConfig
-from edged.core import Pixels
+from edged.cameras.stamps import Stamps
 from edged.errors import CameraError, PictureError
 from edged.imaging.picture import decode_jpeg
 from edged.printable import printable
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
+    from edged.core import Pixels
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +163,7 @@ class V4l2Source:
                 "set another camera.width_px and height_px"
             )
         self._stream.open()
+        self._stamps = Stamps(self.name, camera.timeout_s)
         log.info(
             "camera %s: %dx%d %s", self.name, self._format.width, self._format.height, self._fourcc
         )
@@ -177,15 +181,15 @@ class V4l2Source:
         return frame
 
     def _capture(self, frame: Any) -> Capture:
-        captured_s = self._clock()
+        captured_s, doubt = self._clock(), None
         monotonic = frame.buff.flags & FLAG_TIMESTAMP_MASK == FLAG_TIMESTAMP_MONOTONIC
-        # Some cameras' clocks are wrong, and the driver computes its time stamps from them.
-        if monotonic and 0.0 <= captured_s - frame.timestamp <= self._camera.timeout_s:
-            captured_s = frame.timestamp
+        # A driver that does not stamp frames leaves 0.
+        if monotonic and frame.timestamp:
+            captured_s, doubt = self._stamps.trusted(frame.timestamp, captured_s)
         if self._fourcc not in JPEG_FORMATS:
             reduces = FORMATS[self._fourcc].reduces
-            return Capture(captured_s, partial(self._raw, frame.data), reduces)
-        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True)
+            return Capture(captured_s, partial(self._raw, frame.data), reduces, doubt=doubt)
+        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True, doubt=doubt)
 
     def _jpeg(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
         try:

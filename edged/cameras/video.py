@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
-from edged.cameras.newest import SourceEnded
+from edged.cameras.kinds import is_address, path_of
 from edged.cameras.pace import Pace, Schedule
-from edged.cameras.source import Capture, FrameMissing
-from edged.config.schema import CameraConfig
+from edged.cameras.source import Capture, FrameMissing, SourceEnded
 from edged.errors import CameraError
 from edged.imaging.turbojpeg import UPRIGHT
 from edged.printable import printable
 from edged.redact import public_name
+
+if TYPE_CHECKING:
+    from edged.config.schema import CameraConfig
 
 MAX_PIXELS = 7680 * 4320
 """Larger pictures are not decoded: a damaged or hostile stream must not take all memory."""
@@ -192,7 +194,7 @@ class VideoSource:
         try:
             self._container = av.open(
                 # With an explicit protocol, "12:30.mp4" is a file, not an address.
-                camera.source if self._network else f"file:{_path(camera.source)}",
+                camera.source if self._network else f"file:{path_of(camera.source)}",
                 format=form,
                 options=options,
                 # For files too: a playlist may block.
@@ -250,6 +252,8 @@ class VideoSource:
             raise SourceEnded(f"{self.name}: the video has ended")
         # Reopened, not rewound, because raw streams cannot seek.
         self._close()
+        # PyAV's containers refer to themselves, and to tens of megabytes of frames.
+        gc.collect()
         self._open()
 
     def _expect(self, limit_s: float) -> None:
@@ -386,15 +390,6 @@ class _Silence:
 
     def __float__(self) -> float:
         return float(self._source.silence_s)
-
-
-def is_address(source: str) -> bool:
-    """Whether `source` is a network address and not a file."""
-    return "://" in source and not source.startswith("file:")
-
-
-def _path(source: str) -> Path:
-    return Path(source.removeprefix("file:")).expanduser()
 
 
 def _options(address: str, timeout_s: float) -> dict[str, str]:

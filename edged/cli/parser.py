@@ -149,12 +149,15 @@ def _teach(parser: argparse.ArgumentParser) -> None:
     )
     add_config(parser, bare_camera=True)
     parser.add_argument(
-        "--shots", type=positive, default=10, metavar="N", help="frames of the camera (10)"
+        "--shots", type=positive, metavar="N", help="frames of the camera (10; --normal: 20)"
     )
     parser.add_argument(
         "--every", type=seconds, default=0.5, metavar="S", help="seconds between two frames (0.5)"
     )
     others = parser.add_mutually_exclusive_group()
+    others.add_argument(
+        "--normal", action="store_true", help="learn what this view is like while nothing is there"
+    )
     others.add_argument("--list", action="store_true", help="list what was taught")
     others.add_argument("--forget", metavar="LABEL", help="forget a label")
     others.add_argument(

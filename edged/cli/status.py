@@ -61,7 +61,7 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for problem in data["webhook_problems"]:
         name, _, rest = problem.partition(" ")
         yield name, rest
-    yield "journal", f"{data['last_event']} events since the first; edged events lists them"
+    yield "journal", f"{data['last_event']} events so far; edged events lists them"
 
 
 def level(value: float) -> str:

@@ -23,10 +23,17 @@ from edged.paths import running_socket
 from edged.ports.control.client import TIMEOUT_S, ControlClient, DaemonAbsentError
 from edged.printable import printable
 
+SHOTS = 10
+"""Frames of the camera, unless another number is asked for."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """With the running daemon where one answers, which has the labels from its next frame on."""
     logs.start("warning", "command")
+    if arguments.normal:
+        from edged.cli import teach_normal
+
+        return teach_normal.run(arguments)
     config = configured(arguments)
     if not config.teach.enabled:
         raise CommandError("taught labels are off; set teach.enabled to true")
@@ -56,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         elif pictures:
             told = desk.teach(label, pictures)
         else:
-            told = desk.teach_by_camera(label, arguments.shots, arguments.every)
+            told = desk.teach_by_camera(label, arguments.shots or SHOTS, arguments.every)
     _tell(told, label, desk, as_json=arguments.json)
     return 0
 

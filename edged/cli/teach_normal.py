@@ -8,10 +8,11 @@ import sys
 
 from edged import build
 from edged.anomaly import normal as normals
-from edged.anomaly.fit import learn
+from edged.anomaly.fit import FRAMES, learn
 from edged.cli.daemon_socket import configured, running_daemon
 from edged.cli.shots import shots
 from edged.core import DIFFERENT
+from edged.errors import CommandError
 from edged.inference import layers, modelfile
 from edged.ports.control.client import DaemonAbsentError
 from edged.printable import printable
@@ -19,16 +20,22 @@ from edged.printable import printable
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at what is normal, learn it, and have the running daemon take it over."""
+    if arguments.words:
+        raise CommandError(
+            f"{printable(arguments.words[0])}: --normal takes no label and no pictures: the camera "
+            "shows what is normal"
+        )
     config = configured(arguments)
     path = build.normal_path(config)
     model = build.admitted(config)
     data = modelfile.content(model.file.path)
     tensor = normals.choose_map(layers.find(data).maps, model.file.path).tensor
+    count = arguments.shots or FRAMES
     frames = []
-    for number, frame in enumerate(shots(arguments, arguments.shots, arguments.every), 1):
+    for number, frame in enumerate(shots(arguments, count, arguments.every), 1):
         frames.append(frame)
         if sys.stderr.isatty():
-            print(f"\rpicture {number} of {arguments.shots}", end="", file=sys.stderr, flush=True)
+            print(f"\rpicture {number} of {count}", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     with build.classifier(config, model, [tensor]) as classifier:

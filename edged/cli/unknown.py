@@ -24,11 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
     with unknown.Fit(config) as fit:
         seen = fit.look(dataset, bar)
         apart = fit.look(held_out, bar) if held_out else None
-        nothing = [(name, fit.see(pictures)) for name, pictures in made.sets()]
-        of_nothing = [pictures for _, pictures in nothing]
-        fitted, known = fit.fit(seen, apart, of_nothing, Path(dataset.source).name)
+        fitted, known = fit.fit(seen, apart, Path(dataset.source).name)
         theirs = [(Path(other.source).name, fit.look(other, bar)) for other in others]
-        table = fit.table(fitted, known, [*theirs, *nothing])
+        theirs += [(name, fit.see(pictures)) for name, pictures in made.sets()]
+        table = fit.table(fitted, known, theirs)
         place = arguments.out or reference.path_of(fit.path)
     try:
         size_bytes = reference.write(place, fitted)

@@ -56,6 +56,7 @@ class CameraConfig(Section, frozen=True):
     latency_s: Seconds = 1.0
     retry_min_s: PositiveSeconds = 0.5
     retry_max_s: PositiveSeconds = 30.0
+    isolate: bool = True
 
     @property
     def start_s(self) -> float:

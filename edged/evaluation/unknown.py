@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -109,7 +109,9 @@ class Fit:
         if found.features is not None:
             self._wanted.append(found.features)
         self._classifier = build.classifier(config, self._model, self._wanted)
-        self._sizes: list[int] = []
+        self.labels = self._classifier.labels
+        self.sizes: list[int] = []
+        """How many values each layer has, of those that a `Seen` holds; the features come last."""
 
     def __enter__(self) -> Fit:
         return self
@@ -119,8 +121,20 @@ class Fit:
 
     def look(self, dataset: Dataset, followed: Followed = iter) -> Seen:
         """The pictures of `dataset`, `PICTURES_MAX` at most. DataError if none can be read."""
+        return self.see(self.pictures(dataset, followed))
+
+    def pictures(self, dataset: Dataset, followed: Followed = iter) -> Iterator[Pixels]:
+        """Those of `dataset` that can be read, `PICTURES_MAX` at most, large enough for the model.
+
+        Each of the others is a line in the log.
+        """
         step = -(-len(dataset.examples) // PICTURES_MAX)
-        return self.see(_decoded(dataset.every(step, 0), self._classifier.input_px, followed))
+        for example in followed(dataset.every(step, 0).examples):
+            try:
+                data = dataset.read(example)
+                yield decode_picture(data, example.name, self._classifier.input_px)
+            except PictureError as error:
+                log.warning("%s; left out", error)
 
     def see(self, pictures: Iterable[Pixels]) -> Seen:
         """What the model says of each picture."""
@@ -128,7 +142,7 @@ class Fit:
         for pixels in pictures:
             prediction = self._classifier.classify(pixels)
             parts = [known.pooled(prediction.layers[layer]) for layer in self._wanted]
-            self._sizes = [len(part) for part in parts]
+            self.sizes = [len(part) for part in parts]
             values.append(np.concatenate([*parts, np.empty(0, np.float32)]))
             best.append(int(prediction.scores.argmax()))
             score.append(float(prediction.scores.max()))
@@ -136,17 +150,14 @@ class Fit:
             raise DataError("none of the pictures can be read")
         return Seen(np.array(values), np.array(best, np.intp), np.array(score, np.float32))
 
-    def fit(
-        self, seen: Seen, held_out: Seen | None, made: Sequence[Seen], data: str
-    ) -> tuple[Reference, Seen]:
+    def fit(self, seen: Seen, held_out: Seen | None, data: str) -> tuple[Reference, Seen]:
         """The reference of pictures of known things, and those of them that it is not fitted on.
 
-        Without `held_out` these are some of `seen`. By class means where there are enough
-        pictures of each class, else by what tells the pictures `made` of nothing better: the
-        model's head, or the greatest score.
+        Without `held_out` these are some of `seen`. By class means where there are enough pictures
+        of each class, else by the model's head, or by the greatest score where it has none.
         """
         classes = len(self._classifier.labels)
-        if classes <= CLASSES_MAX and len(seen.best) >= PER_CLASS_MIN * classes:
+        if classes <= CLASSES_MAX and len(seen.best) >= PER_CLASS_MIN * classes and self._wanted:
             if held_out is None:
                 apart = np.arange(len(seen.best)) % HOLD_OUT == 0
                 seen, held_out = seen.at(~apart), seen.at(apart)
@@ -154,17 +165,8 @@ class Fit:
             layers = tuple(self._wanted)
             return self._calibrated(layers, means, len(seen.best), held_out, data), held_out
         # Nothing is fitted, so every picture may tell where the threshold is.
-        known_ = held_out or seen
-        ways = [self._calibrated((), None, 0, known_, data)]
-        if self._head is not None and self._features is not None:
-            layers = (self._features,)
-            ways.append(self._calibrated(layers, None, 0, known_, data))
-        best = max(ways, key=lambda one: self._told(one, known_, made))
-        return best, known_
-
-    def _told(self, reference: Reference, seen: Seen, made: Sequence[Seen]) -> float:
-        likeness = self.likeness(reference, seen)
-        return sum(auroc(likeness, self.likeness(reference, others)) for others in made)
+        layers = () if self._head is None or self._features is None else (self._features,)
+        return self._calibrated(layers, None, 0, held_out or seen, data), held_out or seen
 
     def _calibrated(
         self,
@@ -195,7 +197,7 @@ class Fit:
         if likeness is None:
             raise ValueError("a reference without means needs a head")
         # The features are the last layer, and alone where there are no means.
-        values = seen.values if reference.means else seen.values[:, -self._sizes[-1] :]
+        values = seen.values if reference.means else seen.values[:, -self.sizes[-1] :]
         return np.array(
             [likeness(row, int(best)) for row, best in zip(values, seen.best, strict=True)]
         )
@@ -220,8 +222,8 @@ class Fit:
         return rows
 
     def _means(self, seen: Seen) -> Means:
-        sizes = np.repeat(self._sizes, self._sizes)
-        deviation = _of_each(seen.values.std(0), self._sizes)
+        sizes = np.repeat(self.sizes, self.sizes)
+        deviation = _of_each(seen.values.std(0), self.sizes)
         # Layers weigh alike, however many values they have, and whatever these are.
         scale = (1 / (np.maximum(deviation, 1e-6) * np.sqrt(sizes))).astype(np.float32)
         centre = seen.values.mean(0)
@@ -304,11 +306,3 @@ def auroc(known_: npt.ArrayLike, unknown: npt.ArrayLike) -> float:
     rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
     wins = rank[: len(more)].sum() - len(more) * (len(more) + 1) / 2
     return float(wins / (len(more) * len(less)))
-
-
-def _decoded(dataset: Dataset, wanted_px: tuple[int, int], followed: Followed) -> Iterable[Pixels]:
-    for example in followed(dataset.examples):
-        try:
-            yield decode_picture(dataset.read(example), example.name, wanted_px)
-        except PictureError as error:
-            log.warning("%s; left out", error)

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from edged.backoff import backoff_s
+from edged.child import how_ended, spawn
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +37,6 @@ ANSWER_S = 5.0
 
 END_S = 2.0
 """How long `end` waits for the safe levels."""
-
-DEAF_TO = (
-    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
-    *(signal.SIGABRT, signal.SIGUSR1, signal.SIGUSR2),
-)
-"""Signals that a service manager or a terminal sends to all processes of a service. The guard ends
-only after the daemon, at the safe levels."""
 
 Hear: TypeAlias = Callable[..., None]
 """Receives the fields of a message from the guard, in a thread of `GuardProcess`."""
@@ -96,17 +90,7 @@ class GuardProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                self._pid = os.posix_spawn(
-                    COMMAND[0],
-                    COMMAND,
-                    os.environ,
-                    file_actions=[
-                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
-                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                    ],
-                    setsid=True,
-                    setsigmask=DEAF_TO,
-                )
+                self._pid = spawn(COMMAND, theirs, os.environ)
         except OSError as error:
             ours.close()
             return f"cannot be started: {error.strerror or error}"
@@ -128,7 +112,7 @@ class GuardProcess:
                 self._listen(self._connection)
                 if self._ending.is_set():
                     break
-                self._fault = f"has ended: {_how_ended(self._pid)}"
+                self._fault = f"has ended: {how_ended(self._pid)}"
             failures = 1 if time.monotonic() - started_s > LIVED_S else failures + 1
             self._hear("gone", f"the pin guard {self._fault}; restarting it")
             self._ending.wait(backoff_s(failures, START_MIN_S, START_MAX_S))
@@ -137,7 +121,7 @@ class GuardProcess:
         self._close()
         self._ended.set()
         if self._fault is None:
-            _how_ended(self._pid)
+            how_ended(self._pid)
 
     def _listen(self, connection: socket.socket) -> None:
         """Receive messages until the guard has ended."""
@@ -174,14 +158,6 @@ class GuardProcess:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def _how_ended(pid: int) -> str:
-    try:
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except ChildProcessError:
-        return "cause unknown"
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
 
 def _spare_guard() -> None:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from edged.core import Pixels
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
 from edged.imaging.folder import KINDS
@@ -27,6 +26,8 @@ from edged.printable import printable
 
 if TYPE_CHECKING:
     from PIL import ImageFont
+
+    from edged.core import Pixels
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 """Pillow's names for them. It supports more, some of which start other programs."""

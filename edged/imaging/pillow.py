@@ -9,13 +9,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from edged.core import Pixels
 from edged.imaging import turbojpeg
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 _HEADER_BYTES = 1 << 20
 """A JPEG's pixels begin before this, after its EXIF data, colour profile and preview."""

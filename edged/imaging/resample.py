@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
 from edged.native import kernels
+
+if TYPE_CHECKING:
+    from edged.core import Pixels
 
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 """The implementation: the compiled kernel, or Pillow without it; see `native`."""

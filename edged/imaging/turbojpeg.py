@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edged.core import Pixels
+if TYPE_CHECKING:
+    from edged.core import Pixels
+
 
 try:
     import simplejpeg

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging.resample import COLUMN_BITS, MOST_REDUCTION, ROW_BITS, Axis, axis, resample
 from edged.native import kernels
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from edged.core import Pixels
 
 _Plane = npt.NDArray[np.uint8]
 _Size = tuple[int, int]

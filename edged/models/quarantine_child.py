@@ -17,11 +17,11 @@ import msgspec
 import numpy as np
 
 import edged
+from edged import confine
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import labels as label_files
 from edged.inference import runtimes, tflite
-from edged.models import confine
 from edged.models.quarantine import Verdict
 
 _CPU_FACTS = ("/proc/cpuinfo", "/proc/self/auxv", "/sys/devices/system/cpu")

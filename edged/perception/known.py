@@ -10,9 +10,8 @@ Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversari
 shrunk towards a sphere). The cosines of all classes are put together by a soft maximum.
 
 **Head.** The correlation between the features and the weights of the best class, both less their
-own mean. It needs no pictures, and does not change when all weights or features are scaled.
-
-A model may be told better by its greatest score than by its head, which the fit finds out.
+own mean. It needs no pictures, and does not change when all weights or features are scaled. A model
+that has no such layer has its greatest score alone.
 
 Each is then expressed as the share of known pictures, held out of the fit, that look less known.
 """
@@ -38,6 +37,7 @@ from edged.errors import ModelError
 from edged.inference import layers as inner
 from edged.inference.modelfile import content
 from edged.perception.reference import (
+    ADVICE,
     SHARES,
     Floats,
     Means,
@@ -136,16 +136,10 @@ class Known:
     """What a `Reference` says of a prediction that has its ``layers``. One thread at a time."""
 
     def __init__(self, reference: Reference, data: bytes) -> None:
-        """`data` is the model's content. ModelError if the reference does not fit it."""
+        """`data` is the model's content. ValueError if the reference does not fit it."""
         self.layers = reference.layers
         self._quantiles = list(reference.quantiles)
-        try:
-            self._likeness = _likeness(reference, data)
-        except ValueError as error:
-            raise ModelError(
-                f"what {reference.model} knows cannot be used ({error}): "
-                "fit it again with edged models unknown"
-            ) from error
+        self._likeness = _likeness(reference, data)
 
     def share(self, prediction: Prediction) -> float:
         """The share of known pictures that look less known than this one, 0..1."""
@@ -246,4 +240,7 @@ def find(model: Path) -> Known | None:
 
 def _open(path: Path, model: Path) -> Known:
     data = content(model)
-    return Known(read(path, data), data)
+    try:
+        return Known(read(path, data), data)
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be used ({error}): {ADVICE}") from error

@@ -30,7 +30,7 @@ SHARES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2
 
 _MAGIC = b"edged known 1\n"
 _DIGEST_BYTES = 32
-_ADVICE = "fit it again with edged models unknown"
+ADVICE = "fit it again with edged models unknown"
 
 Floats = npt.NDArray[np.float32]
 
@@ -122,19 +122,19 @@ def read(path: Path, model: bytes) -> Reference:
         with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}): {_ADVICE}") from error
+        raise ModelError(f"{path} cannot be read ({error.strerror}): {ADVICE}") from error
     begin = len(_MAGIC) + _DIGEST_BYTES
     content = data[begin:]
     if not data.startswith(_MAGIC) or len(data) > MAX_BYTES:
-        raise ModelError(f"{path} does not say what a model knows: {_ADVICE}")
+        raise ModelError(f"{path} does not say what a model knows: {ADVICE}")
     if hashlib.sha256(content).digest() != data[len(_MAGIC) : begin]:
-        raise ModelError(f"{path} is damaged or cut short: {_ADVICE}")
+        raise ModelError(f"{path} is damaged or cut short: {ADVICE}")
     try:
         reference = msgspec.msgpack.decode(content, type=Reference)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is damaged ({error}): {_ADVICE}") from error
+        raise ModelError(f"{path} is damaged ({error}): {ADVICE}") from error
     if reference.sha256 != hashlib.sha256(model).hexdigest():
-        raise ModelError(f"{path} is that of another model than this: {_ADVICE}")
+        raise ModelError(f"{path} is that of another model than this: {ADVICE}")
     return reference
 
 

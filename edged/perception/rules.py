@@ -80,15 +80,19 @@ class Decider:
         # Rounded as scores are: 0.9 of a model reaches a threshold of 0.9.
         self._enter = option("enter").astype(np.float32).astype(np.float64)
         self._exit = option("exit").astype(np.float32).astype(np.float64)
+        members = _members(rules, index)
+        competing = len(labels) - len(VIEW_LABELS) if has_view_labels(labels) else len(labels)
         self._filter = Filter(
             len(labels),
             1.0 / defaults.smoothing_s if defaults.smoothing_s else math.inf,
-            Groups(_members(rules, index)),
+            Groups(members),
             _rates(option("smoothing_s")),
-            len(labels) - len(VIEW_LABELS) if has_view_labels(labels) else len(labels),
+            competing,
         )
         self._min_on_s = option("min_on_s")
-        self._known_only = option("known_only").astype(np.bool_)
+        # Something that the model does not know is the first to be different from normal.
+        of_view = np.array([max(classes) >= competing for _, classes in members], np.bool_)
+        self._known_only = option("known_only").astype(np.bool_) & ~of_view
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 
         self._effect_s = np.full(len(rules), -np.inf)
@@ -202,6 +206,7 @@ class Decider:
         new_filter.score[mine] = old_filter.score[its]
         if list(self._labels) == list(old._labels):
             new_filter.classes[:] = old_filter.classes
+            self._known = old._known
             same = [
                 new_filter.groups.members[i] == old_filter.groups.members[j]
                 for i, j in zip(mine.tolist(), its.tolist(), strict=True)

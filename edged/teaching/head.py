@@ -86,7 +86,7 @@ class Head(NamedTuple):
         return (self.length + closest - self.usual) / self.spread
 
 
-LIMIT = 3.0
+LIMIT = 2.6
 """A picture this many deviations farther than usual is as likely taught as not."""
 
 STEEPNESS = 2.0

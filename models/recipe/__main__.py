@@ -9,14 +9,12 @@ import time
 from pathlib import Path
 
 from models.recipe import training
-from models.recipe.pictures import Pictures, hold_out, read_zip
+from models.recipe.pictures import SPLIT_SEED, VALIDATION_PER_CLASS, Pictures, hold_out, read_zip
 
 NAME = "edged-cifar10-int8"
 VERSION = "1.0.0"
 FOLDER = Path(__file__).resolve().parent.parent
 SHARED = Path("../shared/data")
-VALIDATION_PER_CLASS = 200
-SPLIT_SEED = 1
 MALLOC = (
     "glibc.malloc.mmap_threshold=4294967296"
     ":glibc.malloc.trim_threshold=8589934592"
@@ -60,7 +58,7 @@ def _publish(
     # TensorFlow comes in only now: the training has no use for it, nor for its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from edged.models import pins
-    from models.recipe import card, conversion, measurement, metadata
+    from models.recipe import card, conversion, known, measurement, metadata
 
     _say("converting")
     about = metadata.About(
@@ -83,6 +81,7 @@ def _publish(
     text = card.write(about, trained, measured)
     _write(options.models / f"{NAME}.tflite", model)
     pins.add(options.models / f"{NAME}.tflite", "models/recipe")
+    known.write(options.models / f"{NAME}.tflite", seen, validation)
     _write(options.models / f"{NAME}.labels.txt", "".join(f"{x}\n" for x in test.labels).encode())
     _write(options.models / f"{NAME}.md", text.encode())
     _say(f"int8 {measured.int8:.2%}, float32 {measured.float32:.2%} on test")

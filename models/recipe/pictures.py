@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE_PX = 32
+VALIDATION_PER_CLASS = 200
+SPLIT_SEED = 1
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ class Checks:
     def a_guard_that_is_killed_comes_again(self) -> str:
         on, before = self._level(1, "1"), self._pid()
         self.machine.tell("kill -9 $(pgrep -f '[m] edged.guard')")
-        told = self.machine.wait("journalctl -u edged -o cat | grep 'guard of the pins has ended'")
+        told = self.machine.wait("journalctl -u edged -o cat | grep 'pin guard has ended'")
         self._status_when(lambda status: status["pins_error"] is None)
         assert self._pid() == before, "another process"
         self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m OFF")
@@ -349,6 +349,25 @@ class Checks:
         self._status_when(lambda status: status["frames"] > frames)
         assert self._pid() == before, "another process"
         return f"{told}; plugged in again: frames come, the same process"
+
+    def the_camera_is_confined_and_comes_again_when_it_is_killed(self) -> str:
+        machine, daemon = self.machine, self._pid()
+        find = f"pgrep -P {daemon} -f edged.cameras.isolation"
+        camera = machine.tell(find)
+        status = machine.tell(
+            f"grep -E '^(NoNewPrivs|Seccomp_filters):' /proc/{camera}/status; "
+            f"grep Seccomp_filters: /proc/{daemon}/status; "
+            f"ls -l /proc/{camera}/fd | grep -c -E 'gpiochip|events-' || true"
+        ).split()
+        assert status[1] == "1", status
+        assert int(status[3]) > int(status[5]), status
+        assert status[6] == "0", status
+        machine.tell(f"kill -9 {camera}")
+        again = machine.wait(find, lambda said: said not in ("", camera))
+        frames = self._status_when(lambda status: not status["camera_error"])["frames"]
+        self._status_when(lambda status: status["frames"] > frames)
+        assert self._pid() == daemon, "another daemon"
+        return f"seccomp in {status[3]} layers; killed: process {again}, the same daemon"
 
     def a_lost_camera_ends_its_rule_and_its_output(self) -> str:
         machine = self.machine

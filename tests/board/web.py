@@ -81,8 +81,7 @@ class WebChecks(Checks):
         for kill in range(KILLS):
             if kill % 4 == 0:
                 # While the daemon writes pictures for it.
-                self.machine.wait(self._get("/healthz"), lambda said: said == "ok")
-                self.machine.tell(self._get("/live/picture.jpg", "/root/live.jpg"))
+                self.machine.wait(self._get("/live/picture.jpg", "/root/live.jpg"), lambda _: True)
             self.machine.tell(f"kill -9 {pids[-1]}")
             last = pids[-1]
             self.machine.wait(
@@ -110,7 +109,9 @@ class WebChecks(Checks):
         alone = self._frames_in(FLOOD_S / 2) * 2
         self._follow_lamp()
         began = self._status()["frames"]
+        # Those who ask are other machines: here they get what nobody else needs.
         said = machine.tell(
+            "systemd-run --quiet --pipe --wait -p CPUWeight=1 -p Nice=19 "
             f"python3 {GUEST}/flood.py {PORT} /root/flood.jpg {CLIENTS} {VIEWERS} {FLOOD_S:g}",
             FLOOD_S + 180.0,
         )

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from edged.cameras.directory import DirectorySource
-from edged.cameras.newest import NewestFrame, SourceEnded
-from edged.cameras.source import Source
+from edged.cameras.newest import NewestFrame
+from edged.cameras.source import Source, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
 from tests.cameras.scripted import LIMIT_S, eventually, next_frame, shade

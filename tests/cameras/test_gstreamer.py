@@ -16,8 +16,9 @@ import pytest
 
 from edged.cameras import gstreamer
 from edged.cameras.gstreamer import GStreamerSource
-from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
+from edged.cameras.source import SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError
@@ -338,7 +339,7 @@ def test_without_gstreamer_the_package_is_named(
 
 def test_a_process_that_cannot_be_started_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gstreamer, "CHILD", ("/nonexistent/python",))
-    with pytest.raises(CameraError, match="no process can be started"), source("videotestsrc"):
+    with pytest.raises(CameraError, match="cannot start a process"), source("videotestsrc"):
         pass
 
 

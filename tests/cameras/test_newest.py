@@ -16,9 +16,9 @@ from PIL import Image
 
 from edged.cameras import newest
 from edged.cameras.directory import DirectorySource
-from edged.cameras.newest import NewestFrame, SourceEnded
+from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
-from edged.cameras.source import Capture, FrameMissing
+from edged.cameras.source import Capture, DecodePending, FrameMissing, SourceDied, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Camera, Pixels
 from edged.errors import CameraError
@@ -567,6 +567,106 @@ def test_a_recording_may_be_silent_for_longer() -> None:
         assert source.exhausted.reached.wait(LIMIT_S)
         assert camera.due_s == 9999.0
         source.release()
+
+
+def test_a_picture_that_takes_long_is_waited_for_and_lets_its_reader_go_on_meanwhile() -> None:
+    pending = [DecodePending("not yet")] * 3
+
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        if pending:
+            raise pending.pop()
+        return shade(1)
+
+    gate = Gate()
+    with camera_over(ScriptedSource(Capture(1.0, decode), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert camera.error is None
+        gate.open()
+        frame = next_frame(camera)
+        assert (frame.number, frame.captured_s) == (1, 1.0)
+        assert next_frame(camera).number == 2
+
+
+def test_a_picture_that_takes_long_is_given_up_for_a_pause() -> None:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        raise DecodePending("not yet")
+
+    gate = Gate()
+    with camera_over(ScriptedSource(Capture(1.0, decode), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert not camera.skip(0.0)
+        gate.open()
+        assert next_frame(camera).number == 2
+
+
+def test_a_capture_that_was_let_go_is_no_damage() -> None:
+    def decode(least_px: tuple[int, int] | None) -> Pixels:
+        raise FrameMissing("a newer frame has taken its place")
+
+    gate = Gate()
+    with camera_over(ScriptedSource(Capture(1.0, decode), gate, capture(2))) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert camera.error is None
+        gate.open()
+        assert next_frame(camera).number == 2
+
+
+def test_what_has_died_after_a_good_while_is_opened_again_at_once() -> None:
+    slow = CameraConfig(retry_min_s=60.0, retry_max_s=60.0)
+    died = ScriptedSource(capture(1), SourceDied("its process fails: SIGKILL"))
+    with camera_over(died, ScriptedSource(capture(2)), config=slow) as camera:
+        eventually(lambda: camera._number == 2)
+        assert next_frame(camera).captured_s == 2.0
+
+
+def test_what_dies_again_and_again_is_waited_for_as_any_other() -> None:
+    slow = CameraConfig(retry_min_s=60.0, retry_max_s=60.0)
+    died = SourceDied("its process fails: SIGKILL")
+    with camera_over(
+        ScriptedSource(opening=died),
+        ScriptedSource(opening=died),
+        ScriptedSource(capture(1)),
+        config=slow,
+    ) as camera:
+        eventually(lambda: camera.due_s > time.monotonic() + 60.0)
+        assert camera.read(0.05, None) is None
+
+
+def test_a_frame_with_something_odd_about_it_is_read_and_the_oddity_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    odd = Capture(1.0, lambda _: shade(1), doubt="cam: its clock went back")
+    gate = Gate()
+    with camera_over(ScriptedSource(odd, gate, capture(2))) as camera:
+        assert next_frame(camera).captured_s == 1.0
+        assert camera.error == "cam: its clock went back"
+        assert not camera.fails
+        gate.open()
+        next_frame(camera)
+        assert camera.error is None
+    assert "camera: cam: its clock went back" in caplog.messages
+    assert "camera scripted: delivers frames with nothing odd about them" in caplog.messages
+
+
+def test_a_source_that_can_decode_ahead_is_told_before_its_reader_waits() -> None:
+    expected: list[object] = []
+
+    class Decoding(ScriptedSource):
+        def expect(self, least_px: tuple[int, int] | None) -> None:
+            expected.append(least_px)
+
+    gate = Gate()
+    with camera_over(Decoding(gate, capture(1), Gate())) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, (20, 30)) is None
+        gate.open()
+        next_frame(camera, (20, 30))
+    assert expected
+    assert set(expected) == {(20, 30)}
 
 
 def stamped(at_s: float, **more: Any) -> Capture:

@@ -66,7 +66,7 @@ def test_the_status_is_one_screen() -> None:
         "         15.0 frames/s; 243 classified, 1900 still, 3 unused",
         "model    vww_96_int8",
         "broker   broker.local:1883 connected",
-        "journal  42 events since the first; edged events lists them",
+        "journal  42 events so far; edged events lists them",
     ]
 
 
@@ -99,7 +99,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "         no connection; check host" in text
     assert "chosen by command; back with edged models use" in text
     assert "         model birds was set aside: edged died 2 times" in text
-    assert "broker   MQTT is off\n         it retains nothing" in text
+    assert "broker   MQTT is off\n         it does not support retained" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
 
 

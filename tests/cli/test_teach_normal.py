@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,10 @@ from PIL import Image
 
 from edged import build
 from edged.anomaly import normal as normals
-from edged.cli import teach_normal
+from edged.cli import main
 from edged.config.load import load
 from edged.core import DIFFERENT, Frame, Pixels
-from edged.errors import CameraError, ConfigError, ModelError
+from edged.errors import ModelError
 from edged.imaging.picture import decode_jpeg
 from edged.imaging.snapshot import snapshot_jpeg
 from edged.messages.message import Moment
@@ -61,12 +60,9 @@ path = {str(tmp_path / "events.db")!r}
     return path
 
 
-def teach(config: Path, *overrides: str, shots: int = 6, told: bool = False) -> int:
-    return teach_normal.run(
-        argparse.Namespace(
-            config=config, overrides=list(overrides), shots=shots, every=0.02, json=told
-        )
-    )
+def teach(config: Path, *more: str, shots: int = 6) -> int:
+    words = ["teach", "--normal", f"--config={config}", f"--shots={shots}", "--every=0.02"]
+    return main([*words, *more])
 
 
 def odd(config: Path, *pixels: Pixels) -> list[bool]:
@@ -116,7 +112,7 @@ def test_without_a_rule_nothing_is_compared(config: Path) -> None:
         result = perception.decide(Frame(shot(place(), 50), 1, 0.0))
     assert DIFFERENT not in perception.labels
     assert "different" not in result.stages_s
-    assert not result.prediction.layers
+    assert result.prediction.heat is None
 
 
 def test_a_rule_on_what_is_different_needs_a_normal_view(config: Path) -> None:
@@ -137,28 +133,42 @@ def test_a_normal_view_of_another_model_is_refused(config: Path, shared_data: Pa
         odd(config)
 
 
-def test_without_a_journal_there_is_no_place_for_it(config: Path) -> None:
-    with pytest.raises(ConfigError, match=r"journal\.max_events = 0"):
-        teach(config, "journal.max_events=0")
+def test_without_a_journal_there_is_no_place_for_it(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert teach(config, "--set=journal.max_events=0") == 78
+    assert "journal.max_events = 0 keeps nothing on disk" in capsys.readouterr().err
 
 
-def test_a_refused_teaching_leaves_what_was_taught(config: Path) -> None:
+def test_a_refused_teaching_leaves_what_was_taught(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     teach(config)
     path = build.normal_path(load(config))
     before = path.read_bytes()
     for seed in (3, 4, 5):
         frame = Image.fromarray(shot(with_thing(place()), seed))
         frame.save(config.parent / "pictures" / f"{seed}.png")
-    with pytest.raises(ModelError, match="differs from the others"):
-        teach(config, shots=24)
-    with pytest.raises(ModelError, match="3 pictures are too few"):
-        teach(config, shots=3)
+    assert teach(config, shots=24) == 65
+    assert "differs from the others" in capsys.readouterr().err
+    assert teach(config, shots=3) == 65
+    assert "3 pictures are too few: give 5 or more" in capsys.readouterr().err
     assert path.read_bytes() == before
 
 
-def test_a_camera_that_gives_nothing_is_told(config: Path) -> None:
-    with pytest.raises(CameraError, match="nothing"):
-        teach(config, "camera.source=nothing")
+def test_a_camera_that_gives_nothing_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert teach(config, "--set=camera.source=nothing") == 69
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothing: No such file or directory; set camera.source" in line
+
+
+def test_it_takes_neither_label_nor_pictures(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert teach(config, "bin", "bin.jpg") != 0
+    assert "bin: --normal takes no label and no pictures" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -182,7 +192,7 @@ def test_a_running_daemon_gives_the_pictures_and_takes_over_what_was_learned(
     assert DIFFERENT in client.ask("setup")[0]["data"]["labels"]
     first = normals.read(build.normal_path(load(config))).made
     capsys.readouterr()
-    assert teach(config, told=True) == 0
+    assert teach(config, "--json") == 0
     assert json.loads(capsys.readouterr().out)["reloaded"] is True
     assert normals.read(build.normal_path(load(config))).made != first
     # A file that does not fit is refused, and the daemon goes on with the one before.

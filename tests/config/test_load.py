@@ -81,7 +81,7 @@ port = 70000
         "edged.toml:4: camera.fsp: unknown key; did you mean fps?; allowed here: kind, source, "
         "width_px, height_px, fps, rotate_deg, flip, region, privacy, fit, loop, first_frame_s, "
         "timeout_s, "
-        "lost_after_s, frozen_s, latency_s, retry_min_s, retry_max_s",
+        "lost_after_s, frozen_s, latency_s, retry_min_s, retry_max_s, isolate",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
         '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
         'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts; '

@@ -43,7 +43,7 @@ def test_a_guard_that_is_killed_is_missed_and_comes_again_with_the_levels(tmp_pa
         wait_until(lambda: 'output "lamp" is driven' in (tmp_path / "log").read_text())
         wait_until(lambda: running.is_on)
         said = (tmp_path / "log").read_text()
-        assert "the guard of the pins has ended: SIGKILL" in said
+        assert "the pin guard has ended: SIGKILL" in said
         running.process.terminate()
         running.process.wait()
         assert running.is_safe

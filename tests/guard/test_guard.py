@@ -72,8 +72,8 @@ def test_without_a_beat_it_is_safe_after_the_dead_mans_time_and_not_before(
     assert guard_of(beating).advance() is None
     assert board["LAMP"].level == 0
     assert told[-1].value == 0.0
-    assert "stood still for 2 s" in str(told[-1].error)
-    assert "stood still" in str(beating.error)
+    assert "has stalled for 2 s" in str(told[-1].error)
+    assert "has stalled" in str(beating.error)
 
 
 def test_with_the_next_beat_it_has_the_level_that_it_should_have_by_then(
@@ -214,11 +214,11 @@ def test_levels_that_a_guard_did_not_take_are_sent_again_with_the_next_beat(
 def test_when_the_guard_is_gone_outputs_count_as_not_set_and_that_is_said(
     beating: GpioPort, told: list[OutputState], caplog: pytest.LogCaptureFixture
 ) -> None:
-    beating.hear("gone", "the guard of the pins has ended: SIGKILL")
+    beating.hear("gone", "the pin guard has ended: SIGKILL")
     assert (told[-1].value, told[-1].error) == (0.0, beating.error)
-    assert caplog.messages == [beating.error] == ["the guard of the pins has ended: SIGKILL"]
+    assert caplog.messages == [beating.error] == ["the pin guard has ended: SIGKILL"]
     guard_of(beating).deaf = True
-    with pytest.raises(CommandError, match="not set: the guard of the pins has ended"):
+    with pytest.raises(CommandError, match="not set: the pin guard has ended"):
         beating.set("lamp", 1.0)
 
 
@@ -226,11 +226,11 @@ def test_who_sets_an_output_does_not_wait_for_a_guard_that_is_gone(beating: Gpio
     guard = guard_of(beating)
 
     def die(*message: object) -> bool:
-        beating.hear("gone", "the guard of the pins has ended: SIGKILL")
+        beating.hear("gone", "the pin guard has ended: SIGKILL")
         return True
 
     guard.send = die  # type: ignore[method-assign]
-    with pytest.raises(CommandError, match="not set: the guard of the pins has ended: SIGKILL"):
+    with pytest.raises(CommandError, match="not set: the pin guard has ended: SIGKILL"):
         beating.set("lamp", 0.0)
 
 
@@ -268,7 +268,7 @@ def test_an_input_is_not_active_while_its_guard_is_gone(board: FakeChip) -> None
     pir = InputConfig(name="pir", pin="PIR", pull="none", active_high=True, action="wake")
     with opened_port(open_factory, (), [pir], Mailbox(), print) as port:
         assert port.sensed()
-        port.hear("gone", "the guard of the pins has ended: SIGKILL")
+        port.hear("gone", "the pin guard has ended: SIGKILL")
         assert not port.sensed()
 
 
@@ -402,7 +402,7 @@ def test_a_dimmed_lamp_that_is_to_stay_as_it_is_stays_dimmed_while_the_loop_stan
         clock.now_s += DEADMAN_S
         guard_of(port).advance()
         assert told[-1].value == 0.25
-        assert "stood still" in str(told[-1].error)
+        assert "has stalled" in str(told[-1].error)
 
 
 def test_a_guard_whose_daemon_has_gone_knows_that_nobody_hears_it(ends: Ends) -> None:

@@ -668,7 +668,7 @@ def test_without_a_journal_events_wait_in_memory_and_nothing_is_written(
     assert not path.parent.exists()
     assert [(entry.levelname, entry.message) for entry in caplog.records] == [
         ("WARNING", "journal.max_events is 0: memory holds at most 2000 events"),
-        ("ERROR", "1 events are lost: neither stored nor read by every consumer"),
+        ("ERROR", "1 events are lost: not stored, and not all read"),
     ]
 
 

@@ -110,7 +110,7 @@ def test_an_alias_that_is_the_name_of_a_model_here_is_not_fetched(
 ) -> None:
     target.mkdir()
     (target / "cat.tflite").write_bytes(b"mine")
-    with pytest.raises(ModelError, match=r"cat is .*cat\.tflite here: .* say cat_96_int8$"):
+    with pytest.raises(ModelError, match=r"cat is .*cat\.tflite here: .* use cat_96_int8$"):
         fetch("cat", target, "", silent)
     assert server.seen == []
     assert fetch("cat_96_int8", target, "", silent).read_bytes() == MODEL

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edged import confine
 from edged.config.schema import ModelConfig
-from edged.models import confine, quarantine
+from edged.models import quarantine
 from edged.models.quarantine import Verdict, inspect, judge
 from tests.inference.builder import Model
 
@@ -146,7 +147,7 @@ def test_the_child_knows_no_secret_of_the_environment(monkeypatch: pytest.Monkey
 CONFINED = """
 import json, os, socket, sys
 from pathlib import Path
-from edged.models import confine
+from edged import confine
 allowed, forbidden = map(Path, sys.argv[1:])
 confine.limit(memory_bytes=64 << 20, cpu_s=60)
 landlocked = confine.landlock([allowed])

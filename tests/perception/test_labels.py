@@ -38,7 +38,7 @@ def test_a_label_is_found_as_written_or_without_case_or_by_one_of_its_names(
     ("wanted", "message"),
     [
         ("CAT", 'label "CAT" matches several classes: "Cat" (class 2), "cat" (class 3); write one'),
-        ("crane", '"crane" (class 4), "crane" (class 5); write one in full, or tell equal ones'),
+        ("crane", '"crane" (class 4), "crane" (class 5); write one in full, or rename equal ones'),
         ("tabby", '"tabby, tabby cat" (class 1), "tiger cat, tabby" (class 6)'),
         ("tigr cat", 'the model has no label "tigr cat"; did you mean tiger cat?'),
         (

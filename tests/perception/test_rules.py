@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import NOTHING, UNKNOWN, Event
+from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event
 from edged.errors import ConfigError
 from edged.perception.rules import HOLD_S, Decider
 
@@ -577,7 +577,7 @@ def test_a_rule_is_inactive_since_the_first_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "last"), [(20, "label19"), (21, "more labels are wrong"), (30, "more labels are")]
+    ("wrong", "last"), [(20, "label19"), (21, "more wrong labels"), (30, "more wrong labels")]
 )
 def test_of_very_many_wrong_labels_twenty_are_named(wrong: int, last: str) -> None:
     rules = [rule(f"r{n}", labels=[f"label{n}"]) for n in range(wrong)]
@@ -634,3 +634,92 @@ def test_a_rule_that_a_reload_took_away_ends_once_with_the_frame_that_was_last()
         ("dog", 7, False),
     ]
     assert new.end(2.0, "stop") == ()
+
+
+# What is different from normal.
+
+VIEW = [*LABELS, *VIEW_LABELS]
+
+
+def view_scores(different: float, cat: float = 0.0) -> np.ndarray:
+    return np.concatenate([scores(cat), [different, 0.0, 0.0, 0.0]]).astype(np.float32)
+
+
+def test_no_scene_is_named_after_what_is_different() -> None:
+    decider = Decider([], PLAIN, VIEW)
+    scene, _ = decider.decide(view_scores(0.9, cat=0.5), 0.0, 0)
+    assert (scene.name, scene.score) == ("cat", 0.5)
+
+
+def test_a_rule_on_what_is_different_names_the_scene() -> None:
+    decider = Decider([rule("odd", labels=["different"])], PLAIN, VIEW)
+    scene, (event,) = decider.decide(view_scores(0.9, cat=0.5), 0.0, 0)
+    assert (scene.name, event.rule) == ("odd", "odd")
+
+
+def test_what_the_model_does_not_know_may_be_different_all_the_same() -> None:
+    rules = [rule("odd", labels=["different"]), rule("cat")]
+    decider = Decider(rules, PLAIN, VIEW)
+    scene, _ = decider.decide(view_scores(0.9, cat=0.9), 0.0, 0, 0.0)
+    assert scene.active == ("odd",)
+
+
+# What looks unknown.
+
+
+def seen(decider: Decider, cat: float, known: float | None, at_s: float) -> list[Event]:
+    return list(decider.decide(scores(cat=cat), at_s, 1, known)[1])
+
+
+def test_a_frame_that_looks_unknown_makes_no_rule_active() -> None:
+    decider = Decider([rule()], PLAIN, LABELS)
+    assert seen(decider, 0.9, 0.04, 0.0) == []
+    [event] = seen(decider, 0.9, 0.06, 1.0)
+    assert event.active
+
+
+def test_a_frame_that_looks_unknown_ends_no_active_rule_but_a_low_score_does() -> None:
+    decider = Decider([rule()], PLAIN, LABELS)
+    assert told(seen(decider, 0.9, 0.5, 0.0)) == [(True, 0.0)]
+    assert seen(decider, 0.9, 0.0, 1.0) == []
+    assert told(seen(decider, 0.3, 0.0, 2.0)) == [(False, 2.0)]
+
+
+def test_a_rule_that_is_not_known_only_counts_every_frame() -> None:
+    decider = Decider([rule(known_only=False)], PLAIN, LABELS)
+    assert told(seen(decider, 0.9, 0.0, 0.0)) == [(True, 0.0)]
+
+
+def test_where_nobody_tells_how_known_it_looks_rules_count_every_frame() -> None:
+    decider = Decider([rule()], PLAIN, LABELS)
+    assert told(seen(decider, 0.9, None, 0.0)) == [(True, 0.0)]
+
+
+def test_frames_that_look_unknown_count_as_zero_over_time() -> None:
+    # Half of the time known, at 0.9: the filtered score comes to 0.45, below what a rule needs.
+    decider = Decider([rule(smoothing_s=5.0)], PLAIN, LABELS)
+    found = [seen(decider, 0.9, 0.5 if k % 2 else 0.0, 0.1 * k) for k in range(500)]
+    assert not any(found)
+    [state] = decider.decide(scores(cat=0.9), 50.0, 500, 0.5)[0].rules
+    assert state.score == pytest.approx(0.45, abs=0.03)
+
+
+@pytest.mark.parametrize(("known", "name"), [(0.0, UNKNOWN), (0.049, UNKNOWN), (0.05, "cat")])
+def test_a_scene_that_looks_unknown_is_unknown(known: float, name: str) -> None:
+    scene, _ = Decider([], PLAIN, LABELS).decide(scores(cat=0.9), 0.0, 1, known)
+    assert scene.name == name
+
+
+def test_an_empty_scene_is_nothing_however_it_looks() -> None:
+    scene, _ = Decider([], PLAIN, LABELS).decide(scores(background=0.9), 0.0, 1, 0.0)
+    assert scene.name == NOTHING
+
+
+def test_how_known_a_scene_looks_is_smoothed_as_its_scores_are() -> None:
+    decider = Decider([], DecideConfig(smoothing_s=1.0), LABELS)
+    names = [
+        decider.decide(scores(cat=0.9), 0.1 * k, k, 0.2 if k < 5 else 0.0)[0].name
+        for k in range(40)
+    ]
+    # 0.2 falls below 0.05 after ln 4 = 1.39 s.
+    assert names == ["cat"] * 18 + [UNKNOWN] * 22

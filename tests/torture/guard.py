@@ -38,7 +38,7 @@ def run(seconds: float, seed: int) -> Part:
     rows |= {way: Row(f"{way}, after the last beat", [], late_ms) for way in STALLED}
     rows[GUARD] = Row(f"{GUARD}, until the levels are set by a new one", [], AGAIN_MS)
     part = Part(
-        "The guard of the pins",
+        "The pin guard",
         "Until the last of three outputs (a rule's lamp, a relay that is on when it is low, a "
         "blinking bell) is at its safe level, seen from outside by the chip's own time stamps. "
         f"Each is a whole daemon with a camera and a model; the dead-man's time is {DEADMAN_S:g} "

@@ -95,8 +95,8 @@ class ControlClient:
                     yield connection, stream, reply, descriptors
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise DaemonAbsentError(
-                f"{self.path}: no daemon answers here; start it with `edged run`, "
-                "or name its configuration with --config"
+                f"{self.path}: no daemon answers here; start it with `edged run` or "
+                "`sudo systemctl start edged`, or name its configuration with --config"
             ) from error
         except PermissionError as error:
             advice = access.advice(self.path, os.W_OK)

@@ -8,12 +8,12 @@ number.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged import memory
 from edged.core import Pixels
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 SLOTS = 4
 _HEADER_BYTES = 64
-_F_ADD_SEALS = 1033
-_SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
 
 
 class Place(NamedTuple):
@@ -44,19 +42,15 @@ class SharedWriter:
         self._side_px = side_px
         self._sequence = 0
         self._slot_bytes = _slot_bytes(side_px)
-        self.fd = os.memfd_create("edged-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        size_bytes = SLOTS * self._slot_bytes
+        self.fd = memory.sealed("edged-pictures", size_bytes)
         try:
-            os.ftruncate(self.fd, SLOTS * self._slot_bytes)
-            self._memory = mmap.mmap(self.fd, SLOTS * self._slot_bytes)
-            # Receivers can neither shrink it, which would crash the daemon at its next write, nor
-            # write.
-            fcntl.fcntl(self.fd, _F_ADD_SEALS, _SEAL_SHRINK | _SEAL_GROW)
-            with suppress(OSError):
-                # Linux before 5.1 lacks this seal.
-                fcntl.fcntl(self.fd, _F_ADD_SEALS, _SEAL_FUTURE_WRITE)
+            self._memory = mmap.mmap(self.fd, size_bytes)
         except OSError:
             os.close(self.fd)
             raise
+        with suppress(OSError):
+            memory.seal_for_readers(self.fd)
 
     def close(self) -> None:
         """Release the memory, unless others still use it."""
@@ -84,10 +78,7 @@ class SharedReader:
     def __init__(self, fd: int, side_px: int) -> None:
         """`side_px` as the writer has it. OSError, ValueError if `fd` is not such memory."""
         self._slot_bytes = _slot_bytes(side_px)
-        try:
-            self._memory = mmap.mmap(fd, SLOTS * self._slot_bytes, prot=mmap.PROT_READ)
-        finally:
-            os.close(fd)
+        self._memory = memory.mapped(fd, SLOTS * self._slot_bytes, writable=False)
 
     def close(self) -> None:
         """Release the memory."""
@@ -109,7 +100,7 @@ def _slot_bytes(side_px: int) -> int:
 
 
 def _slot(
-    memory: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
+    shared: mmap.mmap, number: int, slot_bytes: int, size_px: tuple[int, int]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Pixels]:
     """Sequence number, and picture of (height, width), of the slot for `number`.
 
@@ -123,6 +114,6 @@ def _slot(
         raise ValueError(
             f"a picture of {size_px[1]}x{size_px[0]} does not fit into {slot_bytes} bytes"
         )
-    sequence = np.frombuffer(memory, np.uint64, 1, start)
-    picture = np.frombuffer(memory, np.uint8, size, start + _HEADER_BYTES)
+    sequence = np.frombuffer(shared, np.uint64, 1, start)
+    picture = np.frombuffer(shared, np.uint8, size, start + _HEADER_BYTES)
     return sequence, picture.reshape(*size_px, 3)

@@ -311,7 +311,7 @@ def test_an_answer_has_a_limit_and_what_is_watched_has_none(
     monkeypatch.setattr(client.socket, "socket", Noted)
     ControlClient(path).ask("status")
     threading.Thread(target=end_when_watched).start()
-    with pytest.raises(DaemonError, match="the daemon has ended"):
+    with pytest.raises(DaemonError, match="the daemon has stopped"):
         list(ControlClient(path).watch())
     assert limits == [client.TIMEOUT_S, client.TIMEOUT_S, None]
 
@@ -486,7 +486,7 @@ def test_clients_are_served_again_after_a_time_without_descriptors(
         client.sendall(b"status\n")
         assert json.loads(client.recv(4096))["ok"] is True
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: no client can be accepted: [Errno 24] Too many open files; trying on"
+        f"{path}: no client can be accepted: [Errno 24] Too many open files; retrying"
     ]
 
 
@@ -509,7 +509,7 @@ def test_a_client_that_no_thread_can_be_had_for_is_told_and_the_next_is_served(
                 ControlClient(path).ask("status")
     assert ControlClient(path).ask("status")[0]["ok"] is True
     assert caplog.messages == [
-        f"{path}: no client can be accepted: can't start new thread; trying on"
+        f"{path}: no client can be accepted: can't start new thread; retrying"
     ]
 
 
@@ -658,5 +658,5 @@ def test_the_end_of_the_daemon_is_told_to_who_watches(path: Path, mailbox: Mailb
         assert next(messages)["output"] == "lamp"
         told.set()
         teller.join()
-    with pytest.raises(DaemonError, match="the daemon has ended"):
+    with pytest.raises(DaemonError, match="the daemon has stopped"):
         list(messages)

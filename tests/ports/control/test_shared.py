@@ -75,5 +75,5 @@ def test_who_looks_cannot_write(writer: SharedWriter) -> None:
 
 def test_a_place_beyond_the_memory_is_refused(writer: SharedWriter, reader: SharedReader) -> None:
     place = writer.put(picture(1))
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(ValueError, match="does not fit"):
         reader.get(place._replace(width_px=100_000))

@@ -282,7 +282,7 @@ def test_a_broker_of_mqtt_3_only_is_spoken_to_in_its_language(
             wait_until(lambda: entered.live)
         thread.join()
     assert levels == [5, 4]
-    assert any("MQTT 3.1.1 is used" in line for line in warnings_of(caplog))
+    assert any("edged uses MQTT 3.1.1" in line for line in warnings_of(caplog))
 
 
 def test_a_broker_that_talks_nonsense_is_left_and_tried_again(
@@ -476,7 +476,7 @@ def test_each_failure_says_what_to_look_at(error: Exception, told: str) -> None:
     [
         ({"username": "a"}, "Not authorized", r"\(Not authorized\); check mqtt.username and "),
         ({}, "Bad user name or password", r"\(Bad .*\); check mqtt.username_file and "),
-        ({"protocol": "5"}, "Unsupported protocol version", "MQTT 3.1.1 is used"),
+        ({"protocol": "5"}, "Unsupported protocol version", "edged uses MQTT 3.1.1"),
         ({"protocol": "3.1.1"}, "Unsupported protocol version", "refuses the connection: Unsupp"),
         ({}, "Server busy", "it refuses the connection: Server busy"),
     ],
@@ -630,7 +630,7 @@ def test_only_a_session_with_commands_that_may_have_waited_is_not_resumed(
     if resumed:
         kept._greet(session)
     else:
-        with pytest.raises(PortError, match="cannot tell how long commands have waited"):
+        with pytest.raises(PortError, match="does not report how long commands have waited"):
             kept._greet(session)
         # The next one is begun anew, whatever the broker says.
         kept._greet(session)

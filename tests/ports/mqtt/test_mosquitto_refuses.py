@@ -82,4 +82,4 @@ def test_two_clients_of_one_name_are_told_so(
     broker = brokers("allow_anonymous true")
     options: dict[str, Any] = {"client_id": "x", "protocol": protocol}
     with port_to(broker, tmp_path / "one", **options), port_to(broker, tmp_path / "two", **options):
-        wait_until(lambda: any("calls itself x" in line for line in warnings_of(caplog)))
+        wait_until(lambda: any("uses the identifier x" in line for line in warnings_of(caplog)))

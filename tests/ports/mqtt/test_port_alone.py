@@ -264,7 +264,7 @@ def test_connecting_waits_as_long_for_the_first_result_as_it_is_told(tmp_path: P
 
 def test_for_people_it_says_which_broker_and_whether_it_is_reached(tmp_path: Path) -> None:
     port = RecordedPort(MqttConfig(host="hub", port=1884), tmp_path, Mailbox())
-    assert port.state == "hub:1884 away"
+    assert port.state == "hub:1884 disconnected"
     port._connection._session = object()  # type: ignore[assignment]
     assert port.state == "hub:1884 connected"
 

@@ -1,0 +1,39 @@
+"""Memory that two processes share: one makes it, and neither can change its size."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+
+_F_ADD_SEALS = 1033
+_SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
+
+
+def sealed(name: str, size_bytes: int) -> int:
+    """The descriptor of new memory of `size_bytes`, for good: who has it can read and write it.
+
+    Memory that became shorter would end the other process at its next look. OSError where the
+    kernel has none to give.
+    """
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(fd, size_bytes)
+        fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL_SHRINK | _SEAL_GROW)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def seal_for_readers(fd: int) -> None:
+    """Nobody may map it to write any more; maps that exist stay. OSError before Linux 5.1."""
+    fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL_FUTURE_WRITE)
+
+
+def mapped(fd: int, size_bytes: int, *, writable: bool) -> mmap.mmap:
+    """A map of it; `fd` is closed. OSError, ValueError where it is no such memory."""
+    try:
+        return mmap.mmap(fd, size_bytes, prot=mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0))
+    finally:
+        os.close(fd)
