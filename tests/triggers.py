@@ -39,7 +39,7 @@ BUTTON = 22
 CONFIG = """\
 device = "asked"
 [camera]
-kind = "v4l2"
+kind = "demo"
 fps = {fps}
 [model]
 threads = 1
@@ -193,7 +193,10 @@ def asked(folder: Path, port: int, seed: int) -> Iterator[Asked]:
     path.write_text(CONFIG.format(fps=FPS, port=port, folder=folder, button=BUTTON))
     source, pins = BufferedSource(random.Random(seed)), MockPins()  # noqa: S311 (no secret)
 
-    def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> NewestFrame:
+    def camera(
+        config: CameraConfig, wanted_px: tuple[int, int] | None, process: object = None
+    ) -> NewestFrame:
+        del process
         return NewestFrame(lambda: source, config, wanted_px)
 
     stand_ins: dict[str, Callable[..., Any]] = {
