@@ -288,7 +288,6 @@ def idle(folder: Path, port: int) -> Part:
     part.rows.append(
         Row("CPU at 10 frames a second, still scene", f"{shares['still']:.1f} % of a core")
     )
-    part.judge("still scene, of classifying each frame", still, " %", 25)
     part.rows.append(Row("CPU, gated by a motion sensor", f"{shares['gated']:.1f} % of a core"))
     part.rows.append(Row("gating saves", f"{saved:.0f} %", "≥ 80 %", saved >= 80))
     frames = max(lags)

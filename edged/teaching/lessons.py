@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged import access
+from edged.core import VIEW_LABELS
 from edged.errors import CommandError, ConfigError
 from edged.files import open_regular, write_atomically
 from edged.teaching.reading import Floats, Reading
@@ -158,6 +159,8 @@ def wrong_label(label: str) -> str | None:
         return f"{label!r} is no label: write it without spaces around it"
     if len(label) > MOST_LABEL_CHARACTERS or not label.isprintable():
         return f"{label[:80]!r} is no label: at most {MOST_LABEL_CHARACTERS} printable characters"
+    if label.casefold() in VIEW_LABELS:
+        return f"{label!r} is what `edged teach --normal` is for: choose another name"
     return None
 
 
