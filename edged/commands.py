@@ -246,9 +246,10 @@ COMMANDS: Mapping[type[Command], Entry] = {
     UseModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, SWAP_S),
     UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),
     RevertModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, 60.0),
-    Teach: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
-    Forget: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
-    UndoTeaching: Entry(frozenset({Asker.SOCKET}), TaughtAnswer),
+    # Over MQTT only where teach.mqtt allows it.
+    Teach: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
+    Forget: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
+    UndoTeaching: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
 }
 """Stopping is not a command but a flag of the mailbox, because it must never wait behind others."""

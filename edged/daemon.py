@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from edged import __version__, build, commands, logs
 from edged.attention import Attention
-from edged.commands import Command, Request
+from edged.commands import Asker, Command, Request
 from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
 from edged.core import UNDECIDED, Camera, Ended, Event, Port, Undecided
-from edged.errors import ConfigError, ModelError
+from edged.errors import CommandError, ConfigError, ModelError
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
@@ -164,9 +164,9 @@ class Daemon:
                 commands.UseFile: self._use,
                 commands.RevertModel: self._reloader.begin,
                 AddPort: self._add_port,
-                commands.Teach: self._reloader.begin,
-                commands.Forget: self._reloader.begin,
-                commands.UndoTeaching: self._reloader.begin,
+                commands.Teach: self._teach,
+                commands.Forget: self._teach,
+                commands.UndoTeaching: self._teach,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
             },
@@ -343,6 +343,14 @@ class Daemon:
         self._reloader.begin(request)
 
     def _save(self, request: Request[commands.Save | commands.Undo]) -> None:
+        self._reloader.begin(request)
+
+    def _teach(
+        self, request: Request[commands.Teach | commands.Forget | commands.UndoTeaching]
+    ) -> None:
+        # Any client of the broker could blind the sensor with a label that fits everything.
+        if request.asked_by == Asker.MQTT.value and not self._config.teach.mqtt:
+            raise CommandError("teaching over MQTT is off; set teach.mqtt to true")
         self._reloader.begin(request)
 
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:

@@ -50,7 +50,7 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {
+    assert asked[Asker.MQTT] == everybody | TEACHING | {
         "status",
         "set-threshold",
         "reload",

@@ -98,6 +98,7 @@ class TeachConfig(Section, frozen=True):
 
     enabled: bool = True
     path: str = ""
+    mqtt: bool = False
 
 
 class DecideConfig(Section, frozen=True):
