@@ -49,6 +49,7 @@ ELSEWHERE = {
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
+    r"edged models unknown ": "needs more pictures than are here: tests/cli/test_unknown.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }
 """Commands that do not run here, and why or where they do."""
