@@ -46,6 +46,7 @@ from edged.messages.replies import (
     ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
+from edged.messages.why import WhyAnswer
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,12 @@ class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
 
 class TellMetrics(Command, frozen=True, kw_only=True, tag="metrics"):
     """Say what has been counted since the start."""
+
+
+class TellWhy(Command, frozen=True, kw_only=True, tag="why"):
+    """Say why an event came, and what would have changed it."""
+
+    event: Annotated[int, Meta(ge=0, le=2**53, description="its number; 0: the newest")] = 0
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
@@ -155,6 +162,15 @@ class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     ] = 640
 
 
+class Record(Command, frozen=True, kw_only=True, tag="record"):
+    """Record what decisions are made from, exactly. The socket carries it out, as `Watch`."""
+
+    features: Annotated[bool, Meta(description="with the features, where the model has them")] = (
+        False
+    )
+    pictures: Annotated[bool, Meta(description="with each frame as a JPEG")] = False
+
+
 class Entry(NamedTuple):
     """A row of the table: who may ask for a command, and the form of its answer.
 
@@ -162,7 +178,7 @@ class Entry(NamedTuple):
     """
 
     askers: frozenset[Asker]
-    answer: type[Answer | ClassificationMessage] | None
+    answer: type[Answer | ClassificationMessage | WhyAnswer] | None
 
 
 _ANYBODY = frozenset({Asker.INPUT, Asker.MQTT, Asker.SOCKET})
@@ -174,6 +190,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Wake: Entry(_ANYBODY, AttentionAnswer),
     TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
     TellMetrics: Entry(frozenset({Asker.SOCKET}), MetricsAnswer),
+    TellWhy: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), WhyAnswer),
     # Over MQTT an output has a topic of its own.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
@@ -182,6 +199,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
+    Record: Entry(frozenset({Asker.SOCKET}), None),
 }
 """To stop is no command: it is a flag of the mailbox, for it must never wait behind others."""
 

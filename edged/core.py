@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edged.config.schema import CameraConfig
+    from edged.perception.rules import Decider
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """RGB picture, shape (height, width, 3), uint8; may be a strided view (rotated, cropped)."""
@@ -229,7 +230,22 @@ class CameraThere(msgspec.Struct, frozen=True):
     """Frames come: the first ones, or again. Whether anybody decides on them is another matter."""
 
 
-Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere
+class Deciding(msgspec.Struct, frozen=True):
+    """What decides from the next frame on: told before the first, and when a reload takes over.
+
+    ``decider`` belongs to the loop's thread: only `Port.write` may look at what it holds. ``model``
+    is the model's name, and ``sha256`` reads its file for the digest, which is empty where that
+    file is another one by now.
+    """
+
+    decider: Decider
+    model: str
+    sha256: Callable[[], str]
+
+
+Report: TypeAlias = (
+    Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere | Deciding
+)
 """What a port is told."""
 
 

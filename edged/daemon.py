@@ -21,6 +21,7 @@ from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
 from edged.core import UNDECIDED, Ended, Event, Port, Undecided
+from edged.errors import CommandError
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
@@ -114,7 +115,7 @@ class Daemon:
         # Before the model is loaded: meanwhile the device starts, which may take a second.
         camera = stack.enter_context(build.camera(config.camera, model.file.input_px))
         perception = build.perception(config, model)
-        self._in_force = InForce(config, perception, model.stamp)
+        self._in_force = InForce(config, perception, model)
         stack.callback(lambda: self._in_force.perception.__exit__())
         self._attention = attention = Attention(config.idle.after_s, sensed=self._ports.gpio.sensed)
         self._reloader = Reloader(
@@ -139,6 +140,7 @@ class Daemon:
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
                 commands.TellMetrics: self._metrics,
+                commands.TellWhy: self._why,
                 commands.SetOutput: self._set_output,
                 commands.TellSetup: self._setup,
                 commands.SetThreshold: self._reloader.begin,
@@ -154,6 +156,7 @@ class Daemon:
             outage=Outage(config.camera.lost_after_s),
             snapshots=Snapshots(self._mailbox),
         )
+        self._pipeline.tell(self._in_force.deciding)
 
     def _read_again(self, changes: saved.Tree | None) -> Config:
         opening = self._opening
@@ -241,6 +244,11 @@ class Daemon:
             self._ports.mqtt.metrics() if self._ports.mqtt is not None else None,
         )
 
+    def _why(self, request: Request[commands.TellWhy]) -> None:
+        if self._ports.why is None:
+            raise CommandError("no scores are kept: why.enabled is false, or journal.max_events 0")
+        self._ports.why.answer(request)
+
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
         value = self._ports.gpio.set(command.name, command.value, command.for_s)
@@ -276,6 +284,7 @@ class Daemon:
             pipeline.camera.aim(taken.config.camera)
         taken.perception.succeed(pipeline.perception)
         pipeline.perception = taken.perception
+        pipeline.tell(taken.deciding)
         self._in_force, self._config = taken, taken.config
         self._attention.wake_s = taken.config.idle.after_s
         pipeline.vitals.health_s = taken.config.mqtt.health_s

@@ -18,6 +18,7 @@ from edged.config import saved
 from edged.config.reload import reloadable
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds, thresholds
+from edged.core import Deciding
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.replies import ThresholdAnswer
@@ -37,11 +38,16 @@ SETTLING = 50
 
 
 class InForce(NamedTuple):
-    """What the daemon runs with: a configuration, what was made of it, and of which files."""
+    """What the daemon runs with: a configuration, what was made of it, and of which model."""
 
     config: Config
     perception: Perception
-    stamp: tuple[int, ...]
+    model: build.Admitted
+
+    @property
+    def deciding(self) -> Deciding:
+        """What ports are told of it."""
+        return Deciding(self.perception.decider, self.perception.model, self.model.sha256)
 
 
 class Prepared(NamedTuple):
@@ -184,7 +190,7 @@ class Reloader:
             return Reply(error=str(error))
         perception = build.perception(config, keep=old.perception)
         why = f"rule {command.rule}: {command.threshold} is {command.value:g}, set by {asked_by}"
-        self._taken_over(Prepared(InForce(config, perception, old.stamp), [], why), asked_by)
+        self._taken_over(Prepared(InForce(config, perception, old.model), [], why), asked_by)
         self._thresholds.save()
         (rule,) = (rule for rule in config.rule if rule.name == command.rule)
         return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
@@ -200,6 +206,6 @@ def prepare(old: InForce, wanted: Config) -> Prepared:
     """What is to succeed `old`. ModelError, ConfigError: nothing has changed."""
     config, restart_for = reloadable(old.config, wanted)
     model = build.admitted(config)
-    same_model = config.model == old.config.model and model.stamp == old.stamp
+    same_model = config.model == old.config.model and model.stamp == old.model.stamp
     perception = build.perception(config, model, old.perception if same_model else None)
-    return Prepared(InForce(config, perception, model.stamp), restart_for)
+    return Prepared(InForce(config, perception, model), restart_for)

@@ -47,9 +47,18 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload"}
+    assert asked[Asker.MQTT] == everybody | {"status", "set-threshold", "reload", "why"}
     assert asked[Asker.SIGNAL] == {"reload"}
-    answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
+    answered = {
+        "status",
+        "metrics",
+        "setup",
+        "set-output",
+        "set-threshold",
+        "reload",
+        "watch",
+        "record",
+    }
     assert asked[Asker.SOCKET] == everybody | answered | {"save", "undo"}
 
 

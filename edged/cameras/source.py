@@ -23,13 +23,15 @@ class Capture(NamedTuple):
     many at least, or just as many (`edged.cameras.orient.exact_px`); of None it makes all. It must
     not depend on a buffer that the device reuses: the loop's thread calls it first, and any thread
     may later, for all pixels. CameraError when the data is damaged. ``live`` is false for what was
-    recorded: it may be damaged or stand still without a fault of the camera's.
+    recorded: it may be damaged or stand still without a fault of the camera's. ``oriented`` is true
+    for what was turned upright, cut and masked when it was recorded.
     """
 
     captured_s: float
     decode: Callable[[tuple[int, int] | None], Pixels]
     reduces: bool = False
     live: bool = True
+    oriented: bool = False
 
 
 class FrameMissing(CameraError):  # noqa: N818 (the camera is well)

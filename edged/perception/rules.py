@@ -38,6 +38,7 @@ from edged.core import NOTHING, UNKNOWN, Event, Reason, RuleState, Scene, Scores
 from edged.errors import ConfigError
 from edged.perception.filter import Filter, Floats, Groups
 from edged.perception.labels import LabelIndex
+from edged.perception.state import State, array, packed
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ class Decider:
     ) -> None:
         """`labels` are the model's. ConfigError, a line for each label that cannot be resolved."""
         index = LabelIndex(labels)
-        rules = [rule for rule in rules if _fits(rule, index)]
-        self._labels = labels
+        self.rules = rules = [rule for rule in rules if _fits(rule, index)]
+        self.defaults = defaults
+        self.labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
 
@@ -88,6 +90,11 @@ class Decider:
         self._effect_s = np.full(len(rules), -np.inf)
         self._number = 0
         self._forget()
+
+    @property
+    def groups(self) -> Groups:
+        """The classes of each rule."""
+        return self._filter.groups
 
     def _forget(self) -> None:
         """As before the first frame, but for how long ago rules took effect."""
@@ -164,7 +171,7 @@ class Decider:
             getattr(self, state)[mine] = getattr(old, state)[its]
         new_filter, old_filter = self._filter, old._filter
         new_filter.score[mine] = old_filter.score[its]
-        if list(self._labels) == list(old._labels):
+        if list(self.labels) == list(old.labels):
             new_filter.classes[:] = old_filter.classes
             same = [
                 new_filter.groups.members[i] == old_filter.groups.members[j]
@@ -183,6 +190,39 @@ class Decider:
             for name, score, active in zip(old.names, old_filter.score, old._active, strict=True)
             if active and name not in kept
         ]
+
+    def state(self) -> State:
+        """All that is held of the past, for `resume`."""
+        followed = self._filter
+        return State(
+            self._now_s,
+            self._number,
+            tuple(self._ended),
+            packed(self._wish, "u1"),
+            packed(self._active, "u1"),
+            packed(followed.unset, "u1"),
+            packed(followed.score, "<f8"),
+            packed(self._crossed_s, "<f8"),
+            packed(self._since_s, "<f8"),
+            packed(self._effect_s, "<f8"),
+            packed(followed.classes, "<f4"),
+        )
+
+    def resume(self, state: State) -> None:
+        """Go on from where another decider with these rules and labels was. ValueError."""
+        self._now_s, self._number = state.now_s, state.number
+        self._ended = list(state.ended)
+        rules, followed = len(self.names), self._filter
+        self._wish = array(state.wish, "u1", rules) != 0
+        self._active = array(state.active, "u1", rules) != 0
+        followed.unset = array(state.unset, "u1", rules) != 0
+        followed.score = array(state.score, "<f8", rules)
+        self._crossed_s = array(state.crossed_s, "<f8", rules)
+        self._since_s = array(state.since_s, "<f8", rules)
+        self._effect_s = array(state.effect_s, "<f8", rules)
+        followed.classes = array(state.classes, "<f4", len(self.labels))
+        self._expect()
+        self._name_active()
 
     def _turn(self, before: Floats, now_s: float, held_s: float) -> None:
         """Take over the wishes that this frame turns, and say when each of them turned."""
@@ -267,7 +307,7 @@ class Decider:
             return NOTHING, score
         if score < self._unknown_below:
             return UNKNOWN, score
-        return self._labels[self._best], score
+        return self.labels[self._best], score
 
 
 class RuleStates(Sequence[RuleState]):
