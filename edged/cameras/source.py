@@ -26,8 +26,8 @@ class Capture(NamedTuple):
     all pixels. CameraError when the data is damaged. ``live`` is false for a recording: it may be
     damaged or frozen without a fault of the camera. ``exposure_s`` is how long before
     ``captured_s`` the exposure began; None if the camera does not report it. ``doubt`` says what is
-    odd about a frame that can be used. ``oriented`` is true for a frame that was turned upright, cut
-    and masked when it was recorded.
+    odd about a frame that can be used. ``oriented`` is true for a frame that was turned upright,
+    cut and masked when it was recorded.
     """
 
     captured_s: float

@@ -175,7 +175,7 @@ class Decider:
         return bool((np.abs(self._filter.raw - self._threshold) < margin).any())
 
     def ignores(self, place: int, known: float | None) -> bool:
-        """Whether the rule at `place`, while it does not wish to be active, ignores such a frame."""
+        """Whether the rule at `place` ignores such a frame while it does not wish to be active."""
         unknown = known is not None and known < self._unknown_share
         return unknown and bool(self._known_only[place])
 
