@@ -140,7 +140,7 @@ def test_one_that_is_cut_short_says_up_to_where_it_is_sound(tmp_path: Path) -> N
         (b"", "not a recording of edged"),
         (b"\xff\xd8\xff\xe0 a picture", "not a recording of edged"),
         (BYTES[:12], "its beginning is cut short within a record; record again"),
-        ("a pipe", "no regular file; give a recording"),
+        ("a pipe", "not a regular file; give a recording"),
         ("a folder", "; give a recording"),
     ],
 )
