@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# picamera2 comes from apt only: where it is there, the environment must see the system's packages,
-# and keep the system's numpy, which picamera2's compiled parts were built against.
+# picamera2 is available from apt only: if it is installed, the environment must see the system's
+# packages, and keep the system's numpy, against which picamera2 was compiled.
 PICAMERA2 := $(shell $(PYTHON) -c 'import importlib.util as u; print(u.find_spec("picamera2") is not None)' 2>/dev/null)
 ifeq ($(PICAMERA2),True)
 SYSTEM_PACKAGES = true
@@ -21,11 +21,11 @@ TRAIN = .venv-train
 
 .PHONY: help run screenshots test lint check format arm board home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments install uninstall lock clean
 
-help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
-# Made again when picamera2 is installed later, which an environment without the system's packages
-# does not see.
+# Created again when picamera2 is installed later, which an environment without the system's packages
+# would not see.
 ENVIRONMENT = $(VENV)/system-packages-$(SYSTEM_PACKAGES)
 
 $(ENVIRONMENT):
@@ -38,14 +38,14 @@ $(ENVIRONMENT):
 $(VENV)/constraints.txt: constraints.txt $(ENVIRONMENT)
 	grep -v '^numpy==' constraints.txt > $@
 
-# In the mode "compat" a checkout is one more folder on Python's path; the usual finder of setuptools
-# costs every start of Python ten milliseconds.
+# In the mode "compat" a checkout is one more folder on Python's path; setuptools' default finder adds
+# ten milliseconds to every start of Python.
 EDITABLE = --config-settings editable_mode=compat --editable
 
-# A stamp for each set of extras: installed again when what it depends on changes.
+# A stamp for each set of extras: installed again when a dependency changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) $(ENVIRONMENT)
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web]'
-	@# As pip does with what it installs for good: else the first start, or every one, compiles.
+	@# As pip does for a regular install: otherwise the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
 	@touch $@
 
@@ -53,26 +53,26 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web,completion,test]'
 	@touch $@
 
-run: $(VENV)/run.stamp ## start the demo: camera, model, broker, outputs and page, with nothing configured
-	@# The page ends with the daemon, and not the other way round.
+run: $(VENV)/run.stamp ## start the demo without configuration: camera, model, broker, outputs and page
+	@# The page ends with the daemon, not the other way round.
 	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; trap exit INT TERM; \
 		$(BIN)/edged run --config config/demo.toml
 
-screenshots: $(VENV)/test.stamp ## pictures of the page for docs/web.md; needs Debian's chromium
+screenshots: $(VENV)/test.stamp ## take the pictures of the page in docs/web.md; needs Debian's chromium
 	$(BIN)/python -m tests.web.screenshots --out docs/pictures
 
-lint: $(VENV)/test.stamp ## style, types and words
+lint: $(VENV)/test.stamp ## check style, types and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.style
 
-check: $(VENV)/test.stamp ## the tests alone; make check ARGS="-k decide"
+check: $(VENV)/test.stamp ## run only the tests; make check ARGS="-k decide"
 	$(BIN)/python -m pytest $(ARGS)
 
-test: lint check ## style, types and tests
+test: lint check ## check style and types, and run the tests
 
-# The other runtimes, each in an environment of its own: they ask for another numpy or Python.
+# The other runtimes, each in its own environment, because they need another numpy or Python.
 build/bench/tflite-runtime/stamp:
 	$(PYTHON) -m venv build/bench/tflite-runtime
 	build/bench/tflite-runtime/bin/python -m pip install --quiet 'tflite-runtime==2.14.0' 'numpy<2' && touch $@
@@ -85,21 +85,21 @@ bench-environments:
 	-$(MAKE) build/bench/tflite-runtime/stamp
 	-$(MAKE) build/bench/tensorflow/stamp
 
-# First of all what cannot be made: one line says what to install.
+# Checked first: one line says what to install.
 NEEDS = need-arm need-bench need-bench-arm need-board need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
 
-bench: need-bench $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
+bench: need-bench $(VENV)/test.stamp bench-environments ## run all benchmarks and write docs/benchmarks.md; make bench ARGS="--only frame,start"
 	$(BIN)/python -m pip install -qq 'flask>=3'
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-arm: need-bench-arm ## instructions on the boards' own cores into docs/benchmarks.md; needs root; ARGS=--check compares
+bench-arm: need-bench-arm ## count instructions on emulated boards' cores for docs/benchmarks.md; needs root; ARGS=--check compares
 	$(MAKE) -f benchmarks/arm/image.mk build/arm/disk.ext4
 	$(PYTHON) -m benchmarks.arm $(ARGS)
 
-format: $(VENV)/test.stamp ## put the code in the style that `make lint` asks for
+format: $(VENV)/test.stamp ## format the code as `make lint` requires
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -111,30 +111,30 @@ $(TRAIN)/stamp: models/requirements-train.txt
 model: need-model $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="--epochs 60"
 	$(TRAIN)/bin/python -m models.recipe train $(ARGS)
 
-fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
+fuzz-models: $(VENV)/test.stamp ## try ten thousand damaged models
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
 
-fuzz-web: $(VENV)/test.stamp ## the model APIs against their own OpenAPI document; ARGS="--examples 1000 --seed 7"
+fuzz-web: $(VENV)/test.stamp ## test the model APIs against their OpenAPI document; ARGS="--examples 1000 --seed 7"
 	$(BIN)/python -m tests.fuzz_web $(ARGS)
 
-mutants: $(VENV)/test.stamp ## small faults in the code: do the tests notice? ARGS="--only edged/reload.py"
+mutants: $(VENV)/test.stamp ## check that the tests detect small faults in the code; ARGS="--only edged/reload.py"
 	$(BIN)/python -m tests.mutants --out docs/reports/mutants.md $(ARGS)
 
 build/conformance/tflite-runtime/stamp: pyproject.toml setup.py
 	$(PYTHON) -m venv build/conformance/tflite-runtime
 	build/conformance/tflite-runtime/bin/python -m pip install --quiet $(EDITABLE) '.[tflite-runtime]' && touch $@
 
-conformance: $(VENV)/test.stamp ## edged beside Pillow and a bare interpreter; ARGS="--models DIR --pictures DIR"
+conformance: $(VENV)/test.stamp ## compare edged with Pillow and a bare interpreter; ARGS="--models DIR --pictures DIR"
 	-$(MAKE) build/conformance/tflite-runtime/stamp
 	$(BIN)/python -m tests.conformance --out docs/reports/conformance.md $(ARGS)
 
-field: $(VENV)/test.stamp ## what brokers, cameras, pins and clocks do in the field: case by case
+field: $(VENV)/test.stamp ## simulate faults of brokers, cameras, pins and clocks, case by case
 	$(BIN)/python -m tests.field --out docs/reports/field.md
 
-torture: $(VENV)/test.stamp ## what is done to edged on purpose, again and again; ARGS="--only guard --seconds 60"
+torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
 
-# Home Assistant names a newer patch of Python 3.13 as its least; what is used of it here runs on any.
+# Home Assistant requires a newer patch release of Python 3.13; the parts used here run on any.
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.13)
 HOME_ASSISTANT = homeassistant==2026.2.3 paho-mqtt==2.1.0
 
@@ -144,7 +144,7 @@ build/home-assistant/stamp: Makefile
 	build/home-assistant/bin/uv pip install --quiet --python build/home-assistant/bin/python --python-version 3.13.2 $(HOME_ASSISTANT)
 	@touch $@
 
-home-assistant: need-home-assistant $(VENV)/test.stamp build/home-assistant/stamp ## a real Home Assistant finds the device, and does with it what people do; minutes
+home-assistant: need-home-assistant $(VENV)/test.stamp build/home-assistant/stamp ## test with a real Home Assistant; takes minutes
 	build/home-assistant/bin/python tests/home_assistant/keys.py | diff tests/home_assistant/device.schema.json -
 	$(BIN)/python -m pytest tests/home_assistant $(ARGS)
 
@@ -152,21 +152,21 @@ build/node-red/stamp:
 	npm install --silent --no-audit --no-fund --omit=dev --prefix build/node-red node-red@4
 	@touch $@
 
-node-red: need-node-red $(VENV)/test.stamp build/node-red/stamp ## the flow of docs/integrations.md in a real Node-RED
+node-red: need-node-red $(VENV)/test.stamp build/node-red/stamp ## test the flow of docs/integrations.md in a real Node-RED
 	$(BIN)/python -m pytest tests/integrations/test_node_red.py $(ARGS)
 
 build/esphome/stamp:
 	$(PYTHON) -m venv build/esphome
 	build/esphome/bin/python -m pip install --quiet 'esphome>=2026.2' && touch $@
 
-esphome: $(VENV)/test.stamp build/esphome/stamp ## the snippet of docs/integrations.md, checked by ESPHome
+esphome: $(VENV)/test.stamp build/esphome/stamp ## check the snippet of docs/integrations.md with ESPHome
 	$(BIN)/python -m pytest tests/integrations/test_esphome.py $(ARGS)
 
-arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
+arm: need-arm ## run the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
 	tests/arm/run $(ARGS)
 
-board: need-board $(VENV)/test.stamp ## edged on an emulated computer: real kernel, systemd, cameras, pins; needs root
+board: need-board $(VENV)/test.stamp ## test edged on an emulated computer with a real kernel, systemd, cameras, pins; needs root
 	$(MAKE) -f tests/board/image.mk build/board/disk.ext4
 	$(BIN)/python -m tests.board --out docs/reports/board.md
 	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
@@ -178,7 +178,7 @@ lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
 		--extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
 
-# Where things go; DESTDIR stands before each path but is written into none of them.
+# The destinations; DESTDIR precedes each path at the install, but no installed file contains it.
 prefix ?= /usr/local
 bindir = $(prefix)/bin
 libdir = $(prefix)/lib/edged
@@ -218,7 +218,7 @@ ifeq ($(DESTDIR),)
 	if getent group edged >/dev/null; then chgrp edged $(sysconfdir)/edged/edged.toml; fi
 endif
 
-uninstall: ## stop edged and remove what install put there; configuration and state stay
+uninstall: ## stop edged and remove the installed files; keeps configuration and state
 ifeq ($(DESTDIR),)
 	if [ -d /run/systemd/system ]; then systemctl disable --now edged-web.service edged.service \
 		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
@@ -230,5 +230,5 @@ ifeq ($(DESTDIR),)
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 endif
 
-clean: ## remove what was built
+clean: ## remove build products
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

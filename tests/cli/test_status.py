@@ -82,7 +82,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 camera="rtsp://camera.example.org:554/" + "stream/" * 20,
                 camera_error="no connection; check host name and network " * 3,
                 pins_error="lamp: pin 17 is in use; free it",
-                broker_problems=["it does not support retained messages: " + "availability is lost, " * 6],
+                broker_problems=["it does not support retained: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
         )
