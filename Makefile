@@ -10,10 +10,25 @@ PICAMERA2 := $(shell $(PYTHON) -c 'import importlib.util as u; print(u.find_spec
 ifeq ($(PICAMERA2),True)
 SYSTEM_PACKAGES = true
 VENV_OPTIONS = --system-site-packages
-CONSTRAINTS = $(VENV)/constraints.txt
 else
 SYSTEM_PACKAGES = false
 VENV_OPTIONS =
+endif
+
+# A 32-bit system has no LiteRT, but tflite-runtime, which needs numpy 1. Its kernel may have 64 bits:
+# then pip, which asks the kernel, must not look for 64-bit packages.
+BITS := $(shell $(PYTHON) -c 'import struct; print(8 * struct.calcsize("P"))' 2>/dev/null)
+ifeq ($(BITS),32)
+EXTRAS = v4l2,video,web,tflite-runtime
+PIP = setarch linux32 $(BIN)/python -m pip
+else
+EXTRAS = v4l2,video,web
+PIP = $(BIN)/python -m pip
+endif
+
+ifneq ($(filter True 32,$(PICAMERA2) $(BITS)),)
+CONSTRAINTS = $(VENV)/constraints.txt
+else
 CONSTRAINTS = constraints.txt
 endif
 
@@ -44,13 +59,13 @@ EDITABLE = --config-settings editable_mode=compat --editable
 
 # A stamp for each set of extras: installed again when a dependency changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) $(ENVIRONMENT)
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web]'
+	$(PIP) install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,$(EXTRAS)]'
 	@# As pip does for a regular install: otherwise the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web,completion,test]'
+	$(PIP) install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,$(EXTRAS),completion,test]'
 	@touch $@
 
 run: $(VENV)/run.stamp ## start the demo without configuration: camera, model, broker, outputs and page
@@ -189,14 +204,15 @@ tmpfilesdir ?= $(sysconfdir)/tmpfiles.d
 completiondir ?= $(prefix)/share/bash-completion/completions
 UNITS = edged.service edged@.service edged-web.service
 
+install: BIN = $(DESTDIR)$(libdir)/bin
 install: ## install the service; DESTDIR= and prefix= as usual
 	$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(DESTDIR)$(libdir)
-ifeq ($(PICAMERA2),True)
+ifneq ($(CONSTRAINTS),constraints.txt)
 	grep -v '^numpy==' constraints.txt > $(DESTDIR)$(libdir)/constraints.txt
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[v4l2,video,web,completion,report]'
+	$(PIP) install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '.[$(EXTRAS),completion,report]'
 	@# Root's build files would be stale at the next install, and the checkout's owner cannot remove them.
 	rm -rf build/lib* build/bdist* build/temp* edged.egg-info; [ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
