@@ -115,7 +115,7 @@ class Reader:
         except sqlite3.OperationalError:
             if self._path.with_name(f"{self._path.name}-wal").exists():
                 raise
-            # Nobody writes the files that SQLite needs for sharing, and this user may not either.
+            # No process writes the files that SQLite needs for sharing, nor may this user.
             return self._looked_into(f"{address}&immutable=1")
 
     def _looked_into(self, address: str) -> sqlite3.Connection:

@@ -323,7 +323,7 @@ class Decider:
             active, crossed_s = bool(self._wish[place]), float(self._crossed_s[place])
             self._active[place] = active
             self._since_s[place] = crossed_s
-            # Between this frame and the one before; in a longer gap nobody saw it last.
+            # Between this frame and the one before; in a longer gap it is unknown.
             effect_s = max(crossed_s, at_s)
             self._effect_s[place] = min(max(effect_s, now_s - HOLD_S), now_s)
             score = float(self._filter.score[place])
