@@ -272,8 +272,8 @@ def idle(folder: Path, port: int) -> Part:
     text = configuration.sensor(folder, port, fps=IDLE_FPS, enter=1.0)
     shares = {}
     for name, overrides in (
-        ("awake", ["idle.still=false"]),
-        ("still", []),
+        ("awake", []),
+        ("still", ["idle.still=true"]),
         ("gated", ["idle.after_s=0.5"]),
     ):
         with daemon(folder, name, text, overrides) as running:

@@ -20,7 +20,7 @@ MODEL = "mobilenet_v2_1.0_224_quant"
 
 def told(row: str) -> list[float]:
     """The percentages of a line of the report, one for each model."""
-    (line,) = re.findall(rf"^\| {re.escape(row)} .*$", REPORT, re.MULTILINE)
+    line, *_ = re.findall(rf"^\| {re.escape(row)} .*$", REPORT, re.MULTILINE)
     return [float(share) for share in re.findall(r"([\d.]+)%", line.partition(row)[2])]
 
 
