@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
     from edged.teaching.lessons import Lessons
+    from edged.why.port import WhyPort
 
 
 FIRST_PICTURE_S = 1.0
@@ -57,6 +58,17 @@ class Admitted(NamedTuple):
     settings: ModelConfig
     file: ModelFile
     stamp: tuple[int, ...]
+
+    def sha256(self) -> str:
+        """The digest of the file; empty where it is another one by now. Takes milliseconds."""
+        from edged.models import pins
+
+        try:
+            digest = pins.sha256(self.file.path)
+        except OSError:
+            return ""
+        now = stamp(self.file.path)
+        return digest if now and now == self.stamp[: len(now)] else ""
 
 
 def admitted(config: Config) -> Admitted:
@@ -259,6 +271,7 @@ class Ports:
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
         self.webhook: WebhookPort | None = None
+        self.why: WhyPort | None = None
         self._stack = stack
 
     def open_others(
@@ -274,6 +287,12 @@ class Ports:
             named = source(Topics(config.mqtt, config.device).root)
             self.webhook = WebhookPort(config.webhook, journal, named)
             self.all.append(self._stack.enter_context(self.webhook))
+        kept = beside_journal(config.journal, config.device, "why")
+        if config.why.enabled and kept is not None:
+            from edged.why.port import WhyPort
+
+            self.why = WhyPort(config.why, kept, config.device)
+            self.all.append(self._stack.enter_context(self.why))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))

@@ -42,12 +42,14 @@ ELSEWHERE = {
     "tests/test_daemon.py",
     r"edged (watch|set-output lamp 1) --config my.toml$": "asks a running daemon: "
     "tests/test_daemon.py",
+    r"edged teach ": "needs a real model: tests/cli/test_teach.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
     r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
+    r"edged models unknown ": "needs more pictures than are here: tests/cli/test_unknown.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }
 """Commands that do not run here, and why or where they do."""

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from edged.messages.message import Count, Document, Message, Score
 from edged.messages.results import ClassificationMessage, RankedClass, RuleState
+from edged.messages.why import WhyAnswer
 
 RequestId: TypeAlias = (
     Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
@@ -196,6 +197,7 @@ AnyAnswer: TypeAlias = (
     | TaughtAnswer
     | ThresholdAnswer
     | MetricsAnswer
+    | WhyAnswer
 )
 
 
