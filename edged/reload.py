@@ -67,7 +67,7 @@ class InForce(NamedTuple):
 
     @property
     def deciding(self) -> Deciding:
-        """What ports are told of it."""
+        """What ports are notified of it."""
         return Deciding(self.perception.decider, self.perception.model, self.model.sha256)
 
 
@@ -257,7 +257,7 @@ class Reloader:
             perception = build.perception(old.config, keep=command.perception)
             self._chosen.switch_to(command.slot)
         except EdgedError as error:
-            log.error("model %s, asked by %s: %s", command.name, asked_by, error)
+            log.error("model %s, requested by %s: %s", command.name, asked_by, error)
             return Reply(error=str(error))
         config = self._chosen.in_force(old.config)
         why = f"the model is {command.name}, chosen by {asked_by}"
@@ -272,7 +272,7 @@ class Reloader:
             }
             choice = back[command.to]()
         except CommandError as error:
-            log.warning("%s, asked by %s: %s", name_of(RevertModel), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(RevertModel), asked_by, error)
             return Reply(error=str(error))
         return self._reload(asked_by, choice=choice)
 
@@ -307,7 +307,7 @@ class Reloader:
                 ),
             )
         except (EdgedError, OSError) as error:
-            log.warning("%s, asked by %s: %s", name_of(type(command)), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(type(command)), asked_by, error)
             return Reply(error=str(error))
         return Reply(data=taught)
 

@@ -87,7 +87,7 @@ class Swapper:
             # OSError: out of descriptors, threads or memory: the world, and no bug.
             name = name_of(type(request.command))
             for line in str(error).splitlines():
-                log.error("%s, asked by %s: %s", name, request.asked_by, line)
+                log.error("%s, requested by %s: %s", name, request.asked_by, line)
             reply = Reply(error=str(error))
         with self._lock:
             self._tried = None

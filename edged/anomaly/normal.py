@@ -83,7 +83,9 @@ def read(path: Path) -> Normal:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}; {TEACH}") from error
     except (msgspec.DecodeError, ValueError) as error:
-        raise ModelError(f"{path} is no file of a normal view ({error}); {TEACH} again") from error
+        raise ModelError(
+            f"{path} is not a file of a normal view ({error}); {TEACH} again"
+        ) from error
 
 
 def sha256_of(model: Path) -> str:

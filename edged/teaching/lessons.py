@@ -135,12 +135,12 @@ def encoded(lessons: Lessons) -> bytes:
 
 
 def decoded(content: bytes) -> Lessons:
-    """What a file holds. ValueError, for people, where it is none of ours or damaged."""
+    """What a file holds. ValueError, for people, where it is not one of ours or damaged."""
     if len(content) > MOST_BYTES:
         raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
     line, _, body = content.partition(b"\n")
     if not line.startswith(_MAGIC):
-        raise ValueError("it is no file of taught labels")
+        raise ValueError("it is not a file of taught labels")
     if line[len(_MAGIC) :] != hashlib.sha256(body).hexdigest().encode():
         raise ValueError("it is damaged or cut short")
     lessons = msgspec.msgpack.decode(body, type=Lessons)
@@ -173,7 +173,7 @@ def wrong_label(label: str) -> str | None:
 
 
 def read(path: Path) -> Lessons | None:
-    """The lessons in a file, None where there is no file. ConfigError where it cannot be used."""
+    """The lessons in a file, None where there is not a file. ConfigError where it cannot be used."""
     try:
         with open_regular(path) as file:
             return decoded(file.read(MOST_BYTES + 1))

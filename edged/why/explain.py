@@ -30,7 +30,7 @@ LABELS = 5
 LEAD_S = 1.0
 """From so long before the onset on a label competes."""
 
-ENDED = {"stop": "edged stopped", "restart": "edged had ended without a word"}
+ENDED = {"stop": "edged stopped", "restart": "edged had ended unexpectedly"}
 
 Entry: TypeAlias = Setup | RecordedFrame | Over
 
