@@ -173,7 +173,7 @@ def wrong_label(label: str) -> str | None:
 
 
 def read(path: Path) -> Lessons | None:
-    """The lessons in a file, None where there is not a file. ConfigError where it cannot be used."""
+    """The lessons in a file; None if there is none. ConfigError if it cannot be used."""
     try:
         with open_regular(path) as file:
             return decoded(file.read(MOST_BYTES + 1))

@@ -199,7 +199,7 @@ def test_a_running_daemon_gives_the_pictures_and_takes_over_what_was_learned(
     assert normals.read(place_of(load(config))).made != first
     # A file that does not fit is refused, and the daemon goes on with the one before.
     place_of(load(config)).write_bytes(b"torn")
-    with pytest.raises(RefusedError, match="is no file of a normal view"):
+    with pytest.raises(RefusedError, match="is not a file of a normal view"):
         client.ask("reload")
     assert DIFFERENT in client.ask("setup")[0]["data"]["labels"]
 
