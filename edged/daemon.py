@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from edged import __version__, build, commands, logs
 from edged.attention import Attention
-from edged.commands import Command, Request
+from edged.commands import Asker, Command, Request
 from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
 from edged.core import UNDECIDED, Camera, Ended, Event, Port, Undecided
-from edged.errors import ConfigError, ModelError
+from edged.errors import CommandError, ConfigError, ModelError
 from edged.health import Vitals
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
@@ -154,6 +154,7 @@ class Daemon:
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
                 commands.TellMetrics: self._metrics,
+                commands.TellWhy: self._why,
                 commands.SetOutput: self._set_output,
                 commands.TellSetup: self._setup,
                 commands.SetThreshold: self._reloader.begin,
@@ -164,9 +165,9 @@ class Daemon:
                 commands.UseFile: self._use,
                 commands.RevertModel: self._reloader.begin,
                 AddPort: self._add_port,
-                commands.Teach: self._reloader.begin,
-                commands.Forget: self._reloader.begin,
-                commands.UndoTeaching: self._reloader.begin,
+                commands.Teach: self._teach,
+                commands.Forget: self._teach,
+                commands.UndoTeaching: self._teach,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
             },
@@ -181,6 +182,7 @@ class Daemon:
             outage=Outage(config.camera.lost_after_s),
             snapshots=Snapshots(self._mailbox),
         )
+        self._pipeline.tell(self._in_force.deciding)
 
     def _loaded(self, config: Config, stack: ExitStack) -> tuple[Camera, InForce]:
         """The camera and the model, which start at the same time.
@@ -197,7 +199,7 @@ class Daemon:
                     process = self._opening.camera
                     made = build.camera(config.camera, wanted_px, process)
                     camera = stack.enter_context(made)
-                return camera, InForce(config, build.perception(config, model), model.stamp)
+                return camera, InForce(config, build.perception(config, model), model)
             except (ModelError, ConfigError) as error:
                 if not self._chosen.holds(config):
                     raise
@@ -318,6 +320,11 @@ class Daemon:
             self._ports.mqtt.metrics() if self._ports.mqtt is not None else None,
         )
 
+    def _why(self, request: Request[commands.TellWhy]) -> None:
+        if self._ports.why is None:
+            raise CommandError("no scores are kept: why.enabled is false, or journal.max_events 0")
+        self._ports.why.answer(request)
+
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
         value = self._ports.gpio.set(command.name, command.value, command.for_s)
@@ -345,6 +352,14 @@ class Daemon:
     def _save(self, request: Request[commands.Save | commands.Undo]) -> None:
         self._reloader.begin(request)
 
+    def _teach(
+        self, request: Request[commands.Teach | commands.Forget | commands.UndoTeaching]
+    ) -> None:
+        # Any client of the broker could blind the sensor with a label that fits everything.
+        if request.asked_by == Asker.MQTT.value and not self._config.teach.mqtt:
+            raise CommandError("teaching over MQTT is off; set teach.mqtt to true")
+        self._reloader.begin(request)
+
     def _take_over(self, request: Request[TakeOver]) -> ReloadAnswer:
         """Apply, between two frames, what a reload has prepared."""
         pipeline = self._pipeline
@@ -353,6 +368,7 @@ class Daemon:
             pipeline.camera.aim(taken.config.camera)
         taken.perception.succeed(pipeline.perception)
         pipeline.perception = taken.perception
+        pipeline.tell(taken.deciding)
         self._in_force, self._config = taken, taken.config
         self._attention.wake_s = taken.config.idle.after_s
         pipeline.vitals.health_s = taken.config.mqtt.health_s

@@ -50,15 +50,17 @@ def test_who_may_ask_for_what() -> None:
     asked = {asker: set(open_to(asker)) for asker in Asker}
     everybody = {"snapshot", "pause", "resume", "wake"}
     assert asked[Asker.INPUT] == everybody
-    assert asked[Asker.MQTT] == everybody | {
+    assert asked[Asker.MQTT] == everybody | TEACHING | {
         "status",
         "set-threshold",
         "reload",
         "use-model",
         "revert-model",
+        "why",
     }
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
+    answered |= {"record", "why"}
     models = {"use-model", "use-file", "revert-model"}
     assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo", *TEACHING}
 

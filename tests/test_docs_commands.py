@@ -42,6 +42,7 @@ ELSEWHERE = {
     "tests/test_daemon.py",
     r"edged (watch|set-output lamp 1) --config my.toml$": "asks a running daemon: "
     "tests/test_daemon.py",
+    r"edged teach ": "needs a real model: tests/cli/test_teach.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
     r"edged models use ": "asks a running daemon: tests/test_swap.py",

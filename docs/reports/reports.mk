@@ -1,4 +1,4 @@
-# The reports in this folder, made again: make report-evaluation report-quantization report-still report-different
+# The reports in this folder, made again: make report-evaluation report-quantization report-still report-different report-teaching
 # make reference holds the daemon's path against TensorFlow's interpreter.
 
 SHARED ?= ../shared/data
@@ -9,7 +9,7 @@ CIFAR = $(SHARED)/training/cifar10
 CLASSIFIERS = mobilenet_v1_0.25_128_quant mobilenet_v1_0.5_160_quant \
 	mobilenet_v1_0.75_192_quant mobilenet_v2_1.0_224_quant tf2_mobilenet_v2_1.0_224_ptq
 
-.PHONY: report-evaluation report-quantization report-still report-different report-unknown reference
+.PHONY: report-evaluation report-quantization report-still report-different report-unknown report-teaching reference
 
 $(TENSORFLOW)/stamp: models/requirements-train.txt pyproject.toml
 	python3.11 -m venv $(TENSORFLOW)
@@ -51,6 +51,10 @@ report-quantization: need-report-quantization $(TENSORFLOW)/stamp ## five versio
 		--out $(RUN)/edged-cifar10-tflite --json > $(REPORTS)/.part
 	mv $(REPORTS)/.part $(REPORTS)/quantization.json
 	$(TENSORFLOW)/bin/python -m edged.evaluation $(REPORTS)/quantization.json > $(REPORTS)/quantization.md
+
+report-teaching: $(VENV)/test.stamp ## how well labels are taught, on pictures of ../shared/data
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teaching --out $(REPORTS)/.part
+	mv $(REPORTS)/.part $(REPORTS)/teaching.md
 
 report-still: $(VENV)/test.stamp ## which frames show nothing new, and whether events stay the same
 	$(BIN)/python -m tests.scenes.still --out $(REPORTS)/.part

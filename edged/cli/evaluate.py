@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from functools import partial
 
 from edged import build
@@ -21,6 +22,9 @@ from edged.evaluation import (
     thumbnails,
 )
 from edged.evaluation.dataset import classes_of, open_dataset
+from edged.printable import printable
+
+log = logging.getLogger(__name__)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,6 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     slices.check(dataset, arguments.slice)
     # As the daemon says it, with the labels that were taught; the rest is of the model alone.
     classifier, sensing = build.taught(config)
+    if added := list(sensing.labels)[len(classifier.labels) :]:
+        log.warning(
+            "with the labels that were taught: %s; --set teach.enabled=false leaves them out",
+            printable(", ".join(added)),
+        )
     classes_of(dataset, sensing.labels)
     facts = document.describe(classifier, probe.measure(config.model))
     outcome = evaluation.evaluate(dataset, [sensing], partial(followed, what="evaluate"))

@@ -203,11 +203,22 @@ class _Desk:
         if self.runs:
             try:
                 self._told("reload")
+                self._check(made.labels)
             except CommandError:
                 self.teacher().undo()
                 raise
         told: dict[str, Any] = msgspec.to_builtins(answer(made, remarks))
         return told
+
+    def _check(self, labels: Sequence[str]) -> None:
+        """CommandError where the daemon does not have what was written: it runs another model."""
+        setup = self._told("setup")
+        own = setup["labels"]
+        if not set(labels) <= set(own):
+            raise CommandError(
+                "the daemon runs another model than the configuration says; nothing was changed; "
+                "--camera teaches that model, and `edged models use --configured` goes back"
+            )
 
 
 class _Camera:

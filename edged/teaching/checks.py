@@ -16,7 +16,7 @@ FEWEST = 3
 ENOUGH = 10
 
 SAME = 1e-3
-ALIKE = 0.03
+ALIKE = 0.02
 """Mean squared distance between the vectors of pictures that look the same, and nearly so; two
 blocks without a common channel are 2 apart."""
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from edged.core import Classifier, Pixels, Prediction
 from edged.errors import ConfigError
 from edged.teaching import head
+from edged.teaching.evidence import Evidence
 from edged.teaching.lessons import Lessons
 
 
@@ -46,6 +47,7 @@ class TaughtClassifier:
         self._reading = lessons.reading
         sizes = [block.channels for block in lessons.reading.blocks]
         self._head = head.fit(lessons.vectors(), lessons.classes(), sizes)
+        self._evidence = Evidence(lessons.known())
         self._clock = clock
 
     def __enter__(self) -> TaughtClassifier:
@@ -58,7 +60,8 @@ class TaughtClassifier:
         """As the model's, with a stage ``taught`` behind."""
         prediction = self.bare.classify(pixels)
         began_s = self._clock()
-        classes, taught = self._head.scores(self._reading.vector(prediction.layers))
+        evidence = self._evidence.of(prediction.known)
+        classes, taught = self._head.scores(self._reading.vector(prediction.layers), evidence)
         scores = np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
         stages_s = {**prediction.stages_s, "taught": self._clock() - began_s}
         # Whether the model knows a picture does not matter if its owner's label fits better.

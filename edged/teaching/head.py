@@ -61,8 +61,11 @@ class Head(NamedTuple):
     usual: float
     spread: float
 
-    def scores(self, vector: Floats) -> tuple[Floats, float]:
-        """The probability of each class, where it is one of them, and that it is."""
+    def scores(self, vector: Floats, evidence: float = 0.0) -> tuple[Floats, float]:
+        """The probability of each class, where it is one of them, and that it is.
+
+        `evidence` is what else speaks for it: the logarithm of a ratio of likelihoods.
+        """
         count = len(self.bias)
         product = self.matrix @ vector
         logits = product[:count] + self.bias
@@ -70,14 +73,13 @@ class Head(NamedTuple):
         logits *= self.sharpness
         np.exp(logits, out=logits)
         logits /= logits.sum()
-        return logits, self._taught(product[count:])
+        beyond = self._beyond(product[count:])
+        against = STEEPNESS * (beyond - LIMIT) - evidence
+        return logits, 1 / (1 + math.exp(min(against, 50.0)))
 
     def distance(self, vector: Floats) -> float:
         """How far it is from the closest class: 0 as usual, else in deviations."""
         return self._beyond(self.matrix[len(self.bias) :] @ vector)
-
-    def _taught(self, product: Floats) -> float:
-        return 1 / (1 + math.exp(min(STEEPNESS * (self._beyond(product) - LIMIT), 50.0)))
 
     def _beyond(self, product: Floats) -> float:
         count = len(self.bias)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged import access
+from edged.core import VIEW_LABELS
 from edged.errors import CommandError, ConfigError
 from edged.files import open_regular, write_atomically
 from edged.teaching.reading import Floats, Reading
@@ -65,7 +66,8 @@ class Example(msgspec.Struct, frozen=True):
     """A picture that was taught.
 
     ``vector`` is its vector as float16, ``sha256`` of its pixels, ``source`` the file or the camera
-    that it came from, ``taught_s`` when, in seconds since 1970, ``thumbnail`` a JPEG.
+    that it came from, ``taught_s`` when, in seconds since 1970, ``thumbnail`` a JPEG. ``known`` is
+    that of its `Prediction`.
     """
 
     label: str
@@ -74,6 +76,7 @@ class Example(msgspec.Struct, frozen=True):
     source: str
     taught_s: float
     thumbnail: bytes
+    known: float | None = None
 
 
 class Lessons(msgspec.Struct, frozen=True):
@@ -97,6 +100,10 @@ class Lessons(msgspec.Struct, frozen=True):
         """The place of each picture's label in `labels`."""
         places = {label: place for place, label in enumerate(self.labels)}
         return np.array([places[example.label] for example in self.examples], np.int64)
+
+    def known(self) -> list[float]:
+        """How known the pictures look to the model, of those where it says so."""
+        return [example.known for example in self.examples if example.known is not None]
 
     def of(self, label: str) -> list[Example]:
         """The pictures of a label."""
@@ -145,6 +152,8 @@ def decoded(content: bytes) -> Lessons:
             raise ValueError("a vector has another length than the others")
         if problem := wrong_label(example.label):
             raise ValueError(problem)
+        if example.known is not None and not 0 <= example.known <= 1:
+            raise ValueError("a picture is known by a share that is none")
     if len(lessons.examples) > MOST_PICTURES or len(lessons.labels) > MOST_LABELS:
         raise ValueError(f"it has over {MOST_PICTURES} pictures or {MOST_LABELS} labels")
     if not np.isfinite(lessons.vectors()).all():
@@ -158,6 +167,8 @@ def wrong_label(label: str) -> str | None:
         return f"{label!r} is no label: write it without spaces around it"
     if len(label) > MOST_LABEL_CHARACTERS or not label.isprintable():
         return f"{label[:80]!r} is no label: at most {MOST_LABEL_CHARACTERS} printable characters"
+    if label.casefold() in VIEW_LABELS:
+        return f"{label!r} is what `edged teach --normal` is for: choose another name"
     return None
 
 

@@ -17,6 +17,7 @@ from edged.errors import CommandError, ConfigError, ModelError
 from edged.imaging.picture import jpeg
 from edged.inference import layers, modelfile, tflite
 from edged.inference.flatbuffer import root
+from edged.perception import known
 from edged.printable import printable
 from edged.teaching import checks, lessons, reading
 from edged.teaching.lessons import Backbone, Example, Lessons
@@ -64,9 +65,11 @@ class Teacher:
         """
         self.backbone = backbone(config, model)
         self.place = place(config, self.backbone.sha256, within)
-        self.reading = _readable(model)
+        self.reading = readable(model.file.path)
+        self._known = known.find(model.file.path)
+        layers = {*self.reading.tensors, *(self._known.layers if self._known else ())}
         [self._classifier] = tflite.load_alike(
-            model.settings, config.camera.fit, model.file, layers=self.reading.tensors
+            model.settings, config.camera.fit, model.file, layers=layers
         )
 
     def __enter__(self) -> Teacher:
@@ -111,6 +114,7 @@ class Teacher:
             sha256=digest.digest(),
             source=picture.source[:1024],
             taught_s=time.time(),
+            known=None if self._known is None else self._known.share(prediction),
             thumbnail=jpeg(
                 picture.pixels,
                 THUMBNAIL_QUALITY,
@@ -162,9 +166,9 @@ class Teacher:
         return other
 
 
-def _readable(model: Admitted) -> reading.Reading:
-    """What a head reads of the model. ModelError where that is nothing."""
-    data = modelfile.content(model.file.path)
+def readable(path: Path) -> reading.Reading:
+    """What a head reads of the model in a file. ModelError where that is nothing."""
+    data = modelfile.content(path)
     found = layers.find(data)
     if found.features is not None:
         tensors = list(next(root(data, b"TFL3").tables(2)).tables(0))
@@ -172,6 +176,6 @@ def _readable(model: Admitted) -> reading.Reading:
         if (chosen := reading.choose(found, count)) is not None:
             return chosen
     raise ModelError(
-        f"{model.file.path} has no features to teach on: give a classifier whose last layer is "
+        f"{path} has no features to teach on: give a classifier whose last layer is "
         "fully connected, such as the bundled one"
     )

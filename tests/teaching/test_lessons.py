@@ -175,7 +175,7 @@ def test_what_is_taught_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         known.with_examples([example("mug", 9)])
 
 
-@pytest.mark.parametrize("label", ["", " ", " mug", "mug\n", "a\x1bb", "x" * 65])
+@pytest.mark.parametrize("label", ["", " ", " mug", "mug\n", "a\x1bb", "x" * 65, "Different"])
 def test_what_is_no_label_is_told(label: str) -> None:
     assert lessons.wrong_label(label)
 
@@ -206,7 +206,7 @@ def test_two_who_teach_at_once_wait_for_each_other(place: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(ConfigError, match="set teach.path to a place that can be written"),
+        pytest.raises(ConfigError, match=r"set teach\.path to a place that can be written"),
         lessons.locked(tmp_path / "file" / "net.taught"),
     ):
         pass

@@ -143,7 +143,7 @@ class Whole:
         # A pin that is set by hand meanwhile is set.
         level = 1 - self.levels.of("RELAY")
         self.ask("set-output", name="relay", value=level)
-        assert self.levels.of("RELAY") == level
+        assert self.levels.of("RELAY") == level, "the output that was set did not change"
         assert told_s < self.levels.beat_s() + DEADMAN_S, "the loop stood still"
         self.switch.fault = "none"
         frames = self.ask("status")["frames"]
@@ -176,7 +176,7 @@ def whole(folder: Path) -> Iterator[Whole]:
         wait_until(lambda: running.levels.of("LAMP") == 1)
         yield running
         assert running.process.poll() is None, "the daemon has ended"
-        assert "stood still" not in running.log.read_text()
+        assert "stood still" not in running.log.read_text(), "the loop stood still"
     finally:
         running.end()
 
