@@ -95,7 +95,7 @@ def main() -> int:
             seen += row(rule, named(tuned.found.settings), tuned.found.whole)
             seen += row(rule, "held back", tuned.held_back)
             unseen += row(rule, "defaults", now) + row(rule, "found", found)
-            print(rule, now, found)
+            print(row(rule, "defaults", now) + row(rule, "found", found), end="", flush=True)
         all_now, all_found = together(before), together(after)
         unseen += row("**all**", "defaults", all_now) + row("**all**", "found", all_found)
     text = ABOUT.format(minutes=asked.minutes, fps=FPS, noise=NOISE)
