@@ -4,16 +4,31 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# picamera2 comes from apt only: where it is there, the environment must see the system's packages,
-# and keep the system's numpy, which picamera2's compiled parts were built against.
+# picamera2 is available from apt only: if it is installed, the environment must see the system's
+# packages, and keep the system's numpy, against which picamera2 was compiled.
 PICAMERA2 := $(shell $(PYTHON) -c 'import importlib.util as u; print(u.find_spec("picamera2") is not None)' 2>/dev/null)
 ifeq ($(PICAMERA2),True)
 SYSTEM_PACKAGES = true
 VENV_OPTIONS = --system-site-packages
-CONSTRAINTS = $(VENV)/constraints.txt
 else
 SYSTEM_PACKAGES = false
 VENV_OPTIONS =
+endif
+
+# A 32-bit system has no LiteRT, but tflite-runtime, which needs numpy 1. Its kernel may have 64 bits:
+# then pip, which asks the kernel, must not look for 64-bit packages.
+BITS := $(shell $(PYTHON) -c 'import struct; print(8 * struct.calcsize("P"))' 2>/dev/null)
+ifeq ($(BITS),32)
+EXTRAS = v4l2,video,web,tflite-runtime
+PIP = setarch linux32 $(BIN)/python -m pip
+else
+EXTRAS = v4l2,video,web
+PIP = $(BIN)/python -m pip
+endif
+
+ifneq ($(filter True 32,$(PICAMERA2) $(BITS)),)
+CONSTRAINTS = $(VENV)/constraints.txt
+else
 CONSTRAINTS = constraints.txt
 endif
 
@@ -21,11 +36,11 @@ TRAIN = .venv-train
 
 .PHONY: help run screenshots test lint check format arm board container home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments sbom audit install uninstall lock clean
 
-help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
-# Made again when picamera2 is installed later, which an environment without the system's packages
-# does not see.
+# Created again when picamera2 is installed later, which an environment without the system's packages
+# would not see.
 ENVIRONMENT = $(VENV)/system-packages-$(SYSTEM_PACKAGES)
 
 $(ENVIRONMENT):
@@ -38,41 +53,41 @@ $(ENVIRONMENT):
 $(VENV)/constraints.txt: constraints.txt $(ENVIRONMENT)
 	grep -v '^numpy==' constraints.txt > $@
 
-# In the mode "compat" a checkout is one more folder on Python's path; the usual finder of setuptools
-# costs every start of Python ten milliseconds.
+# In the mode "compat" a checkout is one more folder on Python's path; setuptools' default finder adds
+# ten milliseconds to every start of Python.
 EDITABLE = --config-settings editable_mode=compat --editable
 
-# A stamp for each set of extras: installed again when what it depends on changes.
+# A stamp for each set of extras: installed again when a dependency changes.
 $(VENV)/run.stamp: pyproject.toml setup.py $(wildcard edged/*.c edged/imaging/*.c edged/imaging/*.h) $(CONSTRAINTS) $(ENVIRONMENT)
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web]'
-	@# As pip does with what it installs for good: else the first start, or every one, compiles.
+	$(PIP) install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,$(EXTRAS)]'
+	@# As pip does for a regular install: otherwise the first start, or every one, compiles.
 	$(BIN)/python -m compileall -q edged
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,v4l2,video,web,completion,test]'
+	$(PIP) install -qq --constraint $(CONSTRAINTS) $(EDITABLE) '.[demo,$(EXTRAS),completion,test]'
 	@touch $@
 
-run: $(VENV)/run.stamp ## start the demo: camera, model, broker, outputs and page, with nothing configured
-	@# The page ends with the daemon, and not the other way round.
+run: $(VENV)/run.stamp ## start the demo without configuration: camera, model, broker, outputs and page
+	@# The page ends with the daemon, not the other way round.
 	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; trap exit INT TERM; \
 		$(BIN)/edged run --config config/demo.toml
 
-screenshots: $(VENV)/test.stamp ## pictures of the page for docs/web.md; needs Debian's chromium
+screenshots: $(VENV)/test.stamp ## take the pictures of the page in docs/web.md; needs Debian's chromium
 	$(BIN)/python -m tests.web.screenshots --out docs/pictures
 
-lint: $(VENV)/test.stamp ## style, types and words
+lint: $(VENV)/test.stamp ## check style, types and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.style
 
-check: $(VENV)/test.stamp ## the tests alone; make check ARGS="-k decide"
+check: $(VENV)/test.stamp ## run only the tests; make check ARGS="-k decide"
 	$(BIN)/python -m pytest $(ARGS)
 
-test: lint check ## style, types and tests
+test: lint check ## check style and types, and run the tests
 
-# The other runtimes, each in an environment of its own: they ask for another numpy or Python.
+# The other runtimes, each in its own environment, because they need another numpy or Python.
 build/bench/tflite-runtime/stamp:
 	$(PYTHON) -m venv build/bench/tflite-runtime
 	build/bench/tflite-runtime/bin/python -m pip install --quiet 'tflite-runtime==2.14.0' 'numpy<2' && touch $@
@@ -85,21 +100,21 @@ bench-environments:
 	-$(MAKE) build/bench/tflite-runtime/stamp
 	-$(MAKE) build/bench/tensorflow/stamp
 
-# First of all what cannot be made: one line says what to install.
+# Checked first: one line says what to install.
 NEEDS = need-arm need-bench need-bench-arm need-board need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
 
-bench: need-bench $(VENV)/test.stamp bench-environments ## measure everything into docs/benchmarks.md; make bench ARGS="--only frame,start"
+bench: need-bench $(VENV)/test.stamp bench-environments ## run all benchmarks and write docs/benchmarks.md; make bench ARGS="--only frame,start"
 	$(BIN)/python -m pip install -qq 'flask>=3'
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-arm: need-bench-arm ## instructions on the boards' own cores into docs/benchmarks.md; needs root; ARGS=--check compares
+bench-arm: need-bench-arm ## count instructions on emulated boards' cores for docs/benchmarks.md; needs root; ARGS=--check compares
 	$(MAKE) -f benchmarks/arm/image.mk build/arm/disk.ext4
 	$(PYTHON) -m benchmarks.arm $(ARGS)
 
-format: $(VENV)/test.stamp ## put the code in the style that `make lint` asks for
+format: $(VENV)/test.stamp ## format the code as `make lint` requires
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -111,30 +126,30 @@ $(TRAIN)/stamp: models/requirements-train.txt
 model: need-model $(TRAIN)/stamp ## train the bundled model, an afternoon on a CPU; ARGS="--epochs 60"
 	$(TRAIN)/bin/python -m models.recipe train $(ARGS)
 
-fuzz-models: $(VENV)/test.stamp ## ten thousand damaged models, and what became of them
+fuzz-models: $(VENV)/test.stamp ## try ten thousand damaged models
 	$(BIN)/python -m tests.fuzz_models --count 10000 --seed 0 --out docs/reports/fuzz-models.md
 
-fuzz-web: $(VENV)/test.stamp ## the model APIs against their own OpenAPI document; ARGS="--examples 1000 --seed 7"
+fuzz-web: $(VENV)/test.stamp ## test the model APIs against their OpenAPI document; ARGS="--examples 1000 --seed 7"
 	$(BIN)/python -m tests.fuzz_web $(ARGS)
 
-mutants: $(VENV)/test.stamp ## small faults in the code: do the tests notice? ARGS="--only edged/reload.py"
+mutants: $(VENV)/test.stamp ## check that the tests detect small faults in the code; ARGS="--only edged/reload.py"
 	$(BIN)/python -m tests.mutants --out docs/reports/mutants.md $(ARGS)
 
 build/conformance/tflite-runtime/stamp: pyproject.toml setup.py
 	$(PYTHON) -m venv build/conformance/tflite-runtime
 	build/conformance/tflite-runtime/bin/python -m pip install --quiet $(EDITABLE) '.[tflite-runtime]' && touch $@
 
-conformance: $(VENV)/test.stamp ## edged beside Pillow and a bare interpreter; ARGS="--models DIR --pictures DIR"
+conformance: $(VENV)/test.stamp ## compare edged with Pillow and a bare interpreter; ARGS="--models DIR --pictures DIR"
 	-$(MAKE) build/conformance/tflite-runtime/stamp
 	$(BIN)/python -m tests.conformance --out docs/reports/conformance.md $(ARGS)
 
-field: $(VENV)/test.stamp ## what brokers, cameras, pins and clocks do in the field: case by case
+field: $(VENV)/test.stamp ## simulate faults of brokers, cameras, pins and clocks, case by case
 	$(BIN)/python -m tests.field --out docs/reports/field.md
 
-torture: $(VENV)/test.stamp ## what is done to edged on purpose, again and again; ARGS="--only guard --seconds 60"
+torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
 
-# Home Assistant names a newer patch of Python 3.13 as its least; what is used of it here runs on any.
+# Home Assistant requires a newer patch release of Python 3.13; the parts used here run on any.
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.13)
 HOME_ASSISTANT = homeassistant==2026.2.3 paho-mqtt==2.1.0
 
@@ -144,7 +159,7 @@ build/home-assistant/stamp: Makefile
 	build/home-assistant/bin/uv pip install --quiet --python build/home-assistant/bin/python --python-version 3.13.2 $(HOME_ASSISTANT)
 	@touch $@
 
-home-assistant: need-home-assistant $(VENV)/test.stamp build/home-assistant/stamp ## a real Home Assistant finds the device, and does with it what people do; minutes
+home-assistant: need-home-assistant $(VENV)/test.stamp build/home-assistant/stamp ## test with a real Home Assistant; takes minutes
 	build/home-assistant/bin/python tests/home_assistant/keys.py | diff tests/home_assistant/device.schema.json -
 	$(BIN)/python -m pytest tests/home_assistant $(ARGS)
 
@@ -152,21 +167,21 @@ build/node-red/stamp:
 	npm install --silent --no-audit --no-fund --omit=dev --prefix build/node-red node-red@4
 	@touch $@
 
-node-red: need-node-red $(VENV)/test.stamp build/node-red/stamp ## the flow of docs/integrations.md in a real Node-RED
+node-red: need-node-red $(VENV)/test.stamp build/node-red/stamp ## test the flow of docs/integrations.md in a real Node-RED
 	$(BIN)/python -m pytest tests/integrations/test_node_red.py $(ARGS)
 
 build/esphome/stamp:
 	$(PYTHON) -m venv build/esphome
 	build/esphome/bin/python -m pip install --quiet 'esphome>=2026.2' && touch $@
 
-esphome: $(VENV)/test.stamp build/esphome/stamp ## the snippet of docs/integrations.md, checked by ESPHome
+esphome: $(VENV)/test.stamp build/esphome/stamp ## check the snippet of docs/integrations.md with ESPHome
 	$(BIN)/python -m pytest tests/integrations/test_esphome.py $(ARGS)
 
-arm: need-arm ## the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
+arm: need-arm ## run the tests on an emulated 64-bit Arm computer; needs root; make arm ARGS="tests/imaging"
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
 	tests/arm/run $(ARGS)
 
-board: need-board $(VENV)/test.stamp ## edged on an emulated computer: real kernel, systemd, cameras, pins; needs root
+board: need-board $(VENV)/test.stamp ## test edged on an emulated computer with a real kernel, systemd, cameras, pins; needs root
 	$(MAKE) -f tests/board/image.mk build/board/disk.ext4
 	$(BIN)/python -m tests.board --out docs/reports/board.md
 	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
@@ -177,7 +192,7 @@ container: need-container $(VENV)/test.stamp ## the image of the Containerfile, 
 
 include docs/reports/reports.mk
 
-INSTALLED = .[v4l2,video,web,completion,report]
+INSTALLED = .[$(EXTRAS),completion,report]
 
 build/audit/stamp: constraints.txt pyproject.toml
 	$(PYTHON) -m venv --clear build/audit/installed
@@ -197,7 +212,7 @@ lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
 		--extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
 
-# Where things go; DESTDIR stands before each path but is written into none of them.
+# The destinations; DESTDIR precedes each path at the install, but no installed file contains it.
 prefix ?= /usr/local
 bindir = $(prefix)/bin
 libdir = $(prefix)/lib/edged
@@ -208,14 +223,15 @@ tmpfilesdir ?= $(sysconfdir)/tmpfiles.d
 completiondir ?= $(prefix)/share/bash-completion/completions
 UNITS = edged.service edged@.service edged-web.service
 
+install: BIN = $(DESTDIR)$(libdir)/bin
 install: ## install the service; DESTDIR= and prefix= as usual
 	$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(DESTDIR)$(libdir)
-ifeq ($(PICAMERA2),True)
+ifneq ($(CONSTRAINTS),constraints.txt)
 	grep -v '^numpy==' constraints.txt > $(DESTDIR)$(libdir)/constraints.txt
 else
 	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
 endif
-	$(DESTDIR)$(libdir)/bin/python -m pip install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '$(INSTALLED)'
+	$(PIP) install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '$(INSTALLED)'
 	@# Root's build files would be stale at the next install, and the checkout's owner cannot remove them.
 	rm -rf build/lib* build/bdist* build/temp* edged.egg-info; [ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
@@ -237,7 +253,7 @@ ifeq ($(DESTDIR),)
 	if getent group edged >/dev/null; then chgrp edged $(sysconfdir)/edged/edged.toml; fi
 endif
 
-uninstall: ## stop edged and remove what install put there; configuration and state stay
+uninstall: ## stop edged and remove the installed files; keeps configuration and state
 ifeq ($(DESTDIR),)
 	if [ -d /run/systemd/system ]; then systemctl disable --now edged-web.service edged.service \
 		$$(systemctl list-units --all --plain --no-legend 'edged@*' | cut -d ' ' -f 1); fi
@@ -249,5 +265,5 @@ ifeq ($(DESTDIR),)
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 endif
 
-clean: ## remove what was built
+clean: ## remove build products
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -24,6 +24,7 @@ from benchmarks import (
     runtimes,
     scheduling,
     search,
+    still_scenes,
     web,
 )
 from benchmarks.broker import mosquitto
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
     "commands": process.commands,
     "files": lambda folder, _port: process.files(folder),
     "idle": process.idle,
+    "still": lambda folder, _port: still_scenes.measure(folder),
     "endurance": growth.endurance,
     "runtimes": lambda folder, _port: runtimes.measure(folder),
     "scripts": runtimes.scripts,

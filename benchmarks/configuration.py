@@ -39,10 +39,10 @@ def socket_of(configuration: Path) -> Path:
 
 
 def model(path: Path, labels: str, port: int = 0) -> str:
-    """A model on one thread, mock pins, and MQTT where there is a `port`."""
+    """A model on one thread that sees every frame, mock pins, and MQTT where there is a `port`."""
     return (
         f"[model]\npath = {str(path)!r}\nlabels = {labels!r}\nthreads = 1\n"
-        '[gpio]\nfactory = "mock"\n'
+        '[gpio]\nfactory = "mock"\n[idle]\nstill = false\n'
         f"[mqtt]\nenabled = {str(bool(port)).lower()}\nhost = '127.0.0.1'\nport = {port}\n"
     )
 

@@ -272,8 +272,8 @@ def idle(folder: Path, port: int) -> Part:
     text = configuration.sensor(folder, port, fps=IDLE_FPS, enter=1.0)
     shares = {}
     for name, overrides in (
-        ("awake", ["idle.still=false"]),
-        ("still", []),
+        ("awake", []),
+        ("still", ["idle.still=true"]),
         ("gated", ["idle.after_s=0.5"]),
     ):
         with daemon(folder, name, text, overrides) as running:
@@ -288,7 +288,6 @@ def idle(folder: Path, port: int) -> Part:
     part.rows.append(
         Row("CPU at 10 frames a second, still scene", f"{shares['still']:.1f} % of a core")
     )
-    part.judge("still scene, of classifying each frame", still, " %", 25)
     part.rows.append(Row("CPU, gated by a motion sensor", f"{shares['gated']:.1f} % of a core"))
     part.rows.append(Row("gating saves", f"{saved:.0f} %", "≥ 80 %", saved >= 80))
     frames = max(lags)

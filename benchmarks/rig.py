@@ -97,10 +97,16 @@ class Taken(NamedTuple):
 
 
 class Rig:
-    """A pipeline, the ``results`` that it has told its ports, and the bare invoke of its model."""
+    """A pipeline, the ``results`` that it has told its ports, and the bare invoke of its model.
 
-    def __init__(self, pipeline: Pipeline, classifier: TfliteClassifier, results: Results) -> None:
+    ``decider`` is that of the pipeline's perception.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, classifier: TfliteClassifier, decider: Decider, results: Results
+    ) -> None:
         self.pipeline = pipeline
+        self.decider = decider
         self.results = results
         # The floor has to be that of the same interpreter, which the classifier keeps to itself.
         interpreter = classifier._interpreter
@@ -164,7 +170,8 @@ def rig(
         journal = stack.enter_context(Journal(config.device, config.journal))
         ports.open_others(config, journal, mailbox, live=False)
         classifier = build.classifier(config)
-        perception = Perception(classifier, Decider(config.rule, config.decide, classifier.labels))
+        decider = Decider(config.rule, config.decide, classifier.labels)
+        perception = Perception(classifier, decider)
         results = Results(maxlen=keep)
         pipeline = Pipeline(
             stack.enter_context(camera or OnDemandCamera()),
@@ -181,7 +188,7 @@ def rig(
             snapshots=Snapshots(mailbox),
         )
         ports.await_pins()
-        made = Rig(pipeline, classifier, results)
+        made = Rig(pipeline, classifier, decider, results)
         if ports.mqtt is not None and camera is None:
             # It connects when the first frame is through.
             made.frame(still(np.zeros((*made.input_px, 3), np.uint8)))

@@ -98,7 +98,7 @@ def measure(folder: Path) -> Part:
     head = ("variant", "invoke p50/p90/p99 ms", "over the first", "import ms", "load ms", "RSS MB")
     part.tables.append(Table("Bare invoke, in turns", head, lines))
     part.notes.append(
-        "XNNPACK's weight cache file can be had with LiteRT's CompiledModel only: no interpreter's "
+        "XNNPACK's weight cache file needs LiteRT's CompiledModel: no interpreter's "
         "constructor offers it. tflite-runtime and TensorFlow run in environments of their own "
         "under build/bench."
     )

@@ -13,14 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edged.anomaly import place as normal_place
 from edged.cameras.isolation.process import CameraProcess, is_isolated
 from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, ModelConfig
-from edged.core import VIEW_LABELS, Camera, Classifier, OutputState, Port
-from edged.errors import ConfigError
+from edged.core import Camera, Classifier, OutputState, Port
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
     from edged.teaching.lessons import Lessons
+    from edged.why.port import WhyPort
 
 
 FIRST_PICTURE_S = 1.0
@@ -58,6 +59,17 @@ class Admitted(NamedTuple):
     file: ModelFile
     stamp: tuple[int, ...]
 
+    def sha256(self) -> str:
+        """The digest of the file; empty where it is another one by now. Takes milliseconds."""
+        from edged.models import pins
+
+        try:
+            digest = pins.sha256(self.file.path)
+        except OSError:
+            return ""
+        now = stamp(self.file.path)
+        return digest if now and now == self.stamp[: len(now)] else ""
+
 
 def admitted(config: Config) -> Admitted:
     """The model after quarantine, its file read. ModelError."""
@@ -70,7 +82,7 @@ def admitted(config: Config) -> Admitted:
     file = tflite.read(model)
     labels = [Path(model.labels)] if model.labels else label_files.beside(file.path)
     known = reference.places(file.path) if config.decide.unknown_share else []
-    normal = [normal_path(config)] if different(config) else []
+    normal = [normal_place.place(config)] if normal_place.wanted(config) else []
     files = (file.path, *labels, *known, *place.files(config), *normal)
     return Admitted(model, file, stamp(*files))
 
@@ -151,7 +163,7 @@ def sensing(config: Config, model: Admitted | None = None) -> Sensing:
         if normal is not None:
             from edged.anomaly.classifier import AnomalyClassifier
 
-            path = normal_path(config)
+            path = normal_place.place(config)
             kept = path.with_name(f"{path.name}.learned")
             fit, learn_s = config.camera.fit, config.different.learn_s
             whole = AnomalyClassifier(whole, normal, fit, learn_s, kept)
@@ -195,28 +207,12 @@ def perceiving(config: Config, whole: Classifier, decider: Decider) -> Perceptio
     return Perception(whole, decider, still=still)
 
 
-def different(config: Config) -> bool:
-    """Whether a rule looks for what is different from normal."""
-    return any(label in VIEW_LABELS for rule in config.rule for label in rule.labels)
-
-
-def normal_path(config: Config) -> Path:
-    """The file of what is normal before this camera. ConfigError where nothing is kept on disk."""
-    path = beside_journal(config.journal, config.device, "normal")
-    if path is None:
-        raise ConfigError(
-            "what is normal is kept beside the journal, and journal.max_events = 0 keeps nothing "
-            "on disk: set another number"
-        )
-    return path
-
-
 def _normal(config: Config, model: Admitted) -> Normal | None:
-    if not different(config):
+    if not normal_place.wanted(config):
         return None
     from edged.anomaly import normal as normals
 
-    path = normal_path(config)
+    path = normal_place.place(config)
     normal = normals.read(path)
     normals.check(normal, path, model.file.path)
     return normal
@@ -275,6 +271,7 @@ class Ports:
         self.gpio = gpio
         self.mqtt: MqttPort | None = None
         self.webhook: WebhookPort | None = None
+        self.why: WhyPort | None = None
         self._stack = stack
 
     def open_others(
@@ -290,6 +287,12 @@ class Ports:
             named = source(Topics(config.mqtt, config.device).root)
             self.webhook = WebhookPort(config.webhook, journal, named)
             self.all.append(self._stack.enter_context(self.webhook))
+        kept = beside_journal(config.journal, config.device, "why")
+        if config.why.enabled and kept is not None:
+            from edged.why.port import WhyPort
+
+            self.why = WhyPort(config.why, kept, config.device)
+            self.all.append(self._stack.enter_context(self.why))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))

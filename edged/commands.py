@@ -48,6 +48,7 @@ from edged.messages.replies import (
     ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
+from edged.messages.why import WhyAnswer
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,12 @@ class TellStatus(Command, frozen=True, kw_only=True, tag="status"):
 
 class TellMetrics(Command, frozen=True, kw_only=True, tag="metrics"):
     """Show the counters since the start."""
+
+
+class TellWhy(Command, frozen=True, kw_only=True, tag="why"):
+    """Say why an event came, and what would have changed it."""
+
+    event: Annotated[int, Meta(ge=0, le=2**53, description="its number; 0: the newest")] = 0
 
 
 class SetOutput(Command, frozen=True, kw_only=True, tag="set-output"):
@@ -206,6 +213,15 @@ class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     ] = 640
 
 
+class Record(Command, frozen=True, kw_only=True, tag="record"):
+    """Record what decisions are made from, exactly. The socket carries it out, as `Watch`."""
+
+    features: Annotated[bool, Meta(description="with the features, where the model has them")] = (
+        False
+    )
+    pictures: Annotated[bool, Meta(description="with each frame as a JPEG")] = False
+
+
 class Entry(NamedTuple):
     """A row of the table: who may send a command, and the type of its answer.
 
@@ -213,7 +229,7 @@ class Entry(NamedTuple):
     """
 
     askers: frozenset[Asker]
-    answer: type[Answer | ClassificationMessage] | None
+    answer: type[Answer | ClassificationMessage | WhyAnswer] | None
     within_s: float = 10.0
 
 
@@ -232,6 +248,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Wake: Entry(_ANYBODY, AttentionAnswer),
     TellStatus: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), StatusAnswer),
     TellMetrics: Entry(frozenset({Asker.SOCKET}), MetricsAnswer),
+    TellWhy: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), WhyAnswer),
     # Over MQTT, each output has its own topic.
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
@@ -249,6 +266,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Forget: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     UndoTeaching: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
+    Record: Entry(frozenset({Asker.SOCKET}), None),
 }
 """Stopping is not a command but a flag of the mailbox, because it must never wait behind others."""
 

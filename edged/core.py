@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edged.config.schema import CameraConfig
+    from edged.perception.rules import Decider
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """RGB picture, shape (height, width, 3), uint8; may be a strided view (rotated, cropped)."""
@@ -285,7 +286,22 @@ class CameraThere(msgspec.Struct, frozen=True):
     """Frames arrive, for the first time or again, whether or not they are classified."""
 
 
-Report: TypeAlias = Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere
+class Deciding(msgspec.Struct, frozen=True):
+    """What decides from the next frame on: told before the first, and when a reload takes over.
+
+    ``decider`` belongs to the loop's thread: only `Port.write` may read its state. ``model`` is the
+    model's name, and ``sha256`` reads its file for the digest, which is empty if the file has
+    changed.
+    """
+
+    decider: Decider
+    model: str
+    sha256: Callable[[], str]
+
+
+Report: TypeAlias = (
+    Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere | Deciding
+)
 """What a port receives."""
 
 

@@ -154,6 +154,7 @@ class Daemon:
                 commands.Wake: attention.wake,
                 commands.TellStatus: self._status,
                 commands.TellMetrics: self._metrics,
+                commands.TellWhy: self._why,
                 commands.SetOutput: self._set_output,
                 commands.TellSetup: self._setup,
                 commands.SetThreshold: self._reloader.begin,
@@ -182,6 +183,7 @@ class Daemon:
             outage=Outage(config.camera.lost_after_s),
             snapshots=Snapshots(self._mailbox),
         )
+        self._pipeline.tell(self._in_force.deciding)
 
     def _loaded(self, config: Config, stack: ExitStack) -> tuple[Camera, InForce]:
         """The camera and the model, which start at the same time.
@@ -198,7 +200,7 @@ class Daemon:
                     process = self._opening.camera
                     made = build.camera(config.camera, wanted_px, process)
                     camera = stack.enter_context(made)
-                return camera, InForce(config, build.perception(config, model), model.stamp)
+                return camera, InForce(config, build.perception(config, model), model)
             except (ModelError, ConfigError) as error:
                 if not self._chosen.holds(config):
                     raise
@@ -319,6 +321,11 @@ class Daemon:
             self._ports.mqtt.metrics() if self._ports.mqtt is not None else None,
         )
 
+    def _why(self, request: Request[commands.TellWhy]) -> None:
+        if self._ports.why is None:
+            raise CommandError("no scores are kept: why.enabled is false, or journal.max_events 0")
+        self._ports.why.answer(request)
+
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command
         value = self._ports.gpio.set(command.name, command.value, command.for_s)
@@ -362,6 +369,7 @@ class Daemon:
             pipeline.camera.aim(taken.config.camera)
         taken.perception.succeed(pipeline.perception)
         pipeline.perception = taken.perception
+        pipeline.tell(taken.deciding)
         self._in_force, self._config = taken, taken.config
         self._attention.wake_s = taken.config.idle.after_s
         pipeline.vitals.health_s = taken.config.mqtt.health_s

@@ -35,7 +35,7 @@ from edged.config.reload import reloadable
 from edged.config.schema import Config, SwapConfig
 from edged.config.thresholds import Thresholds, thresholds
 from edged.config.toml import shown
-from edged.core import Frame, Port
+from edged.core import Deciding, Frame, Port
 from edged.errors import CameraError, CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.replies import ThresholdAnswer
@@ -60,11 +60,16 @@ SETTLING = 50
 
 
 class InForce(NamedTuple):
-    """The active configuration, the objects built from it, and its files."""
+    """The active configuration, the objects built from it, and its model."""
 
     config: Config
     perception: Perception
-    stamp: tuple[int, ...]
+    model: build.Admitted
+
+    @property
+    def deciding(self) -> Deciding:
+        """What ports are notified of it."""
+        return Deciding(self.perception.decider, self.perception.model, self.model.sha256)
 
 
 class Prepared(NamedTuple):
@@ -91,13 +96,13 @@ class AddPort(Command, frozen=True, kw_only=True, tag="add-port"):
 class Adopt(Command, frozen=True, kw_only=True, tag="adopt"):
     """Take a model that has held its gates: from who tried it, for the reloader alone.
 
-    ``slot`` is where it is staged, ``name`` what people call it, ``stamp`` that of its files.
+    ``slot`` is where it is staged, ``name`` what people call it.
     """
 
     slot: str
     name: str
     perception: Perception
-    stamp: tuple[int, ...]
+    model: build.Admitted
 
 
 class Reloader:
@@ -255,11 +260,11 @@ class Reloader:
             perception = build.perception(old.config, keep=command.perception)
             self._chosen.switch_to(command.slot)
         except EdgedError as error:
-            log.error("model %s, asked by %s: %s", command.name, asked_by, error)
+            log.error("model %s, requested by %s: %s", command.name, asked_by, error)
             return Reply(error=str(error))
         config = self._chosen.in_force(old.config)
         why = f"the model is {command.name}, chosen by {asked_by}"
-        prepared = Prepared(InForce(config, perception, command.stamp), [], why)
+        prepared = Prepared(InForce(config, perception, command.model), [], why)
         return self._taken_over(prepared, asked_by)
 
     def _revert(self, command: RevertModel, asked_by: str) -> Reply:
@@ -270,7 +275,7 @@ class Reloader:
             }
             choice = back[command.to]()
         except CommandError as error:
-            log.warning("%s, asked by %s: %s", name_of(RevertModel), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(RevertModel), asked_by, error)
             return Reply(error=str(error))
         return self._reload(asked_by, choice=choice)
 
@@ -285,7 +290,7 @@ class Reloader:
             return Reply(error=str(error))
         perception = build.perception(config, keep=old.perception)
         why = f"rule {command.rule}: {command.threshold} is {command.value:g}, set by {asked_by}"
-        self._taken_over(Prepared(InForce(config, perception, old.stamp), [], why), asked_by)
+        self._taken_over(Prepared(InForce(config, perception, old.model), [], why), asked_by)
         self._thresholds.save()
         (rule,) = (rule for rule in config.rule if rule.name == command.rule)
         return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
@@ -296,7 +301,7 @@ class Reloader:
         try:
             return Reply(data=session.taught(self._in_force().config))
         except (EdgedError, OSError) as error:
-            log.warning("%s, asked by %s: %s", name_of(TellTaught), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(TellTaught), asked_by, error)
             return Reply(error=str(error))
 
     def _teach(self, command: Teach | Forget | UndoTeaching, asked_by: str) -> Reply:
@@ -314,7 +319,7 @@ class Reloader:
                 ),
             )
         except (EdgedError, OSError) as error:
-            log.warning("%s, asked by %s: %s", name_of(type(command)), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(type(command)), asked_by, error)
             return Reply(error=str(error))
         return Reply(data=taught)
 
@@ -351,6 +356,6 @@ def prepare(old: InForce, wanted: Config) -> Prepared:
     """The successor of `old`. After ModelError or ConfigError nothing has changed."""
     config, restart_for = reloadable(old.config, wanted)
     model = build.admitted(config)
-    same_model = config.model == old.config.model and model.stamp == old.stamp
+    same_model = config.model == old.config.model and model.stamp == old.model.stamp
     perception = build.perception(config, model, old.perception if same_model else None)
-    return Prepared(InForce(config, perception, model.stamp), restart_for)
+    return Prepared(InForce(config, perception, model), restart_for)

@@ -87,7 +87,7 @@ class Swapper:
             # OSError: out of descriptors, threads or memory: the world, and no bug.
             name = name_of(type(request.command))
             for line in str(error).splitlines():
-                log.error("%s, asked by %s: %s", name, request.asked_by, line)
+                log.error("%s, requested by %s: %s", name, request.asked_by, line)
             reply = Reply(error=str(error))
         with self._lock:
             self._tried = None
@@ -109,7 +109,7 @@ class Swapper:
             with ExitStack() as unless_taken:
                 perception = unless_taken.enter_context(made(config, admitted, Path(wanted.path)))
                 self._judge(old, perception, config.swap, memory_mb() - before_mb, command)
-                reply = self._taken(request, name, slot, perception, admitted.stamp)
+                reply = self._taken(request, name, slot, perception, admitted)
                 if reply.error is None:
                     unless_taken.pop_all()
             return reply
@@ -171,10 +171,10 @@ class Swapper:
         name: str,
         slot: Slot,
         perception: Perception,
-        stamp: tuple[int, ...],
+        model: build.Admitted,
     ) -> Reply:
         replies: queue.Queue[Reply] = queue.Queue(1)
-        adopt = Adopt(slot=name, name=slot.name, perception=perception, stamp=stamp)
+        adopt = Adopt(slot=name, name=slot.name, perception=perception, model=model)
         self._adopt(Request(adopt, request.asked_by, replies.put_nowait))
         return replies.get()
 

@@ -14,7 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 STYLE = ROOT / "docs" / "style.md"
 
-READ = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "config/*", "edged/**/*.py")
+READ = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "docs/*.md", "config/*"),
+    *("systemd/*", "edged/**/*.py", "edged/**/*.js", "edged/**/*.jinja"),
+)
 """What people read, relative to the project; the style guide itself quotes what it rules out."""
 
 

@@ -56,9 +56,11 @@ def test_who_may_ask_for_what() -> None:
         "reload",
         "use-model",
         "revert-model",
+        "why",
     }
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
+    answered |= {"record", "why"}
     models = {"use-model", "use-file", "revert-model"}
     assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo", *TEACHING}
 

@@ -24,7 +24,7 @@ from PIL import Image
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import Ended, Event, Report, Undecided
+from edged.core import Deciding, Ended, Event, Report, Undecided
 from edged.daemon import Daemon, EndLeftOpen
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
@@ -858,6 +858,7 @@ def test_a_reload_tells_nothing_of_a_scene_while_the_camera_is_lost(
     wait_until(lambda: isinstance(told[-1], Ended))
     living.change('name = "cat"', 'name = "pet"')
     living.ask("reload")
+    assert isinstance(told.pop(), Deciding)
     assert isinstance(told[-1], Ended), "the reason is not replaced"
 
 

@@ -19,6 +19,8 @@ from edged.models import catalog, pins
 from tests.evaluation.conftest import paint
 from tests.inference.builder import colours
 from tests.test_docs import PAGES, ROOT, blocks
+from tests.tuning.made import recorded
+from tests.why.made import keeping
 
 ELSEWHERE = {
     r"sudo (apt|make|systemctl|systemd-\w+|install|usermod|adduser)\b": "changes the system",
@@ -44,11 +46,15 @@ ELSEWHERE = {
     "tests/test_daemon.py",
     r"edged teach ": "needs a real model: tests/cli/test_teach.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
+    r"edged run --set camera\.source=porch\.rec": "runs until it is stopped",
+    r"edged record porch\.rec": "records for an hour: tests/cli/test_record.py",
+    r"edged record film\.rec": "needs a film: tests/cli/test_record.py",
     r"edged models (fetch|labels) mobilenet_v2": "fetches from GitHub: tests/cli/test_labels.py",
     r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
+    r"edged models unknown ": "needs more pictures than are here: tests/cli/test_unknown.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }
 """Commands that do not run here, and why or where they do."""
@@ -91,6 +97,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "holiday").mkdir()
     for copy in ("cat.jpg", "holiday/cat.jpg"):
         shutil.copy(ROOT / "tests" / "pictures" / "cat.jpg", tmp_path / copy)
+    recorded(tmp_path, "porch", seed=1, minutes=2.0)
+    (tmp_path / "porch.csv").rename(tmp_path / "marks.csv")
+    (tmp_path / "cat.toml").write_text('[[rule]]\nname = "cat"\nlabels = ["cat"]\n')
+    with keeping(tmp_path / "XDG_STATE_HOME" / "edged" / "events-porch.db") as (loop, _):
+        loop.frames(0.1, 0.9, 0.1)
     (tmp_path / "gate.toml").write_text("[overall]\ntop1_min = 0.5\n")
     (tmp_path / "etc").mkdir()
     first, *_ = blocks(ROOT / "README.md", "toml")

@@ -34,6 +34,20 @@ def test_an_environment_is_made_again_when_picamera2_comes_or_goes(
     assert f"touch {tmp_path}/system-packages-{wanted}" in steps
 
 
+@pytest.mark.parametrize("bits", ["32", "64"])
+def test_a_32_bit_system_gets_tflite_runtime_and_the_numpy_that_it_needs(
+    bits: str, tmp_path: Path
+) -> None:
+    for steps in (
+        would(f"{tmp_path}/run.stamp", f"BITS={bits}", f"VENV={tmp_path}"),
+        would("install", f"BITS={bits}", "PICAMERA2=False"),
+    ):
+        (pip,) = (line for line in steps.splitlines() if "-m pip install -qq" in line)
+        assert ("setarch linux32" in pip) == (bits == "32")
+        assert ("tflite-runtime" in pip) == (bits == "32")
+        assert ("grep -v '^numpy==' constraints.txt" in steps) == (bits == "32")
+
+
 def test_install_leaves_no_files_of_root_in_the_checkout() -> None:
     steps = would("install")
     build = steps.index("pip install -qq")

@@ -36,6 +36,7 @@ from edged.notify import Notifier
 from edged.outage import Outage
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
+from edged.perception.still import StillScenes
 from edged.pipeline import Pipeline
 from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
@@ -177,11 +178,14 @@ class CountingNotifier(Notifier):
 
 
 def perception(
-    labels: Sequence[str] = LABELS, rule: str = "light", input_px: tuple[int, int] = (2, 2)
+    labels: Sequence[str] = LABELS,
+    rule: str = "light",
+    input_px: tuple[int, int] = (2, 2),
+    still: StillScenes | None = None,
 ) -> Perception:
     rules = [RuleConfig(name=rule, labels=[labels[1]])]
     decider = Decider(rules, DecideConfig(smoothing_s=0.0), labels)
-    return Perception(BrightnessClassifier(labels, input_px), decider)
+    return Perception(BrightnessClassifier(labels, input_px), decider, still=still)
 
 
 class Run:
@@ -195,6 +199,7 @@ class Run:
         camera_error: str | None = None,
         due_s: float = math.inf,
         odd: bool = False,
+        still: StillScenes | None = None,
     ) -> None:
         self.mailbox = Mailbox()
         self.camera = ScriptedCamera(script, self.mailbox)
@@ -209,7 +214,7 @@ class Run:
         attention = Attention(wake_s, lambda: self.camera.now_s)
         self.pipeline = Pipeline(
             self.camera,
-            perception(),
+            perception(still=still),
             Numbers(self.heard),
             Pins(self.heard),
             [self.notebook],
@@ -272,6 +277,16 @@ def test_a_snapshot_is_answered_with_the_next_frame() -> None:
     assert replies[0].result is not None
     assert replies[0].result.frame.number == 2
     assert run.notebook.of(Snapshot) == []
+
+
+def test_a_snapshot_of_a_still_scene_is_classified() -> None:
+    replies: list[Reply] = []
+    asked = Request(TakeSnapshot(), reply=replies.append)
+    run = Run(*[0.9] * 10, asked, 0.9, 0.9, still=StillScenes(60.0, (2, 2)))
+    held = [result.prediction.still for result in run.results]
+    assert held[8:] == [True, True, False, True]
+    assert replies[0].result is not None
+    assert not replies[0].result.prediction.still
 
 
 def test_a_snapshot_to_publish_reaches_the_ports_with_who_asked() -> None:

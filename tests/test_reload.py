@@ -55,7 +55,7 @@ def in_force() -> Iterator[InForce]:
     model = build.admitted(config)
     perception = build.perception(config, model)
     with perception:
-        yield InForce(config, perception, model.stamp)
+        yield InForce(config, perception, model)
 
 
 class Desk:
@@ -228,7 +228,7 @@ def test_a_model_file_that_was_replaced_is_loaded_again(tmp_path: Path) -> None:
     config = load(None, [CAT, f"model.path={path}", "model.threads=1"])
     model = build.admitted(config)
     with build.perception(config, model) as perception:
-        old = InForce(config, perception, model.stamp)
+        old = InForce(config, perception, model)
         assert prepare(old, config).next.perception._classifier is perception._classifier
         other = tmp_path / "new"
         other.write_bytes(bundled_model().read_bytes())
@@ -243,7 +243,7 @@ def test_labels_that_were_found_beside_the_model_are_read_again(tmp_path: Path) 
     config = load(None, [f"model.path={file}"])
     model = build.admitted(config)
     with build.perception(config, model) as perception:
-        old = InForce(config, perception, model.stamp)
+        old = InForce(config, perception, model)
         (tmp_path / "labels.txt").write_text("rouge\nvert\nbleu\n")
         assert list(prepare(old, config).next.perception.labels) == ["rouge", "vert", "bleu"]
         (tmp_path / "colours.txt").write_text("rosso\nverde\nblu\n")

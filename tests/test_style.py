@@ -35,7 +35,7 @@ def test_a_phrase_is_found_in_any_case_and_across_lines(
 
 def test_everything_that_people_read_is_looked_at() -> None:
     found = set(style.pages(style.ROOT))
-    expected = ["README.md", "docs/cli.md", "config/edged.toml", "edged/cli/parser.py"]
+    expected = ["README.md", "Makefile", "docs/cli.md", "config/edged.toml", "edged/cli/parser.py"]
     assert {style.ROOT / name for name in expected} <= found
     assert style.STYLE not in found
 

@@ -39,7 +39,7 @@ BUTTON = 22
 CONFIG = """\
 device = "asked"
 [camera]
-kind = "v4l2"
+kind = "demo"
 fps = {fps}
 [model]
 threads = 1
@@ -111,7 +111,10 @@ class Answer(NamedTuple):
 
 
 class _Snapshots:
-    """A port that keeps the numbers of the frames of published snapshots."""
+    """A port that keeps the numbers of the frames of snapshots for the button.
+
+    Those for MQTT are published, too, perhaps after their reply.
+    """
 
     def __init__(self) -> None:
         self.frames: queue.Queue[int] = queue.Queue()
@@ -123,7 +126,7 @@ class _Snapshots:
         pass
 
     def write(self, report: Report) -> None:
-        if isinstance(report, Snapshot):
+        if isinstance(report, Snapshot) and report.asked_by == "input button":
             self.frames.put(report.result.frame.number)
 
 
@@ -157,9 +160,6 @@ class Asked:
                 return int(reply["classification"]["frame"])
 
     def _by_pin(self) -> int:
-        while not self._published.frames.empty():
-            # Those of MQTT are published, too.
-            self._published.frames.get()
         self._pin.drive_low()
         frame = self._published.frames.get(timeout=LIMIT_S)
         self._pin.drive_high()
@@ -193,7 +193,10 @@ def asked(folder: Path, port: int, seed: int) -> Iterator[Asked]:
     path.write_text(CONFIG.format(fps=FPS, port=port, folder=folder, button=BUTTON))
     source, pins = BufferedSource(random.Random(seed)), MockPins()  # noqa: S311 (no secret)
 
-    def camera(config: CameraConfig, wanted_px: tuple[int, int] | None) -> NewestFrame:
+    def camera(
+        config: CameraConfig, wanted_px: tuple[int, int] | None, process: object = None
+    ) -> NewestFrame:
+        del process
         return NewestFrame(lambda: source, config, wanted_px)
 
     stand_ins: dict[str, Callable[..., Any]] = {

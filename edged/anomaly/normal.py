@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from edged import access
 from edged.anomaly.view import View
 from edged.errors import ModelError
 from edged.files import open_regular, write_atomically
@@ -81,7 +83,9 @@ def read(path: Path) -> Normal:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}; {TEACH}") from error
     except (msgspec.DecodeError, ValueError) as error:
-        raise ModelError(f"{path} is no file of a normal view ({error}); {TEACH} again") from error
+        raise ModelError(
+            f"{path} is not a file of a normal view ({error}); {TEACH} again"
+        ) from error
 
 
 def sha256_of(model: Path) -> str:
@@ -101,8 +105,11 @@ def check(normal: Normal, path: Path, model: Path) -> None:
 def write(path: Path, normal: Normal) -> None:
     """Put `normal` in the place of what was there, which stays where that fails. ModelError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         write_atomically(path, msgspec.msgpack.encode(normal))
+    except PermissionError as error:
+        advice = access.advice(path.parent, os.W_OK)
+        raise ModelError(f"{path} cannot be written: not permitted; {advice}") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -41,7 +41,6 @@ class View(msgspec.Struct, frozen=True):
     """A view in numbers: a grey picture of SIDE_PX x SIDE_PX as bytes, and its sharpness.
 
     The pictures are those that a model sees, all of its size: where details end depends on it.
-    Sharpness is the mean absolute second difference over the contrast: light does not change it.
     """
 
     grey: bytes
@@ -55,7 +54,7 @@ class View(msgspec.Struct, frozen=True):
     def of(cls, pixels: Pixels) -> View:
         """What a picture shows."""
         grey = _grey(pixels, SIDE_PX)
-        return cls(grey.astype(np.uint8).tobytes(), _sharpness(pixels))
+        return cls(grey.astype(np.uint8).tobytes(), sharpness(pixels))
 
     def picture(self) -> Grey:
         """The small picture, shape (SIDE_PX, SIDE_PX)."""
@@ -66,10 +65,10 @@ class View(msgspec.Struct, frozen=True):
         normal, now = self.picture(), _grey(pixels, SIDE_PX)
         if now.std() < LITTLE_CONTRAST * normal.std():
             return "view blocked"
-        likeness = _correlation(normal, now)
-        if _best_shifted(normal, now) >= max(SHIFTED, likeness + BETTER):
+        likeness = correlation(normal, now)
+        if best_shifted(normal, now) >= max(SHIFTED, likeness + BETTER):
             return "view moved"
-        if likeness >= SAME and _sharpness(pixels) < LITTLE_DETAIL * self.sharpness:
+        if likeness >= SAME and sharpness(pixels) < LITTLE_DETAIL * self.sharpness:
             return "view out of focus"
         return None
 
@@ -81,7 +80,8 @@ def _grey(pixels: Pixels, side_px: int) -> Grey:
     return grey
 
 
-def _sharpness(pixels: Pixels) -> float:
+def sharpness(pixels: Pixels) -> float:
+    """The mean absolute second difference over the contrast, which light does not change."""
     # Green is most of the brightness, and two thirds of the work are left out.
     green = pixels[..., 1].astype(np.int16)
     across = np.abs(2 * green[:, 1:-1] - green[:, :-2] - green[:, 2:]).mean()
@@ -89,13 +89,17 @@ def _sharpness(pixels: Pixels) -> float:
     return float((across + down) / (green.std() + 1.0))
 
 
-def _correlation(one: Grey, other: Grey) -> float:
+def correlation(one: Grey, other: Grey) -> float:
+    """How alike two pictures of the same shape are, in any light: -1 to 1."""
     one, other = one - one.mean(), other - other.mean()
     return float((one * other).sum() / (np.sqrt((one**2).sum() * (other**2).sum()) + 1e-6))
 
 
-def _best_shifted(normal: Grey, now: Grey) -> float:
-    """The best correlation of the parts that both show, over shifts of up to `FARTHEST`."""
+def best_shifted(normal: Grey, now: Grey) -> float:
+    """The best correlation of the parts that both show, over shifts of up to `FARTHEST`.
+
+    Both have the shape (SIDE_PX, SIDE_PX).
+    """
     spectrum = np.fft.rfft2(now - now.mean(), _PADDED)
     spectrum *= np.fft.rfft2(normal - normal.mean(), _PADDED).conj()
     matches = np.fft.irfft2(spectrum)
@@ -105,7 +109,7 @@ def _best_shifted(normal: Grey, now: Grey) -> float:
     for place in np.argsort(near, axis=None)[-5:]:
         down, across = (reach[i] for i in np.unravel_index(place, near.shape))
         if down or across:
-            best = max(best, _correlation(_part(normal, -down, -across), _part(now, down, across)))
+            best = max(best, correlation(_part(normal, -down, -across), _part(now, down, across)))
     return best
 
 

@@ -63,7 +63,7 @@ class DirectorySource:
         # Not at opening, which may fail and be retried: each skipped picture is logged once.
         self._tell_problems()
         path = self._waiting.pop()
-        # Decoded only if somebody reads this frame, as with any camera.
+        # Decoded only if this frame is read, as with any camera.
         return Capture(captured_s, partial(self._picture, path), reduces=True, live=False)
 
     def _start_round(self) -> None:

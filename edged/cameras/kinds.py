@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-CameraKind: TypeAlias = Literal["picamera2", "v4l2", "video", "gstreamer", "directory", "demo"]
+CameraKind: TypeAlias = Literal[
+    "picamera2", "v4l2", "video", "gstreamer", "directory", "recording", "demo"
+]
 
 Form: TypeAlias = Literal["address", "device", "pipeline", "name"]
 """What the text of a source looks like; a name is that of a file, a folder or a camera."""
@@ -66,6 +68,13 @@ KINDS: Mapping[CameraKind, Kind] = {
         needs="a folder of pictures",
         is_file=True,
     ),
+    "recording": Kind(
+        "recording",
+        "RecordingSource",
+        ("pipeline", "name"),
+        needs="a recording of `edged record --frames`",
+        is_file=True,
+    ),
     "demo": Kind("demo", "DemoSource"),
 }
 
@@ -75,6 +84,7 @@ OF_FORM: Mapping[Form, CameraKind] = {
     "pipeline": "gstreamer",
 }
 
+RECORDING_SUFFIX = ".rec"
 VIDEO_SUFFIXES = (".avi", ".h264", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm")
 
 
@@ -117,5 +127,7 @@ def kind_of(source: str, start: Path) -> CameraKind | None:
         return "gstreamer"
     if is_picture(os.path.basename(path)):  # noqa: PTH119
         return "directory"
+    if path.lower().endswith(RECORDING_SUFFIX):
+        return "recording"
     is_video = os.path.isfile(path) or path.lower().endswith(VIDEO_SUFFIXES)  # noqa: PTH113
     return "video" if is_video else None

@@ -185,11 +185,12 @@ class NewestFrame:
     def _frame(self, number: int, capture: Capture) -> Frame:
         camera = self._camera
 
-        def full() -> Pixels:
-            return orient(capture.decode(None), camera)
+        def decoded(least_px: tuple[int, int] | None = None) -> Pixels:
+            pixels = capture.decode(least_px)
+            return pixels if capture.oriented else orient(pixels, camera)
 
         began_s = self._clock()
-        pixels = orient(capture.decode(self._least_px), camera)
+        pixels = decoded(self._least_px)
         decode_s = self._clock() - began_s
         reduced = capture.reduces and self._least_px is not None
         return Frame(
@@ -197,7 +198,7 @@ class NewestFrame:
             number,
             capture.captured_s,
             decode_s,
-            full if reduced else None,
+            decoded if reduced else None,
             capture.exposure_s or 0.0,
         )
 

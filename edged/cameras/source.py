@@ -26,7 +26,8 @@ class Capture(NamedTuple):
     all pixels. CameraError when the data is damaged. ``live`` is false for a recording: it may be
     damaged or frozen without a fault of the camera. ``exposure_s`` is how long before
     ``captured_s`` the exposure began; None if the camera does not report it. ``doubt`` says what is
-    odd about a frame that can be used.
+    odd about a frame that can be used. ``oriented`` is true for a frame that was turned upright,
+    cut and masked when it was recorded.
     """
 
     captured_s: float
@@ -35,6 +36,7 @@ class Capture(NamedTuple):
     live: bool = True
     exposure_s: float | None = None
     doubt: str | None = None
+    oriented: bool = False
 
 
 class FrameMissing(CameraError):  # noqa: N818 (the camera is well)

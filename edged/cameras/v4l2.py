@@ -195,7 +195,7 @@ class V4l2Source:
         try:
             return decode_jpeg(data, self.name, least_px)
         except PictureError as error:
-            # One text for all of them, so that a run of damaged frames is told once.
+            # The same text for all, so that a run of damaged frames is logged once.
             raise CameraError(f"{self.name}: damaged JPEG frame; check the cable") from error
 
     def _raw(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:

@@ -17,7 +17,7 @@ exit status:
   1    partly done: some files cannot be used, or a command is refused; or
        `edged doctor` found an error
   2    the command line is wrong
-  65   a model, label file or picture cannot be used
+  65   a model, label file, picture or recording cannot be used
   69   the camera, the daemon or the broker cannot be reached
   78   the configuration is wrong
   130  interrupted
@@ -215,6 +215,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def seconds_above_0(text: str) -> float:
+    """A time in s."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return number
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import suppress
-from typing import Any
 
 from edged.cli.daemon_socket import running_daemon
+from edged.cli.listing import fact_lines
 from edged.cli.output import OutputError
 from edged.cli.status import lines
 from edged.commands import Command, TellStatus, fields_of, name_of
@@ -17,8 +17,8 @@ from edged.ports.control.client import RefusedError
 def run(arguments: argparse.Namespace) -> int:
     """Send the command to the running daemon, and print its answer."""
     kind: type[Command] = arguments.kind
-    told = {field: getattr(arguments, field) for field in fields_of(kind)}
-    fields = {field: value for field, value in told.items() if value is not None}
+    given = {field: getattr(arguments, field) for field in fields_of(kind)}
+    fields = {field: value for field, value in given.items() if value is not None}
     try:
         reply, _ = running_daemon(arguments).ask(name_of(kind), **fields)
     except RefusedError as error:
@@ -33,15 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     if kind is TellStatus:
         print("\n".join(lines(reply)))
         return 0
-    for name, value in reply["data"].items():
-        if name != "type":
-            print(f"{name}: {_words(value)}")
+    told = {name: value for name, value in reply["data"].items() if name != "type"}
+    print(*fact_lines(told), sep="\n")
     return 0
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_words, value)) or "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

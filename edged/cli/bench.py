@@ -82,7 +82,7 @@ _HEADER = ("machine", "model", "model alone", "frame", "versions")
 def _row(report: BenchMessage) -> tuple[str, ...]:
     """A row for the table of boards in docs/benchmarks.md."""
     return (
-        f"{report.machine}, {report.threads} thread(s)",
+        f"{report.machine}, {_threads(report)}",
         report.model,
         f"{report.floor_ms.p50:.2f} ms",
         f"{report.frame_ms.p50:.2f} ms ({report.ratio_p50:.3f}×)",
@@ -132,9 +132,12 @@ def _governor() -> str | None:
         return None
 
 
+def _threads(report: BenchMessage) -> str:
+    return f"{report.threads} thread{'' if report.threads == 1 else 's'}"
+
+
 def _print(report: BenchMessage) -> None:
-    threads = f"{report.threads} thread{'' if report.threads == 1 else 's'}"
-    print(f"{report.model}, {report.runtime}, {threads}; frame {report.frame}")
+    print(f"{report.model}, {report.runtime}, {_threads(report)}; frame {report.frame}")
     print(f"{report.machine}; {report.runs} runs")
     print()
     print(f"{'stage':10} {'p50 ms':>9} {'p99 ms':>9}")

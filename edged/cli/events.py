@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         message = _decoder.decode(entry.payload)
         if _wanted(message, arguments.since, arguments.rule):
             print(
-                entry.payload.decode() if arguments.json else _line(message), flush=arguments.follow
+                entry.payload.decode() if arguments.json else line(message), flush=arguments.follow
             )
     if reader.damaged:
         print(f"edged: {reader.damaged} events are damaged and skipped", file=sys.stderr)
@@ -92,7 +92,8 @@ def _wanted(
     return (since is None or message.decided >= since) and (not rule or message.rule in rule)
 
 
-def _line(message: EventMessage | GapMessage) -> str:
+def line(message: EventMessage | GapMessage) -> str:
+    """One event, or what is missing, as people read it."""
     if isinstance(message, GapMessage):
         return f"{'':19}  {message.first}-{message.last}  missing ({message.reason})"
     at = message.decided.astimezone()

@@ -8,11 +8,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from edged import logs
+from edged.cli.listing import fact_lines
 from edged.cli.model import configured
 from edged.config.schema import ModelConfig
 from edged.errors import EdgedError, ModelError
@@ -92,7 +92,8 @@ def _info(arguments: argparse.Namespace) -> int:
         del document["type"]
         if found.catalog is not None and found.catalog.top1 is None:
             document["catalog"]["top1"] = _UNPUBLISHED
-        _print_lines(document)
+        for line in fact_lines(document):
+            _say(line)
         if found.path is None:
             _say(f"not installed: edged models fetch {name}")
     return 0 if found.quarantine in (None, "ok") else ModelError.exit_status
@@ -155,18 +156,6 @@ def _say(line: str) -> None:
 
 def _complain(line: str) -> None:
     print(f"edged: {printable(line)}", file=sys.stderr)
-
-
-def _print_lines(document: dict[str, Any], prefix: str = "") -> None:
-    """One fact per line, those of tables under dotted names."""
-    for name, value in document.items():
-        if isinstance(value, dict):
-            _print_lines(value, f"{prefix}{name}.")
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for number, item in enumerate(value):
-                _print_lines(item, f"{prefix}{name}.{number}.")
-        elif value is not None and value != []:
-            _say(f"{prefix}{name}: {value}")
 
 
 @contextmanager

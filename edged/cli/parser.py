@@ -20,6 +20,7 @@ from edged.cli.arguments import (
     path,
     positive,
     seconds,
+    seconds_above_0,
     share,
     size,
 )
@@ -219,6 +220,86 @@ def _events(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    from edged.cli.why import event
+
+    parser.add_argument(
+        "event",
+        nargs="?",
+        type=event,
+        default=0,
+        metavar="EVENT",
+        help="its number, or its ID such as porch-1234 (the newest)",
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--picture", type=path, metavar="FILE.jpg", help="write the picture of the deciding frame"
+    )
+    add_json(parser)
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=path, metavar="FILE", help="the recording, a new file")
+    add_config(parser)
+    parser.add_argument(
+        "--seconds", type=seconds_above_0, metavar="S", help="end after so long (on Ctrl-C)"
+    )
+    parser.add_argument(
+        "--max-mb", type=positive, default=1000, metavar="N", help="end at this size (1000)"
+    )
+    parser.add_argument(
+        "--features", action="store_true", help="with the features, where the model has them"
+    )
+    parser.add_argument("--frames", action="store_true", help="with the pictures, as JPEG")
+    add_json(parser)
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=path, metavar="FILE", help="a recording of `edged record`")
+    parser.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="decide by the rules of this configuration (by those that were recorded)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="change one option of the rules, such as rule.cat.enter=0.7; repeatable",
+    )
+    add_json(parser)
+
+
+def _tune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", type=path, metavar="FILE", help="recordings of `edged record`"
+    )
+    parser.add_argument(
+        "--truth",
+        type=path,
+        required=True,
+        metavar="MARKS.csv",
+        help="what was there, and when: start,end,label in seconds or dates",
+    )
+    parser.add_argument("--rule", default="", metavar="R", help="the rule (the only one)")
+    parser.add_argument(
+        "--max-delay",
+        type=seconds_above_0,
+        default=float("inf"),
+        metavar="S",
+        help="leave out settings whose events come later in the median",
+    )
+    parser.add_argument("--plot", type=path, metavar="FILE.svg", help="write a plot")
+    parser.add_argument(
+        "--tries", type=positive, default=1000, metavar="N", help="settings to try (1000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for other tries (0)")
+    add_json(parser)
+
+
 def _check_config(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
@@ -294,7 +375,7 @@ OF_PATHS = {"classify", "search", "teach"}
 
 _NOT_ASKED = {
     *("snapshot", "watch", "save", "use-model", "use-file", "revert-model"),
-    *("teach", "taught", "forget", "undo-teaching"),
+    *("teach", "taught", "forget", "undo-teaching", "record", "why"),
 }
 """Commands with a module of their own, and those for which people use an editor."""
 
@@ -309,6 +390,10 @@ COMMANDS = {
     "web": _Command("web", "serve the web page, the model APIs and the metrics", add_config),
     "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
+    "why": _Command("why", "say why an event came, and what would have changed it", _why),
+    "record": _Command("record", "record what decisions are made from", _record),
+    "replay": _Command("replay", "decide on a recording once more", _replay),
+    "tune": _Command("tune", "search the settings of a rule on recordings", _tune),
     "check-config": _Command("check_config", "check a configuration", _check_config),
     "doctor": _Command("doctor", "find out what is wrong on this board, and what to do", _doctor),
     "safe-outputs": _Command(

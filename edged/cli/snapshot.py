@@ -50,7 +50,7 @@ def _snapshot(arguments: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
 
 
 @contextmanager
-def _silence(log: logging.Logger) -> Iterator[None]:
+def silence(log: logging.Logger) -> Iterator[None]:
     """Silence a camera whose error is raised: its log line would announce a retry."""
     level = log.level
     log.setLevel(logging.CRITICAL)
@@ -66,7 +66,7 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
     from edged.messages.message import Moment, encoded
     from edged.messages.results import classification
 
-    with build.perception(config) as perception, _silence(logging.getLogger("edged.cameras")):
+    with build.perception(config) as perception, silence(logging.getLogger("edged.cameras")):
         wanted_px = perception.wanted_px
         give_up_s = time.monotonic() + config.camera.start_s
         with build.camera(config.camera, wanted_px) as camera:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from edged import build
 from edged.anomaly import normal as normals
+from edged.anomaly import place
 from edged.anomaly.fit import FRAMES, learn
 from edged.cli.daemon_socket import configured, running_daemon
 from edged.cli.shots import shots
+from edged.config.schema import Config
 from edged.core import DIFFERENT
 from edged.errors import CommandError
 from edged.inference import layers, modelfile
@@ -26,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             "shows what is normal"
         )
     config = configured(arguments)
-    path = build.normal_path(config)
+    path = _place(arguments, config)
     model = build.admitted(config)
     data = modelfile.content(model.file.path)
     tensor = normals.choose_map(layers.find(data).maps, model.file.path).tensor
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         crop = config.camera.fit == "crop"
         normal = learn(frames, classifier, tensor, normals.sha256_of(model.file.path), crop=crop)
     normals.write(path, normal)
-    told = _taken_over(arguments) if build.different(config) else None
+    told = _taken_over(arguments) if place.wanted(config) else None
     if arguments.json:
         taught = {"type": "normal", "path": str(path), "frames": normal.frames, "reloaded": told}
         print(json.dumps(taught))
@@ -53,6 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
     elif not told:
         print("no daemon runs; the next start uses it")
     return 0
+
+
+def _place(arguments: argparse.Namespace, config: Config) -> Path:
+    """Where the running daemon looks for it, or the next one will."""
+    try:
+        reply, _ = running_daemon(arguments).ask("setup")
+    except DaemonAbsentError:
+        return place.place_for_teaching(config)
+    return Path(reply["data"]["normal_in"] or place.place(config))
 
 
 def _taken_over(arguments: argparse.Namespace) -> bool:

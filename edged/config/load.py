@@ -89,9 +89,32 @@ def load(
     folder = path and path.absolute().parent
     raw, rules = _changed(raw, path, changes, overrides, environment)
     origins, lines = apply(raw, overrides, environment)
+    config = _sound(raw, folder, origins, lines, name, text)
+    return rooted(_marked(config, rules), folder, origins)
+
+
+def of_values(values: Mapping[str, Any], name: str, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of `values`, which are no file's, under ``--set``. WrongConfigError.
+
+    `name` is what messages call them.
+    """
+    raw = deepcopy(dict(values))
+    origins, lines = apply(raw, overrides, {})
+    return _sound(raw, None, origins, lines, name, "")
+
+
+def _sound(
+    raw: dict[str, Any],
+    folder: Path | None,
+    origins: dict[KeyPath, Origin],
+    lines: list[str],
+    name: str,
+    text: str,
+) -> Config:
+    """The configuration of `raw`, from a file's `text`; WrongConfigError, also for the `lines`."""
     config, problems = _checked(raw, folder, origins)
     if not problems and not lines:
-        return rooted(_marked(config, rules), folder, origins)
+        return config
     if problems:
         keys = key_lines(text)
         lines += [_line(problem, raw, origins, name, keys) for problem in problems]

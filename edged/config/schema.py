@@ -278,6 +278,15 @@ class JournalConfig(Section, frozen=True):
     sync_s: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.05
 
 
+class WhyConfig(Section, frozen=True):
+    """``[why]``: the scores around each event, kept beside the journal for `edged why`."""
+
+    enabled: bool = True
+    max_events: Annotated[int, Meta(ge=1, le=10_000_000)] = 1000
+    max_bytes: Annotated[int, Meta(ge=4096, le=1 << 40)] = 32 << 20
+    pictures: bool = False
+
+
 class ControlConfig(Section, frozen=True):
     """``[control]``: the Unix socket that the command line talks to."""
 
@@ -332,6 +341,7 @@ class Config(Section, frozen=True):
     mqtt: MqttConfig = MqttConfig()
     webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()
+    why: WhyConfig = WhyConfig()
     control: ControlConfig = ControlConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()

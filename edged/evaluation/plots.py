@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 _SIDE = 280
 _LEFT = 44
 _BOTTOM = 34
 _TOP = 10
+_LETTERS = 24
 
 
 def reliability(bins: Sequence[tuple[float, float, float | None, int]]) -> str:
@@ -43,7 +44,7 @@ def histogram(bins: Sequence[tuple[float, float, int]]) -> str:
 
 def bars(title: str, rows: Sequence[tuple[str, float | None]]) -> str:
     """One horizontal bar for each (name, share in 0..1 or None)."""
-    step, left, width = 18, 190, 260
+    step, left, width = 18, _margin(name for name, _ in rows), 260
     parts = []
     for place, (name, share) in enumerate(rows):
         middle = place * step + step * 0.72
@@ -62,7 +63,7 @@ def bars(title: str, rows: Sequence[tuple[str, float | None]]) -> str:
 def heat_map(title: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     """A confusion matrix, each row shaded by its own share; rows are true, columns predicted."""
     cell = max(9, min(34, 480 // max(len(labels), 1)))
-    left, top = 178, 110
+    left, top = _margin(labels), 110
     parts = []
     for row, (label, counts) in enumerate(zip(labels, matrix, strict=True)):
         total = sum(counts) or 1
@@ -132,5 +133,10 @@ def _y(share: float) -> float:
     return _TOP + (1 - share) * _SIDE
 
 
-def _short(name: str, letters: int = 24) -> str:
+def _margin(names: Iterable[str]) -> int:
+    """The width of the longest of `names` as shown, so that plots fit narrow screens."""
+    return 12 + 7 * max((min(len(name), _LETTERS) for name in names), default=0)
+
+
+def _short(name: str, letters: int = _LETTERS) -> str:
     return escape(name if len(name) <= letters else name[: letters - 1] + "…")

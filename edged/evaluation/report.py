@@ -10,7 +10,7 @@ from edged import install
 from edged.errors import ConfigError
 from edged.evaluation import plots
 from edged.evaluation.document import ClassRow, Evaluation
-from edged.evaluation.text import KINDS, percent, preprocessing
+from edged.evaluation.text import KINDS, percent, preprocessing, threads
 from edged.evaluation.thumbnails import Thumbnail
 
 BARS = 30
@@ -37,7 +37,7 @@ def html(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
     environment.filters.update(
-        percent=percent, thousandths=_thousandths, preprocessing=preprocessing
+        percent=percent, thousandths=_thousandths, preprocessing=preprocessing, threads=threads
     )
     bins = document.calibration
     worst = sorted(document.classes, key=_f1)[:BARS]

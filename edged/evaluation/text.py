@@ -84,6 +84,12 @@ def _interval(scores: Accuracy) -> str:
     return f"{percent(scores.top1_low)} to {percent(scores.top1_high)}"
 
 
+def threads(model: Model) -> str:
+    """The number of threads that ran the model."""
+    count = model.footprint.threads
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
 def preprocessing(model: Model) -> str:
     """A sentence on the preprocessing, to append to another; empty if unknown."""
     how = model.preprocessing
@@ -187,7 +193,7 @@ def quantization(document: Quantization) -> str:
             "",
             f"{first.data.pictures} pictures, {first.model.classes} classes, "
             f"{document.calibration_pictures} other pictures to calibrate int8, "
-            f"{first.model.runtime}, {first.model.footprint.threads} thread(s)."
+            f"{first.model.runtime}, {threads(first.model)}."
             f"{preprocessing(first.model)}",
             "",
             footprints(evaluations, [variant.name for variant in document.variants]),
@@ -248,7 +254,7 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
     yield ""
     yield from _paragraph(
         f"{document.data.pictures} pictures, {document.model.classes} classes, "
-        f"{document.model.runtime}, {document.model.footprint.threads} thread(s)."
+        f"{document.model.runtime}, {threads(document.model)}."
         f"{preprocessing(document.model)}"
     )
     yield ""

@@ -157,7 +157,9 @@ class Fit:
         of each class, else by the model's head, or by the greatest score where it has none.
         """
         classes = len(self._classifier.labels)
-        if classes <= CLASSES_MAX and len(seen.best) >= PER_CLASS_MIN * classes and self._wanted:
+        # What is held out must still be enough for a threshold.
+        least = max(PER_CLASS_MIN * classes, HOLD_OUT * PICTURES_MIN if held_out is None else 0)
+        if classes <= CLASSES_MAX and len(seen.best) >= least and self._wanted:
             if held_out is None:
                 apart = np.arange(len(seen.best)) % HOLD_OUT == 0
                 seen, held_out = seen.at(~apart), seen.at(apart)

@@ -145,7 +145,8 @@ def load_alike(
         )
         if not model.path:
             logger.info(
-                "the bundled model calls everything one of %s; `edged models list` has others",
+                "the bundled model classifies everything as one of %s; "
+                "`edged models list` shows others",
                 ", ".join(labels.names),
             )
     more = range(count - 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edged import access
 from edged.config.schema import JournalConfig
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 SERVICE = Path("/var/lib/edged")
+
+T = TypeVar("T")
 
 PAGE = 1000
 """Rows read at a time."""
@@ -53,10 +56,23 @@ class Reader:
 
         Times of a wrong clock are corrected if the right time is known by now.
         """
+        return self._sound(self._next_page)
+
+    def event(self, number: int = 0) -> Entry | None:
+        """The event of this number, 0 for the newest; None where there is none. PortError."""
+
+        def read() -> Entry | None:
+            with closing(self._opened()) as database:
+                found = schema.event(database, number)
+            return found and found._replace(payload=put_right(found.payload))
+
+        return self._sound(read)
+
+    def _sound(self, read: Callable[[], T]) -> T:
         import sqlite3
 
         try:
-            return self._next_page()
+            return read()
         except sqlite3.OperationalError as error:
             raise PortError(f"{self._path}: {error}{self._advice()}") from error
         except sqlite3.DatabaseError as error:
@@ -99,7 +115,7 @@ class Reader:
         except sqlite3.OperationalError:
             if self._path.with_name(f"{self._path.name}-wal").exists():
                 raise
-            # Nobody writes the files that SQLite needs for sharing, and this user may not either.
+            # No process writes the files that SQLite needs for sharing, nor may this user.
             return self._looked_into(f"{address}&immutable=1")
 
     def _looked_into(self, address: str) -> sqlite3.Connection:

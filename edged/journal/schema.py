@@ -132,6 +132,14 @@ def read(database: sqlite3.Connection, after: int, limit: int) -> Read:
     return Read(events, damaged, rows[-1][0] if rows else None)
 
 
+def event(database: sqlite3.Connection, number: int = 0) -> Entry | None:
+    """The event of this number, 0 for the newest; None where there is none that is sound."""
+    where = "number = ?" if number else f"number <= {HIGHEST} AND ? = 0"
+    query = f"SELECT number, payload FROM event WHERE {where} ORDER BY number DESC LIMIT 1"  # noqa: S608
+    row = database.execute(query, (number,)).fetchone()
+    return None if row is None or decoded(*row) is None else Entry(*row)
+
+
 def held(database: sqlite3.Connection) -> list[str]:
     """The active rules by the newest event of each, if their names are valid."""
     rows = database.execute("SELECT rule FROM held ORDER BY rule").fetchall()

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from edged.messages.message import Count, Document, Message, Score
 from edged.messages.results import ClassificationMessage, RankedClass, RuleState
+from edged.messages.why import WhyAnswer
 
 RequestId: TypeAlias = (
     Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | None
@@ -138,6 +139,9 @@ class SetupAnswer(Answer, frozen=True, kw_only=True):
     taught_in: Annotated[
         str | None, Meta(description="the folder or file of taught labels; null: they are off")
     ] = None
+    normal_in: Annotated[
+        str | None, Meta(description="the file of the normal view; null: nothing is kept on disk")
+    ] = None
 
 
 class Histogram(Struct, frozen=True):
@@ -193,6 +197,7 @@ AnyAnswer: TypeAlias = (
     | TaughtAnswer
     | ThresholdAnswer
     | MetricsAnswer
+    | WhyAnswer
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edged.anomaly import place as normal_place
 from edged.config.saved import Kept
 from edged.config.schema import Config
 from edged.errors import ConfigError
@@ -34,6 +35,7 @@ def setup(config: Config, labels: Sequence[str], kept: Kept) -> SetupAnswer:
         privacy=[list(polygon) for polygon in config.camera.privacy],
         undo=kept.undo,
         taught_in=_taught_in(config),
+        normal_in=_normal_in(config),
     )
 
 
@@ -44,4 +46,11 @@ def _taught_in(config: Config) -> str | None:
         return config.teach.path or str(place.folder(config))
     except ConfigError:
         # Without a state directory nothing can be taught.
+        return None
+
+
+def _normal_in(config: Config) -> str | None:
+    try:
+        return str(normal_place.place(config))
+    except ConfigError:
         return None

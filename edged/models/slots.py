@@ -26,7 +26,7 @@ SLOT = "slot.json"
 PREFIX = "slot-"
 
 MAX_BYTES = 512 << 20
-"""A larger file is no model for a small board."""
+"""A larger file is not a model for a small board."""
 
 _PIECE_BYTES = 1 << 20
 

@@ -69,6 +69,11 @@ class Perception:
         return self._decider.names
 
     @property
+    def decider(self) -> Decider:
+        """The rules, and what they hold."""
+        return self._decider
+
+    @property
     def wanted_px(self) -> tuple[int, int]:
         """(height, width) of a frame that has all that the model can see."""
         return self._classifier.input_px

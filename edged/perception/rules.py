@@ -41,6 +41,7 @@ from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event, Reason, RuleState, 
 from edged.errors import ConfigError
 from edged.perception.filter import Filter, Flags, Floats, Groups
 from edged.perception.labels import LabelIndex
+from edged.perception.state import State, array, packed
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,9 @@ class Decider:
     ) -> None:
         """`labels` are the model's. ConfigError, a line for each label that cannot be resolved."""
         index = LabelIndex(labels)
-        rules = [rule for rule in rules if _fits(rule, index)]
-        self._labels = labels
+        self.rules = rules = [rule for rule in rules if _fits(rule, index)]
+        self.defaults = defaults
+        self.labels = labels
         self._empty = frozenset(index.find(label) for label in defaults.nothing if label in index)
         self._unknown_below = np.float32(defaults.unknown_below)
         self._unknown_share = defaults.unknown_share
@@ -98,6 +100,11 @@ class Decider:
         self._effect_s = np.full(len(rules), -np.inf)
         self._number = 0
         self._forget()
+
+    @property
+    def groups(self) -> Groups:
+        """The classes of each rule."""
+        return self._filter.groups
 
     def _forget(self) -> None:
         """Reset to the state before the first frame, except when rules took effect."""
@@ -167,6 +174,11 @@ class Decider:
             return True
         return bool((np.abs(self._filter.raw - self._threshold) < margin).any())
 
+    def ignores(self, place: int, known: float | None) -> bool:
+        """Whether the rule at `place` ignores such a frame while it does not wish to be active."""
+        unknown = known is not None and known < self._unknown_share
+        return unknown and bool(self._known_only[place])
+
     def _deaf(self, known: float | None) -> Flags | None:
         """The rules that take no notice of a frame, because it shows nothing that is known.
 
@@ -204,7 +216,7 @@ class Decider:
             getattr(self, state)[mine] = getattr(old, state)[its]
         new_filter, old_filter = self._filter, old._filter
         new_filter.score[mine] = old_filter.score[its]
-        if list(self._labels) == list(old._labels):
+        if list(self.labels) == list(old.labels):
             new_filter.classes[:] = old_filter.classes
             self._known = old._known
             same = [
@@ -224,6 +236,40 @@ class Decider:
             for name, score, active in zip(old.names, old_filter.score, old._active, strict=True)
             if active and name not in kept
         ]
+
+    def state(self) -> State:
+        """All that is held of the past, for `resume`."""
+        followed = self._filter
+        return State(
+            self._now_s,
+            self._number,
+            tuple(self._ended),
+            packed(self._wish, "u1"),
+            packed(self._active, "u1"),
+            packed(followed.unset, "u1"),
+            packed(followed.score, "<f8"),
+            packed(self._crossed_s, "<f8"),
+            packed(self._since_s, "<f8"),
+            packed(self._effect_s, "<f8"),
+            packed(followed.classes, "<f4"),
+            self._known,
+        )
+
+    def resume(self, state: State) -> None:
+        """Go on from where another decider with these rules and labels was. ValueError."""
+        self._now_s, self._number, self._known = state.now_s, state.number, state.known
+        self._ended = list(state.ended)
+        rules, followed = len(self.names), self._filter
+        self._wish = array(state.wish, "u1", rules) != 0
+        self._active = array(state.active, "u1", rules) != 0
+        followed.unset = array(state.unset, "u1", rules) != 0
+        followed.score = array(state.score, "<f8", rules)
+        self._crossed_s = array(state.crossed_s, "<f8", rules)
+        self._since_s = array(state.since_s, "<f8", rules)
+        self._effect_s = array(state.effect_s, "<f8", rules)
+        followed.classes = array(state.classes, "<f4", len(self.labels))
+        self._expect()
+        self._name_active()
 
     def _turn(self, before: Floats, now_s: float, held_s: float) -> None:
         """Apply the wishes that this frame changes, with the time of each change."""
@@ -277,7 +323,7 @@ class Decider:
             active, crossed_s = bool(self._wish[place]), float(self._crossed_s[place])
             self._active[place] = active
             self._since_s[place] = crossed_s
-            # Between this frame and the one before; in a longer gap nobody saw it last.
+            # Between this frame and the one before; in a longer gap it is unknown.
             effect_s = max(crossed_s, at_s)
             self._effect_s[place] = min(max(effect_s, now_s - HOLD_S), now_s)
             score = float(self._filter.score[place])
@@ -309,7 +355,7 @@ class Decider:
         strange = self._known is not None and self._known < self._unknown_share
         if strange or score < self._unknown_below:
             return UNKNOWN, score
-        return self._labels[self._best], score
+        return self.labels[self._best], score
 
 
 class RuleStates(Sequence[RuleState]):

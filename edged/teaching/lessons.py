@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from edged import access
+from edged.core import VIEW_LABELS
 from edged.errors import CommandError, ConfigError
 from edged.files import open_regular, write_atomically
 from edged.teaching.head import Material
@@ -145,12 +146,12 @@ def encoded(lessons: Lessons) -> bytes:
 
 
 def decoded(content: bytes) -> Lessons:
-    """What a file holds. ValueError, for people, where it is none of ours or damaged."""
+    """What a file holds. ValueError, for people, where it is not one of ours or damaged."""
     if len(content) > MOST_BYTES:
         raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
     line, _, body = content.partition(b"\n")
     if not line.startswith(_MAGIC):
-        raise ValueError("it is no file of taught labels")
+        raise ValueError("it is not a file of taught labels")
     if line[len(_MAGIC) :] != hashlib.sha256(body).hexdigest().encode():
         raise ValueError("it is damaged or cut short")
     lessons = msgspec.msgpack.decode(body, type=Lessons)
@@ -178,11 +179,13 @@ def wrong_label(label: str) -> str | None:
         return f"{label!r} is no label: write it without spaces around it"
     if len(label) > MOST_LABEL_CHARACTERS or not label.isprintable():
         return f"{label[:80]!r} is no label: at most {MOST_LABEL_CHARACTERS} printable characters"
+    if label.casefold() in VIEW_LABELS:
+        return f"{label!r} is what `edged teach --normal` is for: choose another name"
     return None
 
 
 def read(path: Path) -> Lessons | None:
-    """The lessons in a file, None where there is no file. ConfigError where it cannot be used."""
+    """The lessons in a file; None if there is none. ConfigError if it cannot be used."""
     try:
         with open_regular(path) as file:
             return decoded(file.read(MOST_BYTES + 1))

@@ -73,7 +73,7 @@ def shots(count: int, every_s: float, frame: Callable[[], Frame]) -> Iterator[Pi
 
 
 def answer(made: Lessons, remarks: list[str]) -> TaughtAnswer:
-    """What is told of `made`."""
+    """What is notified of `made`."""
     return TaughtAnswer(
         labels={label: len(made.of(label)) for label in made.labels}, remarks=remarks
     )

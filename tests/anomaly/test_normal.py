@@ -40,7 +40,7 @@ def test_every_torn_file_is_refused_in_one_line(taught: Normal, tmp_path: Path) 
     whole = msgspec.msgpack.encode(taught)
     for length in range(0, len(whole), 997):
         path.write_bytes(whole[:length])
-        with pytest.raises(ModelError, match="is no file of a normal view") as refused:
+        with pytest.raises(ModelError, match="is not a file of a normal view") as refused:
             normals.read(path)
         assert "\n" not in str(refused.value)
 
@@ -63,7 +63,7 @@ def test_a_file_that_does_not_fit_itself_is_refused(
 ) -> None:
     fields = msgspec.to_builtins(taught, builtin_types=(bytes,)) | change
     (tmp_path / "odd").write_bytes(msgspec.msgpack.encode(fields))
-    with pytest.raises(ModelError, match="is no file of a normal view"):
+    with pytest.raises(ModelError, match="is not a file of a normal view"):
         normals.read(tmp_path / "odd")
 
 

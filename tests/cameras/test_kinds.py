@@ -39,6 +39,7 @@ def test_a_kind_takes_the_sources_that_mean_it() -> None:
         ("new/", "directory"),
         ("cat.jpg", "directory"),
         ("later.HEIC", "directory"),
+        ("later.rec", "recording"),
         ("film", "video"),
         ("http://camera/video ! decodebin", "gstreamer"),
         ("later.mp4", "video"),

@@ -226,7 +226,7 @@ def test_what_cannot_be_played_says_why(tmp_path: Path) -> None:
         (tmp_path / "empty.mp4", "cannot be decoded"),
         (tmp_path, "folder"),
         ("", r"set camera\.source"),
-        ("foo://camera/", "not known"),
+        ("foo://camera/", "unknown"),
     ):
         with pytest.raises(CameraError, match=reason) as caught, source(path):
             pass
@@ -536,7 +536,7 @@ def test_why_there_is_no_stream_is_said_without_secrets(serve: Callable[..., str
         (status(b"401 Unauthorized"), "user or password"),
         (status(b"404 Not Found"), "no such stream"),
         (status(b"500 Broken"), "internal error .*5xx"),
-        ("camera.invalid", "check the name"),
+        ("camera.invalid", "check host name"),
     ):
         with (
             pytest.raises(CameraError, match=reason) as caught,

@@ -87,7 +87,7 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
                 pins_error="lamp: pin 17 is in use; free it",
                 model_chosen=True,
                 model_problem="model birds was set aside: edged died 2 times " + "of it " * 20,
-                broker_problems=["it retains nothing: " + "availability is lost, " * 6],
+                broker_problems=["it does not support retained: " + "availability is lost, " * 6],
                 webhook_problems=["webhook alarm (http://hub/***): nothing listens there"],
             )
         )

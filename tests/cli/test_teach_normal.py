@@ -11,6 +11,8 @@ from PIL import Image
 
 from edged import build
 from edged.anomaly import normal as normals
+from edged.anomaly import place as places
+from edged.anomaly.place import place as place_of
 from edged.cli import main
 from edged.config.load import load
 from edged.core import DIFFERENT, Frame, Pixels
@@ -144,7 +146,7 @@ def test_a_refused_teaching_leaves_what_was_taught(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     teach(config)
-    path = build.normal_path(load(config))
+    path = place_of(load(config))
     before = path.read_bytes()
     for seed in (3, 4, 5):
         frame = Image.fromarray(shot(with_thing(place()), seed))
@@ -190,13 +192,28 @@ def test_a_running_daemon_gives_the_pictures_and_takes_over_what_was_learned(
     config.write_text(config.read_text() + RULE)
     assert client.ask("reload")[0]["ok"]
     assert DIFFERENT in client.ask("setup")[0]["data"]["labels"]
-    first = normals.read(build.normal_path(load(config))).made
+    first = normals.read(place_of(load(config))).made
     capsys.readouterr()
     assert teach(config, "--json") == 0
     assert json.loads(capsys.readouterr().out)["reloaded"] is True
-    assert normals.read(build.normal_path(load(config))).made != first
+    assert normals.read(place_of(load(config))).made != first
     # A file that does not fit is refused, and the daemon goes on with the one before.
-    build.normal_path(load(config)).write_bytes(b"torn")
-    with pytest.raises(RefusedError, match="is no file of a normal view"):
+    place_of(load(config)).write_bytes(b"torn")
+    with pytest.raises(RefusedError, match="is not a file of a normal view"):
         client.ask("reload")
     assert DIFFERENT in client.ask("setup")[0]["data"]["labels"]
+
+
+def test_without_a_daemon_it_is_kept_where_the_service_looks(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(places, "SERVICE", tmp_path / "service")
+    (tmp_path / "service").mkdir()
+    text = config.read_text()
+    config.write_text(text[: text.index("[journal]")])
+    teach(config)
+    assert (tmp_path / "home" / "edged" / "events-edged.db.normal").exists()
+    (tmp_path / "service" / "events-edged.db").touch()
+    teach(config)
+    assert (tmp_path / "service" / "events-edged.db.normal").exists()

@@ -83,7 +83,7 @@ port = 70000
         "timeout_s, "
         "lost_after_s, frozen_s, latency_s, retry_min_s, retry_max_s, isolate",
         'edged.toml:5: camera.kind = "vidoe": expected one of "auto", "picamera2", "v4l2", '
-        '"video", "gstreamer", "directory", "demo"; did you mean "video"?',
+        '"video", "gstreamer", "directory", "recording", "demo"; did you mean "video"?',
         'edged.toml:8: rule[0].labels = "cat" (rule "cat"): expected a list of texts; '
         'did you mean ["cat"]?',
         "edged.toml:10: mqtt.port = 70000: expected a whole number from 0 to 65535",

@@ -30,7 +30,7 @@ def test_a_daemon_that_goes_on_after_a_stop_has_its_levels_again(tmp_path: Path)
             running.process.send_signal(signal.SIGCONT)
             wait_until(lambda: running.is_on)
         log = tmp_path / "log"
-        wait_until(lambda: log.read_text().count("edged's loop turns again") >= 2)
+        wait_until(lambda: log.read_text().count("edged's loop runs again") >= 2)
         assert "edged's loop has stalled for 0.5 s" in log.read_text()
 
 

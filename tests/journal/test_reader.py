@@ -115,3 +115,25 @@ def test_the_services_journal_is_looked_for_where_systemd_lets_the_service_write
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setattr(module, "may_exist", lambda path: path.is_relative_to(service))
     assert found_journal(JournalConfig(), "porch") == service / "events-porch.db"
+
+
+def test_one_event_is_found_by_its_number_and_the_newest_without(
+    journal: Journal, reader: Reader
+) -> None:
+    assert reader.event() is None
+    written(journal, 5)
+    found, newest = reader.event(4), reader.event()
+    assert found is not None
+    assert newest is not None
+    assert (told(found), told(newest)) == (4, 5)
+    # The oldest has left, the next is not there yet.
+    assert reader.event(1) is None
+    assert reader.event(6) is None
+
+
+def test_an_event_that_is_damaged_is_none(journal: Journal, reader: Reader, path: Path) -> None:
+    written(journal, 3)
+    journal.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE event SET payload = x'00' WHERE number = 3")
+    assert reader.event(3) is None

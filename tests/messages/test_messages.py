@@ -34,6 +34,9 @@ from edged.messages.schemas.__main__ import NAMES, SAID, generate
 from tests.evaluation.conftest import COLOURS, paint
 from tests.inference import builder
 from tests.ports.mqtt.reports import event, health, result
+from tests.recording.made import written
+from tests.tuning.made import recorded
+from tests.why.made import keeping
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs"
 
@@ -47,6 +50,10 @@ TYPED: dict[str, str] = {
     "bench": "bench --warmup 1 --runs 2",
     "doctor": "doctor --set mqtt.enabled=false",
     "found": "search --least 0 red {0}/data --model {0}/colours.tflite --no-index",
+    "why": "why --set journal.path={0}/events.db",
+    "recorded": "record {0}/new.rec --seconds 0.2 --set camera.kind=demo",
+    "replayed": "replay {0}/quiet.rec",
+    "tuned": "tune {0}/a.rec --truth {0}/a.csv --tries 8",
     "listed": "models list",
     "label": "models labels {0}/colours.tflite --picture {0}/data/red/1.png",
     "model": f"models info {MODEL}",
@@ -57,7 +64,10 @@ TYPED: dict[str, str] = {
     "comparison": "models compare {0}/colours.tflite {0}/colours.tflite --data {0}/data "
     "--gate {0}/gate.toml",
 }
-"""The commands that say a form; {0} is a folder with a model, pictures for it and a gate file."""
+"""The commands that say a form.
+
+{0} is a folder with a model, pictures for it and a gate file, with recordings, and a journal.
+"""
 
 Made: TypeAlias = Callable[[str], dict[str, Any]]
 
@@ -73,6 +83,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         paint(folder / "data" / label / "1.png", colour)
         for number in range(4):
             paint(folder / "many" / label / f"{number}.png", colour, number)
+
+    recorded(folder, "a", seed=1, minutes=1.0)
+    with keeping(folder / "events.db") as (loop, _):
+        lane = loop.lane()
+        loop.frames(0.1, 0.1)
+        written(folder / "quiet.rec", lane)
+        loop.frames(0.9, 0.9)
 
     def quantized() -> Quantization:
         labels = str(model.with_suffix(".txt"))

@@ -723,3 +723,67 @@ def test_how_known_a_scene_looks_is_smoothed_as_its_scores_are() -> None:
     ]
     # 0.2 falls below 0.05 after ln 4 = 1.39 s.
     assert names == ["cat"] * 18 + [UNKNOWN] * 22
+
+
+# What is held can be taken from one decider to another.
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    options=st.lists(
+        st.fixed_dictionaries(
+            {
+                "smoothing_s": st.sampled_from([0.0, 0.3, 2.0]),
+                "min_on_s": st.sampled_from([0.0, 1.5]),
+                "cooldown_s": st.sampled_from([0.0, 2.0]),
+                "combine": st.sampled_from(["max", "sum"]),
+            }
+        ),
+        min_size=0,
+        max_size=4,
+    ),
+    levels=st.lists(st.tuples(*[st.floats(0.0, 1.0, width=32)] * 3), min_size=2, max_size=40),
+    at=st.integers(0, 39),
+    ends=st.integers(0, 60),
+)
+def test_another_decider_goes_on_exactly_from_what_one_holds(
+    options: list[dict[str, Any]], levels: list[tuple[float, float, float]], at: int, ends: int
+) -> None:
+    rules = [rule(f"r{n}", labels=["cat", "dog"], **given) for n, given in enumerate(options)]
+    one, other = (Decider(rules, DecideConfig(), LABELS) for _ in range(2))
+    for place, level in enumerate(levels):
+        if place == min(at, len(levels) - 1):
+            other.resume(one.state())
+            assert other.state() == one.state()
+        if place == ends:
+            one.end(place * 0.3, "camera")
+            other.resume(one.state())
+        told = one.decide(scores(*level), place * 0.3, place)
+        if place >= min(at, len(levels) - 1):
+            scene, events = other.decide(scores(*level), place * 0.3, place)
+            assert (scene.name, scene.score, scene.active) == (
+                told[0].name,
+                told[0].score,
+                told[0].active,
+            )
+            assert tuple(scene.rules) == tuple(told[0].rules)
+            assert events == told[1]
+
+
+def test_a_rule_that_is_gone_and_whose_end_is_not_told_yet_is_held_too() -> None:
+    old = Decider([rule("cat"), rule("dog")], PLAIN, LABELS)
+    old.decide(scores(cat=0.9), 0.0, 1)
+    old.decide(scores(cat=0.9), 0.1, 2)
+    new = Decider([rule("dog")], PLAIN, LABELS)
+    new.succeed(old)
+    other = Decider([rule("dog")], PLAIN, LABELS)
+    other.resume(new.state())
+    _, events = other.decide(scores(cat=0.9), 0.2, 3)
+    assert [(event.rule, event.active) for event in events] == [("cat", False)]
+
+
+def test_what_is_held_fits_its_own_rules_and_labels_alone() -> None:
+    state = Decider([rule("cat")], PLAIN, LABELS).state()
+    for rules, labels in (([rule("cat"), rule("dog")], LABELS), ([rule("cat")], LABELS[:3])):
+        with pytest.raises(ValueError, match=r"\d values for \d"):
+            Decider(rules, PLAIN, labels).resume(state)

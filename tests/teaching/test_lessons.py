@@ -179,7 +179,7 @@ def test_what_is_taught_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         known.with_examples([example("mug", 9)])
 
 
-@pytest.mark.parametrize("label", ["", " ", " mug", "mug\n", "a\x1bb", "x" * 65])
+@pytest.mark.parametrize("label", ["", " ", " mug", "mug\n", "a\x1bb", "x" * 65, "Different"])
 def test_what_is_no_label_is_told(label: str) -> None:
     assert lessons.wrong_label(label)
 

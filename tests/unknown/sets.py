@@ -74,7 +74,7 @@ def unknown_to_imagenet(fit: Fit, limit: int | None = None) -> dict[str, Seen]:
     natural = {
         "hands (sign digits)": open_limited(DIGITS, limit),
         "groceries": open_limited(GROCERIES, limit),
-        "CIFAR-10, 32x32": open_limited(CIFAR10, limit),
+        "CIFAR-10, 32x32": open_limited(CIFAR10, limit or 1000),
     }
     found = {name: fit.look(dataset) for name, dataset in natural.items()}
     return found | _made(fit, limit)

@@ -170,7 +170,7 @@ class IsolatedSource:
         now_s = self._clock()
         self._opened_s = min(self._opened_s, now_s)
         self._expect(self._camera.timeout_s)
-        # Sources see to their clocks; but this is what a process says that may be anybody's.
+        # A source checks its clock, but a process that was taken over may say anything.
         captured_s = frame.captured_s if self._captured_s <= frame.captured_s <= now_s else now_s
         self._captured_s, self._number = captured_s, frame.number
         held = _Held(frame.number, self._small)

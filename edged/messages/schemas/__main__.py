@@ -27,6 +27,7 @@ from edged.messages.models import (
     ModelMessage,
     VerifiedMessage,
 )
+from edged.messages.recordings import RecordedMessage, ReplayedMessage, TunedMessage
 from edged.messages.replies import ReplyMessage
 from edged.messages.results import (
     ClassificationMessage,
@@ -36,6 +37,7 @@ from edged.messages.results import (
     StateMessage,
 )
 from edged.messages.schemas import path
+from edged.messages.why import WhyAnswer
 
 SAID: Mapping[str, type[msgspec.Struct]] = {
     "state": StateMessage,
@@ -51,6 +53,10 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "output": OutputMessage,
     "thresholds": ThresholdsMessage,
     "reply": ReplyMessage,
+    "recorded": RecordedMessage,
+    "replayed": ReplayedMessage,
+    "tuned": TunedMessage,
+    "why": WhyAnswer,
     "listed": ListedMessage,
     "label": LabelMessage,
     "model": ModelMessage,

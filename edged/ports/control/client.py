@@ -69,6 +69,16 @@ class ControlClient:
             connection.settimeout(None)
             yield self._followed(stream), descriptors
 
+    @contextlib.contextmanager
+    def recording(self, **wanted: object) -> Iterator[tuple[socket.socket, BinaryIO]]:
+        """The connection, and what comes over it: a recording, until one of both ends it.
+
+        `wanted` are the fields of `edged.commands.Record`.
+        """
+        with self._asked("record", wanted) as (connection, stream, _, _):
+            connection.settimeout(None)
+            yield connection, stream
+
     def _followed(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
         while (line := stream.readline()).endswith(b"\n"):
             yield json.loads(line)

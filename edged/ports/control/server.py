@@ -12,6 +12,7 @@ import stat
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edged.commands import (
     COMMANDS,
@@ -19,18 +20,22 @@ from edged.commands import (
     Asker,
     Command,
     Parser,
+    Record,
     Reply,
     Request,
     Watch,
     name_of,
 )
-from edged.core import Report
+from edged.core import Deciding, Report
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
 from edged.messages.message import Message, Moment
 from edged.messages.replies import RequestId
 from edged.ports.control import address
 from edged.ports.control.watcher import Watcher
+
+if TYPE_CHECKING:
+    from edged.recording.lane import Lane
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +57,8 @@ class ControlSocket:
         self._parser = Parser(Asker.SOCKET)
         self._listener: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
-        self._watchers: set[Watcher] = set()
+        self._watchers: set[Watcher | Lane] = set()
+        self._deciding: Deciding | None = None
         self._clients = threading.Semaphore(CLIENTS_LIMIT)
 
     def __enter__(self) -> ControlSocket:
@@ -99,7 +105,9 @@ class ControlSocket:
             watcher.offer(None)
 
     def write(self, report: Report) -> None:
-        """Pass a report to each watcher; a slow one loses the oldest."""
+        """Pass a report to each watcher; a slow one loses some."""
+        if isinstance(report, Deciding):
+            self._deciding = report
         for watcher in list(self._watchers):
             watcher.offer(report)
 
@@ -167,6 +175,9 @@ class ControlSocket:
             if isinstance(command, Watch):
                 self._watch(client, command)
                 return
+            if isinstance(command, Record):
+                self._record(client, command)
+                return
             reply = self._asked(command)
             if reply.result is not None:
                 from edged.imaging.snapshot import snapshot_jpeg
@@ -203,6 +214,26 @@ class ControlSocket:
                             _send(client, message)
             finally:
                 self._watchers.discard(watcher)
+
+    def _record(self, client: socket.socket, command: Record) -> None:
+        # Only who records pays for the import.
+        from edged.recording.lane import Lane
+        from edged.recording.records import MAGIC, packed
+
+        lane = Lane(lambda: self._deciding, features=command.features, pictures=command.pictures)
+        self._watchers.add(lane)
+        try:
+            client.settimeout(None)
+            _send(client, Reply().message(self._now(), name_of(Record), command.id))
+            client.sendall(MAGIC + packed(lane.header(self._device), deflate=False))
+            for record in lane.records(self._device, LEFT_S):
+                if record is not None:
+                    # Its reader deflates it, in a process of its own.
+                    client.sendall(packed(record, deflate=False))
+                elif _left(client):
+                    return
+        finally:
+            self._watchers.discard(lane)
 
     def _now(self) -> Moment:
         return Moment.now(self._device, time.monotonic, time.time)

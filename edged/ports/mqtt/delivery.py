@@ -36,9 +36,9 @@ FIRST_CONNECTION_S = 10.0
 class Delivery:
     """Orders events between the loop, the journal and the broker.
 
-    Threads: `put` is the loop's, `connected` and `disconnected` the connection's, `acknowledged`
-    the network's, `refused` anybody's; `work` is one worker's, the only one that waits for the
-    disk.
+    Threads: the loop calls `put`, the connection `connected` and `disconnected`, the network's
+    thread `acknowledged`, any thread `refused`; only the worker calls `work`, which may wait for
+    the disk.
 
     ``publish`` sends one payload and returns its packet number, `NEVER`, or None while the broker
     is unreachable or accepts no more. ``wake`` is called when `work` has something to do, and

@@ -143,8 +143,8 @@ class Whole:
         # A pin that is set by hand meanwhile is set.
         level = 1 - self.levels.of("RELAY")
         self.ask("set-output", name="relay", value=level)
-        assert self.levels.of("RELAY") == level
-        assert told_s < self.levels.beat_s() + DEADMAN_S, "the loop stood still"
+        assert self.levels.of("RELAY") == level, "the output that was set did not change"
+        assert told_s < self.levels.beat_s() + DEADMAN_S, "the loop stalled"
         self.switch.fault = "none"
         frames = self.ask("status")["frames"]
         well_s = time.monotonic()
@@ -176,7 +176,7 @@ def whole(folder: Path) -> Iterator[Whole]:
         wait_until(lambda: running.levels.of("LAMP") == 1)
         yield running
         assert running.process.poll() is None, "the daemon has ended"
-        assert "stood still" not in running.log.read_text()
+        assert "has stalled" not in running.log.read_text(), "the loop stalled"
     finally:
         running.end()
 

@@ -1,0 +1,1 @@
+"""What decisions are made from, kept exactly: recorded, read again, and decided once more."""

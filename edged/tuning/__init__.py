@@ -1,0 +1,1 @@
+"""Settings of a rule, searched on recordings whose truth somebody has marked."""

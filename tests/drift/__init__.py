@@ -1,0 +1,1 @@
+"""Drift: what is usual before a camera, and what is no longer."""
