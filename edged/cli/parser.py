@@ -155,6 +155,8 @@ def _teach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=seconds, default=0.5, metavar="S", help="seconds between two frames (0.5)"
     )
+    # argparse would not wrap what excludes one another.
+    parser.usage = "%(prog)s [options] [LABEL PICTURE ...]"
     others = parser.add_mutually_exclusive_group()
     others.add_argument(
         "--normal", action="store_true", help="learn what this view is like while nothing is there"
