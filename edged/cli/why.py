@@ -27,7 +27,7 @@ LABELS_COLUMNS = 40
 BEFORE_S, AFTER_S = 10.0, 4.0
 """What the plot shows at most."""
 
-FRESH_S = 3.0
+FRESH_S = 5.0
 """The scores of a newer event may not be written yet."""
 
 TIMES = ("min_on_s", "min_off_s", "cooldown_s")

@@ -93,7 +93,9 @@ class Decider:
         )
         self._min_on_s = option("min_on_s")
         # Something that the model does not know is the first to be different from normal.
-        of_view = np.array([max(classes, default=-1) >= competing for _, classes in members], np.bool_)
+        of_view = np.array(
+            [max(classes, default=-1) >= competing for _, classes in members], np.bool_
+        )
         self._known_only = option("known_only").astype(np.bool_) & ~of_view
         self._pause_s = np.maximum(option("min_off_s"), option("cooldown_s"))
 

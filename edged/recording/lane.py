@@ -5,17 +5,17 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 from edged import __version__
 from edged.core import Deciding, Ended, Frame, Report, Result
 from edged.errors import CameraError
 from edged.messages.message import Moment
-from edged.perception.state import State
+from edged.recording.entries import Began, Entry, Finish, Sight
 from edged.recording.records import FORMAT, Header, Over, Seen, Setup
 
 if TYPE_CHECKING:
-    from edged.core import Event, Features, Scores
+    from edged.core import Scores
 
 BACKLOG = 1024
 """Frames that may wait for a slow recorder: half a minute of a fast camera."""
@@ -25,29 +25,6 @@ PICTURES_BACKLOG = 16
 
 QUALITY = 90
 """Of the pictures, as JPEG."""
-
-
-class Began(NamedTuple):
-    """What decides from here on, and what it holds; `lost` frames are missing before."""
-
-    deciding: Deciding
-    state: State
-    lost: int
-
-
-class Sight(NamedTuple):
-    """What is kept of one frame; features and the frame itself where they are wanted."""
-
-    number: int
-    captured_s: float
-    scores: Scores
-    events: tuple[Event, ...]
-    features: Features | None = None
-    frame: Frame | None = None
-    known: float | None = None
-
-
-Entry: TypeAlias = Began | Sight | Over
 
 
 class Lane:
@@ -91,7 +68,7 @@ class Lane:
                     )
                 )
             case Ended() if report.reason != "restart":
-                self._put(over(report, self._seen_s))
+                self._put(Finish(report, self._seen_s))
             case Deciding():
                 if not self._lost and self._entries.qsize() < self._backlog:
                     # Between two frames: nothing is lost.
@@ -123,12 +100,12 @@ class Lane:
                 case Sight():
                     yield seen(entry, before)
                     before = entry.scores
-                case Over():
-                    yield entry
+                case Finish():
+                    yield over(entry)
                 case None:
                     return
 
-    def _put(self, entry: Sight | Over) -> None:
+    def _put(self, entry: Sight | Finish) -> None:
         waiting = self._entries.qsize()
         if self._begun and waiting < self._backlog:
             self._entries.put(entry)
@@ -165,9 +142,10 @@ def setup(began: Began, device: str) -> Setup:
     )
 
 
-def over(ended: Ended, seen_s: float) -> Over:
-    """The record of an end; `seen_s` is when the last frame was captured."""
-    at_s = ended.events[0].decided_s if ended.events else seen_s
+def over(finish: Finish) -> Over:
+    """The record of an end."""
+    ended = finish.ended
+    at_s = ended.events[0].decided_s if ended.events else finish.seen_s
     return Over(at_s, ended.reason, ended.why, ended.events)
 
 

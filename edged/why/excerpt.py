@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from edged import __version__
-from edged.recording.lane import Began, Sight, picture, setup
-from edged.recording.records import FORMAT, Header, Over, Seen
+from edged.recording.entries import Began, Finish, Sight
+from edged.recording.lane import over, picture, setup
+from edged.recording.records import FORMAT, Header, Seen
 from edged.recording.writer import Writer
 from edged.why import folder as files
 from edged.why.ring import Ring
@@ -74,9 +76,9 @@ class Excerpt:
                 case Sight():
                     self._writer.write(self._seen(entry))
                     self._note(entry.events)
-                case Over():
-                    self._writer.write(entry)
-                    self._note(entry.events)
+                case Finish():
+                    self._writer.write(over(entry))
+                    self._note(entry.ended.events)
             # The loop need not wait for more than one of them.
             time.sleep(0)
         self._writer.flush()
@@ -93,7 +95,7 @@ class Excerpt:
 
     def _begin(self, began: Began) -> None:
         decider = began.deciding.decider
-        self._writer.write(setup(began._replace(lost=self._lost), self._device))
+        self._writer.write(setup(replace(began, lost=self._lost), self._device))
         self._deciding, self._lost, self._before = began.deciding, 0, None
         if len(decider.labels) > ALL_CLASSES:
             members = {place for _, classes in decider.groups.members for place in classes}

@@ -13,8 +13,7 @@ from edged.commands import Reply, Request, TellWhy
 from edged.config.schema import WhyConfig
 from edged.core import Deciding, Ended, Event, Report, Result
 from edged.errors import CommandError, EdgedError
-from edged.recording.lane import Sight, over
-from edged.why import folder as files
+from edged.recording.entries import Finish, Sight
 from edged.why.ring import Ring
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ RING_BYTES = 8 << 20
 DELAY_S = 0.3
 """What has to be done at once at an event goes first."""
 
-WRITE_S = 5.0
-"""How often a file that is open gets what has come: a power cut takes what is newer."""
+WRITE_S = 2.0
+"""How often a file that is open gets what has come."""
 
 SILENCE_S = 5.0
 """A camera that gives no frame for so long keeps no file open."""
@@ -71,7 +70,7 @@ class WhyPort:
         self._thread: threading.Thread | None = None
         # Guards all that follows.
         self._changed = threading.Condition()
-        self._events: list[Event] = []
+        self._event: Event | None = None
         self._questions: list[Request[TellWhy]] = []
         self._closing = False
 
@@ -102,7 +101,7 @@ class WhyPort:
                 self._ring.add(sight, at_s, self._deciding)
                 self._note(events)
             case Ended(events=events) if report.reason != "restart":
-                self._ring.add(over(report, self._seen_s), self._seen_s, None)
+                self._ring.add(Finish(report, self._seen_s), self._seen_s, None)
                 self._note(events)
             case Deciding():
                 self._deciding = report
@@ -121,7 +120,8 @@ class WhyPort:
     def _note(self, events: Sequence[Event]) -> None:
         if events:
             with self._changed:
-                self._events += events[:1]
+                # The others are found in the ring.
+                self._event = self._event or events[0]
                 self._wake()
 
     def _wake(self) -> None:
@@ -133,28 +133,39 @@ class WhyPort:
     def _run(self) -> None:
         while not self._closing:
             with self._changed:
-                if not (self._events or self._questions or self._closing):
-                    self._changed.wait(WRITE_S if self._excerpt is not None else None)
-                if self._events and not self._closing:
-                    self._changed.wait(DELAY_S)
-                events, self._events = self._events, []
+                self._wait()
+                event, self._event = self._event, None
                 questions, self._questions = self._questions, []
-            self._keep(events)
+            self._keep(event)
             for question in questions:
                 question.reply(self._answered(question.command.event))
         # What happened at the very end.
-        self._keep(self._events)
+        self._keep(self._event)
         self._finish()
 
-    def _keep(self, events: Sequence[Event]) -> None:
-        """Write what has come; begin with the first of `events`, and end where all is written."""
+    def _wait(self) -> None:
+        """Until there is something to do; in a hurry only for who asks."""
+
+        def hurry() -> bool:
+            return bool(self._questions) or self._closing
+
+        if self._excerpt is not None:
+            self._changed.wait_for(hurry, WRITE_S)
+            return
+        self._changed.wait_for(lambda: self._event or hurry())
+        self._changed.wait_for(hurry, DELAY_S)
+
+    def _keep(self, event: Event | None) -> None:
+        """Write what has come; begin with an `event`, and end some time after the last one."""
+        # A start does without them.
+        from edged.why import folder as files
         from edged.why.excerpt import Excerpt
 
         try:
-            if events and self._excerpt is None:
+            if event is not None and self._excerpt is None:
                 files.close_left_open(self._folder)
-                files.forget_from(self._folder, events[0].number)
-                self._excerpt = Excerpt(self._folder, self._device, self._ring, events[0])
+                files.forget_from(self._folder, event.number)
+                self._excerpt = Excerpt(self._folder, self._device, self._ring, event)
             if self._excerpt is not None:
                 self._excerpt.take()
                 until_s = self._excerpt.until_s
@@ -164,11 +175,13 @@ class WhyPort:
         except (EdgedError, OSError) as error:
             self._fail(error)
         else:
-            if self._error is not None and events:
+            if self._error is not None and event is not None:
                 log.info("%s: scores around events are kept again", self._folder)
                 self._error = None
 
     def _finish(self) -> None:
+        from edged.why import folder as files
+
         excerpt, self._excerpt = self._excerpt, None
         if excerpt is None:
             return

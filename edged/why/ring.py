@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from edged.recording.lane import Began, Entry, Sight
+import msgspec
+
+from edged.recording.entries import Began, Sight
 
 if TYPE_CHECKING:
     from edged.core import Deciding
+    from edged.recording.entries import Entry
 
 CHECKPOINT_S = 5.0
 """How often what the rules hold is kept, too: whoever decides again begins at such a place."""
@@ -18,7 +21,7 @@ ENTRY_BYTES = 300
 """What an entry takes beside its arrays."""
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True):
     """Entries in their order; reading goes on at ``position``. ``missed`` are gone before them."""
 
     entries: list[Entry]

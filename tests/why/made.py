@@ -30,8 +30,8 @@ class Threadless(WhyPort):
         pass
 
     def work(self) -> None:
-        events, self._events = self._events, []
-        self._keep(events)
+        event, self._event = self._event, None
+        self._keep(event)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from edged.config.schema import RuleConfig, WhyConfig
 from edged.core import Ended, Event
 from edged.errors import CommandError
 from edged.imaging.picture import decode_jpeg
-from edged.recording.lane import Sight
+from edged.recording.entries import Sight
 from edged.recording.reader import RecordedFrame, Recording
 from edged.recording.records import RecordingError, Setup
 from edged.recording.replay import replay
