@@ -124,9 +124,15 @@ class Whole:
 
     def camera(self) -> int:
         """The process of its camera."""
+        # The kernel's list may lack some while others come and go.
+        found: list[int] = []
+        wait_until(lambda: found.extend(self._cameras()) or found)
+        return found[0]
+
+    def _cameras(self) -> list[int]:
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         children = [int(child) for task in tasks for child in task.read_text().split()]
-        return next(pid for pid in children if b"isolation.faulty" in _command(pid))
+        return [pid for pid in children if b"isolation.faulty" in _command(pid)]
 
     def suffers(self, fault: str) -> Course:
         """The fault, until it was told and frames came again without it.
