@@ -35,6 +35,8 @@ labels = "{labels}"
 
 [decide]
 smoothing_s = 0.0
+# The rocket is no ship to the model.
+unknown_share = 0.0
 enter = {enter}
 exit = {exit}
 

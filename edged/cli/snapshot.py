@@ -75,7 +75,9 @@ def _own_snapshot(config: Config) -> tuple[dict[str, Any], bytes]:
                     silent = f"{camera.name}: no frame within {config.camera.start_s:g} s; check "
                     silent += "that it is on and sends frames, or raise camera.first_frame_s"
                     raise CameraError(camera.error or silent)
-        result = perception.decide(frame)
-    at = Moment.now(config.device, time.monotonic, time.time)
+            result = perception.decide(frame)
+            at = Moment.now(config.device, time.monotonic, time.time)
+            # The camera's process, which decodes the whole picture, ends with the camera.
+            picture = snapshot_jpeg(result, at)
     seen: dict[str, Any] = json.loads(encoded(classification(result, TOP, at)))
-    return seen, snapshot_jpeg(result, at)
+    return seen, picture

@@ -265,6 +265,7 @@ class Decider:
         self._wish = array(state.wish, "u1", rules) != 0
         self._active = array(state.active, "u1", rules) != 0
         followed.unset = array(state.unset, "u1", rules) != 0
+        self._fresh = bool(followed.unset.any())
         followed.score = array(state.score, "<f8", rules)
         self._crossed_s = array(state.crossed_s, "<f8", rules)
         self._since_s = array(state.since_s, "<f8", rules)
