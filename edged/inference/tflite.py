@@ -146,7 +146,7 @@ def load_alike(
         if not model.path:
             logger.info(
                 "the bundled model classifies everything as one of %s; "
-                "`edged models list` shows others",
+                "`edged models list` shows others, `edged teach LABEL --camera` teaches it more",
                 ", ".join(labels.names),
             )
     more = range(count - 1)

@@ -28,7 +28,7 @@ Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
-WEIGHTS = ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0))
+WEIGHTS = ((1.0, 1.0), (0.0, 1.0))
 """Of the features and of the maps; the first pair where there is nothing to choose by."""
 
 FOLDS = 4
@@ -57,21 +57,19 @@ class Material(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What is made of a vector v.
+    """What is made of a vector v: ``matrix @ v + offset``.
 
-    ``matrix``, shape (2 * classes + free directions, size), is the classes' discriminants, their
-    means and the free directions. The discriminants have a ``bias`` and are multiplied by
-    ``sharpness`` before they become probabilities. ``squares`` are the squared lengths of the
-    means, ``length`` that of a vector, ``places`` the means along the free directions. ``usual``
-    and ``spread`` are the mean and the deviation of the squared distances of taught pictures.
+    First come the logits of all ``classes``, then for each of them the squared distance to its
+    mean without what lies along the free directions, but for what is the same for all of them,
+    then the place along each free direction. ``length2`` is the squared length of a vector.
+    ``usual`` and ``spread`` are the mean and the deviation of the squared distances of taught
+    pictures.
     """
 
+    classes: int
     matrix: Floats
-    bias: Floats
-    sharpness: float
-    squares: Floats
-    length: float
-    places: Floats
+    offset: Floats
+    length2: float
     usual: float
     spread: float
 
@@ -80,26 +78,23 @@ class Head(NamedTuple):
 
         `evidence` is what else speaks for it: the logarithm of a ratio of likelihoods.
         """
-        count = len(self.bias)
         product = self.matrix @ vector
-        logits = product[:count] + self.bias
-        logits -= logits.max()
-        logits *= self.sharpness
-        np.exp(logits, out=logits)
-        logits /= logits.sum()
-        beyond = self._beyond(product[count:])
-        against = STEEPNESS * (beyond - LIMIT - EVIDENCE * evidence)
-        return logits, 1 / (1 + math.exp(min(against, 50.0)))
+        product += self.offset
+        scores = product[: self.classes]
+        scores -= scores.max()
+        np.exp(scores, out=scores)
+        scores /= scores.sum()
+        against = STEEPNESS * (self._beyond(product) - LIMIT - EVIDENCE * evidence)
+        return scores, 1 / (1 + math.exp(min(against, 50.0)))
 
     def distance(self, vector: Floats) -> float:
         """How far it is from the closest class: 0 as usual, else in deviations."""
-        return self._beyond(self.matrix[len(self.bias) :] @ vector)
+        return self._beyond(self.matrix @ vector + self.offset)
 
     def _beyond(self, product: Floats) -> float:
-        count = len(self.bias)
-        apart = self.places - product[count:]
-        closest = float((self.squares - 2 * product[:count] - (apart * apart).sum(1)).min())
-        return (self.length + closest - self.usual) / self.spread
+        free = product[2 * self.classes :]
+        closest = product[self.classes : 2 * self.classes].min()
+        return (self.length2 - float(free @ free) + float(closest) - self.usual) / self.spread
 
 
 LIMIT = 2.2
@@ -120,23 +115,22 @@ def fit(material: Material) -> Head:
     classes = material.classes[material.pictures]
     chosen = _chosen(blocks, material)
     combination, bias = _discriminants(chosen.product, classes, material.vectors.shape[1])
-    whole = chosen.whole
-    mean, free = _means(classes), _free(whole, classes)
-    others = np.concatenate([mean, free])
-    distances = _distances(whole, classes, chosen.ways)[: len(material.classes)]
-    usual = float(distances.mean())
+    combination *= chosen.sharpness
+    rest = _Rest.of(chosen.whole, classes)
+    others = np.concatenate([-2 * rest.mean, rest.free])
     matrix = [
         np.concatenate([combination * chosen.weights[place > 0], others]) @ block * scales[place]
         for place, block in enumerate(blocks)
     ]
+    offset = [chosen.sharpness * bias, rest.length2, np.zeros(len(rest.free))]
+    distances = _distances(chosen.whole, classes, chosen.ways)[: len(material.classes)]
+    usual = float(distances.mean())
     return Head(
+        len(bias),
         np.ascontiguousarray(np.concatenate(matrix, 1), np.float32),
-        bias.astype(np.float32),
-        chosen.sharpness,
-        np.einsum("kn,nm,km->k", mean, whole, mean).astype(np.float32),
+        np.concatenate(offset).astype(np.float32),
         # The same for all: blocks have the length 1, or 0 where nothing is active.
-        float(np.diag(whole).max()),
-        (mean @ whole @ free.T).astype(np.float32),
+        float(np.diag(chosen.whole).max()),
         usual,
         max(float(distances.std()), LEAST_SPREAD * usual, 1e-6),
     )
@@ -160,7 +154,7 @@ def _scaled(material: Material) -> tuple[list[Doubles], list[float]]:
     """The blocks, of which the features and all maps together vary as much, and their scales."""
     places = np.cumsum(material.sizes)[:-1]
     blocks = np.split(material.vectors.astype(np.float64), places, axis=1)
-    scales = [1 / math.sqrt(max(_scatter(block @ block.T), 1e-9)) for block in blocks]
+    scales = [1 / math.sqrt(max(float(block.var(0).sum()), 1e-9)) for block in blocks]
     scales[1:] = [scale / math.sqrt(len(blocks) - 1) for scale in scales[1:]]
     return [block * scale for block, scale in zip(blocks, scales, strict=True)], scales
 
@@ -188,39 +182,53 @@ def _chosen(blocks: Sequence[Doubles], material: Material) -> _Chosen:
     return min(found, key=lambda one: one[0])[1]
 
 
-def _scatter(product: Doubles) -> float:
-    """The mean squared distance to the mean."""
-    return float(np.diag(product).mean() - product.mean())
-
-
 def _means(classes: Integers) -> Doubles:
     """The combination of pictures that is the mean of each class, shape (classes, pictures)."""
     chosen = np.equal.outer(np.arange(classes.max() + 1), classes).astype(np.float64)
     return np.asarray(chosen / chosen.sum(1, keepdims=True))
 
 
-def _centred(classes: Integers) -> Doubles:
-    """The combinations of pictures that are each picture less the mean of its class."""
-    return np.eye(len(classes)) - _means(classes)[classes]
+class _Scatter(NamedTuple):
+    """The pictures less the means of their classes: ``within``, their products with each other.
+
+    ``toward`` are their products with the means, ``mean`` the combinations that these are, and
+    ``length2`` their squared lengths.
+    """
+
+    mean: Doubles
+    within: Doubles
+    toward: Doubles
+    length2: Doubles
+
+    @classmethod
+    def of(cls, product: Doubles, classes: Integers) -> _Scatter:
+        mean = _means(classes)
+        means = mean @ product
+        centred = product - means[classes]
+        toward = centred @ mean.T
+        return cls(mean, centred - toward[:, classes], toward, (means * mean).sum(1))
+
+
+def _centred(combination: Doubles, mean: Doubles, classes: Integers) -> Doubles:
+    """A combination of pictures less the means of their classes, as one of pictures."""
+    return np.asarray(combination - (combination @ mean.T)[:, classes])
 
 
 def _discriminants(product: Doubles, classes: Integers, dimensions: int) -> tuple[Doubles, Doubles]:
     """The combination of pictures and the bias that make each class's discriminant."""
     count = len(classes)
-    mean = _means(classes)
-    centred = _centred(classes)
-    within = centred @ product @ centred.T
+    mean, within, toward, length2 = _Scatter.of(product, classes)
     trace = np.trace(within) / count
     average = trace / dimensions
     shrinkage = max(_shrinkage(within, trace, average, dimensions), SMALLEST_SHRINKAGE)
-    combination = mean
+    combination, squares = mean, length2
     if shrinkage < 1 and average > 1e-12:
         ridge = count * shrinkage * average / (1 - shrinkage)
-        solved = np.linalg.solve(within + ridge * np.eye(count), centred @ product @ mean.T)
-        combination = mean - solved.T @ centred
-    combination = combination / max(shrinkage * average, 1e-9)
-    bias = -0.5 * np.einsum("kn,nm,km->k", combination, product, mean)
-    return combination, bias
+        solved = np.linalg.solve(within + ridge * np.eye(count), toward)
+        combination = mean - _centred(solved.T, mean, classes)
+        squares = length2 - (solved * toward).sum(0)
+    scale = max(shrinkage * average, 1e-9)
+    return combination / scale, -0.5 * squares / scale
 
 
 def _shrinkage(within: Doubles, trace: float, average: float, dimensions: int) -> float:
@@ -269,27 +277,38 @@ def _logits(product: Doubles, classes: Integers, ways: Sequence[Flags], dimensio
     return found
 
 
-def _free(product: Doubles, classes: Integers) -> Doubles:
-    """The combinations of pictures that are the free directions, shape (directions, pictures)."""
-    centred = _centred(classes)
-    values, vectors = np.linalg.eigh(centred @ product @ centred.T)
-    kept = values[-FREE:] > 1e-6 * max(float(values[-1]), 1e-6)
-    directions = vectors[:, -FREE:][:, kept] / np.sqrt(values[-FREE:][kept])
-    return np.asarray(directions.T @ centred)
+class _Rest(NamedTuple):
+    """The space without the free directions: combinations of pictures, a row each.
+
+    ``free`` are these directions, at right angles to each other and of length 1; ``mean`` the
+    means of the classes less what lies along them, ``length2`` their squared lengths.
+    """
+
+    free: Doubles
+    mean: Doubles
+    length2: Doubles
+
+    @classmethod
+    def of(cls, product: Doubles, classes: Integers) -> _Rest:
+        mean, within, toward, length2 = _Scatter.of(product, classes)
+        values, vectors = np.linalg.eigh(within)
+        kept = values[-FREE:] > 1e-6 * max(float(values[-1]), 1e-6)
+        directions = (vectors[:, -FREE:][:, kept] / np.sqrt(values[-FREE:][kept])).T
+        along = directions @ toward
+        free = _centred(directions, mean, classes)
+        return cls(free, mean - along.T @ free, length2 - (along**2).sum(0))
 
 
 def _distances(product: Doubles, classes: Integers, ways: Sequence[Flags]) -> Doubles:
     """The squared distances of pictures that were left out to the closest mean."""
+    length2 = np.diag(product)
     if not ways:
         # With a picture of each class nothing is known but how far these are apart.
-        return np.array([max(_scatter(product), 1e-9)]) / 2
+        return np.array([max(float(length2.mean() - product.mean()), 1e-9)]) / 2
     found = np.empty(len(classes))
     for out in ways:
-        known = product[np.ix_(~out, ~out)]
-        mean, free = _means(classes[~out]), _free(known, classes[~out])
+        rest = _Rest.of(product[np.ix_(~out, ~out)], classes[~out])
         across = product[np.ix_(out, ~out)]
-        squares = np.einsum("kn,nm,km->k", mean, known, mean)
-        apart = (mean @ known @ free.T)[None] - (across @ free.T)[:, None]
-        squared = squares - 2 * across @ mean.T - (apart**2).sum(2)
-        found[out] = np.diag(product)[out] + squared.min(1)
+        along = ((across @ rest.free.T) ** 2).sum(1)
+        found[out] = length2[out] - along + (rest.length2 - 2 * across @ rest.mean.T).min(1)
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,21 +61,33 @@ class Reading(msgspec.Struct, frozen=True):
         for block in self.blocks:
             part = vector[start : start + block.channels]
             start += block.channels
-            _pool(layers[block.tensor], block, part)
-            root = np.sqrt(np.abs(part))
-            length = float(np.sqrt(root @ root))
-            if length:
-                root /= np.float32(length)
-            np.copysign(root, part, out=part)
+            layer = layers[block.tensor]
+            count = _sum(layer, part)
+            if layer.scale and layer.zero_point:
+                part -= np.float32(count * layer.zero_point)
+        values = np.abs(vector)
+        start = 0
+        # The sum of the values is the squared length of their roots.
+        for block, total in zip(self.blocks, self._sums(values), strict=True):
+            values[start : start + block.channels] *= total
+            start += block.channels
+        values += _TINY
+        np.sqrt(values, out=values)
+        vector /= values
         return vector
+
+    def _sums(self, values: Floats) -> Floats:
+        """The sum of each block."""
+        starts = [0, *accumulate(block.channels for block in self.blocks[:-1])]
+        return np.add.reduceat(values, starts)
 
 
 def choose(layers: Layers, features: int) -> Reading | None:
     """What to read of a model whose list of features has that many entries.
 
-    Maps of the last two resolutions, the widest of each; among equal ones that which the first
-    block of the last resolution filters, and the last two of the one before. None where the model
-    has no features.
+    A map of each of the last two resolutions, one of the widest: of the last the second one, of the
+    one before the last but one. In blocks that widen, filter and narrow, these are what the first
+    block and the last block filter. None where the model has no features.
     """
     if layers.features is None:
         return None
@@ -84,7 +96,7 @@ def choose(layers: Layers, features: int) -> Reading | None:
     wide = [_widest(stage) for stage in stages[-2:]]
     wanted = wide[-1][1:2] or wide[-1] if wide else []
     if len(wide) > 1:
-        wanted = [*wanted, *wide[0][-2:]]
+        wanted = [*wanted, *wide[0][-2:][:1]]
     blocks = [Block(layers.features, features)]
     values = 0
     for found in wanted:
@@ -99,13 +111,21 @@ def _widest(stage: Sequence[Map]) -> list[Map]:
     return [found for found in stage if found.shape[2] == channels]
 
 
-def _pool(layer: Layer, block: Block, out: Floats) -> None:
-    """The mean over the positions, as a real number but for a factor that all channels share."""
-    rows = layer.values.reshape(-1, block.channels)
+_TINY = np.float32(1e-30)
+"""Is nothing beside any value but 0."""
+
+_SHORT = 128
+"""So many bytes have a sum that fits into 16 bits."""
+
+
+def _sum(layer: Layer, out: Floats) -> int:
+    """The sums over all positions, and how many these are."""
+    rows = layer.values.reshape(-1, len(out))
     if len(rows) == 1:
         out[:] = rows[0]
+    elif rows.itemsize == 1 and len(rows) <= _SHORT:
+        out[:] = np.add.reduce(rows, 0, dtype=np.int16)
     else:
         # A product, since summing along the first axis takes numpy longer.
-        np.matmul(np.full(len(rows), 1 / len(rows), np.float32), rows.astype(np.float32), out=out)
-    if layer.scale:
-        out -= np.float32(layer.zero_point)
+        np.matmul(np.ones(len(rows), np.float32), rows.astype(np.float32), out=out)
+    return len(rows)

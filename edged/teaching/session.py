@@ -44,7 +44,8 @@ def carry_out(
             case _:
                 made = teacher.undo()
         try:
-            take_over()
+            if error := take_over().error:
+                raise CommandError(error)
         except EdgedError:
             teacher.undo()
             raise

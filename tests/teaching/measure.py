@@ -143,8 +143,8 @@ def closed(known: Set, count: int, draws: int = DRAWS) -> float:
     for seed in range(draws):
         taken, others = draw(known.truth, count, seed)
         made = fitted(known, taken)
-        classes = len(made.bias)
-        found = known.vectors[others] @ made.matrix[:classes].T + made.bias
+        classes = made.classes
+        found = known.vectors[others] @ made.matrix[:classes].T + made.offset[:classes]
         shares.append((found.argmax(1) == known.truth[others]).mean())
     return float(np.mean(shares))
 
