@@ -289,7 +289,7 @@ class Device:
 
     def _reloads(self) -> tuple[int, int]:
         log = self.daemon.log.read_text()
-        return log.count("configuration reloaded"), log.count("everything stays as it was")
+        return log.count("configuration reloaded"), log.count("refused; nothing has changed")
 
     def read_journal(self) -> list[int]:
         """The numbers of the events that `edged events` tells, where there are any."""

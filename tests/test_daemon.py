@@ -45,6 +45,7 @@ retry_max_s = 0.1
 threads = 1
 
 [decide]
+unknown_share = 0.0
 smoothing_s = 0.0
 enter = 0.3
 exit = 0.1

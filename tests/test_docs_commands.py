@@ -27,7 +27,7 @@ ELSEWHERE = {
     r"sudoedit ": "opens an editor",
     r"\[ -e \S+ \] \|\| sudo install ": "changes the system",
     r"git ": "changes the checkout",
-    r"journalctl ": "needs the service",
+    r"(sudo )?journalctl ": "needs the service",
     r"make run$": "runs until it is stopped",
     r"make \.venv/": "installs packages",
     r"make (bench|bench-arm|conformance|lint|check)\b": "takes minutes",
@@ -42,7 +42,7 @@ ELSEWHERE = {
     r"edged run ": "runs until it is stopped: tests/test_daemon.py",
     r"(sudo )?edged (--camera garden )?status( --config my.toml)?$": "asks a running daemon: "
     "tests/test_daemon.py",
-    r"edged (watch|set-output lamp 1) --config my.toml$": "asks a running daemon: "
+    r"edged (watch|set-output lamp 1)( --config my.toml)?$": "asks a running daemon: "
     "tests/test_daemon.py",
     r"edged teach ": "needs a real model: tests/cli/test_teach.py",
     r"edged snapshot --set camera\.source=rtsp:": "needs a camera in the network",
@@ -53,6 +53,7 @@ ELSEWHERE = {
     r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
+    r"edged reload$": "asks a running daemon: tests/test_daemon.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
     r"edged models unknown ": "needs more pictures than are here: tests/cli/test_unknown.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
