@@ -19,7 +19,7 @@ HEAD = f"""\
 
 Made by `make report-teaching`. Of each class some pictures are drawn and taught; the other pictures
 of the set are held out and measured. Means of {measure.DRAWS} draws, in per cent. The layers and
-the head were chosen on other draws of these two sets, so expect a point or two less on others.
+the constants of the head were chosen on these two sets, so expect less on others.
 
 ## Taught labels alone
 
