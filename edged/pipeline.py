@@ -60,8 +60,7 @@ class Pipeline(msgspec.Struct):
 
     def decide_on_next_frame(self) -> bool:
         """Classify and decide, then write to the pins, the journal and every port."""
-        frame = self.next_frame()
-        if frame is None:
+        if (frame := self.next_frame()) is None:
             return False
         decided = self.perception.decide(frame, looked_at=self.snapshots.wanted)
         # A level needs no event number, and does not wait for the disk.
