@@ -262,9 +262,12 @@ def camera(
 
         sources = IsolatedSources(config, sleep, process)
         return NewestFrame(sources, config, wanted_px, closing=closing)
-    from edged.cameras.auto import detect
+    name = config.kind
+    if name == "auto":
+        from edged.cameras.auto import detect
 
-    kind = KINDS[detect() if config.kind == "auto" else config.kind]
+        name = detect()
+    kind = KINDS[name]
     module = import_module(f"edged.cameras.{kind.module}")
     source: Callable[..., Source] = getattr(module, kind.source_class)
     make_source = partial(source, config, sleep=sleep)
