@@ -45,6 +45,8 @@ retry_max_s = 2.0
 enter = {enter}
 exit = {exit}
 smoothing_s = 0.0
+# Plain areas of one colour are no picture of anything that the model knows.
+known_only = false
 [mqtt]
 classification_hz = 5.0
 classification_top = 10
