@@ -150,6 +150,13 @@ TABLES: dict[str, list[Row]] = {
             "edged classify",
         )
     ],
+    "a daemon on one core, million instructions and waits": [
+        Row("start of the bare script to its first answer", "start/bare script"),
+        Row("start of `edged run`, with pins, to its first decision", "start/edged run"),
+        Row("**start over the bare script**", "start/edged run", "start/bare script"),
+        Row("a captured frame to its decision", "way/captured frame to decision"),
+        Row("decision to the pin, by the guard's process", "way/decision to pin"),
+    ],
 }
 
 BOARDS = """\

@@ -14,6 +14,17 @@ PINS = "/run/gpio-sim"
 DEATHS_S = 300.0
 """How long processes are killed."""
 
+BASE = frozenset(
+    name.replace("_", " ")
+    for name in (
+        "the_service_starts_under_systemd",
+        "the_picture_decides_what_is_seen",
+        "reload_takes_over_a_right_configuration",
+        "the_web_unit_starts_with_its_own_user",
+    )
+)
+"""What other checks stand on."""
+
 OFF_MS = 150.0
 """The most that an output may take, emulated."""
 
@@ -34,6 +45,8 @@ retry_max_s = 2.0
 enter = {enter}
 exit = {exit}
 smoothing_s = 0.0
+# Plain areas of one colour are no picture of anything that the model knows.
+known_only = false
 [mqtt]
 classification_hz = 5.0
 classification_top = 10
@@ -64,8 +77,9 @@ pin = "BUTTON"
 class Checks:
     """Each method returns what was seen, and raises AssertionError where that is wrong."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, deaths_s: float = DEATHS_S) -> None:
         self.machine = machine
+        self.deaths_s = deaths_s
         self.label, self.enter, self.exit = "airplane", 0.6, 0.4
         self.on_pattern, self.off_pattern = PATTERNS[1], PATTERNS[0]
 
@@ -123,9 +137,9 @@ class Checks:
         return f"delegated operators: {share}"
 
     def frames_of_the_kernels_camera_are_classified(self) -> str:
-        status = self._status()
+        # The kernel's camera stamps frames by their number: at times ahead of the clock.
+        status = self._status_when(lambda status: status["camera_error"] is None)
         assert status["frames"] > 0, status
-        assert status["camera_error"] is None, status
         agreed = self.machine.tell("journalctl -u edged -o cat | grep 640x480 | tail -1")
         assert "YUYV" in agreed, agreed
         return f"{status['camera']}, {agreed.rpartition(': ')[2]}, scene {status['scene']}"
@@ -260,8 +274,8 @@ class Checks:
         # Its guard, too, is a child of nobody's unit here: what it does, it does by itself.
         said = self.machine.tell(
             "/usr/local/lib/edged/bin/python /usr/src/edged/tests/board/guest/deaths.py "
-            f"{DEATHS_S:g} {PINS}/sim_gpio1/value",
-            DEATHS_S + 120.0,
+            f"{self.deaths_s:g} {PINS}/sim_gpio1/value",
+            self.deaths_s + 120.0,
         )
         self.machine.tell("systemctl start edged")
         told = json.loads(said.splitlines()[-1])
