@@ -76,7 +76,7 @@ def key_file() -> Path:
 
 
 def _identities(path: Path) -> list[Identity]:
-    """The secret keys in a file, as age-keygen writes it. ModelError, without a word of them."""
+    """The secret keys in a file, as age-keygen writes it. ModelError, which shows none of them."""
     from pyrage import IdentityError, x25519
 
     advice = f"put the output of age-keygen into {path}, readable for edged alone"
