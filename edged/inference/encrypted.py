@@ -56,8 +56,10 @@ def decrypted(path: Path, data: bytes) -> bytes:
                 f"{path} is encrypted for another key than that in {place}: "
                 "encrypt it for this key, or replace the key"
             ) from error
+        # Its text may have several lines.
+        reason = " ".join(str(error).split())
         raise ModelError(
-            f"{path} is encrypted, and damaged or cut short ({error}): copy the model file again"
+            f"{path} is encrypted, and damaged or cut short ({reason}): copy the model file again"
         ) from error
 
 

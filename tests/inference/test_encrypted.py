@@ -134,6 +134,11 @@ def test_a_changed_byte_is_told(colours: ModelConfig) -> None:
     assert "damaged" in refused(colours.path)
 
 
+def test_another_version_of_the_format_is_told_in_one_line(colours: ModelConfig) -> None:
+    Path(colours.path).write_bytes(b"age-encryption.org/v2\n-> X25519 AAAA\nBBBB\n--- CCCC\n")
+    assert "is encrypted, and damaged" in refused(colours.path)
+
+
 def test_no_key_is_told_with_what_to_do(colours: ModelConfig, key: Path) -> None:
     key.unlink()
     said = refused(colours.path)
