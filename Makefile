@@ -146,7 +146,8 @@ conformance: $(VENV)/test.stamp ## compare edged with Pillow and a bare interpre
 field: $(VENV)/test.stamp ## simulate faults of brokers, cameras, pins and clocks, case by case
 	$(BIN)/python -m tests.field --out docs/reports/field.md
 
-torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"
+torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"; fuzz needs clang
+	$(PIP) install -qq --constraint $(CONSTRAINTS) 'atheris; platform_machine == "x86_64" and python_version >= "3.11"'
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
 
 # Home Assistant requires a newer patch release of Python 3.13; the parts used here run on any.

@@ -1,6 +1,6 @@
-"""Searches one target, guided by coverage: ``python -m tests.fuzz --help``.
+"""Searches targets, guided by coverage: ``python -m tests.fuzz --help``.
 
-What breaks it is left in the folder, as `crash-...`; what is new is added to the corpus there.
+What breaks one is left in its folder, as `crash-...`; what is new is added to the corpus there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import sys
 import sysconfig
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import atheris
+
+if TYPE_CHECKING:
+    from tests.fuzz.targets import Target
 
 COMPILED = ("windows", "resize", "frames")
 """The targets of `kernels.py`, which is imported only when its loops have been chosen."""
@@ -32,14 +36,15 @@ INPUT_S = 10
 MOST_BYTES = 1 << 14
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz one reader.")
-    parser.add_argument("name", help="a target of tests/fuzz/targets.py")
-    parser.add_argument("--seconds", type=int, default=60)
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz readers.")
+    parser.add_argument("names", help="targets of tests/fuzz/targets.py, with commas")
+    parser.add_argument("--seconds", type=int, default=60, help="of each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    compiled = arguments.name in COMPILED
+    names = arguments.names.split(",")
+    compiled = set(names) <= set(COMPILED)
     if compiled and not os.environ.get(SANITIZED):
         again_with_sanitizers(arguments.out)
     if compiled:
@@ -47,24 +52,45 @@ def main() -> None:
     # The compiled loops tell by themselves what they reach.
     with nullcontext() if compiled else atheris.instrument_imports(include=["edged"]):
         from tests.fuzz.targets import TARGETS
-    if arguments.name not in TARGETS:
-        parser.error(f"no target has this name; targets: {', '.join(TARGETS)}")
-    target = TARGETS[arguments.name]
-    folder = arguments.out / arguments.name
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(target.seeds()):
-        (folder / f"seed-{number}").write_bytes(seed)
+    if unknown := set(names) - TARGETS.keys():
+        parser.error(f"no such target: {', '.join(unknown)}; targets: {', '.join(TARGETS)}")
     # What a reader warns of is no finding, and takes time.
     logging.disable(logging.CRITICAL)
+    broken = 0
+    for name in names:
+        # In a process of its own: a search never returns. What was imported, it has already.
+        if not (child := os.fork()):
+            search(name, TARGETS[name], arguments)
+        _, status = os.waitpid(child, 0)
+        broken += status != 0
+        print(
+            f"{name}: {'broken' if status else 'whole'}, {log_of(arguments.out, name)}", flush=True
+        )
+    return int(broken > 0)
+
+
+def log_of(out: Path, name: str) -> Path:
+    return out / f"{name}.log"
+
+
+def search(name: str, target: Target, arguments: argparse.Namespace) -> NoReturn:
+    folder = arguments.out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with log_of(arguments.out, name).open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    for number, seed in enumerate(target.seeds()):
+        (folder / f"seed-{number}").write_bytes(seed)
     options = [
         *(f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed + 1}"),
         *(f"-rss_limit_mb={MEMORY_MB}", f"-timeout={INPUT_S}", f"-max_len={MOST_BYTES}"),
         *(f"-artifact_prefix={folder}/", "-print_final_stats=1", "-use_value_profile=1"),
     ]
-    known = CORPUS / arguments.name
+    known = CORPUS / name
     corpora = [str(folder), *([str(known)] if known.is_dir() else [])]
     atheris.Setup([sys.argv[0], *options, *corpora], target.run)
     atheris.Fuzz()
+    os._exit(0)
 
 
 def again_with_sanitizers(out: Path) -> None:
@@ -107,4 +133,4 @@ def use_kernels(built: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
