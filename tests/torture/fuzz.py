@@ -77,7 +77,13 @@ def run(seconds: float, seed: int) -> Part:
         names = [name for name, target in TARGETS.items() if target.compiled == compiled]
         command = [sys.executable, "-m", "tests.fuzz", ",".join(names)]
         command += [f"--seconds={seconds:.0f}", f"--seed={seed}", f"--out={OUT}"]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as searching:
+        OUT.mkdir(parents=True, exist_ok=True)
+        with (
+            (OUT / "start.log").open("ab") as log,
+            subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True
+            ) as searching,
+        ):
             for line in searching.stdout or ():
                 name = line.partition(":")[0]
                 if name in names:
