@@ -259,20 +259,27 @@ def _median_ms(work: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median([_ms(work) for _ in range(WARM + runs)][WARM:])
 
 
-def _features() -> str:
+def features() -> str:
+    """The processor's, in the words of Arm's kernel; empty on others."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.partition(": ")[2] for line in lines if line.startswith("Features")), "")
 
 
-def main() -> None:
-    """All that there is to say."""
+def figures() -> Figures:
+    """All of them."""
     found: Figures = {}
     for measure in PARTS:
         found.update(measure())
+    return found
+
+
+def main() -> None:
+    """All that there is to say."""
+    found = figures()
     about = {"kernel": platform.release(), "python": platform.python_version()}
     said = {
         "about": {**about, **{name: version(name) for name in ("ai-edge-litert", "numpy")}},
-        "features": _features(),
+        "features": features(),
         "compiled": kernels is not None,
         "figures": found,
     }

@@ -14,11 +14,25 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.board.checks import BASE, DEATHS_S, Checks
+from tests.board.checks import Picture
+from tests.board.faults import FaultChecks
 from tests.board.machine import CORES, Machine
+from tests.board.pins import DEATHS_S, PinChecks
+from tests.board.service import ServiceChecks
 from tests.board.web import WebChecks
 
 IMAGES = Path("build/board")
+BASE = frozenset(
+    name.replace("_", " ")
+    for name in (
+        "the_service_starts_under_systemd",
+        "the_picture_decides_what_is_seen",
+        "reload_takes_over_a_right_configuration",
+        "the_web_unit_starts_with_its_own_user",
+    )
+)
+"""What other checks stand on."""
+
 BOARDS = {"": "", "cortex-a72": "Raspberry Pi 4", "cortex-a76": "Raspberry Pi 5"}
 
 ABOUT = """\
@@ -112,7 +126,14 @@ def _wanted(
     machine: Machine, only: str, deaths_s: float
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     pattern = re.compile(only)
-    for what, check in chain(Checks(machine, deaths_s), WebChecks(machine)):
+    picture = Picture()
+    checks = (
+        ServiceChecks(machine, picture),
+        PinChecks(machine, picture, deaths_s),
+        FaultChecks(machine, picture),
+        WebChecks(machine, picture),
+    )
+    for what, check in chain.from_iterable(checks):
         if what in BASE or pattern.search(what):
             yield what, check
 
