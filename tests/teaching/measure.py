@@ -22,6 +22,7 @@ from edged.inference import tflite
 from edged.inference.labels import numbers
 from edged.perception import known as known_files
 from edged.teaching import head
+from edged.teaching.classifier import joined
 from edged.teaching.evidence import Evidence
 from edged.teaching.head import Floats, Integers, Material
 from edged.teaching.lessons import CLOSER_LOOKS
@@ -205,7 +206,7 @@ def _best(made: head.Head, evidence: Evidence, known: Set, one: int) -> int:
     share, scores = float(known.known[one]), known.scores[one]
     told = evidence.of(None if np.isnan(share) else share)
     classes, taught = made.scores(known.vectors[one], told)
-    return int(np.concatenate((scores * (1 - taught), classes * taught)).argmax())
+    return int(joined(scores, classes, taught).argmax())
 
 
 def fit_ms(known: Set, count: int = 10, runs: int = 20) -> float:
@@ -233,7 +234,7 @@ def frame_us(model: Model, known: Set, runs: int = 2000) -> float:
     for _ in range(runs):
         began_ns = time.perf_counter_ns()
         classes, taught = made.scores(known.reading.vector(prediction.layers))
-        np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
+        joined(prediction.scores, classes, taught)
         spent.append(time.perf_counter_ns() - began_ns)
     return min(spent) / 1000
 
