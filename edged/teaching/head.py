@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edged.teaching.background import Background, away
+
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -104,6 +106,9 @@ LIMIT = 2.2
 
 STEEPNESS = 4.0
 
+AWAY = 3.0
+"""How much it counts that a picture lies away from the background, in deviations of both."""
+
 EVIDENCE = 0.5
 """Deviations that evidence of one counts for."""
 
@@ -111,8 +116,8 @@ LEAST_SPREAD = 0.1
 """Of the usual distance: a few pictures that vary less by chance do not narrow it further."""
 
 
-def fit(material: Material) -> Head:
-    """The head of what was taught."""
+def fit(material: Material, background: Background | None = None) -> Head:
+    """The head of what was taught, told from the `background`, if that is known."""
     blocks, scales = _scaled(material)
     classes = material.classes[material.pictures]
     chosen = _chosen(blocks, material)
@@ -125,17 +130,48 @@ def fit(material: Material) -> Head:
         for place, block in enumerate(blocks)
     ]
     offset = [chosen.sharpness * bias, rest.length2, np.zeros(len(rest.free))]
-    distances = _distances(chosen.whole, classes, chosen.ways)[: len(material.classes)]
+    whole = np.concatenate(matrix, 1)
+    distances = _distances(chosen.whole, classes, chosen.ways)
+    floor = LEAST_SPREAD * float(distances[: len(material.classes)].mean())
+    if background is not None and chosen.ways:
+        direction, along = _away(blocks, scales, background, chosen.ways)
+        gain = AWAY * float(distances.std()) / max(float(along.std()), 1e-9)
+        whole[len(bias) : 2 * len(bias)] -= gain * direction
+        distances -= gain * along
+    distances = distances[: len(material.classes)]
     usual = float(distances.mean())
     return Head(
         len(bias),
-        np.ascontiguousarray(np.concatenate(matrix, 1), np.float32),
+        np.ascontiguousarray(whole, np.float32),
         np.concatenate(offset).astype(np.float32),
         # The same for all: blocks have the length 1, or 0 where nothing is active.
         float(np.diag(chosen.whole).max()),
         usual,
-        max(float(distances.std()), LEAST_SPREAD * usual, 1e-6),
+        max(float(distances.std()), floor, 1e-6),
     )
+
+
+def _away(
+    blocks: Sequence[Doubles], scales: Sequence[float], background: Background, ways: Sequence[Flags]
+) -> tuple[Doubles, Doubles]:
+    """The direction, of a vector, in which pictures lie away from the background.
+
+    And how far each of them does, shape (pictures,), when it is left out.
+    """
+    count = len(blocks[0])
+    places = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    theirs = np.split(background.rows, places, axis=1)
+    rows = [
+        np.concatenate([block, scale * other])
+        for block, scale, other in zip(blocks, scales, theirs, strict=True)
+    ]
+    product = sum((row @ row.T for row in rows), np.zeros((len(rows[0]), len(rows[0]))))
+    along = np.empty(count)
+    for out in ways:
+        along[out] = product[:count][out] @ away(product, ~out, background.rest)
+    combination = away(product, np.ones(count, np.bool_), background.rest)
+    direction = [scale * (combination @ row) for scale, row in zip(scales, rows, strict=True)]
+    return np.concatenate(direction), along
 
 
 def left_out(material: Material) -> Integers:
