@@ -138,6 +138,7 @@ class Known:
     def __init__(self, reference: Reference, data: bytes) -> None:
         """`data` is the model's content. ValueError if the reference does not fit it."""
         self.layers = reference.layers
+        self.vectors = reference.vectors
         self._quantiles = list(reference.quantiles)
         self._likeness = _likeness(reference, data)
 

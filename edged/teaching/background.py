@@ -10,15 +10,22 @@ All is computed from products, as in `head`: of the pictures, then of the backgr
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
-from edged.perception.reference import Floats, Rows, Vectors, floats
+from edged.perception import known
+from edged.perception.reference import ADVICE, Floats, Rows, Vectors, floats
+from edged.teaching.reading import Reading
+
+log = logging.getLogger(__name__)
 
 Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-RIDGE = 1e-3
+RIDGE = 2e-3
 """Of all variance, added in each direction: few pictures do not show in which they vary."""
 
 
@@ -29,17 +36,34 @@ class Background:
     in it. ``rest`` is the variance in each other direction.
     """
 
-    def __init__(self, known: Vectors) -> None:
-        """ValueError if the parts of `known` do not fit each other."""
-        mean = floats(known.mean)
-        rows = np.concatenate([mean[None], known.directions.matrix(len(mean))])
+    def __init__(self, vectors: Vectors) -> None:
+        """ValueError if the parts of `vectors` do not fit each other."""
+        mean = floats(vectors.mean)
+        rows = np.concatenate([mean[None], vectors.directions.matrix(len(mean))])
         self.rows = rows.astype(np.float64)
-        self.rest = known.rest
-        if not 0 <= self.rest < np.inf:
-            raise ValueError("a variance is none")
+        self.rest = vectors.rest
+        if not (np.isfinite(rows).all() and 0 <= self.rest < np.inf):
+            raise ValueError("a number is not finite")
 
 
-def vectors(rows: Floats, tensors: tuple[int, ...], rank: int) -> Vectors:
+def find(model: Path, reading: Reading) -> Background | None:
+    """The background of the model at `model`, where its reference has one for this reading."""
+    found = known.find(model)
+    vectors = None if found is None else found.vectors
+    if vectors is None or list(vectors.tensors) != reading.tensors:
+        return None
+    try:
+        background = Background(vectors)
+        if background.rows.shape[1] != reading.size:
+            raise ValueError("its vectors have another size")
+    except ValueError as error:
+        log.warning("what model %s knows cannot be used for taught labels (%s): %s",
+                    model, error, ADVICE)  # fmt: skip
+        return None
+    return background
+
+
+def vectors_of(rows: Floats, tensors: tuple[int, ...], rank: int) -> Vectors:
     """What is kept of the vectors of pictures, shape (pictures, size)."""
     mean = rows.mean(0)
     apart = (rows - mean).astype(np.float64)

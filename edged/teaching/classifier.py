@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from edged.core import Classifier, Pixels, Prediction, Scores
 from edged.errors import ConfigError
 from edged.teaching import head
+from edged.teaching.background import Background
 from edged.teaching.evidence import Evidence
 from edged.teaching.lessons import Lessons
 
@@ -26,9 +27,12 @@ class TaughtClassifier:
         self,
         bare: Classifier,
         lessons: Lessons,
+        background: Background | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`bare` was asked for the layers of `lessons`, which have an example at least.
+
+        `background` is that of its model.
 
         ConfigError where a taught label is one of the model's.
         """
@@ -45,7 +49,7 @@ class TaughtClassifier:
         self.input_px = bare.input_px
         self.keeps_state = bare.keeps_state
         self._reading = lessons.reading
-        self._head = head.fit(lessons.material())
+        self._head = head.fit(lessons.material(), background)
         self._evidence = Evidence(lessons.known())
         self._clock = clock
 

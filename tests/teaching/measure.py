@@ -21,7 +21,8 @@ from edged.imaging.resample import resample
 from edged.inference import tflite
 from edged.inference.labels import numbers
 from edged.perception import known as known_files
-from edged.teaching import head
+from edged.teaching import background, head
+from edged.teaching.background import Background
 from edged.teaching.classifier import joined
 from edged.teaching.evidence import Evidence
 from edged.teaching.head import Floats, Integers, Material
@@ -49,6 +50,7 @@ class Set(NamedTuple):
     pixels: Floats
     truth: Integers
     known: Floats
+    background: Background | None = None
 
 
 class Model(NamedTuple):
@@ -116,6 +118,7 @@ def look(model: Model, pictures: Iterator[tuple[str, bytes]], known: Sequence[st
         np.array(small, np.float32),
         truth,
         np.array(shares, np.float32),
+        background.find(model.path, reading),
     )
 
 
@@ -135,7 +138,7 @@ def fitted(known: Set, taken: Integers) -> head.Head:
         vectors = np.concatenate([vectors, known.closer[taken]])
         pictures = np.concatenate([pictures, pictures])
     sizes = [block.channels for block in known.reading.blocks]
-    return head.fit(Material(vectors, known.truth[taken], pictures, sizes))
+    return head.fit(Material(vectors, known.truth[taken], pictures, sizes), known.background)
 
 
 def closed(known: Set, count: int, draws: int = DRAWS) -> float:
