@@ -166,9 +166,7 @@ def sensing(config: Config, model: Admitted | None = None) -> Sensing:
 
             whole = KnowingClassifier(whole, known)
         if learned is not None:
-            from edged.teaching.classifier import TaughtClassifier
-
-            whole = TaughtClassifier(whole, learned)
+            whole = _taught(whole, learned, model)
         if normal is not None:
             from edged.anomaly.classifier import AnomalyClassifier
 
@@ -187,9 +185,14 @@ def taught(config: Config) -> Sensing:
     bare = classifier(config, model, learned.reading.tensors if learned else ())
     if learned is None:
         return Sensing(bare, bare)
+    return Sensing(bare, _taught(bare, learned, model))
+
+
+def _taught(bare: Classifier, learned: Lessons, model: Admitted) -> Classifier:
+    from edged.teaching import background
     from edged.teaching.classifier import TaughtClassifier
 
-    return Sensing(bare, TaughtClassifier(bare, learned))
+    return TaughtClassifier(bare, learned, background.find(model.file.path, learned.reading))
 
 
 def perception(
