@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         told = ring.decide(numbers, verdict, arguments.label or "", again=arguments.again)
     else:
         told = ring.told()
-        if numbers:
-            told = msgspec.structs.replace(told, pictures=_chosen(told, numbers))
+    if numbers and not (arguments.discard or arguments.clear):
+        told = msgspec.structs.replace(told, pictures=_chosen(told, numbers))
     if arguments.out:
         _write_pictures(arguments.out, told.pictures, ring)
     print(told.json().decode() if arguments.json else "\n".join(map(printable, lines(told))))
