@@ -47,8 +47,8 @@ def _checked(
     """The examples of a label. CommandError where it cannot be taught."""
     if label.casefold() in {own.casefold() for own in teacher.own_labels}:
         raise CommandError(
-            f"{label} is a label of the model itself: its pictures are for a training of the model, "
-            "which `edged review --export` is for"
+            f"{label} is a label of the model itself: its pictures are for a training of the "
+            "model, which `edged review --export` is for"
         )
     examples = teacher.examples(label, pictures, len(pictures))
     added, _ = checks.new(old, examples)

@@ -58,6 +58,9 @@ enabled = false
 socket = "{folder}/edged.sock"
 [journal]
 path = "{folder}/events.db"
+[review]
+enabled = true
+every_s = 1.0
 [web]
 port = {port}
 """
