@@ -56,7 +56,6 @@ ELSEWHERE = {
     r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
-    r"edged reload$": "asks a running daemon: tests/test_daemon.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
     r"edged review --teach": "needs a real model: tests/cli/test_review.py",
     r"edged models evaluate my\.tflite --data set": "needs a model with these labels: "
