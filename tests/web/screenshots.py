@@ -167,6 +167,7 @@ def take_teaching(browser: Browser, folder: Path) -> None:
 
     def opened(address: str) -> Page:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(120_000)
         page.goto(address)
         page.wait_for_selector("#rule-list li")
         return page
@@ -197,12 +198,13 @@ def take_teaching(browser: Browser, folder: Path) -> None:
 def take_review(browser: Browser, address: str, folder: Path) -> None:
     """The review page, with some decisions."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
     page.goto(f"{address}review")
     page.locator("#kept li").nth(5).wait_for(timeout=120_000)
     page.locator("#kept li").nth(0).get_by_role("button", name="Accept").click()
     second = page.locator("#kept li").nth(1)
     second.get_by_role("button", name="Correct").click()
-    second.get_by_role("textbox").fill("bin full")
+    second.locator("input").fill("bin full")
     second.get_by_role("button", name="Save").click()
     page.locator("#kept li[data-verdict=corrected]").wait_for()
     page.locator("#kept li").nth(2).focus()

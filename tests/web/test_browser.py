@@ -345,7 +345,7 @@ def test_pictures_are_reviewed_by_finger_and_taught(visit: Open, address: str) -
         image.scroll_into_view_if_needed()
         name = item.get_attribute("aria-label")
         item.get_by_role("button", name="Correct").tap()
-        item.get_by_role("textbox").fill("my thing")
+        item.locator("input").fill("my thing")
         item.get_by_role("button", name="Save").tap()
         decided = page.locator(f"#kept li[aria-label='{name}']")
         expect(decided).to_have_attribute("data-verdict", "corrected")
