@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.review.port import ReviewPort
     from edged.teaching.lessons import Lessons
     from edged.why.port import WhyPort
 
@@ -287,6 +288,7 @@ class Ports:
         self.mqtt: MqttPort | None = None
         self.webhook: WebhookPort | None = None
         self.why: WhyPort | None = None
+        self.review: ReviewPort | None = None
         self._stack = stack
 
     def open_others(
@@ -308,6 +310,14 @@ class Ports:
 
             self.why = WhyPort(config.why, kept, config.device)
             self.all.append(self._stack.enter_context(self.why))
+        pictures = beside_journal(config.journal, config.device, "review")
+        # Where it is off now, what was kept before is still shown, and becomes too old.
+        if pictures is not None and (config.review.enabled or pictures.exists()):
+            from edged.review.port import ReviewPort
+
+            privacy = config.camera.privacy
+            self.review = ReviewPort(config.review, pictures, config.device, privacy)
+            self.all.append(self._stack.enter_context(self.review))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -338,6 +348,8 @@ class Ports:
         """Apply the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config)
+        if self.review is not None:
+            self.review.reconfigure(config.camera.privacy)
 
     def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort
