@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.review.port import ReviewPort
     from edged.teaching.lessons import Lessons
     from edged.why.port import WhyPort
 
@@ -166,9 +167,7 @@ def sensing(config: Config, model: Admitted | None = None) -> Sensing:
 
             whole = KnowingClassifier(whole, known)
         if learned is not None:
-            from edged.teaching.classifier import TaughtClassifier
-
-            whole = TaughtClassifier(whole, learned)
+            whole = _taught(whole, learned, model)
         if normal is not None:
             from edged.anomaly.classifier import AnomalyClassifier
 
@@ -187,9 +186,14 @@ def taught(config: Config) -> Sensing:
     bare = classifier(config, model, learned.reading.tensors if learned else ())
     if learned is None:
         return Sensing(bare, bare)
+    return Sensing(bare, _taught(bare, learned, model))
+
+
+def _taught(bare: Classifier, learned: Lessons, model: Admitted) -> Classifier:
+    from edged.teaching import background
     from edged.teaching.classifier import TaughtClassifier
 
-    return Sensing(bare, TaughtClassifier(bare, learned))
+    return TaughtClassifier(bare, learned, background.find(model.file.path, learned.reading))
 
 
 def perception(
@@ -284,6 +288,7 @@ class Ports:
         self.mqtt: MqttPort | None = None
         self.webhook: WebhookPort | None = None
         self.why: WhyPort | None = None
+        self.review: ReviewPort | None = None
         self._stack = stack
 
     def open_others(
@@ -305,6 +310,14 @@ class Ports:
 
             self.why = WhyPort(config.why, kept, config.device)
             self.all.append(self._stack.enter_context(self.why))
+        pictures = beside_journal(config.journal, config.device, "review")
+        # Where it is off now, what was kept before is still shown, and becomes too old.
+        if pictures is not None and (config.review.enabled or pictures.exists()):
+            from edged.review.port import ReviewPort
+
+            privacy = config.camera.privacy
+            self.review = ReviewPort(config.review, pictures, config.device, privacy)
+            self.all.append(self._stack.enter_context(self.review))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -335,6 +348,8 @@ class Ports:
         """Apply the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config)
+        if self.review is not None:
+            self.review.reconfigure(config.camera.privacy)
 
     def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort

@@ -30,6 +30,7 @@ from edged.inference.labels import Labels
 from edged.inference.modelfile import ModelFile
 from edged.inference.preprocessing import Preprocessing
 from edged.inference.tensors import Tensor
+from edged.models.naming import model_name
 from edged.perception.filter import look_up
 from edged.printable import printable
 
@@ -185,7 +186,7 @@ class TfliteClassifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
-        self.name = printable(path.stem)
+        self.name = printable(model_name(path))
         self.labels = labels.names
         self.found_labels = labels
         self.runtime = runtime

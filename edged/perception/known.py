@@ -34,6 +34,7 @@ from msgspec.structs import replace
 
 from edged.core import Classifier, Layer, Pixels, Prediction
 from edged.errors import ModelError
+from edged.inference import channels
 from edged.inference import layers as inner
 from edged.inference.modelfile import content
 from edged.perception.reference import (
@@ -62,10 +63,9 @@ _TYPES = {0: np.float32, 3: np.uint8, 9: np.int8}
 
 def pooled(layer: Layer) -> Floats:
     """The mean over all positions of each channel, as raw values, shape (channels,)."""
-    values = layer.values.reshape(-1, layer.values.shape[-1])
-    # As ``mean`` does, in half the time.
-    total: Floats = np.add.reduce(values, 0, dtype=np.float32)
-    return total / np.float32(len(values))
+    total = np.empty(layer.values.shape[-1], np.float32)
+    total /= np.float32(channels.sums(layer.values, 0, total))
+    return total
 
 
 class ByMeans:
@@ -138,6 +138,7 @@ class Known:
     def __init__(self, reference: Reference, data: bytes) -> None:
         """`data` is the model's content. ValueError if the reference does not fit it."""
         self.layers = reference.layers
+        self.vectors = reference.vectors
         self._quantiles = list(reference.quantiles)
         self._likeness = _likeness(reference, data)
 
