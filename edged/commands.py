@@ -2,9 +2,8 @@
 
 MQTT, the control socket, the inputs and the command line take their commands from here. Each is a
 struct; in JSON ``command`` says which: ``{"command": "set-output", "name": "lamp", "value": 1}``.
+As in `edged.config.schema`, annotations are not postponed (``from __future__``).
 """
-
-from __future__ import annotations
 
 import logging
 import time

@@ -17,6 +17,7 @@ from edged.errors import CommandError, ConfigError, ModelError
 from edged.imaging.picture import jpeg
 from edged.inference import layers, modelfile, tflite
 from edged.inference.flatbuffer import root
+from edged.models.naming import model_name
 from edged.perception import known
 from edged.printable import printable
 from edged.teaching import checks, lessons, reading
@@ -47,7 +48,7 @@ def backbone(config: Config, model: Admitted) -> Backbone:
     settings = model.settings
     content = modelfile.content(model.file.path)
     return Backbone(
-        printable(model.file.path.stem),
+        printable(model_name(model.file.path)),
         hashlib.sha256(content).hexdigest(),
         tuple(settings.mean),
         tuple(settings.std),
