@@ -309,7 +309,7 @@ def reviewing(visit: Open, address: str, pictures: int, **options: object) -> Pa
         )
     )
     page.goto(f"{address}review")
-    expect(page.locator("#kept li")).not_to_have_count(0)
+    expect(page.locator("#kept > li")).not_to_have_count(0)
     return page
 
 
