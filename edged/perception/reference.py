@@ -18,6 +18,7 @@ from msgspec import Struct
 from edged import __version__, paths
 from edged.errors import ModelError
 from edged.files import open_regular, write_atomically
+from edged.models.naming import plain
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Reference(Struct, frozen=True):
 
 def path_of(model: Path) -> Path:
     """Where the file of the model at `model` lies."""
-    return model.with_name(model.name + SUFFIX)
+    return model.with_name(plain(model).name + SUFFIX)
 
 
 def places(model: Path) -> list[Path]:

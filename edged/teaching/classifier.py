@@ -70,7 +70,12 @@ class TaughtClassifier:
         # Whether the model knows a picture does not matter if its owner's label fits better.
         known = 1.0 if taught > 0.5 else prediction.known
         return replace(
-            prediction, scores=scores, labels=self.labels, known=known, stages_s=stages_s
+            prediction,
+            scores=scores,
+            labels=self.labels,
+            known=known,
+            taught=taught,
+            stages_s=stages_s,
         )
 
 

@@ -16,7 +16,7 @@ class FaultChecks(Checks):
         self.machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind")
         told = self._status_when(lambda status: status["camera_error"])["camera_error"]
         assert self._service("ActiveState")["ActiveState"] == "active"
-        self.machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; udevadm settle")
+        self._plug()
         frames = self._status_when(lambda status: not status["camera_error"])["frames"]
         self._status_when(lambda status: status["frames"] > frames)
         assert self._pid() == before, "another process"
@@ -58,7 +58,7 @@ class FaultChecks(Checks):
         assert (state["scene"], state["rules"]) == (None, {}), state
         last = self._events()[-1]
         assert (last["active"], last["reason"]) == (False, "camera"), last
-        machine.tell("echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; udevadm settle")
+        self._plug()
         self._show(self.picture.on_pattern)
         again = self._level(0, "1")
         self._show(self.picture.off_pattern)
@@ -226,4 +226,11 @@ class FaultChecks(Checks):
         return (
             f"6 events made without a broker, power cut, up again after {booted_s:.0f} s "
             f"({recovered.partition('] ')[2] or 'nothing to recover'}): 6 came, in order, replayed"
+        )
+
+    def _plug(self) -> None:
+        """The camera, again."""
+        self.machine.tell(
+            "echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; udevadm settle; "
+            "/usr/local/sbin/stamp-at-the-start"
         )

@@ -144,7 +144,10 @@ class PinChecks(Checks):
     def the_doctor_finds_a_sound_board_sound(self) -> str:
         found = self._doctor()
         assert not [one for one in found if one["level"] == "error"], found
-        assert {"camera", "pins", "broker-rights", "unit"} <= {one["id"] for one in found}, found
+        ids = {one["id"] for one in found}
+        assert {"pins", "broker-rights", "unit"} <= ids, found
+        # An emulated processor may be too slow for the frames.
+        assert ids & {"camera", "frame-rate"}, found
         others = [f"{one['level']}: {one['what']}" for one in found if one["level"] != "ok"]
         return f"{len(found)} findings, no error; {'; '.join(others) or 'all in order'}"
 
