@@ -39,11 +39,17 @@ FLAT = 6.0
 Floats = npt.NDArray[np.float32]
 
 
-class _Model(Protocol):
-    @property
-    def input_px(self) -> tuple[int, int]: ...
+class Model(Protocol):
+    """What is asked of a classifier."""
 
-    def classify(self, pixels: Pixels) -> Prediction: ...
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """See `edged.core.Classifier`."""
+        ...
+
+    def classify(self, pixels: Pixels) -> Prediction:
+        """See `edged.core.Classifier`."""
+        ...
 
 
 class _Fitted(NamedTuple):
@@ -54,7 +60,7 @@ class _Fitted(NamedTuple):
 
 def learn(
     frames: Sequence[Pixels],
-    model: _Model,
+    model: Model,
     tensor: int,
     sha256: str,
     *,

@@ -11,6 +11,7 @@ from edged import build
 from edged.anomaly import normal as normals
 from edged.anomaly import place
 from edged.anomaly.fit import FRAMES, learn
+from edged.anomaly.trial import SIZES, TRIES, found
 from edged.cli.daemon_socket import configured, running_daemon
 from edged.cli.shots import shots
 from edged.config.schema import Config
@@ -19,6 +20,9 @@ from edged.errors import CommandError
 from edged.inference import layers, modelfile
 from edged.ports.control.client import DaemonAbsentError
 from edged.printable import printable
+
+MOST = 0.9
+"""The part of the smallest pieces that is enough."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,18 +48,35 @@ def run(arguments: argparse.Namespace) -> int:
     with build.classifier(config, model, [tensor]) as classifier:
         crop = config.camera.fit == "crop"
         normal = learn(frames, classifier, tensor, normals.sha256_of(model.file.path), crop=crop)
+        pieces = found(normal, frames, classifier, crop=crop)
     normals.write(path, normal)
     told = _taken_over(arguments) if place.wanted(config) else None
     if arguments.json:
-        taught = {"type": "normal", "path": str(path), "frames": normal.frames, "reloaded": told}
+        taught = {
+            "type": "normal",
+            "path": str(path),
+            "frames": normal.frames,
+            "found": {str(size): count / TRIES for size, count in pieces.items()},
+            "reloaded": told,
+        }
         print(json.dumps(taught))
         return 0
     print(f"learned {normal.frames} pictures of the normal view; written to {printable(path)}")
+    print(_findings(pieces))
     if told is None:
         print(f'no rule looks for it yet: add one with labels = ["{DIFFERENT}"]')
     elif not told:
         print("no daemon runs; the next start uses it")
     return 0
+
+
+def _findings(found: dict[float, int]) -> str:
+    """For people, how many pieces of the view were found, and what to do where that is few."""
+    shares = ", ".join(f"{size:.0%} of the frame: {count}" for size, count in found.items())
+    told = f"found of {TRIES} pieces of the view, put elsewhere in it: {shares}"
+    if found[SIZES[0]] >= MOST * TRIES:
+        return told
+    return f"{told}; a model with a larger input finds smaller things"
 
 
 def _place(arguments: argparse.Namespace, config: Config) -> Path:

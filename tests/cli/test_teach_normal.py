@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def test_what_was_taught_is_normal_and_a_thing_is_not(
     assert teach(config) == 0
     said = capsys.readouterr().out
     assert "learned 6 pictures of the normal view" in said
+    assert re.search(r"^found of 20 pieces .* 1% of the frame: \d+, 2%", said, re.MULTILINE)
     assert 'add one with labels = ["different"]' in said
     config.write_text(config.read_text() + RULE)
     seen = [shot(place(), 50), shot(with_thing(place()), 51), shot(place(), 52)]
