@@ -32,6 +32,7 @@ from edged.inference import encrypted, kinds, labelmap, labels, layers, modelfil
 from edged.perception import reference
 from edged.ports.mqtt.receipts import Receipts
 from edged.ports.webhook import receiver
+from edged.printable import printable
 from edged.recording import records
 from edged.recording.reader import Recording
 from edged.teaching import lessons
@@ -173,7 +174,7 @@ def webhook(data: bytes) -> None:
     to._connection = connection
     answer = or_refused(lambda: to.post(b"{}", {}))
     if answer is not None:
-        assert answer.words.isprintable()
+        assert answer.words == printable(answer.words)
         assert 0.0 <= answer.retry_after_s < 1e6
 
 
