@@ -73,8 +73,8 @@ run: $(VENV)/run.stamp ## start the demo without configuration: camera, model, b
 	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; trap exit INT TERM; \
 		$(BIN)/edged run --config config/demo.toml
 
-screenshots: $(VENV)/test.stamp ## take the pictures of the page in docs/web.md; needs Debian's chromium
-	$(BIN)/python -m tests.web.screenshots --out docs/pictures
+screenshots: $(VENV)/test.stamp ## take the pictures of the pages in docs; needs Debian's chromium; ARGS="--only teaching"
+	$(BIN)/python -m tests.web.screenshots --out docs/pictures $(ARGS)
 
 lint: $(VENV)/test.stamp ## check style, types and words
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ _GENERIC = {
 _RIVAL_BYTES = 64 << 20
 """The longest other model to inspect; the largest classifiers for small boards have 100 MB."""
 
-_VARIANT = re.compile(
+_VARIANT = (
     r"(float|fp|f|int|uint|i|u|w|a)?(8|16|32)(bits?|x8)?|float|int|full|integer|dynamic|range|"
     r"drq?|quant|quanti[sz]ed|unquant|ptq|qat|edgetpu|lite|tflite|model|metadata|with|only|weights?"
 )
@@ -312,7 +312,7 @@ def _tell_doubt(file: ModelFile, found: Labels) -> None:
 
 def _name_of_all_variants(path: Path) -> tuple[str, ...]:
     words = re.split(r"[^a-z0-9]+", model_name(path).casefold())
-    return tuple(word for word in words if word and not _VARIANT.fullmatch(word))
+    return tuple(word for word in words if word and not re.fullmatch(_VARIANT, word))
 
 
 def _plain(name: str) -> str:

@@ -73,6 +73,20 @@ class Means(Struct, frozen=True):
     classes: Rows
 
 
+class Vectors(Struct, frozen=True):
+    """How the vectors of known pictures vary that taught labels are made from.
+
+    ``tensors`` are those that a vector is read from. ``directions`` are the main ones in which the
+    vectors differ from their ``mean``, float32, each as long as the deviation in it, and ``rest``
+    is the variance in each other direction.
+    """
+
+    tensors: tuple[int, ...]
+    mean: bytes
+    directions: Rows
+    rest: float
+
+
 class Reference(Struct, frozen=True):
     """The content of the file.
 
@@ -91,6 +105,7 @@ class Reference(Struct, frozen=True):
     layers: tuple[int, ...]
     quantiles: tuple[float, ...]
     means: Means | None = None
+    vectors: Vectors | None = None
     edged: str = __version__
 
 
