@@ -42,6 +42,7 @@ ELSEWHERE = {
     r"ssh ": "needs another machine",
     r"pip install ": "installs packages",
     r"openssl rand ": "makes a secret",
+    r"(sudo )?age(-keygen)? ": "changes the system: tests/test_encrypted_models.py",
     r"edged run ": "runs until it is stopped: tests/test_daemon.py",
     r"(sudo )?edged (--camera garden )?status( --config my.toml)?$": "asks a running daemon: "
     "tests/test_daemon.py",

@@ -158,7 +158,7 @@ def _read(path: Path) -> Learned:
             return msgspec.msgpack.decode(file.read(MOST_BYTES), type=Learned)
     except FileNotFoundError:
         pass
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.error("%s cannot be read (%s); what is normal is as it was taught", path, error)
     return Learned("", b"")
 

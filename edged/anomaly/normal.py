@@ -82,7 +82,7 @@ def read(path: Path) -> Normal:
         raise ModelError(f"{path}: what is normal has not been taught; {TEACH}") from None
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}; {TEACH}") from error
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path} is not a file of a normal view ({error}); {TEACH} again"
         ) from error

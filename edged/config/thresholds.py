@@ -141,6 +141,6 @@ def _read(path: Path) -> list[Changed]:
             return msgspec.json.decode(file.read(MOST_BYTES), type=list[Changed])
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.error("%s cannot be read (%s); the thresholds of the configuration apply", path, error)
         return []

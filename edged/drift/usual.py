@@ -220,7 +220,7 @@ def read(path: Path) -> Memory:
         return Memory(usual)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, msgspec.DecodeError, RecursionError) as error:
         log.warning("%s cannot be read (%s); edged learns what is usual again", path, error)
     return Memory()
 

@@ -23,7 +23,7 @@ def main(paths: Sequence[str]) -> int:
     for path in paths:
         try:
             documents.append(_read(Path(path)))
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             print(
                 f"edged: {printable(path)}: not an evaluation document ({error})", file=sys.stderr
             )

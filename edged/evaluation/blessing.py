@@ -76,7 +76,7 @@ def check(model: Path, preprocessing: Preprocessing) -> Blessing:
         raise ModelError(f"{model} is not blessed (no {error.filename}): {advice}") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): {advice}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path} is not a blessing ({error}): {advice}") from error
     if blessing.sha256 != hashlib.sha256(content(model)).hexdigest():
         raise ModelError(f"{path} blesses a file other than {model.name}: {advice}")

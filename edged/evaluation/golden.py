@@ -86,7 +86,7 @@ def read(path: Path) -> Golden:
         raise ConfigError(
             f"{path}: {error.strerror}: make it with edged models evaluate --write-golden"
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not golden outputs ({error}): make it again") from error
 
 

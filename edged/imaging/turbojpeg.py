@@ -203,7 +203,7 @@ def header(data: bytes) -> Header | None:
 def _coefficients(sampling: bytes) -> float:
     """For each pixel, by the components' factors: across in the high half, down in the low."""
     factors = [(factor >> 4) * (factor & 15) for factor in sampling]
-    return sum(factors) / max(1, *factors)
+    return sum(factors) / max([1, *factors])
 
 
 def _orientation(exif: bytes | None, xmp: bytes) -> int | None:

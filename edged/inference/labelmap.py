@@ -57,7 +57,7 @@ def parse(content: bytes, source: str) -> tuple[str, ...]:
     if tree is not None:
         found = labeltree.labels(tree, source)
         return _printable(_ordered(found, source), source)
-    return _of_lines(_lines(text, source), source)
+    return _printable(_of_lines(_lines(text, source), source), source)
 
 
 def _of_lines(lines: list[tuple[int, str]], source: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from edged.files import open_regular
 from edged.inference import encrypted
 from edged.inference.flatbuffer import DamagedError, Table, root
 from edged.models.naming import ENCRYPTED
+from edged.printable import printable
 
 AVERAGE_POOL_2D, CONV_2D, DEQUANTIZE, FULLY_CONNECTED = 1, 3, 6, 9
 L2_NORMALIZATION, LOGISTIC, RESHAPE, SOFTMAX = 11, 14, 22, 25
@@ -264,11 +265,13 @@ def packed_names(path: Path) -> list[str]:
     """The names of the files that are packed into the model; none if they cannot be read."""
     import zipfile
 
+    stored = io.BytesIO(content(path))
     try:
-        with zipfile.ZipFile(io.BytesIO(content(path))) as archive:
+        with zipfile.ZipFile(stored) as archive:
             return [name for name in archive.namelist() if name.isprintable()]
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeError, OSError):
-        # Weights may look like the end of an archive by chance.
+    except Exception:
+        # Weights may look like the end of an archive by chance; of damaged ones, zipfile raises
+        # nearly any exception.
         return []
 
 
@@ -279,16 +282,17 @@ def packed(path: Path, name: str, limit_bytes: int) -> bytes | None:
     """
     # Takes tens of milliseconds, and most models have no packed files.
     import zipfile
-    import zlib
 
+    stored = io.BytesIO(content(path))
     try:
-        with zipfile.ZipFile(io.BytesIO(content(path))) as archive, archive.open(name) as file:
+        with zipfile.ZipFile(stored) as archive, archive.open(name) as file:
             data = file.read(limit_bytes + 1)
     except KeyError:
         return None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+    except Exception as error:
+        reason = printable(" ".join(str(error).split()))
         raise ModelError(
-            f"{path}: the packed file {name} is damaged ({error}): set model.labels"
+            f"{path}: the packed file {name} is damaged ({reason}): set model.labels"
         ) from error
     if len(data) > limit_bytes:
         raise ModelError(

@@ -138,7 +138,7 @@ def _runtime_stamp() -> str:
 def _read(notes: Path) -> dict[str, list[Any]]:
     try:
         return msgspec.json.decode(notes.read_bytes(), type=dict[str, list[Any]])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

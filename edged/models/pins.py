@@ -35,7 +35,7 @@ def read(directory: Path) -> dict[str, Pin]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Pin])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: {error}: repair or remove it and fetch the models again") from (
             error
         )

@@ -157,7 +157,7 @@ def judge(status: int, said: bytes) -> Verdict:
     if status == 0:
         try:
             return msgspec.json.decode(line, type=Verdict)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Verdict("died", "it ended without a verdict")
     if status == -signal.SIGXCPU:
         return Verdict("timed out", "it used up its processor time")

@@ -101,7 +101,7 @@ def read_choice(place: Path) -> Choice:
             return msgspec.json.decode(file.read(_PIECE_BYTES), type=Choice)
     except (FileNotFoundError, NotADirectoryError):
         return Choice()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(
             f"{path} cannot be read ({error}): remove it, and choose the model again"
         ) from error
@@ -125,7 +125,7 @@ def read(place: Path, name: str) -> Slot:
                     raise ModelError(f"{slot / one} is damaged: choose its model again")
         if found.settings.keys() != set(OF_MODEL) or found.settings["path"] not in found.files:
             raise ModelError(f"{slot / SLOT} is damaged: choose its model again")
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{slot} is damaged ({error}): choose its model again") from error
     return found
 

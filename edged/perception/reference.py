@@ -147,7 +147,7 @@ def read(path: Path, model: bytes) -> Reference:
         raise ModelError(f"{path} is damaged or cut short: {ADVICE}")
     try:
         reference = msgspec.msgpack.decode(content, type=Reference)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error}): {ADVICE}") from error
     if reference.sha256 != hashlib.sha256(model).hexdigest():
         raise ModelError(f"{path} is that of another model than this: {ADVICE}")

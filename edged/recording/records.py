@@ -183,7 +183,7 @@ class Records:
             return None
         try:
             record: AnyRecord = _decoder.decode(_inflated(data) if coding == _DEFLATED else data)
-        except (msgspec.DecodeError, UnicodeDecodeError, zlib.error) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, zlib.error, RecursionError) as error:
             # Its checksum is right: whoever wrote it is of another version, or means harm.
             self.broken = f"damaged, or of another edged ({error})"
             return None

@@ -180,7 +180,7 @@ def read(path: Path) -> Lessons | None:
     except PermissionError as error:
         advice = access.advice(path, os.R_OK)
         raise ConfigError(f"{path}: taught labels: not permitted; {advice}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(
             f"{path}: taught labels cannot be used: {reason}; take back the last change with "

@@ -98,3 +98,12 @@ def test_the_last_map_with_enough_positions_and_few_channels_is_chosen() -> None
     assert normals.choose_map(maps, Path("m.tflite")).tensor == 2
     with pytest.raises(ModelError, match=r"m\.tflite has no activation map"):
         normals.choose_map(maps[::3], Path("m.tflite"))
+
+
+def test_what_is_nested_deeply_is_refused_and_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "nested"
+    # A list in a list in a list, as the value of a key that is unknown.
+    path.write_bytes(b"\x81\xa1x" + b"\x91" * 5000 + b"\xc0")
+    with pytest.raises(ModelError, match="is not a file of a normal view") as refused:
+        normals.read(path)
+    assert "\n" not in str(refused.value)

@@ -32,6 +32,7 @@ from edged.inference import encrypted, kinds, labelmap, labels, layers, modelfil
 from edged.perception import reference
 from edged.ports.mqtt.receipts import Receipts
 from edged.ports.webhook import receiver
+from edged.printable import printable
 from edged.recording import records
 from edged.recording.reader import Recording
 from edged.teaching import lessons
@@ -173,7 +174,7 @@ def webhook(data: bytes) -> None:
     to._connection = connection
     answer = or_refused(lambda: to.post(b"{}", {}))
     if answer is not None:
-        assert answer.words.isprintable()
+        assert answer.words == printable(answer.words)
         assert 0.0 <= answer.retry_after_s < 1e6
 
 
@@ -379,6 +380,14 @@ def _knowns() -> list[bytes]:
     return [msgspec.msgpack.encode(example())]
 
 
+def _encrypted() -> list[bytes]:
+    import pyrage
+
+    to = pyrage.x25519.Identity.from_str(_KEY).to_public()
+    made = [pyrage.encrypt(b"model", [to], armored=armored) for armored in (False, True)]
+    return [*made, b"age-encryption.org/v1\n-> X25519 AAAA\nBBBB\n--- CCCC\n"]
+
+
 def _noise() -> list[bytes]:
     seed = np.random.default_rng(0)
     return [seed.integers(0, 256, 600, np.uint8).tobytes() for _ in range(24)]
@@ -398,7 +407,7 @@ TARGETS = {
             b"['cat', 'dog']",
         ],
     ),
-    "age": Target(age, lambda: [b"age-encryption.org/v1\n-> X25519 AAAA\nBBBB\n--- CCCC\n"]),
+    "age": Target(age, _encrypted),
     "config": Target(config, _configs),
     "command": Target(
         command,

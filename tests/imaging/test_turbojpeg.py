@@ -187,3 +187,10 @@ def test_without_the_library_pillow_gives_the_same(monkeypatch: pytest.MonkeyPat
     assert (decode_picture(JPEG, "test", (50, 50)) == quick).all()
     with pytest.raises(PictureError, match="damaged picture"):
         decode_picture(JPEG[:-500], "test")
+
+
+def test_a_frame_without_components_holds_nothing() -> None:
+    frame, scan = b"\xff\xc0\x00\x08\x08\x00\x10\x00\x10\x00", b"\xff\xda\x00\x02"
+    head = turbojpeg.header(b"\xff\xd8" + frame + scan)
+    assert head is not None
+    assert head.held_bytes == 0

@@ -283,3 +283,8 @@ def test_indices_from_1_are_taken_and_that_is_said(
 ) -> None:
     assert parsed(text) == CATS
     assert "labels labels.txt: its indices start at 1" in caplog.text
+
+
+def test_a_quote_alone_is_no_label() -> None:
+    with pytest.raises(ModelError, match="class 0 has no line of text: give it one"):
+        labelmap.parse(b'0::"\n', "labels.txt")

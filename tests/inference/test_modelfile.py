@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,17 @@ def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(ModelError, match="not a regular file"):
         modelfile.read(path)
+
+
+@pytest.mark.parametrize("at", [b"PK\x01\x02", b"PK\x05\x06"])
+def test_an_archive_that_says_nonsense_of_itself_is_damaged(at: bytes, tmp_path: Path) -> None:
+    path = builder.colours(tmp_path / "packed.tflite", "uint8")
+    builder.pack(path, {"labels.txt": b"red\ngreen\nblue\n"})
+    whole = path.read_bytes()
+    begin = whole.index(at)
+    for place in range(begin + 4, min(begin + 46, len(whole))):
+        damaged = whole[:place] + b"\xff" + whole[place + 1 :]
+        path.write_bytes(damaged)
+        for name in modelfile.packed_names(path):
+            with suppress(ModelError):
+                modelfile.packed(path, name, 1 << 20)

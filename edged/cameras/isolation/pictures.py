@@ -122,7 +122,7 @@ class Pictures:
             except OSError as error:
                 self._asked = self.asked_s = None
                 raise FrameMissing("its process has ended") from error
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self._asked = self.asked_s = None
                 raise CameraError("its process does not keep to the protocol") from error
             except CameraError:

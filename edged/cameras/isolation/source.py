@@ -265,7 +265,7 @@ class IsolatedSource:
             try:
                 if message := process.connection.recv(MESSAGE_BYTES):
                     return _WORDS.decode(message)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 raise self._died("it does not keep to the protocol", kill=True) from None
             except OSError:
                 pass

@@ -131,7 +131,7 @@ def _read(path: Path) -> _Kept | None:
         return msgspec.json.decode(text, type=_Kept)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.warning("%s cannot be read (%s); starting from the beginning", path, error)
         return None
 
