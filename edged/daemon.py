@@ -81,7 +81,7 @@ class Daemon:
         """Run until SIGTERM, SIGINT, `stop` or a bug. Opens the last stage first."""
         config = self._config
         style = logs.style(config.log.format)
-        logs.start(config.log.level, "text" if style == "live" else style)
+        logs.start(config.log.level, "text" if style == "live" else style, limited=True)
         log.info("edged %s, device %s", __version__, config.device)
         self._thresholds = Thresholds(beside_journal(config.journal, config.device, "thresholds"))
         self._chosen = Chosen(_slots(self._opening.path))
