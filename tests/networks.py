@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.device import Subscriber
+from tests.audience import Audience, made_broker
 from tests.fault_proxy import Fault, FaultProxy, presenting, too_old
 from tests.journal.made import reader, record, threadless
-from tests.mosquitto import Broker, Listener, free_port, mosquitto, wait_until
-from tests.observed import PATIENCE_S, Observed
+from tests.mosquitto import Listener, free_port
+from tests.observed import Observed
 from tests.pki import certificates
 
 DAY_EVENTS = 1440
@@ -56,34 +53,19 @@ FLOOD = (
 
 
 class Scene:
-    """The daemon, the proxy, two brokers (one accepts only small packets), and a subscriber."""
+    """The daemon, the proxy, two brokers (one accepts only small packets), and their audience."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.pki = folder / "pki"
         self.pki.mkdir()
         certificates(self.pki)
-        self.broker = self._broker(folder, "persistence false\nmax_queued_messages 0")
-        self.small = self._broker(folder, f"persistence false\nmax_packet_size {SMALL_BYTES}")
+        self.broker = made_broker(folder)
+        self.small = made_broker(folder, f"max_packet_size {SMALL_BYTES}")
         good = presenting(self.pki, "server")
         self.proxy = stack.enter_context(FaultProxy(free_port(), self.broker.port, good))
         lines = MQTT.format(port=self.proxy.port, client_id=CLIENT_ID, pki=self.pki)
         self.daemon = Observed(folder, lines)
-        self.subscriber, self._elsewhere = map(Subscriber, (self.broker.port, self.small.port))
-        self._asked = 0
-        for broker in (self.broker, self.small):
-            broker.start()
-            stack.callback(broker.stop)
-        for one in (self.subscriber, self._elsewhere):
-            one.connect()
-            stack.callback(one.part)
-
-    def _broker(self, folder: Path, more: str) -> Broker:
-        program = mosquitto()
-        assert program is not None
-        port = free_port()
-        config = folder / f"mosquitto-{port}.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nuser root\nallow_anonymous true\n{more}\n")
-        return Broker(port, "5", [program, "-c", str(config)])
+        self.audience = stack.enter_context(Audience(self.daemon, self.broker, self.small))
 
     def wait_a_day(self) -> None:
         """The events of a day without a broker are in the journal. Before the daemon starts."""
@@ -101,39 +83,6 @@ class Scene:
         proxy.context = presenting(self.pki, "server")
         proxy.listen()
         proxy.cut()
-
-    def is_right(self) -> None:
-        """AssertionError unless commands work, and every event has come, once and in order."""
-        wait_until(self._answers, PATIENCE_S)
-        for value in (1.0, 0.0):
-            self.subscriber.send("output/bell/set", f"{value:g}")
-            wait_until(lambda wanted=value: self._bell() == wanted, PATIENCE_S)
-        wait_until(lambda: self.subscriber.newest("availability") == "online", PATIENCE_S)
-        last = self.daemon.made()[-1].number
-        wait_until(lambda: last in self._known(), PATIENCE_S)
-        known = self._known()
-        missing = {*range(1, last + 1)} - {*known}
-        assert not missing, f"missing: {sorted(missing)}"
-        assert "Traceback" not in self.daemon.running.log.read_text(), self.daemon.last_lines()
-
-    def _bell(self) -> Any:
-        return (self.subscriber.newest("output/bell/state") or {}).get("value")
-
-    def _known(self) -> dict[int, Any]:
-        """The events that came to either broker. AssertionError if there are two of one number."""
-        for one in (self.subscriber, self._elsewhere):
-            one.hear()
-            assert not one.gaps, one.gaps
-        known = self._elsewhere.known | self.subscriber.known
-        assert all(known[number] == event for number, event in self._elsewhere.known.items())
-        return known
-
-    def _answers(self) -> bool:
-        self._asked += 1
-        self.subscriber.send("command", json.dumps({"command": "status", "id": self._asked}))
-        time.sleep(0.1)
-        reply = self.subscriber.newest("command/reply") or {}
-        return bool(reply.get("id") == self._asked and reply["ok"])
 
 
 def _network(fault: Fault) -> Callable[[Scene], AbstractContextManager[None]]:

@@ -139,6 +139,10 @@ class Observed:
         frames = self.frames()
         return [float(ms) for ms in 1e3 * np.diff(frames[frames >= since_s])]
 
+    def forget(self) -> None:
+        """The events that were made so far."""
+        os.truncate(self.folder / "made", 0)
+
     def made(self) -> list[Made]:
         """The events, of all its runs."""
         lines = (self.folder / "made").read_text().splitlines()

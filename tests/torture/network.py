@@ -88,6 +88,7 @@ def _rounds(
 
 def _check(made: Scene, name: str, part: Part) -> None:
     try:
-        made.is_right()
+        made.audience.is_right()
+        assert not made.audience.subscriber.gaps, made.audience.subscriber.gaps
     except AssertionError as failure:
         part.failures.append(f"after {name}: {failure}")
