@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -9,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from unittest.mock import patch
 
+from edged.models import slots
 from tests.audience import Audience, made_broker
 from tests.journal.test_full_disk import fill
 from tests.mosquitto import wait_until
 from tests.observed import PATIENCE_S, Observed
 from tests.power import Disk
-from tests.swaps import good
 
 MQTT = """\
 host = "127.0.0.1"
@@ -169,18 +171,21 @@ class TornScene:
     def __init__(self, folder: Path) -> None:
         self.daemon = Observed(folder, "enabled = false\n", each=10)
         self._whole = folder / "whole"
-        model = folder / "another.tflite"
-        good(model)
-        self.daemon.start()
+        with patch.dict(os.environ, {"STATE_DIRECTORY": str(self.daemon.state)}):
+            choices = slots.folder(self.daemon.running.config)
+        choices.mkdir()
+        slots.write_choice(choices, slots.Choice())
         daemon = self.daemon
-        daemon.ask("set-threshold", rule="cat", threshold="enter", value=0.31)
-        daemon.ask("use-file", model=str(model))
-        daemon.ask("save", region=[0.0, 0.0, 1.0, 1.0])
-        made = len(daemon.made())
-        wait_until(lambda: len(daemon.made()) > made + 3)
-        # Of what is made now, the last is on the disk.
-        time.sleep(0.2)
-        daemon.running.stop(signal.SIGKILL)
+        try:
+            daemon.start()
+            daemon.ask("set-threshold", rule="cat", threshold="enter", value=0.31)
+            daemon.ask("save", region=[0.0, 0.0, 1.0, 1.0])
+            made = len(daemon.made())
+            wait_until(lambda: len(daemon.made()) > made + 3)
+            # Of what is made now, the last is on the disk.
+            time.sleep(0.2)
+        finally:
+            daemon.running.stop(signal.SIGKILL)
         shutil.copytree(daemon.state, self._whole)
         self.files = sorted(
             path.relative_to(self._whole) for path in self._whole.rglob("*") if path.is_file()
