@@ -101,7 +101,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # Checked first: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board-amd64 need-board-arm64 need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -185,9 +185,11 @@ arm: need-arm ## run the tests on an emulated 64-bit Arm computer; needs root; m
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
 	tests/arm/run $(ARGS)
 
-board: need-board $(VENV)/test.stamp ## test edged on an emulated computer with a real kernel, systemd, cameras, pins; needs root
-	$(MAKE) -f tests/board/image.mk build/board/disk.ext4
-	$(BIN)/python -m tests.board --out docs/reports/board.md
+ARCH = amd64
+BOARD_REPORT = docs/reports/$(if $(filter arm64,$(ARCH)),arm,board).md
+board: need-board-$(ARCH) $(VENV)/test.stamp ## test edged on an emulated computer with a real kernel, systemd, cameras, pins; needs root; ARCH=arm64
+	$(MAKE) -f tests/board/image.mk ARCH=$(ARCH) build/board/$(ARCH)/disk.ext4
+	$(BIN)/python -m tests.board --arch $(ARCH) $(or $(ARGS),--out $(BOARD_REPORT))
 	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
 
 container: need-container $(VENV)/test.stamp ## the image of the Containerfile, built by buildah and called; needs root
