@@ -27,7 +27,7 @@ APART_S = 2.0
 
 
 class Written(NamedTuple):
-    """Bytes of an event, and in each second without one."""
+    """Bytes of an event, with what is written meanwhile; and in each second without events."""
 
     event: float
     idle: float
@@ -53,19 +53,18 @@ def measured(folder: Path, events: int, idle_s: float) -> Written:
         daemon.start()
         stack.callback(daemon.running.stop)
         wait_until(lambda: len(daemon.made()) >= 2, PATIENCE_S)
-        before, began_s, count = disk.written_bytes(), time.monotonic(), len(daemon.made())
+        before, count = disk.written_bytes(), len(daemon.made())
         wait_until(lambda: len(daemon.made()) >= count + events, events * APART_S + PATIENCE_S)
         # Its cursor and its scores follow later.
         time.sleep(APART_S - 0.5)
         with_events, made = disk.written_bytes() - before, len(daemon.made()) - count
-        took_s = time.monotonic() - began_s
         daemon.ask("pause")
         # What is left of before: scores after the last event.
         time.sleep(min(idle_s, 12.0))
         before, began_s = disk.written_bytes(), time.monotonic()
         time.sleep(idle_s)
         idle = (disk.written_bytes() - before) / (time.monotonic() - began_s)
-    return Written((with_events - idle * took_s) / made, idle)
+    return Written(with_events / made, idle)
 
 
 def main() -> int:
