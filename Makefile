@@ -101,7 +101,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # Checked first: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board-amd64 need-board-arm64 need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board-amd64 need-board-arm64 need-container need-home-assistant need-model need-node-red need-reference need-report-quantization need-soak
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -150,7 +150,7 @@ torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only gua
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
 
 HOURS ?= 0.25
-soak: $(VENV)/test.stamp ## look for leaks in all processes under load; make soak HOURS=24
+soak: need-soak $(VENV)/test.stamp ## look for leaks in all processes under load; make soak HOURS=24
 	$(BIN)/python -m tests.soak --hours $(HOURS) --out docs/reports/soak.md
 
 # Home Assistant requires a newer patch release of Python 3.13; the parts used here run on any.

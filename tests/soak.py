@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ import numpy as np
 
 from edged.errors import CommandError
 from edged.ports.control.client import ControlClient, DaemonError
+from edged.why.port import RING_S
 from tests.audience import made_broker
 from tests.cameras.isolation.faulty import Switch
 from tests.fault_proxy import FaultProxy, presenting
@@ -103,12 +105,16 @@ Made by `make soak HOURS={hours:g}`. {machine}.
 
 
 class Sample(NamedTuple):
-    """Of one process: memory as PSS, in MB (10^6 bytes)."""
+    """Of one process: memory as PSS, in MB (10^6 bytes).
+
+    ``recent`` are the frames of the last `RING_S`, which the daemon keeps for `edged why`.
+    """
 
     at_s: float
     pss_mb: float
     descriptors: int
     threads: int
+    recent: int = 0
 
 
 class Slope(NamedTuple):
@@ -135,7 +141,7 @@ class Course:
         self.done[what] = self.done.get(what, 0) + number
 
 
-def sample(pid: int) -> Sample:
+def sample(pid: int, recent: int = 0) -> Sample:
     """A process now; OSError where it is gone."""
     place = Path(f"/proc/{pid}")
     memory = dict(line.split(":") for line in (place / "smaps_rollup").read_text().splitlines()[1:])
@@ -144,21 +150,29 @@ def sample(pid: int) -> Sample:
         int(memory["Pss"].split()[0]) * 1024 / 1e6,
         len(os.listdir(place / "fd")),  # noqa: PTH208 (names alone, at once)
         len(os.listdir(place / "task")),  # noqa: PTH208
+        recent,
     )
 
 
 def slope(samples: Sequence[Sample]) -> Slope:
-    """By least squares; the error takes account of how samples resemble those before them."""
+    """By least squares, at an equal number of frames in the daemon's ring of the newest ones.
+
+    The error takes account of how samples resemble those before them.
+    """
     at_h = np.array([one.at_s for one in samples]) / 3600.0
+    recent = np.array([one.recent for one in samples], float)
     pss_mb = np.array([one.pss_mb for one in samples])
-    at_h -= at_h.mean()
-    spread = float((at_h**2).sum())
-    found = float((at_h * (pss_mb - pss_mb.mean())).sum()) / spread
-    left = pss_mb - pss_mb.mean() - found * at_h
-    variance = float((left**2).sum()) / max(1, len(left) - 2)
+    columns = [at_h - at_h.mean(), np.ones(len(at_h))]
+    if recent.std() > 0.0:
+        columns.append((recent - recent.mean()) / recent.std())
+    known = np.column_stack(columns)
+    found, *_ = np.linalg.lstsq(known, pss_mb, rcond=None)
+    left = pss_mb - known @ found
+    variance = float((left**2).sum()) / max(1, len(left) - len(columns))
     alike = float((left[1:] * left[:-1]).sum() / max(1e-12, float((left**2).sum())))
     alike = min(0.98, max(0.0, alike))
-    return Slope(found, (variance / spread * (1 + alike) / (1 - alike)) ** 0.5)
+    spread = float(np.linalg.inv(known.T @ known)[0, 0])
+    return Slope(float(found[0]), (variance * spread * (1 + alike) / (1 - alike)) ** 0.5)
 
 
 def grows(values: Sequence[int]) -> bool:
@@ -209,12 +223,17 @@ def soak(folder: Path, seconds: float) -> Course:
         threads = [threading.Thread(target=_again, args=(course, ended, *work)) for work in works]
         for thread in threads:
             thread.start()
-        connections = 0
+        connections, counted = 0, deque([(began_s, first)])
         try:
             while (spent_s := time.monotonic() - began_s) < seconds:
+                now_s = time.monotonic()
+                counted.append((now_s, _frames(client)))
+                while counted[0][0] < now_s - RING_S:
+                    counted.popleft()
                 for name, pid in _processes(daemon.pid, page.pid).items():
+                    recent = counted[-1][1] - counted[0][1] if name == "daemon" else 0
                     with suppress(OSError):
-                        course.samples.setdefault(name, []).append(sample(pid))
+                        course.samples.setdefault(name, []).append(sample(pid, recent))
                 connections = proxy.connections
                 progress(
                     spent_s, seconds, ", ".join(f"{n} {what}" for what, n in course.done.items())
@@ -292,7 +311,8 @@ def report(course: Course) -> tuple[str, list[str]]:
     done = ", ".join(f"{number:,} {what}" for what, number in sorted(course.done.items()))
     lines = [
         f"{course.seconds / 60:.0f} minutes, all at once: {done}. Memory is PSS; its slope is that "
-        f"of a straight line after the first {WARM:.0%} of the time, with its standard error. A "
+        f"of a straight line after the first {WARM:.0%} of the time, with its error, at an "
+        "equal number of frames in the ring that the daemon keeps for `edged why`. A "
         f"slope is a leak above {SLOPE_MB_H:g} MB an hour if that is more than {ERRORS:g} standard "
         "errors.",
         "",
