@@ -322,7 +322,8 @@ def report(course: Course) -> tuple[str, list[str]]:
         "|---|---:|---:|---:|---:|---|---|---|",
     ]
     for name, all_samples in course.samples.items():
-        samples = all_samples[round(WARM * len(all_samples)) :]
+        warm_s = all_samples[0].at_s + max(WARM * course.seconds, RING_S)
+        samples = [one for one in all_samples if one.at_s >= warm_s]
         if len(samples) < 5:
             failures.append(f"{name}: too few samples")
             continue
