@@ -18,6 +18,7 @@ from msgspec import Struct
 from edged import __version__, paths
 from edged.errors import ModelError
 from edged.files import open_regular, write_atomically
+from edged.models.naming import plain
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,20 @@ class Means(Struct, frozen=True):
     classes: Rows
 
 
+class Vectors(Struct, frozen=True):
+    """How the vectors of known pictures vary that taught labels are made from.
+
+    ``tensors`` are those that a vector is read from. ``directions`` are the main ones in which the
+    vectors differ from their ``mean``, float32, each as long as the deviation in it, and ``rest``
+    is the variance in each other direction.
+    """
+
+    tensors: tuple[int, ...]
+    mean: bytes
+    directions: Rows
+    rest: float
+
+
 class Reference(Struct, frozen=True):
     """The content of the file.
 
@@ -90,12 +105,13 @@ class Reference(Struct, frozen=True):
     layers: tuple[int, ...]
     quantiles: tuple[float, ...]
     means: Means | None = None
+    vectors: Vectors | None = None
     edged: str = __version__
 
 
 def path_of(model: Path) -> Path:
     """Where the file of the model at `model` lies."""
-    return model.with_name(model.name + SUFFIX)
+    return model.with_name(plain(model).name + SUFFIX)
 
 
 def places(model: Path) -> list[Path]:

@@ -9,7 +9,7 @@ root = $(out)/root
 suite = bookworm
 
 edged_sources := $(shell git ls-files -co --exclude-standard -- Makefile pyproject.toml setup.py \
-	constraints.txt README.md LICENSE edged models config systemd docs/systemd.md)
+	constraints.txt requirements README.md LICENSE edged models config systemd docs/systemd.md)
 
 $(out)/disk.ext4: $(out)/gpio-sim.stamp $(edged_sources) $(board)/install tests/checkout $(wildcard $(board)/guest/*)
 	$(board)/install $(root) $(out)/pip-cache
