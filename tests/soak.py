@@ -87,7 +87,7 @@ socket = "{folder}/edged.sock"
 port = {web}
 """
 
-WARM = 0.3
+WARM = 0.5
 """The share of the time before memory is judged: caches and arenas fill first."""
 
 ERRORS = 3.0

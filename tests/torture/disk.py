@@ -37,7 +37,7 @@ def run(seconds: float, seed: int, window_s: float = WINDOW_S) -> Part:
     with quick_folder() as folder:
         told += _torn(folder, seconds * TORN_SHARE, chance, part)
     part.about = f"{told} The seed is {seed}."
-    limit_ms = WORSE * quiet.at(0.99) if quiet.took_ms else None
+    limit_ms = round(WORSE * quiet.at(0.99), 1) if quiet.took_ms else None
     for row in rows.values():
         row.limit_ms = limit_ms
     return part

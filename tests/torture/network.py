@@ -33,7 +33,7 @@ def run(seconds: float, seed: int, window_s: float = WINDOW_S) -> Part:
         return part
     with quick_folder() as folder:
         part.about = f"{_rounds(folder, seconds, window_s, chance, part)} The seed is {seed}."
-    limit_ms = WORSE * quiet.at(0.99) if quiet.took_ms else None
+    limit_ms = round(WORSE * quiet.at(0.99), 1) if quiet.took_ms else None
     for row in rows.values():
         row.limit_ms = limit_ms
     return part
