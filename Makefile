@@ -34,7 +34,7 @@ endif
 
 TRAIN = .venv-train
 
-.PHONY: help run screenshots test lint check format arm board container home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture model bench bench-arm bench-environments sbom audit install uninstall lock clean
+.PHONY: help run screenshots test lint check format arm board container home-assistant node-red esphome fuzz-models fuzz-web mutants conformance field torture soak model bench bench-arm bench-environments sbom audit install uninstall lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -101,7 +101,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # Checked first: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board-amd64 need-board-arm64 need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board-amd64 need-board-arm64 need-container need-home-assistant need-model need-node-red need-reference need-report-quantization need-soak
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -149,6 +149,10 @@ field: $(VENV)/test.stamp ## simulate faults of brokers, cameras, pins and clock
 torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"; fuzz needs clang
 	$(PIP) install -qq --constraint $(CONSTRAINTS) 'atheris; platform_machine == "x86_64" and python_version >= "3.11"'
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
+
+HOURS ?= 0.25
+soak: need-soak $(VENV)/test.stamp ## look for leaks in all processes under load; make soak HOURS=24
+	$(BIN)/python -m tests.soak --hours $(HOURS) --out docs/reports/soak.md
 
 # Home Assistant requires a newer patch release of Python 3.13; the parts used here run on any.
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.13)

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SWITCH_S = 0.0005
+"""How long a busy thread, of the network for example, may keep the interpreter from the loop."""
+
 
 class EndLeftOpen(Command, frozen=True, kw_only=True, tag="end-left-open"):
     """End rules that an earlier run left active: requested by the journal, for the loop."""
@@ -81,7 +85,7 @@ class Daemon:
         """Run until SIGTERM, SIGINT, `stop` or a bug. Opens the last stage first."""
         config = self._config
         style = logs.style(config.log.format)
-        logs.start(config.log.level, "text" if style == "live" else style)
+        logs.start(config.log.level, "text" if style == "live" else style, limited=True)
         log.info("edged %s, device %s", __version__, config.device)
         self._thresholds = Thresholds(beside_journal(config.journal, config.device, "thresholds"))
         self._chosen = Chosen(_slots(self._opening.path))
@@ -91,6 +95,8 @@ class Daemon:
             # start, and later stop the loop for milliseconds at times.
             stack.callback(gc.enable)
             gc.disable()
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(SWITCH_S)
             self._obey_signals(stack)
             self._surface_bugs(stack)
             stack.enter_context(self._opening)

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TextIO
 
@@ -65,11 +66,54 @@ FORMATS: dict[str, type[logging.Formatter]] = {
     "command": CommandFormat,
 }
 
+LINES = 20
+"""The most lines a minute from one place in the code."""
 
-def start(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Send all log records to `stream` (standard error) in the given style and from this level."""
+UNLIMITED = "edged.ports.log"
+"""Its lines are events, which a rule limits."""
+
+
+class Limit(logging.Filter):
+    """Lets each place in the code log `LINES` lines a minute, and counts the others.
+
+    Whoever sends nonsense to edged must not fill its disk.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        # Since when, and how many: one entry for each line of code that logs.
+        self._places: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log it; its message says where others were or will be left out."""
+        if record.name == UNLIMITED:
+            return True
+        place, now_s = (record.pathname, record.lineno), self._clock()
+        since_s, lines = self._places.get(place, (now_s, 0))
+        more = ""
+        if now_s >= since_s + 60.0:
+            if lines > LINES:
+                more = f" (before this, {lines - LINES} lines like it were left out)"
+            since_s, lines = now_s, 0
+        lines += 1
+        self._places[place] = since_s, lines
+        if lines == LINES:
+            more = " (more lines like this are left out for a minute)"
+        if more:
+            record.msg, record.args = record.getMessage() + more, ()
+        return lines <= LINES
+
+
+def start(level: str, style: str, stream: TextIO | None = None, *, limited: bool = False) -> None:
+    """Send all log records to `stream` (standard error) in the given style and from this level.
+
+    `limited` is for a process that runs for long: see `Limit`.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(FORMATS[style]())
+    if limited:
+        handler.addFilter(Limit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

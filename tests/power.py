@@ -29,6 +29,7 @@ MODEL_BYTES = 300_000
 
 _SHUTDOWN = 0x8004587D
 _WITHOUT_FLUSH = 2
+_FREEZE, _THAW = 0xC0045877, 0xC0045878
 
 
 class Disk:
@@ -43,10 +44,19 @@ class Disk:
         subprocess.run(["mkfs.ext4", "-q", str(self._image)], check=True)
 
     def __enter__(self) -> Disk:
-        subprocess.run(["mount", "-o", "loop", str(self._image), str(self.place)], check=True)
+        self.mount()
         return self
 
+    def mount(self, options: str = "rw") -> None:
+        """As entering does; with ``ro`` nothing can be written."""
+        options = f"loop,errors=remount-ro,{options}"
+        subprocess.run(["mount", "-o", options, str(self._image), str(self.place)], check=True)
+
     def __exit__(self, *exception: object) -> None:
+        self.unmount()
+
+    def unmount(self) -> None:
+        """As leaving does."""
         subprocess.run(["umount", str(self.place)], check=True)
         # A process elsewhere that has copied the mounts keeps the file system alive, and a mount of
         # the same file would be the same file system, without power.
@@ -56,10 +66,40 @@ class Disk:
 
     def cut(self) -> None:
         """Let the power fail."""
-        flags = ctypes.c_uint32(_WITHOUT_FLUSH)
+        self._control(_SHUTDOWN, _WITHOUT_FLUSH)
+
+    def freeze(self) -> None:
+        """Let every write wait, until `thaw`; whoever waits cannot be killed."""
+        self._control(_FREEZE, 0)
+
+    def thaw(self) -> None:
+        """Let what waits go on."""
+        self._control(_THAW, 0)
+
+    def break_down(self) -> None:
+        """Let the kernel find an error, after which it writes nothing until the next mount."""
+        (Path("/sys/fs/ext4") / self._device.name / "trigger_fs_error").write_text("1")
+
+    def written_bytes(self) -> int:
+        """What has been written to the device since it was mounted, all included."""
         folder = os.open(self.place, os.O_RDONLY)
         try:
-            fcntl.ioctl(folder, _SHUTDOWN, flags)
+            ctypes.CDLL(None).syncfs(folder)
+        finally:
+            os.close(folder)
+        statistics = Path("/sys/block") / self._device.name / "stat"
+        # Sectors of 512 bytes, the seventh field (Documentation/block/stat.rst).
+        return 512 * int(statistics.read_text().split()[6])
+
+    @property
+    def _device(self) -> Path:
+        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+        return next(Path(device) for device, place, *_ in mounts if place == str(self.place))
+
+    def _control(self, request: int, value: int) -> None:
+        folder = os.open(self.place, os.O_RDONLY)
+        try:
+            fcntl.ioctl(folder, request, ctypes.c_uint32(value))
         finally:
             os.close(folder)
 

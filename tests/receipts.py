@@ -98,17 +98,25 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path) -> Iterator[Scene]:
-    """With the times of receipts shortened to tenths of a second."""
+def shortened() -> Iterator[None]:
+    """The times of receipts are tenths of a second."""
     before = receipts.SETTLED_S, receipts.AGAIN_MIN_S, receipts.AGAIN_MAX_S
     receipts.SETTLED_S, receipts.AGAIN_MIN_S, receipts.AGAIN_MAX_S = 0.1, 0.2, 1.0
+    try:
+        yield
+    finally:
+        receipts.SETTLED_S, receipts.AGAIN_MIN_S, receipts.AGAIN_MAX_S = before
+
+
+@contextmanager
+def scene(folder: Path) -> Iterator[Scene]:
+    """With the times of receipts shortened."""
     made = Scene(folder)
     try:
-        with made.port:
+        with shortened(), made.port:
             yield made
     finally:
         made.end()
-        receipts.SETTLED_S, receipts.AGAIN_MIN_S, receipts.AGAIN_MAX_S = before
 
 
 def torment(made: Scene, kills: int, chance: random.Random) -> Iterator[int]:

@@ -84,17 +84,21 @@ socket = "{folder}/edged.sock"
 
 
 class Running:
-    """One `edged run`, and the other commands with its configuration."""
+    """One `edged run`, and the other commands with its configuration.
 
-    def __init__(self, config: Path) -> None:
+    ``module`` runs in place of edged, with `arguments` before edged's own.
+    """
+
+    def __init__(self, config: Path, module: str = "edged", *arguments: str) -> None:
         self.config = config
+        self._program = [sys.executable, "-m", module, *arguments]
         self.log = config.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edged", "run", "--config", str(self.config), *options],
+                [*self._program, "run", "--config", str(self.config), *options],
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
@@ -114,6 +118,11 @@ class Running:
     def send_signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def status(self) -> int | None:
         assert self._process is not None

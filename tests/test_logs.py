@@ -12,6 +12,8 @@ import pytest
 
 from edged import logs
 from edged.logs import style as log_style
+from edged.ports import log as log_port
+from tests.clocks import StandingClock
 
 
 def written(style: str, level: str = "info") -> io.StringIO:
@@ -100,3 +102,38 @@ def test_without_the_library_of_the_live_line_the_log_is_text(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert log_style(configured) == style
     assert set(asked) <= {"rich"}
+
+
+def test_a_flood_of_lines_is_limited_and_counted_and_what_is_rare_is_logged_meanwhile() -> None:
+    now = StandingClock()
+    stream = written("text")
+    (handler,) = logging.getLogger().handlers
+    handler.addFilter(logs.Limit(now))
+
+    def nonsense() -> None:
+        logging.getLogger("edged.test").warning("%s is nonsense", "this")
+
+    for _ in range(1000):
+        nonsense()
+    logging.getLogger("edged.test").warning("rare")
+    *lines, last, rare = stream.getvalue().splitlines()
+    assert len(lines) == logs.LINES - 1
+    assert {line[8:] for line in lines} == {" warning: this is nonsense"}
+    assert last.endswith("this is nonsense (more lines like this are left out for a minute)")
+    assert rare.endswith("rare")
+    now.now_s = 60.0
+    nonsense()
+    nonsense()
+    *_, told, after = stream.getvalue().splitlines()
+    left_out = 1000 - logs.LINES
+    assert told.endswith(f"nonsense (before this, {left_out} lines like it were left out)")
+    assert after.endswith("this is nonsense")
+
+
+def test_events_are_logged_however_many_there_are() -> None:
+    stream = written("text")
+    (handler,) = logging.getLogger().handlers
+    handler.addFilter(logs.Limit(StandingClock()))
+    for _ in range(2 * logs.LINES):
+        log_port.log.info("cat on")
+    assert len(stream.getvalue().splitlines()) == 2 * logs.LINES

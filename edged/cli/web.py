@@ -15,7 +15,7 @@ NEEDS = ("starlette", "uvicorn", "jinja2", "multipart", "prometheus_client")
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal stops it."""
     config = configured(arguments)
-    logs.start(config.log.level, "command")
+    logs.start(config.log.level, "command", limited=True)
     check_installed("edged web")
     from edged.web import server
 

@@ -78,6 +78,7 @@ class Journal:
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         # Held during disk access, which may take long. Taken before `_lock`, never after it.
         self._disk = threading.Lock()
+        self._hangs = False
         self._store: Store | None = None
         self._accepted = False
         # Guards everything below; held for microseconds, and never during disk access.
@@ -181,7 +182,9 @@ class Journal:
 
     def page(self, consumer: Consumer, after: int, limit: int) -> Page:
         """The next page of `consumer` after a number: from disk, then from memory."""
-        ours = self._disk.acquire(timeout=DISK_WAIT_S)
+        # Who has waited in vain does not wait again: others depend on a consumer's thread.
+        ours = self._disk.acquire(timeout=0.0 if self._hangs else DISK_WAIT_S)
+        self._hangs = not ours
         try:
             read = self._try(lambda store: store.after(after, limit)) if ours else None
             with self._lock:

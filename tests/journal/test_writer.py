@@ -14,7 +14,7 @@ from edged.journal.entry import Entry
 from edged.journal.journal import CURSOR_S, DISK_RETRY_S, Journal
 from edged.journal.numbers import BLOCK, read_mark
 from tests.clocks import StandingClock
-from tests.journal.made import Blocked, cursors, on_disk, reader, record, threadless
+from tests.journal.made import Blocked, cursors, on_disk, read, reader, record, threadless
 from tests.mosquitto import wait_until
 
 SYNC_S = 10.0
@@ -288,4 +288,30 @@ def test_where_no_writer_runs_nobody_waits_for_it(path: Path) -> None:
     journal = threadless(path, sync_s=0.0)
     journal.sync()
     assert record(journal) == [1]
+    journal.close()
+
+
+def test_who_reads_waits_once_for_a_disk_that_hangs_and_again_when_it_works(path: Path) -> None:
+    journal = threadless(path)
+    consumer = reader(journal)
+    numbers = record(journal, 3)
+    waits_s: list[float] = []
+
+    class Hanging:
+        def acquire(self, timeout: float) -> bool:
+            waits_s.append(timeout)
+            return False
+
+    journal._disk, disk = Hanging(), journal._disk
+    for _ in range(3):
+        assert read(consumer) == numbers
+    first_s, *others_s = waits_s
+    assert (first_s, {*others_s}) == (module.DISK_WAIT_S, {0.0})
+    journal._disk = disk
+    assert read(consumer) == numbers
+    waits_s.clear()
+    journal._disk = Hanging()
+    read(consumer)
+    assert waits_s[0] == module.DISK_WAIT_S
+    journal._disk = disk
     journal.close()

@@ -14,7 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.torture import camera, fresh, fuzz, guard, receipts, swap
+from tests.torture import (
+    camera,
+    clock,
+    disk,
+    events,
+    fresh,
+    fuzz,
+    guard,
+    network,
+    receipts,
+    swap,
+)
 from tests.torture.part import Part
 
 ABOUT = """\
@@ -35,6 +46,10 @@ PARTS = {
     "guard": _Torture(guard.run, 600.0),
     "camera": _Torture(camera.run, 1800.0),
     "fresh": _Torture(fresh.run, 120.0),
+    "clock": _Torture(clock.run, 300.0),
+    "disk": _Torture(disk.run, 600.0),
+    "events": _Torture(events.run, 3600.0),
+    "network": _Torture(network.run, 600.0),
     "receipts": _Torture(receipts.run, 900.0),
     "swap": _Torture(swap.run, 1200.0),
 }

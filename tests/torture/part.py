@@ -52,14 +52,17 @@ class Part:
             "",
             f"{self.about} {machine}.",
             "",
-            "| | times | p50 ms | p99 ms | max ms | limit of p99 | |",
-            "|---|---|---|---|---|---|---|",
-            *map(str, self.rows),
-            "",
+            *self._table(),
             f"{len(self.failures)} failures." if self.failures else "No failure.",
             *(f"- {failure}" for failure in self.failures),
         ]
         return "\n".join(lines) + "\n"
+
+    def _table(self) -> list[str]:
+        if not self.rows:
+            return []
+        head = "| | times | p50 ms | p99 ms | max ms | limit of p99 | |"
+        return [head, "|---|---|---|---|---|---|---|", *map(str, self.rows), ""]
 
 
 def progress(done: float, whole: float, what: str) -> None:

@@ -42,6 +42,7 @@ from tests.mosquitto import (
     needs_mosquitto,
     wait_until,
 )
+from tests.pki import available, certificates
 from tests.ports.mqtt.recorded import RecordedPort
 
 __all__ = ["brokers"]
@@ -62,33 +63,9 @@ def opened(tmp_path: Path, **mqtt: Any) -> Iterator[MqttPort]:
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate authority, the broker's certificate for 127.0.0.1 and a client's."""
-    folder = tmp_path_factory.mktemp("pki")
-
-    def openssl(*arguments: str) -> None:
-        try:
-            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-        except FileNotFoundError:
-            pytest.skip("openssl is not installed: apt install openssl")
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for name in ("ca", "other"):
-        openssl(
-            *("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.crt"),
-            *("-days", "2", "-subj", f"/CN=test {name}"),
-            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
-        )
-    (folder / "san").write_text("subjectAltName = IP:127.0.0.1\n")
-    for name in ("server", "client"):
-        openssl(
-            "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}"
-        )
-        openssl(
-            *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key"),
-            *("-CAcreateserial", "-days", "2", "-out", f"{name}.crt", "-extfile", "san"),
-        )
-    for file in folder.iterdir():
-        file.chmod(0o644)
-    return folder
+    if not available():
+        pytest.skip("openssl is not installed: apt install openssl")
+    return certificates(tmp_path_factory.mktemp("pki"))
 
 
 def tls_lines(pki: Path, *, client: bool = False) -> list[str]:
