@@ -267,6 +267,9 @@ class Entry(NamedTuple):
     within_s: float = 10.0
 
 
+RELOAD_S = 40.0
+"""A new model may be in quarantine for 30 s."""
+
 SWAP_S = 90000.0
 """More than the longest time in the shadow, with all that comes before."""
 
@@ -287,7 +290,7 @@ COMMANDS: Mapping[type[Command], Entry] = {
     SetOutput: Entry(frozenset({Asker.SOCKET}), OutputAnswer),
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
     SetThreshold: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ThresholdAnswer),
-    Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer),
+    Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer, RELOAD_S),
     Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
     # MQTT chooses among the models that are installed, and no files.

@@ -10,8 +10,8 @@ from edged.cli.daemon_socket import running_daemon
 from edged.cli.listing import fact_lines
 from edged.cli.output import OutputError
 from edged.cli.status import lines
-from edged.commands import Command, TellStatus, fields_of, name_of
-from edged.ports.control.client import RefusedError
+from edged.commands import COMMANDS, Command, TellStatus, fields_of, name_of
+from edged.ports.control.client import ANSWERED_S, RefusedError
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     given = {field: getattr(arguments, field) for field in fields_of(kind)}
     fields = {field: value for field, value in given.items() if value is not None}
     try:
-        reply, _ = running_daemon(arguments).ask(name_of(kind), **fields)
+        client = running_daemon(arguments, COMMANDS[kind].within_s + ANSWERED_S)
+        reply, _ = client.ask(name_of(kind), **fields)
     except RefusedError as error:
         if arguments.json:
             # A refusal counts, even if no one reads the output.

@@ -10,6 +10,7 @@ from typing import Any
 from edged.cli.daemon_socket import running_daemon
 from edged.commands import COMMANDS, Command, RevertModel, UseFile, UseModel, name_of
 from edged.models.naming import is_name
+from edged.ports.control.client import ANSWERED_S
 from edged.printable import printable
 
 _OF_FILE = ("labels", "locale", "mean", "std", "channels", "scores", "shadow_s")
@@ -20,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     kind, fields = _asked(arguments)
     if kind is not RevertModel and sys.stderr.isatty():
         print("edged: the model is tried beside the one in use ...", file=sys.stderr)
-    within_s = COMMANDS[kind].within_s + 2.0
+    within_s = COMMANDS[kind].within_s + ANSWERED_S
     reply, _ = running_daemon(arguments, within_s).ask(name_of(kind), **fields)
     if arguments.json:
         print(json.dumps(reply, ensure_ascii=False))

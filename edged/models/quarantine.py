@@ -26,9 +26,12 @@ from edged.inference import modelfile
 
 Outcome: TypeAlias = Literal["ok", "refused", "died", "timed out", "out of memory"]
 
-TIMEOUT_S = 8.0
-"""The limit for the whole run, including Python's start; the requester of a reload waits this
-long."""
+TIMEOUT_S = 30.0
+"""The limit for the whole run, including Python's start: on a small board that is busy, or reads
+from a slow card, a good model takes several seconds."""
+
+CPU_S = 8.0
+"""The limit of processor time, which a model that never returns reaches first."""
 
 MEMORY_BYTES = 256 << 20
 """Beyond the memory of interpreter and runtime; the largest classifiers need about 100 MB."""
@@ -79,7 +82,7 @@ def inspect(
         "model": tried,
         "content_fd": content.fileno(),
         "memory_bytes": memory_bytes,
-        "cpu_s": math.ceil(timeout_s),
+        "cpu_s": math.ceil(min(timeout_s, CPU_S)),
     }
     with (
         content,

@@ -14,8 +14,10 @@ from edged import access
 from edged.errors import CameraError, CommandError
 from edged.ports.control import address
 
-TIMEOUT_S = 12.0
-"""Longer than the daemon waits for its own loop, so that its explanation arrives."""
+ANSWERED_S = 2.0
+"""More than the daemon gives itself for an answer, so that its explanation arrives."""
+
+TIMEOUT_S = 10.0 + ANSWERED_S
 
 
 class DaemonError(CameraError):
