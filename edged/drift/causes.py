@@ -54,7 +54,7 @@ CAST = 0.25
 COLOURLESS = 0.03
 """Up to which red and blue of a picture are those of a grey one, as by infrared light."""
 
-SPREADS = 5.0
+SPREADS = 3.0
 """Mean deviations that a number must be away from its mean."""
 
 SEARCHED_S = 20.0

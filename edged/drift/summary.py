@@ -91,14 +91,15 @@ def skew(reference: Summary, values: Mapping[str, Values]) -> list[Skew]:
 def stability(deciles: Sequence[float], values: npt.NDArray[np.float64]) -> float:
     """The population stability index of `values` over the parts between nine `deciles`.
 
-    Equal deciles, as of a score that is often 1, are one edge; a value at an edge lies above it.
+    Deciles may be equal, as of a score that is often 1: such values count in all parts there alike.
     """
-    edges, first = np.unique(np.asarray(deciles), return_index=True)
-    below = np.concatenate([[0.0], (first + 1) / (len(deciles) + 1), [1.0]])
-    expected = np.diff(below)
-    counts = np.bincount(np.searchsorted(edges, values, "right"), minlength=len(expected))
-    found = np.maximum(counts / len(values), _LEAST_SHARE)
-    return float(((found - expected) * np.log(found / expected)).sum())
+    parts = len(deciles) + 1
+    first = np.searchsorted(deciles, values, "left")
+    last = np.searchsorted(deciles, values, "right")
+    weight = 1 / (last - first + 1)
+    begun = np.bincount(first, weight, parts) - np.bincount(last + 1, weight, parts + 1)[:parts]
+    found = np.maximum(np.cumsum(begun) / len(values), _LEAST_SHARE)
+    return float(((found - 1 / parts) * np.log(found * parts)).sum())
 
 
 def _rounded(value: float) -> float:

@@ -61,11 +61,12 @@ class StoredMode(msgspec.Struct):
 class Stored(msgspec.Struct):
     """The content of the file.
 
-    ``camera`` tells one framing of a camera from another. ``known`` is how known the pictures look
+    ``camera`` tells one framing of a camera from another; it was watched for ``seen_s``. ``known`` is how known the pictures look
     to ``model``, over minutes. ``dark_at_once``: whether it became dark at once and was no fault.
     """
 
     camera: str
+    seen_s: float = 0.0
     modes: list[StoredMode] = []
     dark_at_once: bool = False
     model: str = ""
@@ -123,7 +124,7 @@ class Views:
     def forget(self) -> None:
         """What the view looks like, and what the model knows of it."""
         self.modes = []
-        self.stored.known = Number()
+        self.stored.seen_s, self.stored.known = 0.0, Number()
 
     def told(self) -> bytes:
         """All of it, as it is stored."""
@@ -168,9 +169,9 @@ def _check(stored: Stored) -> None:
         len(mode.picture) != 3 * SIDE_PX * SIDE_PX for mode in stored.modes
     ):
         raise ValueError("its pictures have another size")
-    for number in numbers:
-        if not all(map(math.isfinite, (number.seen_s, number.mean, number.spread))):
-            raise ValueError("a number is not finite")
+    values = [value for one in numbers for value in (one.seen_s, one.mean, one.spread)]
+    if not all(map(math.isfinite, (stored.seen_s, *values))):
+        raise ValueError("a number is not finite")
 
 
 def _share(seen_s: float, elapsed_s: float) -> float:

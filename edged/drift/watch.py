@@ -36,7 +36,8 @@ BRIGHTNESS_S, COLOUR_S, ANSWERS_S = 60.0, 600.0, 600.0
 
 KNOWN_S = 86400.0
 LESS_KNOWN = 0.15
-"""The model's answers are compared when they were seen for a day, and must fall by so much."""
+"""The model's answers are compared after a day, half of which may have been dark, and must fall by
+so much."""
 
 WRITTEN_S = 6 * 3600.0
 """How often what was learned is stored."""
@@ -153,7 +154,8 @@ class Watch:
         lately = self._recent.follow("known", known, elapsed_s, ANSWERS_S)
         usually = stored.known
         less = max(LESS_KNOWN, SPREADS * usually.spread)
-        fallen = usually.seen_s >= KNOWN_S and lately < usually.mean - less
+        stored.seen_s += elapsed_s
+        fallen = min(stored.seen_s, 2 * usually.seen_s) >= KNOWN_S and lately < usually.mean - less
         if not fallen and self._cause is None:
             usually.learn(lately, elapsed_s)
         return fallen

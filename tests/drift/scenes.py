@@ -37,6 +37,8 @@ class Scene:
     off at once in the evening and on in the morning.
     """
 
+    size_px = HEIGHT_PX, WIDTH_PX
+
     def __init__(self, photograph: Pixels, night: Night = "lamp", seed: int = 0) -> None:
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._night = night
