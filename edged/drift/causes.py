@@ -6,6 +6,8 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
+import numpy as np
+
 from edged.anomaly.view import (
     BETTER,
     LITTLE_CONTRAST,
@@ -32,6 +34,9 @@ MEANINGS: Mapping[Cause, str] = {
 RECOGNISED = 0.5
 """A picture of little contrast that correlates so with a usual view is not covered."""
 
+AGAIN = 1.5
+"""By how much both must be exceeded to see again."""
+
 DARK = 0.2
 """Brightness below which a flat picture is of the dark, and not of something before the lens."""
 
@@ -52,7 +57,7 @@ CAST = 0.25
 """Logarithms of a colour over green by which most of a view must differ."""
 
 COLOURLESS = 0.03
-"""Up to which red and blue of a picture are those of a grey one, as by infrared light."""
+"""Logarithms by which red and blue of a grey picture differ in the mean, as by infrared light."""
 
 SPREADS = 3.0
 """Mean deviations that a number must be away from its mean."""
@@ -124,7 +129,10 @@ class Judge:
         least = LITTLE_CONTRAST * min((mode.look.structure for mode in usual), default=1.0)
         alike = max((float(mode.look.view @ look.view) for mode in usual), default=0.0)
         dark = look.brightness < DARK
-        if look.structure >= least or alike >= RECOGNISED or not (usual or dark):
+        # Whoever sees little sees it in one frame and not in the next.
+        again = 1.0 if self._dark is None else AGAIN
+        recognised = look.structure >= again * least or alike >= again * RECOGNISED
+        if recognised or not (usual or dark):
             if self._dark == "view blocked" and at_s >= self._dark_s + NIGHT_S:
                 self._views.stored.dark_at_once = True
                 self._evenings_s.append(self._dark_s)
@@ -170,7 +178,7 @@ class Judge:
 
 def _grey(look: Look) -> bool:
     """Whether a picture has no colours."""
-    return max(abs(look.red), abs(look.blue)) < COLOURLESS
+    return float(np.abs(look.colours).mean()) < COLOURLESS
 
 
 def _blurred(mode: Mode, sharpness: float) -> Cause | None:

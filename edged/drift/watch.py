@@ -88,9 +88,15 @@ class Watch:
         """Look at a frame, or not; what is to be told."""
         self._count += 1
         if self._count % EVERY == 1:
-            self._look(frame, prediction)
-        elif not self._untold:
-            return ()
+            return self.look(frame, prediction)
+        return self._told() if self._untold else ()
+
+    def look(self, frame: Frame, prediction: Prediction) -> tuple[Event, ...]:
+        """Look at a frame; what is to be told."""
+        self._look(frame, prediction)
+        return self._told()
+
+    def _told(self) -> tuple[Event, ...]:
         untold, self._untold = tuple(self._untold), []
         return untold
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from tests.drift.scenes import (
 
 NIGHTS: tuple[Night, ...] = get_args(Night)
 PATIENCE_S = 120.0
-STEP_S = 30.0
+STEP_S = 60.0
 """Between two looks in simulated days; in an hour with a fault it is `FAULT_STEP_S`."""
 
 FAULT_STEP_S = 10.0
@@ -53,8 +52,7 @@ def events(watch: Watch, moments: Iterable[Moment]) -> Iterator[Event]:
     for number, moment in enumerate(moments):
         # Of the frames between, nothing is looked at.
         frame = Frame(moment.pixels, number * EVERY, moment.at_s)
-        watch._count = number * EVERY
-        yield from watch.watch(frame, of(moment))
+        yield from watch.look(frame, of(moment.known))
 
 
 def normal(picture: Pixels, night: Night, days: float, seed: int) -> list[Event]:
@@ -132,14 +130,3 @@ class Used:
             if event.active:
                 return Told(event.cause, event.decided_s - began_s)
         return Told(None, LASTS_S)
-
-
-def nightfall(picture: Pixels, seed: int) -> Told:
-    """What is told first of a day that ends in the dark."""
-    told = normal(picture, "dark", 1.0, seed)
-    return Told(told[0].cause if told else None, 0.0)
-
-
-def scenes(pictures: list[Path]) -> Iterator[tuple[Path, Night]]:
-    """Each picture with one of the nights in turn."""
-    yield from zip(pictures, itertools.cycle(NIGHTS), strict=False)
