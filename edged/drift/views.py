@@ -61,8 +61,9 @@ class StoredMode(msgspec.Struct):
 class Stored(msgspec.Struct):
     """The content of the file.
 
-    ``camera`` tells one framing of a camera from another; it was watched for ``seen_s``. ``known`` is how known the pictures look
-    to ``model``, over minutes. ``dark_at_once``: whether it became dark at once and was no fault.
+    ``camera`` tells one framing of a camera from another; it was watched for ``seen_s``. ``known``
+    is how known the pictures look to ``model``, over minutes. ``dark_at_once``: whether it became
+    dark at once and was no fault.
     """
 
     camera: str

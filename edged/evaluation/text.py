@@ -268,7 +268,7 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
     if document.skew:
         yield from _title("Skew against the training pictures")
         yield from table(
-            ["statistic", "training median", "98 % of training", "median here", "outside", "PSI"],
+            ["median of", "training", "98 % of it", "here", "outside", "PSI"],
             (_skew(one) for one in document.skew),
         )
     if document.slices:

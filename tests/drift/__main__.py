@@ -7,11 +7,14 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from itertools import cycle, repeat
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from edged.core import Cause, Frame, Pixels
+from edged.core import Cause, Event, Frame, Pixels
 from edged.drift.watch import EVERY, Watch
 from edged.evaluation.text import table
 from tests.conftest import SHARED_DATA
@@ -20,13 +23,16 @@ from tests.drift.measure import (
     NIGHTS,
     PATIENCE_S,
     STEP_S,
+    Told,
     Used,
     false_alarms,
     faults,
     normal,
     photograph,
 )
-from tests.drift.scenes import of
+from tests.drift.scenes import Night, of
+
+Row: TypeAlias = tuple[str, ...]
 
 ABOUT = f"""\
 # Drift
@@ -37,7 +43,8 @@ hours, an exposure that follows as far as it can, and noise. `drift.patience_s` 
 
 ## Nothing happens
 
-Every {STEP_S:g} s a frame is looked at. *Nights* counts how often `night` was told, which is no false
+Every {STEP_S:g} s a frame is looked at. *Nights* counts how often `night` was told, which is no \
+false
 alarm; all others are.
 
 """
@@ -66,33 +73,45 @@ One frame in {every} is looked at, which takes {look:.0f} µs here with a frame 
 """
 
 
-def weeks(pictures: list[Path], each: int, days: float) -> Iterator[tuple[str, ...]]:
+def weeks(pictures: list[Path], each: int, days: float, run: Executor) -> Iterator[Row]:
     """A row for each kind of night, over `each` scenes."""
+    chosen = pictures[: each * len(NIGHTS)]
+    told = list(run.map(a_while, chosen, cycle(NIGHTS), repeat(days), range(len(chosen))))
     for kind, night in enumerate(NIGHTS):
-        chosen = pictures[kind :: len(NIGHTS)][:each]
-        told = [normal(photograph(path), night, days, seed) for seed, path in enumerate(chosen)]
-        alarms = sum(map(false_alarms, told))
-        nights = sum(event.active and event.cause == "night" for one in told for event in one)
-        seen = len(chosen) * days / 7
+        own = told[kind :: len(NIGHTS)]
+        alarms = sum(map(false_alarms, own))
+        nights = sum(event.active and event.cause == "night" for one in own for event in one)
+        seen = len(own) * days / 7
         rate = f"{alarms / seen:.2f}"
-        yield night, f"{len(chosen)}", f"{seen:.1f}", f"{nights}", f"{alarms}", rate
+        yield night, f"{len(own)}", f"{seen:.1f}", f"{nights}", f"{alarms}", rate
 
 
-def told(pictures: list[Path], count: int) -> Iterator[tuple[str, ...]]:
+def a_while(path: Path, night: Night, days: float, seed: int) -> list[Event]:
+    """All that is told while nothing happens before a camera."""
+    return normal(photograph(path), night, days, seed)
+
+
+def told(pictures: list[Path], count: int, run: Executor) -> Iterator[Row]:
     """A row for each fault, over `count` scenes."""
-    first: defaultdict[tuple[str, Cause], list[tuple[Cause | None, float]]] = defaultdict(list)
-    for seed, path in enumerate(pictures[:count]):
-        with tempfile.TemporaryDirectory() as folder:
-            used = Used(photograph(path), NIGHTS[seed % len(NIGHTS)], seed, Path(folder))
-            other = photograph(pictures[seed - 1])
-            for fault in faults(other):
-                first[fault.name, fault.cause].append(used.befallen(fault))
-    for (name, cause), found in first.items():
-        right = [after_s for said, after_s in found if said == cause]
-        others = Counter(said or "nothing" for said, _ in found if said != cause)
+    first: defaultdict[tuple[str, Cause], list[Told]] = defaultdict(list)
+    chosen, others = pictures[:count], pictures[1 : count + 1]
+    for found in run.map(befallen, chosen, others, cycle(NIGHTS), range(count)):
+        for fault, one in found.items():
+            first[fault].append(one)
+    for (name, cause), each in first.items():
+        right = [after_s for said, after_s in each if said == cause]
+        instead = Counter(said or "nothing" for said, _ in each if said != cause)
         delay = f"{np.median(right):.0f} s" if right else "-"
-        listed = ", ".join(f"{said} ({number})" for said, number in others.items()) or "-"
-        yield name, cause, f"{len(right)} of {len(found)}", delay, listed
+        listed = ", ".join(f"{said} ({number})" for said, number in instead.items()) or "-"
+        yield name, cause, f"{len(right)} of {len(each)}", delay, listed
+
+
+def befallen(path: Path, other: Path, night: Night, seed: int) -> dict[tuple[str, Cause], Told]:
+    """What is told of each fault before one camera."""
+    with tempfile.TemporaryDirectory() as folder:
+        used = Used(photograph(path), night, seed, Path(folder))
+        found = faults(photograph(other))
+        return {(fault.name, fault.cause): used.befallen(fault) for fault in found}
 
 
 def look_us(frame_px: tuple[int, int] = (480, 640), looks: int = 300) -> float:
@@ -112,15 +131,18 @@ def look_us(frame_px: tuple[int, int] = (480, 640), looks: int = 300) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make report-drift", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--scenes", type=int, default=3, help="of each kind of night")
+    parser.add_argument("--scenes", type=int, default=2, help="of each kind of night")
     parser.add_argument("--days", type=float, default=14.0, help="of each of these scenes")
     parser.add_argument("--faults", type=int, default=12, help="scenes with faults")
     asked = parser.parse_args()
     pictures = sorted((SHARED_DATA / "imagenet-sample" / "img").iterdir())[::23]
-    head = ("night", "scenes", "weeks in all", "nights", "false alarms", "a week")
-    text = ABOUT + "\n".join(table(head, weeks(pictures, asked.scenes, asked.days))) + LEARNED
+    with ProcessPoolExecutor() as run:
+        normally = list(weeks(pictures, asked.scenes, asked.days, run))
+        befell = list(told(pictures[1:], asked.faults, run))
+    head: Row = ("night", "scenes", "weeks in all", "nights", "false alarms", "a week")
+    text = ABOUT + "\n".join(table(head, normally)) + LEARNED
     head = ("what happens", "cause", "told", "after", "told instead")
-    text += FAULTS + "\n".join(table(head, told(pictures[1:], asked.faults))) + "\n"
+    text += FAULTS + "\n".join(table(head, befell)) + "\n"
     look = look_us()
     asked.out.write_text(text + COST.format(every=EVERY, look=look, frame=look / EVERY))
     return 0
