@@ -13,11 +13,10 @@ from PIL import Image, ImageFilter
 from edged.core import DRIFT, Cause, Event, Frame, Pixels, Prediction
 from edged.drift.summary import Summary
 from edged.drift.views import USUAL_S
-from edged.drift.watch import ACCEPTED_S, EVERY, KNOWN_S, WRITTEN_S, Watch
+from edged.drift.watch import ACCEPTED_S, EVERY, WRITTEN_S, Watch
 
 PATIENCE_S = 120.0
 SIZE_PX = 160, 120
-DAY_S = 86400.0
 
 
 def photograph(path: Path) -> Pixels:
@@ -123,15 +122,15 @@ def test_what_becomes_dark_slowly_is_the_night_and_at_once_a_blocked_view(
 def test_a_light_that_is_switched_off_every_evening_is_the_night(places: list[Pixels]) -> None:
     camera = Camera()
     for _ in range(3):
-        camera.sees(places[0], 15 * 3600, 60)
-        camera.sees(DARK, 9 * 3600, 60)
+        camera.sees(places[0], 15 * 3600, 300)
+        camera.sees(DARK, 9 * 3600, 300)
     assert [event.cause for event in camera.told if event.active] == [
         "view blocked",
         "night",
         "night",
     ]
-    camera.sees(places[0], 6 * 3600, 60)
-    assert camera.sees(DARK, 600)[0].cause == "view blocked"
+    camera.sees(places[0], 6 * 3600, 300)
+    assert camera.sees(DARK, 900, 300)[0].cause == "view blocked"
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.4])
@@ -151,28 +150,37 @@ def test_what_passes_is_not_told(places: list[Pixels]) -> None:
     assert camera.watch.drift.score == 0
 
 
+@pytest.fixture
+def known_s(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Half an hour instead of a day."""
+    monkeypatch.setattr("edged.drift.watch.KNOWN_S", 1800.0)
+    return 1800.0
+
+
 def test_a_model_that_knows_less_than_usual_sees_a_new_kind_of_picture(
-    places: list[Pixels],
+    places: list[Pixels], known_s: float
 ) -> None:
     camera = Camera()
-    assert camera.sees(places[0], KNOWN_S, 60) == []
+    assert camera.sees(places[0], known_s, 60) == []
     camera.known = 0.02
-    (event,) = camera.sees(places[0], 2 * 3600, 60)
+    (event,) = camera.sees(places[0], 3600, 60)
     assert event.cause == "new kind of picture"
 
 
-def test_another_model_is_not_compared_with_the_one_before(places: list[Pixels]) -> None:
+def test_another_model_is_not_compared_with_the_one_before(
+    places: list[Pixels], known_s: float
+) -> None:
     camera = Camera()
-    camera.sees(places[0], KNOWN_S, 60)
+    camera.sees(places[0], known_s, 60)
     camera.known, camera.model = 0.02, "another"
-    assert camera.sees(places[0], 2 * 3600, 60) == []
+    assert camera.sees(places[0], 3600, 60) == []
 
 
 def test_what_lasts_a_day_is_usual_but_for_a_blocked_view(places: list[Pixels]) -> None:
     turned, blocked = Camera(), Camera()
     for camera, fault in ((turned, "view moved"), (blocked, "view blocked")):
         camera.sees(places[0], USUAL_S + 60, 60)
-        camera.sees(FAULTS[fault](places[0]), ACCEPTED_S + 600, 60)  # type: ignore[index]
+        camera.sees(FAULTS[fault](places[0]), ACCEPTED_S + 900, 300)  # type: ignore[index]
     assert [event.active for event in turned.told] == [True, False]
     assert turned.watch.drift.cause is None
     assert blocked.watch.drift.cause == "view blocked"
@@ -243,9 +251,9 @@ def test_a_torn_file_is_one_line_and_all_is_learned_again(
 
 def test_what_is_learned_is_written_now_and_then(places: list[Pixels], tmp_path: Path) -> None:
     camera = Camera(Watch(PATIENCE_S, "", tmp_path / "usual"))
-    camera.sees(places[0], WRITTEN_S - 60, 60)
+    camera.sees(places[0], WRITTEN_S - 600, 600)
     assert not (tmp_path / "usual").exists()
-    camera.sees(places[0], 180, 60)
+    camera.sees(places[0], 1800, 600)
     camera.watch.close()
     assert (tmp_path / "usual").exists()
 
