@@ -159,7 +159,7 @@ class Perception:
         return (*self._decider.end(now_s, reason), *untold, *drifted)
 
     def _drifted(self, frame: Frame, prediction: Prediction) -> tuple[Event, ...]:
-        """What became of the pictures, where that is watched."""
+        """The events of the pictures, where they are watched."""
         if self._watch is None and not self._untold:
             return ()
         untold, self._untold = self._untold, ()

@@ -131,9 +131,9 @@ def look_us(frame_px: tuple[int, int] = (480, 640), looks: int = 300) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make report-drift", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--scenes", type=int, default=2, help="of each kind of night")
-    parser.add_argument("--days", type=float, default=14.0, help="of each of these scenes")
-    parser.add_argument("--faults", type=int, default=12, help="scenes with faults")
+    parser.add_argument("--scenes", type=int, default=1, help="of each kind of night")
+    parser.add_argument("--days", type=float, default=7.0, help="of each of these scenes")
+    parser.add_argument("--faults", type=int, default=4, help="scenes with faults")
     asked = parser.parse_args()
     pictures = sorted((SHARED_DATA / "imagenet-sample" / "img").iterdir())[::23]
     with ProcessPoolExecutor() as run:
