@@ -22,7 +22,7 @@ ifeq ($(BITS),32)
 EXTRAS = v4l2,video,web,tflite-runtime
 PIP = setarch linux32 $(BIN)/python -m pip
 else
-EXTRAS = v4l2,video,web
+EXTRAS = v4l2,video,web,age
 PIP = $(BIN)/python -m pip
 endif
 
@@ -51,7 +51,7 @@ $(ENVIRONMENT):
 	@touch $@
 
 $(VENV)/constraints.txt: constraints.txt $(ENVIRONMENT)
-	grep -v '^numpy==' constraints.txt > $@
+	sed '/^numpy==/d' constraints.txt > $@
 
 # In the mode "compat" a checkout is one more folder on Python's path; setuptools' default finder adds
 # ten milliseconds to every start of Python.
@@ -73,8 +73,8 @@ run: $(VENV)/run.stamp ## start the demo without configuration: camera, model, b
 	@$(BIN)/edged web --config config/demo.toml & web=$$!; trap 'kill $$web 2>/dev/null' EXIT; trap exit INT TERM; \
 		$(BIN)/edged run --config config/demo.toml
 
-screenshots: $(VENV)/test.stamp ## take the pictures of the page in docs/web.md; needs Debian's chromium
-	$(BIN)/python -m tests.web.screenshots --out docs/pictures
+screenshots: $(VENV)/test.stamp ## take the pictures of the pages in docs; needs Debian's chromium; ARGS="--only teaching"
+	$(BIN)/python -m tests.web.screenshots --out docs/pictures $(ARGS)
 
 lint: $(VENV)/test.stamp ## check style, types and words
 	$(BIN)/ruff check .
@@ -101,7 +101,7 @@ bench-environments:
 	-$(MAKE) build/bench/tensorflow/stamp
 
 # Checked first: one line says what to install.
-NEEDS = need-arm need-bench need-bench-arm need-board need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
+NEEDS = need-arm need-bench need-bench-arm need-board-amd64 need-board-arm64 need-container need-home-assistant need-model need-node-red need-reference need-report-quantization
 .PHONY: $(NEEDS)
 $(NEEDS): need-%:
 	@tests/need $*
@@ -146,7 +146,8 @@ conformance: $(VENV)/test.stamp ## compare edged with Pillow and a bare interpre
 field: $(VENV)/test.stamp ## simulate faults of brokers, cameras, pins and clocks, case by case
 	$(BIN)/python -m tests.field --out docs/reports/field.md
 
-torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"
+torture: $(VENV)/test.stamp ## stress edged with random faults; ARGS="--only guard --seconds 60"; fuzz needs clang
+	$(PIP) install -qq --constraint $(CONSTRAINTS) 'atheris; platform_machine == "x86_64" and python_version >= "3.11"'
 	$(BIN)/python -m tests.torture --out docs/reports/torture.md $(ARGS)
 
 # Home Assistant requires a newer patch release of Python 3.13; the parts used here run on any.
@@ -181,9 +182,11 @@ arm: need-arm ## run the tests on an emulated 64-bit Arm computer; needs root; m
 	$(MAKE) -f tests/arm/image.mk build/arm/debian.stamp
 	tests/arm/run $(ARGS)
 
-board: need-board $(VENV)/test.stamp ## test edged on an emulated computer with a real kernel, systemd, cameras, pins; needs root
-	$(MAKE) -f tests/board/image.mk build/board/disk.ext4
-	$(BIN)/python -m tests.board --out docs/reports/board.md
+ARCH = amd64
+BOARD_REPORT = docs/reports/$(if $(filter arm64,$(ARCH)),arm,board).md
+board: need-board-$(ARCH) $(VENV)/test.stamp ## test edged on an emulated computer with a real kernel, systemd, cameras, pins; needs root; ARCH=arm64
+	$(MAKE) -f tests/board/image.mk ARCH=$(ARCH) build/board/$(ARCH)/disk.ext4
+	$(BIN)/python -m tests.board --arch $(ARCH) $(or $(ARGS),--out $(BOARD_REPORT))
 	@echo "instructions on a board's own cores, against the committed ones: make bench-arm ARGS=--check"
 
 container: need-container $(VENV)/test.stamp ## the image of the Containerfile, built by buildah and called; needs root
@@ -192,11 +195,23 @@ container: need-container $(VENV)/test.stamp ## the image of the Containerfile, 
 
 include docs/reports/reports.mk
 
-INSTALLED = .[$(EXTRAS),completion,report]
+# Downloads must have one of the hashes that `make lock` wrote. pip checks no hash of a folder, and fetches
+# what builds a wheel in isolation without one: edged comes second, without either. The wheels for
+# 32-bit Arm come from where their hashes are not known beforehand: there only the versions are pinned.
+WITHOUT_NUMPY = '/^numpy==/,/[^\\]$$/d'
+ifeq ($(BITS),32)
+INSTALL = sed $(WITHOUT_NUMPY) constraints.txt > $(1)/constraints.txt && \
+	$(PIP) install -qq --constraint $(1)/constraints.txt '.[$(EXTRAS),completion,report]'
+else
+INSTALL = sed $(if $(filter True,$(PICAMERA2)),$(WITHOUT_NUMPY),'') requirements/install.txt > $(1)/requirements.txt && \
+	$(PIP) install -qq --require-hashes --requirement $(1)/requirements.txt && \
+	$(PIP) install -qq --no-deps --no-build-isolation .
+endif
 
-build/audit/stamp: constraints.txt pyproject.toml
+build/audit/stamp: BIN = build/audit/installed/bin
+build/audit/stamp: constraints.txt requirements/install.txt pyproject.toml
 	$(PYTHON) -m venv --clear build/audit/installed
-	build/audit/installed/bin/python -m pip install -qq --constraint constraints.txt '$(INSTALLED)'
+	$(call INSTALL,build/audit/installed)
 	$(PYTHON) -m venv --clear build/audit/tools
 	build/audit/tools/bin/python -m pip install -qq cyclonedx-bom pip-audit
 	touch $@
@@ -207,10 +222,15 @@ sbom: build/audit/stamp ## what `make install` installs, as CycloneDX: build/aud
 audit: build/audit/stamp ## known vulnerabilities of what `make install` installs; asks pypi.org
 	build/audit/tools/bin/pip-audit --path "$$(build/audit/installed/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
-lock: $(VENV)/test.stamp ## renew constraints.txt from pyproject.toml
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate
+HASHED = echo setuptools | $(LOCK) --generate-hashes --constraint constraints.txt pyproject.toml -
+
+lock: $(VENV)/test.stamp ## renew the pins of dependencies, and their hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate \
-		--extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra completion --extra test --constraint constraints.in pyproject.toml -o constraints.txt
+	$(LOCK) --extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra age --extra completion --extra test --extra fuzz \
+		--constraint constraints.in pyproject.toml -o constraints.txt
+	$(HASHED) --extra v4l2 --extra video --extra web --extra age --extra completion --extra report -o requirements/install.txt
+	$(HASHED) --extra web -o requirements/action.txt
 
 # The destinations; DESTDIR precedes each path at the install, but no installed file contains it.
 prefix ?= /usr/local
@@ -226,12 +246,7 @@ UNITS = edged.service edged@.service edged-web.service
 install: BIN = $(DESTDIR)$(libdir)/bin
 install: ## install the service; DESTDIR= and prefix= as usual
 	$(PYTHON) -m venv --clear $(VENV_OPTIONS) $(DESTDIR)$(libdir)
-ifneq ($(CONSTRAINTS),constraints.txt)
-	grep -v '^numpy==' constraints.txt > $(DESTDIR)$(libdir)/constraints.txt
-else
-	cp constraints.txt $(DESTDIR)$(libdir)/constraints.txt
-endif
-	$(PIP) install -qq --constraint $(DESTDIR)$(libdir)/constraints.txt '$(INSTALLED)'
+	$(call INSTALL,$(DESTDIR)$(libdir))
 	@# Root's build files would be stale at the next install, and the checkout's owner cannot remove them.
 	rm -rf build/lib* build/bdist* build/temp* edged.egg-info; [ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(completiondir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)

@@ -83,16 +83,16 @@ def measure(folder: Path, port: int) -> Part:
     fps = 30.0
     model, labels = material.reference()
     source = StampedSource(material.two_scenes()[::-1], fps, CHANGES, 5)
-    camera = _camera(source)
+    camera = camera_of(source)
     listener = Listener(port, "edged/bench/event")
     with (
-        _watched_pins(folder) as changes,
+        watched_pins(folder) as changes,
         rig(folder, model, labels, port, text=lamp(model), camera=camera, keep=None) as bench,
     ):
         at_once = Times.of_seconds(bench.floor_s() for _ in range(50))
         paced = Times.of_seconds(_paced_floor_s(bench, 1 / fps) for _ in range(50))
         changes.clear()
-        _run_to_end(bench, camera)
+        run_to_end(bench, camera)
         time.sleep(0.3)
     heard = listener.stop()
     pins = changes.seconds()
@@ -101,10 +101,10 @@ def measure(folder: Path, port: int) -> Part:
     messages_s = [at_s for at_s, payload in heard if not json.loads(payload)["replayed"]]
     count = min(len(decided_s), len(pins), len(messages_s), len(source.changed_s))
     # The first is skipped: only from there on is every way warm.
-    to_pin = Times.of_seconds(_between(decided_s, pins)[1:])
-    to_subscriber = Times.of_seconds(_between(decided_s, messages_s)[1:])
-    photon_pin = Times.of_seconds(_between(source.changed_s, pins)[1:])
-    photon_subscriber = Times.of_seconds(_between(source.changed_s, messages_s)[1:])
+    to_pin = Times.of_seconds(between(decided_s, pins)[1:])
+    to_subscriber = Times.of_seconds(between(decided_s, messages_s)[1:])
+    photon_pin = Times.of_seconds(between(source.changed_s, pins)[1:])
+    photon_subscriber = Times.of_seconds(between(source.changed_s, messages_s)[1:])
     part.judge("decision → pin, p50", to_pin.p50, " ms", 0.2)
     part.judge("decision → pin, p99", to_pin.p99, " ms", 1.0)
     part.judge("decision → subscriber, p50", to_subscriber.p50, " ms", 1.0)
@@ -136,7 +136,7 @@ def triggers(folder: Path) -> Part:
     part = Part("Trigger to picture")
     model, labels = material.reference()
     source = StampedSource(material.two_scenes(), fps, TRIGGERS // 2, 5)
-    camera = _camera(source)
+    camera = camera_of(source)
     took_s: list[float] = []
     with rig(folder, model, labels, text=lamp(model), camera=camera) as bench:
         client = ControlClient(folder / "bench.sock")
@@ -186,11 +186,11 @@ def rates(folder: Path) -> Part:
     scenes = material.two_scenes()
     for fps in (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0):
         source = StampedSource(scenes, fps, SECONDS_A_RATE, round(fps))
-        camera = _camera(source)
+        camera = camera_of(source)
         with rig(folder, model, labels, text=lamp(model), camera=camera, keep=None) as bench:
             for _ in range(10):
                 bench.floor_s()
-            _run_to_end(bench, camera)
+            run_to_end(bench, camera)
         seen = [result.decided_s - result.frame.captured_s for result in bench.results]
         ages.append((fps, Times.of_seconds(seen).p50))
         used.append((fps, len(seen) / max(len(seen) + camera.dropped, 1) * fps))
@@ -209,11 +209,14 @@ def rates(folder: Path) -> Part:
     return part
 
 
-def _camera(source: StampedSource) -> NewestFrame:
+def camera_of(source: StampedSource) -> NewestFrame:
+    """A camera of the frames that `source` stamps."""
     return NewestFrame(lambda: source, CameraConfig())
 
 
-def _run_to_end(bench: Rig, camera: NewestFrame) -> None:
+def run_to_end(bench: Rig, camera: NewestFrame) -> None:
+    """Let the loop run until the camera has ended."""
+
     def stop() -> None:
         while not camera.ended:
             time.sleep(0.05)
@@ -226,7 +229,7 @@ def _run_to_end(bench: Rig, camera: NewestFrame) -> None:
     waiter.join()
 
 
-def _between(starts_s: list[float], ends_s: list[float]) -> list[float]:
+def between(starts_s: list[float], ends_s: list[float]) -> list[float]:
     """From each start to the first end after it, as long as no other start comes before."""
     found = []
     ends = iter(sorted(ends_s))
@@ -240,7 +243,7 @@ def _between(starts_s: list[float], ends_s: list[float]) -> list[float]:
 
 
 @contextmanager
-def _watched_pins(folder: Path) -> Iterator[Changes]:
+def watched_pins(folder: Path) -> Iterator[Changes]:
     """When a level at the mock chip changed, which is the guard's."""
     file = folder / "changes"
     command = (sys.executable, "-m", "benchmarks.watched_guard", str(file))

@@ -101,9 +101,11 @@ class Batch:
         )
         self.classifiers: list[Classifier] = [*loaded]
         if taught is not None:
+            from edged.teaching import background
             from edged.teaching.classifier import TaughtClassifier
 
-            self.classifiers = [TaughtClassifier(one, taught) for one in loaded]
+            known = background.find(model.file.path, taught.reading)
+            self.classifiers = [TaughtClassifier(one, taught, known) for one in loaded]
         self._most_bytes = MAX_DECODED_BYTES // workers
         self._large = threading.Lock()
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from edged.ports.gpio.port import GpioPort
     from edged.ports.mqtt import MqttPort
     from edged.ports.webhook import WebhookPort
+    from edged.review.port import ReviewPort
     from edged.teaching.lessons import Lessons
     from edged.why.port import WhyPort
 
@@ -104,17 +105,20 @@ def stamp(*paths: Path) -> tuple[int, ...]:
 
 
 def classifier(
-    config: Config, model: Admitted | None = None, layers: Collection[int] = ()
+    config: Config,
+    model: Admitted | None = None,
+    layers: Collection[int] = (),
+    data: bytes | None = None,
 ) -> TfliteClassifier:
     """The model, loaded, and blessed if that is required; ModelError.
 
-    `model` is the result of `admitted`, if it was called before. Predictions have the inner tensors
-    `layers`.
+    `model` is the result of `admitted`, if it was called before, and `data` the file's content, if
+    that has been read. Predictions have the inner tensors `layers`.
     """
     from edged.inference import tflite
 
     model = model or admitted(config)
-    loaded = tflite.load(model.settings, config.camera.fit, model.file, layers)
+    loaded = tflite.load(model.settings, config.camera.fit, model.file, layers, data)
     if model.settings.require_blessing:
         from edged.evaluation import blessing
 
@@ -151,10 +155,16 @@ class Sensing(NamedTuple):
 
 def sensing(config: Config, model: Admitted | None = None) -> Sensing:
     """The model with everything that the daemon asks of it. ModelError, ConfigError."""
+    from edged.inference.modelfile import content
+
     model = model or admitted(config)
-    known, learned, normal = _known(config, model), lessons(config, model), _normal(config, model)
+    # Read once, for all that look into it: it has megabytes.
+    data = content(model.file.path)
+    known, learned = _known(config, model, data), lessons(config, model)
+    normal = _normal(config, model, data)
     layers = {*(known.layers if known else ()), *([normal.tensor] if normal else ())}
-    bare = classifier(config, model, layers | {*(learned.reading.tensors if learned else ())})
+    layers |= {*(learned.reading.tensors if learned else ())}
+    bare = classifier(config, model, layers, data)
     whole: Classifier = bare
     with ExitStack() as unless_made:
         unless_made.push(bare)
@@ -163,9 +173,7 @@ def sensing(config: Config, model: Admitted | None = None) -> Sensing:
 
             whole = KnowingClassifier(whole, known)
         if learned is not None:
-            from edged.teaching.classifier import TaughtClassifier
-
-            whole = TaughtClassifier(whole, learned)
+            whole = _taught(whole, learned, model)
         if normal is not None:
             from edged.anomaly.classifier import AnomalyClassifier
 
@@ -185,6 +193,13 @@ def taught(config: Config) -> Sensing:
 def unwatched(config: Config) -> Config:
     """`config` for who looks at pictures as the daemon does, of which its camera learns nothing."""
     return replace(config, drift=DriftConfig(enabled=False))
+
+
+def _taught(bare: Classifier, learned: Lessons, model: Admitted) -> Classifier:
+    from edged.teaching import background
+    from edged.teaching.classifier import TaughtClassifier
+
+    return TaughtClassifier(bare, learned, background.find(model.file.path, learned.reading))
 
 
 def perception(
@@ -224,14 +239,14 @@ def _framing(camera: CameraConfig) -> str:
     return hashlib.sha256(repr((*parts, camera.privacy)).encode()).hexdigest()
 
 
-def _normal(config: Config, model: Admitted) -> Normal | None:
+def _normal(config: Config, model: Admitted, data: bytes) -> Normal | None:
     if not normal_place.wanted(config):
         return None
     from edged.anomaly import normal as normals
 
     path = normal_place.place(config)
     normal = normals.read(path)
-    normals.check(normal, path, model.file.path)
+    normals.check(normal, path, model.file.path, data)
     return normal
 
 
@@ -245,12 +260,12 @@ def _still_scenes(
     return StillScenes(config.idle.still_s, input_px, config.camera.fit)
 
 
-def _known(config: Config, model: Admitted) -> Known | None:
+def _known(config: Config, model: Admitted, data: bytes) -> Known | None:
     if not config.decide.unknown_share:
         return None
     from edged.perception import known
 
-    return known.find(model.file.path)
+    return known.find(model.file.path, data)
 
 
 def camera(
@@ -270,9 +285,12 @@ def camera(
 
         sources = IsolatedSources(config, sleep, process)
         return NewestFrame(sources, config, wanted_px, closing=closing)
-    from edged.cameras.auto import detect
+    name = config.kind
+    if name == "auto":
+        from edged.cameras.auto import detect
 
-    kind = KINDS[detect() if config.kind == "auto" else config.kind]
+        name = detect()
+    kind = KINDS[name]
     module = import_module(f"edged.cameras.{kind.module}")
     source: Callable[..., Source] = getattr(module, kind.source_class)
     make_source = partial(source, config, sleep=sleep)
@@ -289,6 +307,7 @@ class Ports:
         self.mqtt: MqttPort | None = None
         self.webhook: WebhookPort | None = None
         self.why: WhyPort | None = None
+        self.review: ReviewPort | None = None
         self._stack = stack
 
     def open_others(
@@ -310,6 +329,14 @@ class Ports:
 
             self.why = WhyPort(config.why, kept, config.device)
             self.all.append(self._stack.enter_context(self.why))
+        pictures = beside_journal(config.journal, config.device, "review")
+        # Where it is off now, what was kept before is still shown, and becomes too old.
+        if pictures is not None and (config.review.enabled or pictures.exists()):
+            from edged.review.port import ReviewPort
+
+            privacy = config.camera.privacy
+            self.review = ReviewPort(config.review, pictures, config.device, privacy)
+            self.all.append(self._stack.enter_context(self.review))
         if config.control.enabled:
             socket = ControlSocket(control_socket(config), config.device, mailbox)
             self.all.append(self._stack.enter_context(socket))
@@ -340,6 +367,8 @@ class Ports:
         """Apply the options that a reload may change."""
         if self.mqtt is not None:
             self.mqtt.reconfigure(config)
+        if self.review is not None:
+            self.review.reconfigure(config.camera.privacy)
 
     def _open_mqtt(self, config: Config, journal: Journal, mailbox: Mailbox) -> None:
         from edged.ports.mqtt import MqttPort

@@ -2,9 +2,8 @@
 
 MQTT, the control socket, the inputs and the command line take their commands from here. Each is a
 struct; in JSON ``command`` says which: ``{"command": "set-output", "name": "lamp", "value": 1}``.
+As in `edged.config.schema`, annotations are not postponed (``from __future__``).
 """
-
-from __future__ import annotations
 
 import logging
 import time
@@ -45,9 +44,11 @@ from edged.messages.replies import (
     SetupAnswer,
     StatusAnswer,
     TaughtAnswer,
+    TaughtPicturesAnswer,
     ThresholdAnswer,
 )
 from edged.messages.results import ClassificationMessage, classification
+from edged.messages.review import ReviewAnswer
 from edged.messages.why import WhyAnswer
 
 log = logging.getLogger(__name__)
@@ -193,6 +194,39 @@ class UndoTeaching(Command, frozen=True, kw_only=True, tag="undo-teaching"):
     """Take back what was taught or forgotten last; a second time, do it again."""
 
 
+class TellTaughtPictures(Command, frozen=True, kw_only=True, tag="taught-pictures"):
+    """Show small pictures of what was taught as a label."""
+
+    label: Annotated[str, Meta(description="one that was taught")]
+
+
+class Review(Command, frozen=True, kw_only=True, tag="review"):
+    """List the frames that the model was least sure of."""
+
+
+class ReviewPicture(Command, frozen=True, kw_only=True, tag="review-picture"):
+    """Show one of these frames."""
+
+    number: Annotated[int, Meta(ge=1, le=2**31, description="as `review` lists it")]
+
+
+class ReviewDecide(Command, frozen=True, kw_only=True, tag="review-decide"):
+    """Say what some of these frames show, or discard them."""
+
+    numbers: Annotated[list[int], Meta(max_length=256, description="as `review` lists them")]
+    verdict: Annotated[
+        Literal["accept", "correct", "discard"],
+        Meta(description="the best label is right; another one is; the picture is of no use"),
+    ]
+    label: Annotated[str, Meta(max_length=512, description="the right one, to correct")] = ""
+    by: Annotated[str, Meta(max_length=128, description="who says so, for people")] = ""
+    again: Annotated[bool, Meta(description="also if others have decided otherwise")] = False
+
+
+class ReviewTeach(Command, frozen=True, kw_only=True, tag="review-teach"):
+    """Teach the labels that people gave to these frames."""
+
+
 class Watch(Command, frozen=True, kw_only=True, tag="watch"):
     """Follow what the daemon sees. The socket carries it out; the loop gets no request."""
 
@@ -229,7 +263,7 @@ class Entry(NamedTuple):
     """
 
     askers: frozenset[Asker]
-    answer: type[Answer | ClassificationMessage | WhyAnswer] | None
+    answer: type[Answer | ClassificationMessage | ReviewAnswer | WhyAnswer] | None
     within_s: float = 10.0
 
 
@@ -265,6 +299,12 @@ COMMANDS: Mapping[type[Command], Entry] = {
     TellTaught: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     Forget: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     UndoTeaching: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
+    # No picture leaves over MQTT in this way.
+    TellTaughtPictures: Entry(frozenset({Asker.SOCKET}), TaughtPicturesAnswer),
+    Review: Entry(frozenset({Asker.SOCKET}), ReviewAnswer),
+    ReviewPicture: Entry(frozenset({Asker.SOCKET}), ReviewAnswer),
+    ReviewDecide: Entry(frozenset({Asker.SOCKET}), ReviewAnswer),
+    ReviewTeach: Entry(frozenset({Asker.SOCKET}), TaughtAnswer, TEACH_S),
     Watch: Entry(frozenset({Asker.SOCKET}), None),
     Record: Entry(frozenset({Asker.SOCKET}), None),
 }
@@ -274,12 +314,13 @@ COMMANDS: Mapping[type[Command], Entry] = {
 class Reply(Struct, frozen=True):
     """The outcome of a request: ``error`` is None if it was carried out.
 
-    A snapshot's ``result`` is the frame of its answer.
+    A snapshot's ``result`` is the frame of its answer, ``jpeg`` a picture that belongs to another.
     """
 
     error: str | None = None
     data: AnyAnswer | None = None
     result: Result | None = None
+    jpeg: bytes = b""
 
     def message(
         self,

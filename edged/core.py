@@ -98,8 +98,9 @@ class Prediction(msgspec.Struct, frozen=True):
     finite: the scores, which are bounded, no longer show it. ``layers`` has the inner tensors that
     the classifier was asked for, by their index in the model's graph. ``known`` is the share of
     pictures of known things, 0..1, that look less known than this one; None if that is not known.
-    ``still`` is true if it is that of an earlier picture, which looked the same. ``heat`` shows
-    where the picture is different, if what is normal was taught.
+    ``taught`` is how probable it is, 0..1, that the picture shows something that the owner taught;
+    None if nothing was taught. ``still`` is true if it is that of an earlier picture, which looked
+    the same. ``heat`` shows where the picture is different, if what is normal was taught.
     """
 
     scores: Scores
@@ -110,6 +111,7 @@ class Prediction(msgspec.Struct, frozen=True):
     finite: bool = True
     layers: Mapping[int, Layer] = msgspec.field(default_factory=dict)
     known: float | None = None
+    taught: float | None = None
     still: bool = False
     heat: Heat | None = None
 

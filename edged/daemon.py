@@ -169,6 +169,11 @@ class Daemon:
                 commands.TellTaught: self._reloader.begin,
                 commands.Forget: self._teach,
                 commands.UndoTeaching: self._teach,
+                commands.TellTaughtPictures: self._reloader.begin,
+                commands.Review: self._review,
+                commands.ReviewPicture: self._review,
+                commands.ReviewDecide: self._review,
+                commands.ReviewTeach: self._reloader.begin,
                 TakeOver: self._take_over,
                 EndLeftOpen: self._end_left_open,
             },
@@ -325,6 +330,13 @@ class Daemon:
         if self._ports.why is None:
             raise CommandError("no scores are kept: why.enabled is false, or journal.max_events 0")
         self._ports.why.answer(request)
+
+    def _review(
+        self, request: Request[commands.Review | commands.ReviewPicture | commands.ReviewDecide]
+    ) -> None:
+        if self._ports.review is None:
+            raise CommandError("no pictures are kept for review; set review.enabled to true")
+        self._ports.review.answer(request)
 
     def _set_output(self, request: Request[commands.SetOutput]) -> OutputAnswer:
         command = request.command

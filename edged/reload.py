@@ -21,11 +21,13 @@ from edged.commands import (
     Reply,
     Request,
     RevertModel,
+    ReviewTeach,
     Save,
     SetThreshold,
     TakeSnapshot,
     Teach,
     TellTaught,
+    TellTaughtPictures,
     Undo,
     UndoTeaching,
     name_of,
@@ -165,9 +167,9 @@ class Reloader:
                 match request.command:
                     case SetThreshold():
                         request.reply(self._set_threshold(request.command, request.asked_by))
-                    case TellTaught():
-                        request.reply(self._taught(request.asked_by))
-                    case Teach() | Forget() | UndoTeaching():
+                    case TellTaught() | TellTaughtPictures():
+                        request.reply(self._taught(request.command, request.asked_by))
+                    case Teach() | Forget() | UndoTeaching() | ReviewTeach():
                         request.reply(self._teach(request.command, request.asked_by))
                     case Save() | Undo():
                         request.reply(self._reload(request.asked_by, request.command))
@@ -295,16 +297,19 @@ class Reloader:
         (rule,) = (rule for rule in config.rule if rule.name == command.rule)
         return Reply(data=ThresholdAnswer(rule=rule.name, **thresholds(rule, config.decide)))
 
-    def _taught(self, asked_by: str) -> Reply:
+    def _taught(self, command: TellTaught | TellTaughtPictures, asked_by: str) -> Reply:
         from edged.teaching import session
 
+        config = self._in_force().config
         try:
-            return Reply(data=session.taught(self._in_force().config))
+            if isinstance(command, TellTaught):
+                return Reply(data=session.taught(config))
+            return Reply(data=session.pictures(config, command.label))
         except (EdgedError, OSError) as error:
-            log.warning("%s, requested by %s: %s", name_of(TellTaught), asked_by, error)
+            log.warning("%s, requested by %s: %s", name_of(type(command)), asked_by, error)
             return Reply(error=str(error))
 
-    def _teach(self, command: Teach | Forget | UndoTeaching, asked_by: str) -> Reply:
+    def _teach(self, command: Teach | Forget | UndoTeaching | ReviewTeach, asked_by: str) -> Reply:
         from edged.teaching import session
 
         old = self._in_force()
@@ -342,12 +347,14 @@ class Reloader:
         return replies.get()
 
 
-def _described(command: Teach | Forget | UndoTeaching) -> str:
+def _described(command: Teach | Forget | UndoTeaching | ReviewTeach) -> str:
     match command:
         case Teach():
             return f"label {shown(command.label)} taught"
         case Forget():
             return f"label {shown(command.label)} forgotten"
+        case ReviewTeach():
+            return "reviewed pictures taught"
         case _:
             return "the last change of taught labels taken back"
 

@@ -27,6 +27,7 @@ from edged.health import memory_mb
 from edged.mailbox import Mailbox
 from edged.models import admission, quarantine, trial
 from edged.models.chosen import Chosen
+from edged.models.naming import ENCRYPTED, SUFFIX, is_name, model_name
 from edged.models.quarantine import Verdict
 from edged.models.slots import Slot
 from edged.perception.perception import Perception
@@ -46,7 +47,7 @@ QUARANTINE_S = 30.0
 
 NICENESS = 19
 
-MODEL_SUFFIX = ".tflite"
+MODEL_SUFFIXES = (SUFFIX, SUFFIX + ENCRYPTED)
 LABEL_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".pbtxt")
 
 
@@ -76,7 +77,8 @@ class Swapper:
         with self._lock:
             if self._tried is not None:
                 raise CommandError(f"model {self._tried} is being tried; wait until that is over")
-            self._tried = Path(request.command.model).stem
+            model = request.command.model
+            self._tried = model if is_name(model) else model_name(Path(model))
         thread = threading.Thread(target=self._run, args=(request,), name="swap", daemon=True)
         thread.start()
 
@@ -218,7 +220,7 @@ def golden(classifier: TfliteClassifier, source: Path) -> Iterator[Check]:
 
     ``NAME.golden.json`` has the answers, the folder ``NAME.golden`` the pictures. ModelError.
     """
-    answers = source.with_name(f"{source.stem}.golden.json")
+    answers = source.with_name(f"{model_name(source)}.golden.json")
     if not answers.is_file():
         return
     from edged.evaluation import golden as frozen
@@ -226,7 +228,7 @@ def golden(classifier: TfliteClassifier, source: Path) -> Iterator[Check]:
     from edged.evaluation.gate import GoldenGate
 
     try:
-        pictures = open_dataset(source.with_name(f"{source.stem}.golden"), labelled=False)
+        pictures = open_dataset(source.with_name(f"{model_name(source)}.golden"), labelled=False)
         away = frozen.worst_quanta(frozen.read(answers), classifier, pictures)
     except (ConfigError, DataError) as error:
         raise ModelError(f"golden answers: {error}") from error
@@ -247,7 +249,6 @@ def _patiently(path: Path, model: ModelConfig) -> Verdict:
 def _wanted(command: UseModel | UseFile) -> ModelConfig:
     """The model that a command names. ModelError."""
     from edged.models import library
-    from edged.models.naming import is_name
 
     if isinstance(command, UseModel):
         path = library.find(command.model)
@@ -257,9 +258,9 @@ def _wanted(command: UseModel | UseFile) -> ModelConfig:
                 library.resolve(command.model)
             raise ModelError(f"no model is called {command.model}: `edged models list` shows all")
         return ModelConfig(path=str(path.absolute()))
-    for text, suffixes in ((command.model, (MODEL_SUFFIX,)), (command.labels, LABEL_SUFFIXES)):
+    for text, suffixes in ((command.model, MODEL_SUFFIXES), (command.labels, LABEL_SUFFIXES)):
         # What it is, not what a link to it is called: no secret can be read as labels.
-        if text and Path(text).resolve().suffix.lower() not in suffixes:
+        if text and not Path(text).resolve().name.lower().endswith(suffixes):
             raise ModelError(f"{text}: expected a file that ends in {' or '.join(suffixes)}")
     own = {
         key: getattr(command, key)

@@ -38,6 +38,7 @@ AT = Moment("porch", 10.0, 1e9)
 
 
 TEACHING = {"teach", "taught", "forget", "undo-teaching"}
+REVIEWING = {"review", "review-picture", "review-decide", "review-teach"}
 
 
 def test_every_command_has_a_name_of_its_own_and_says_what_it_does() -> None:
@@ -60,7 +61,7 @@ def test_who_may_ask_for_what() -> None:
     }
     assert asked[Asker.SIGNAL] == {"reload"}
     answered = {"status", "metrics", "setup", "set-output", "set-threshold", "reload", "watch"}
-    answered |= {"record", "why"}
+    answered |= {"record", "why", "taught-pictures", *REVIEWING}
     models = {"use-model", "use-file", "revert-model"}
     assert asked[Asker.SOCKET] == everybody | answered | models | {"save", "undo", *TEACHING}
 
@@ -69,8 +70,10 @@ def test_the_command_line_has_every_command_of_the_control_socket() -> None:
     (choices,) = (action.choices for action in make_parser()._actions if action.choices)
     assert choices is not None
     # What is saved from the page is written by people with an editor; `edged models use` and `edged
-    # teach` have options for all that concerns models and taught labels.
-    others = {"save", "use-model", "use-file", "revert-model", *TEACHING} - {"teach"}
+    # teach` have options for all that concerns models and taught labels, `edged review` for kept
+    # pictures.
+    others = {"save", "use-model", "use-file", "revert-model", "taught-pictures"}
+    others |= (TEACHING | REVIEWING) - {"teach", "review"}
     assert set(open_to(Asker.SOCKET)) - others <= set(choices)
 
 

@@ -15,9 +15,12 @@ from msgspec.structs import replace
 
 from edged import paths
 from edged.cli import main
+from edged.imaging.picture import jpeg
 from edged.models import catalog, pins
+from edged.review.folder import Folder
 from tests.evaluation.conftest import paint
 from tests.inference.builder import colours
+from tests.review.made import kept, noise
 from tests.test_docs import PAGES, ROOT, blocks
 from tests.tuning.made import recorded
 from tests.why.made import keeping
@@ -53,8 +56,10 @@ ELSEWHERE = {
     r"edged models use ": "asks a running daemon: tests/test_swap.py",
     r"python docs/examples/consumer\.py": "runs until it is stopped: tests/ports/mqtt",
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
-    r"edged reload$": "asks a running daemon: tests/test_daemon.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
+    r"edged review --teach": "needs a real model: tests/cli/test_review.py",
+    r"edged models evaluate my\.tflite --data set": "needs a model with these labels: "
+    "tests/review/test_export.py",
     r"edged models unknown ": "needs more pictures than are here: tests/cli/test_unknown.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }
@@ -103,6 +108,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cat.toml").write_text('[[rule]]\nname = "cat"\nlabels = ["cat"]\n')
     with keeping(tmp_path / "XDG_STATE_HOME" / "edged" / "events-porch.db") as (loop, _):
         loop.frames(0.1, 0.9, 0.1)
+    pictures = Folder(tmp_path / "XDG_STATE_HOME" / "edged" / "events-porch.db.review")
+    with pictures.locked():
+        for number in range(1, 20):
+            pictures.add(kept(), jpeg(noise(number), 90))
     (tmp_path / "gate.toml").write_text("[overall]\ntop1_min = 0.5\n")
     (tmp_path / "etc").mkdir()
     first, *_ = blocks(ROOT / "README.md", "toml")

@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import material
+from benchmarks import configuration, latency, material, process
 from benchmarks.arm import MARK
+from benchmarks.rig import rig
 from edged.config.schema import DecideConfig, ModelConfig, RuleConfig
 from edged.core import Frame, Pixels, Scores
 from edged.imaging.picture import decode_jpeg, jpeg
@@ -40,6 +41,8 @@ RUNS = 7
 """Few are enough where the median repeats to the fourth digit."""
 
 FRAME_S = 1 / 30
+CHANGES = 24
+"""Of the picture, on the way from the light to the pin."""
 
 Figures = dict[str, float]
 
@@ -194,11 +197,56 @@ def processes() -> Figures:
         }
 
 
+def daemons() -> Figures:
+    """From a process's start to its first classification: the bare script, and edged with pins."""
+    model, labels = material.reference()
+    bare_ms, edged_ms = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = configuration.still(folder) + configuration.model(model, labels)
+        text += configuration.lamp(model)
+        for number in range(WARM + 3):
+            bare_ms.append(1e3 * process.bare("litert", model)[0])
+            with process.daemon(folder, f"start{number}", text) as running:
+                edged_ms.append(1e3 * running.started_s)
+    return {
+        "start/bare script": statistics.median(bare_ms[WARM:]),
+        "start/edged run": statistics.median(edged_ms[WARM:]),
+    }
+
+
+def light_to_pin() -> Figures:
+    """From a captured frame to its decision, and from there to the level at the guard's pin."""
+    model, labels = material.reference()
+    source = latency.StampedSource(material.two_scenes()[::-1], 1 / FRAME_S, CHANGES, 5)
+    camera = latency.camera_of(source)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = configuration.lamp(model)
+        with (
+            latency.watched_pins(folder) as changes,
+            rig(folder, model, labels, text=text, camera=camera, keep=None) as bench,
+        ):
+            changes.clear()
+            latency.run_to_end(bench, camera)
+        decided = [result for result in bench.results if result.events]
+        pins_s = latency.between([result.decided_s for result in decided], changes.seconds())
+    # The first is the start's.
+    seen_s = [result.decided_s - result.frame.captured_s for result in decided[1:]]
+    return {
+        "way/captured frame to decision": 1e3 * statistics.median(seen_s),
+        "way/decision to pin": 1e3 * statistics.median(pins_s[1:]),
+    }
+
+
 def _run(command: tuple[str, ...]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-PARTS: tuple[Callable[[], Figures], ...] = (frames, resizes, conversions, scores, processes)
+PARTS: tuple[Callable[[], Figures], ...] = (
+    *(frames, resizes, conversions, scores),
+    *(processes, daemons, light_to_pin),
+)
 
 
 def _ms(work: Callable[[], object]) -> float:
@@ -211,20 +259,27 @@ def _median_ms(work: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median([_ms(work) for _ in range(WARM + runs)][WARM:])
 
 
-def _features() -> str:
+def features() -> str:
+    """The processor's, in the words of Arm's kernel; empty on others."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.partition(": ")[2] for line in lines if line.startswith("Features")), "")
 
 
-def main() -> None:
-    """All that there is to say."""
+def figures() -> Figures:
+    """All of them."""
     found: Figures = {}
     for measure in PARTS:
         found.update(measure())
+    return found
+
+
+def main() -> None:
+    """All that there is to say."""
+    found = figures()
     about = {"kernel": platform.release(), "python": platform.python_version()}
     said = {
         "about": {**about, **{name: version(name) for name in ("ai-edge-litert", "numpy")}},
-        "features": _features(),
+        "features": features(),
         "compiled": kernels is not None,
         "figures": found,
     }

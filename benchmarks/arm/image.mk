@@ -8,10 +8,10 @@ root = $(out)/root
 bench = benchmarks/arm
 
 edged_sources := $(shell git ls-files -co --exclude-standard -- Makefile pyproject.toml setup.py \
-	constraints.txt edged models benchmarks/__init__.py benchmarks/material.py $(bench))
+	constraints.txt requirements edged models benchmarks)
 # What benchmarks/material.py looks for beside the checkout, where that is there.
 material := $(wildcard $(addprefix ../shared/data/,models/tf2_mobilenet_v2_1.0_224_ptq.tflite \
-	labels/imagenet_labels.txt images/cat_1080p.jpg))
+	labels/imagenet_labels.txt images/cat_1080p.jpg images/cat_720p.jpg))
 
 $(out)/disk.ext4: $(out)/kernel.stamp $(edged_sources) $(material) tests/checkout
 	tests/checkout $(root)

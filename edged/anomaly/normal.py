@@ -93,9 +93,12 @@ def sha256_of(model: Path) -> str:
     return hashlib.sha256(content(model)).hexdigest()
 
 
-def check(normal: Normal, path: Path, model: Path) -> None:
-    """ModelError where `normal`, read from `path`, is not of the `model`, or of no map of it."""
-    data = content(model)
+def check(normal: Normal, path: Path, model: Path, data: bytes | None = None) -> None:
+    """ModelError where `normal`, read from `path`, is not of the `model`, or of no map of it.
+
+    `data` is the model's content, if that has been read.
+    """
+    data = content(model) if data is None else data
     if normal.sha256 != hashlib.sha256(data).hexdigest():
         raise ModelError(f"{path} was taught with another model than {model}; {TEACH} again")
     if Map(normal.tensor, normal.shape) not in find(data).maps:

@@ -31,8 +31,8 @@ PHOTOGRAPHS = (
 )
 """Colour photographs in scikit-image's package; its other files show no such scenes."""
 
-SHOWN_S = 5.0
-"""How long the camera stays on one photograph."""
+SHOWN_S = 10.0
+"""How long the camera stays on one photograph: long enough to teach what it shows."""
 
 CLOSEST = 0.6
 """The side of the smallest view, as a fraction of the largest."""
@@ -115,8 +115,8 @@ def view(size_px: tuple[int, ...], frame_px: tuple[int, int], shown: int, phase:
     way = 0.5 - 0.5 * math.cos(math.pi * phase)
     if shown % 2:
         way = 1.0 - way
-    left, top = (width - box_width) * way, (height - box_height) * way
-    # Floating-point sums may end slightly outside.
+    # Floating-point sums may begin and end slightly outside.
+    left, top = max((width - box_width) * way, 0.0), max((height - box_height) * way, 0.0)
     return left, top, min(left + box_width, width), min(top + box_height, height)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ INTERRUPTED = 130
 
 def program() -> NoReturn:
     """`main` as a whole process."""
+    # What a start imports stays, so that there is no garbage in it, and each look for some takes
+    # milliseconds. `main` enables it again.
+    gc.disable()
     take_streams()
     status: int | str | None
     try:
@@ -48,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reword = partial(by_option, arguments)
         _check_folder()
         command = import_module(f"edged.cli.{arguments.module}")
+        gc.enable()
         status: int = command.run(arguments)
     except EdgedError as error:
         return _told(error, reword(str(error)))

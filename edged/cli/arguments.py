@@ -218,6 +218,15 @@ def positive(text: str) -> int:
     return number
 
 
+def numbers_of(text: str) -> list[int]:
+    """Numbers of at least 1: ``7``, or ``7-9``."""
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text, re.ASCII)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 0 < first <= last < first + 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number; say 7, or 7-9")
+    return list(range(first, last + 1))
+
+
 def seconds_above_0(text: str) -> float:
     """A time in s."""
     number = float(text)

@@ -18,6 +18,7 @@ from edged.config.load import load
 from edged.config.schema import Config
 from edged.errors import ModelError, UnlabelledError
 from edged.models import library
+from edged.models.naming import model_name
 from edged.printable import printable
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def labelled(config: Config) -> tuple[Admitted, Labels]:
             "line, or with model.labels; `edged models labels MODEL --picture PICTURE` "
             "shows which is which",
             printable(model.file.path),
-            printable(model.file.path.stem),
+            printable(model_name(model.file.path)),
         )
         return model._replace(settings=replace(model.settings, labels="")), numbers
     if found.guessed:

@@ -19,7 +19,7 @@ from edged.errors import EdgedError, ModelError
 from edged.messages.message import Document
 from edged.messages.models import FetchedMessage, ListedMessage
 from edged.models import catalog, facts, library, quarantine
-from edged.models.naming import is_name
+from edged.models.naming import is_name, model_name
 from edged.models.transfer import Progress
 from edged.printable import printable
 
@@ -84,7 +84,7 @@ def _info(arguments: argparse.Namespace) -> int:
         found = facts.known(entry.name, None)
     else:
         path = library.resolve(name, directories)
-        found = facts.known(path.stem, path, configured(arguments, ""))
+        found = facts.known(model_name(path), path, configured(arguments, ""))
     if arguments.json:
         _print(found)
     else:

@@ -17,6 +17,7 @@ from edged.cli.arguments import (
     command,
     configuration,
     describe,
+    numbers_of,
     path,
     positive,
     seconds,
@@ -240,6 +241,42 @@ def _why(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _review(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "numbers",
+        nargs="*",
+        type=numbers_of,
+        metavar="NUMBER",
+        help="pictures, as the list numbers them: 7, or 7-9 (all)",
+    )
+    add_config(parser)
+    # argparse would not wrap what excludes one another.
+    parser.usage = "%(prog)s [options] [NUMBER ...]"
+    actions = parser.add_mutually_exclusive_group()
+    actions.add_argument("--accept", action="store_true", help="the best label is right")
+    actions.add_argument(
+        "--correct", dest="label", metavar="LABEL", help="it shows something else: LABEL"
+    )
+    actions.add_argument("--discard", action="store_true", help="remove them: they are of no use")
+    actions.add_argument(
+        "--teach", action="store_true", help="teach the model what was accepted and corrected"
+    )
+    actions.add_argument(
+        "--export",
+        type=path,
+        metavar="PLACE",
+        help="write what was decided on to a new folder, or FILE.zip, as a training set",
+    )
+    actions.add_argument(
+        "--clear", action="store_true", help="remove what was decided on, once it is taught"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="also where somebody has decided otherwise"
+    )
+    parser.add_argument("--out", type=path, metavar="FOLDER", help="write the pictures to look at")
+    add_json(parser)
+
+
 def _record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=path, metavar="FILE", help="the recording, a new file")
     add_config(parser)
@@ -372,12 +409,13 @@ class _Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
 
-OF_PATHS = {"classify", "search", "teach"}
-"""The commands that take any number of paths."""
+OF_PATHS = {"classify", "review", "search", "teach"}
+"""The commands that take any number of words, most of them paths."""
 
 _NOT_ASKED = {
     *("snapshot", "watch", "save", "use-model", "use-file", "revert-model"),
-    *("teach", "taught", "forget", "undo-teaching", "record", "why"),
+    *("teach", "taught", "taught-pictures", "forget", "undo-teaching", "record", "why"),
+    *("review", "review-picture", "review-decide", "review-teach"),
 }
 """Commands with a module of their own, and those for which people use an editor."""
 
@@ -393,6 +431,7 @@ COMMANDS = {
     "action": _Command("action", "serve as an OpenWhisk action", _action),
     "events": _Command("events", "list the events in the journal", _events),
     "why": _Command("why", "say why an event came, and what would have changed it", _why),
+    "review": _Command("review", "say what the frames show that the model was unsure of", _review),
     "record": _Command("record", "record what decisions are made from", _record),
     "replay": _Command("replay", "decide on a recording once more", _replay),
     "tune": _Command("tune", "search the settings of a rule on recordings", _tune),

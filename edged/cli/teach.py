@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +22,9 @@ from edged.errors import CameraError, CommandError, ConfigError
 from edged.paths import running_socket
 from edged.ports.control.client import TIMEOUT_S, ControlClient, DaemonAbsentError
 from edged.printable import printable
+
+if TYPE_CHECKING:
+    from edged.review.folder import Folder
 
 SHOTS = 10
 """Frames of the camera, unless another number is asked for."""
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             "give a label and pictures of it, or --camera, or one of --list, --forget, --undo, "
             "--export, --import and --thumbnails"
         )
-    with _Desk(config) as desk:
+    with Desk(config) as desk:
         if arguments.list:
             return _list(desk, as_json=arguments.json)
         if arguments.export:
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             told = desk.teach(label, pictures)
         else:
             told = desk.teach_by_camera(label, arguments.shots or SHOTS, arguments.every)
-    _tell(told, label, desk, as_json=arguments.json)
+    tell(told, label, desk, as_json=arguments.json)
     return 0
 
 
@@ -72,7 +75,7 @@ def _with_camera(arguments: argparse.Namespace) -> bool:
     return bool(arguments.camera)
 
 
-class _Desk:
+class Desk:
     """Where lessons are changed: in the daemon, or in its files, which it then reads again."""
 
     def __init__(self, config: Config) -> None:
@@ -90,7 +93,7 @@ class _Desk:
                 )
             self._within = Path(place)
 
-    def __enter__(self) -> _Desk:
+    def __enter__(self) -> Desk:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -144,11 +147,24 @@ class _Desk:
 
         return self._written(lambda: teacher.add(teacher.examples(label, read(), len(found))))
 
-    def teach_by_camera(self, label: str, shots: int, every_s: float) -> dict[str, Any]:
-        from edged.commands import COMMANDS, Teach
+    def teach_reviewed(self, folder: Folder) -> dict[str, Any]:
+        """What people said of the pictures in `folder`, if no daemon runs, which has its own."""
+        from edged.review.lessons import teach
 
         if self.runs:
-            self._client = ControlClient(self._client.path, COMMANDS[Teach].within_s + TIMEOUT_S)
+            self._be_patient()
+            return self._told("review-teach")
+        teacher = self.teacher()
+        return self._written(lambda: teach(teacher, folder))
+
+    def _be_patient(self) -> None:
+        from edged.commands import TEACH_S
+
+        self._client = ControlClient(self._client.path, TEACH_S + TIMEOUT_S)
+
+    def teach_by_camera(self, label: str, shots: int, every_s: float) -> dict[str, Any]:
+        if self.runs:
+            self._be_patient()
             return self._told("teach", label=label, shots=shots, every_s=every_s)
         from edged.teaching.session import shots as taken
 
@@ -244,7 +260,7 @@ class _Camera:
         return frame
 
 
-def _list(desk: _Desk, *, as_json: bool) -> int:
+def _list(desk: Desk, *, as_json: bool) -> int:
     known = desk.lessons()
     examples = [] if known is None else known.examples
     if as_json:
@@ -264,7 +280,7 @@ def _list(desk: _Desk, *, as_json: bool) -> int:
     return 0
 
 
-def _export(desk: _Desk, file: Path) -> int:
+def _export(desk: Desk, file: Path) -> int:
     from edged.teaching.lessons import encoded
 
     known = desk.lessons()
@@ -275,7 +291,7 @@ def _export(desk: _Desk, file: Path) -> int:
     return 0
 
 
-def _thumbnails(desk: _Desk, folder: Path) -> int:
+def _thumbnails(desk: Desk, folder: Path) -> int:
     known = desk.lessons()
     if known is None or not known.examples:
         raise CommandError("nothing was taught that has pictures")
@@ -297,7 +313,7 @@ def _counted(known: Any) -> str:
     return ", ".join(f"{label} {len(known.of(label))}" for label in known.labels)
 
 
-def _tell(told: dict[str, Any], label: str | None, desk: _Desk, *, as_json: bool) -> None:
+def tell(told: dict[str, Any], label: str | None, desk: Desk, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**told, "in_force": desk.runs}, ensure_ascii=False))
         return

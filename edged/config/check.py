@@ -42,13 +42,16 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _mqtt(config.mqtt)
     yield from _web(config.web)
     yield from _webhooks(config)
+    if config.review.enabled and not config.journal.max_events:
+        message = "pictures are kept beside the journal, which is off: journal.max_events is 0"
+        yield Problem(("review", "enabled"), True, f"{message}; expected false, or a journal")
 
 
 _READS = {
     "action": ("device",),
     "active_high": ("device",),
     "after_s": ("action", "enabled", "commands"),
-    "enabled": ("ca_file", "cert_file", "key_file"),
+    "enabled": ("ca_file", "cert_file", "key_file", "max_events"),
     "cert_file": ("key_file",),
     "enter": ("exit",),
     "exit": ("enter",),
@@ -73,6 +76,7 @@ _READS_ALSO = {
     "rule": ("decide", "drift"),
     "output": ("rule",),
     "idle": ("input", "mqtt", "control"),
+    "review": ("journal",),
 }
 """The other tables on which a problem in a table depends."""
 

@@ -15,7 +15,7 @@ from edged.config.validate import accepts, fields, is_table, table_of
 PREFIX = "EDGED_"
 _KEY = re.compile(r"[\w.\-]*")
 
-NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS", "EDGED_MODELS"})
+NOT_OPTIONS = frozenset({"EDGED_CONFIG", "EDGED_KERNELS", "EDGED_MODEL_KEY", "EDGED_MODELS"})
 """Variables of edged that are not options."""
 
 

@@ -294,6 +294,16 @@ class WhyConfig(Section, frozen=True):
     pictures: bool = False
 
 
+class ReviewConfig(Section, frozen=True):
+    """``[review]``: the frames that the model was least sure of, kept for `edged review`."""
+
+    enabled: bool = False
+    max_pictures: Annotated[int, Meta(ge=1, le=2000)] = 200
+    max_bytes: Annotated[int, Meta(ge=65536, le=1 << 30)] = 16 << 20
+    max_age_s: Annotated[float, Meta(gt=0.0, le=31_536_000.0)] = 2_592_000.0
+    every_s: Annotated[float, Meta(ge=1.0, le=86400.0)] = 60.0
+
+
 class ControlConfig(Section, frozen=True):
     """``[control]``: the Unix socket that the command line talks to."""
 
@@ -350,6 +360,7 @@ class Config(Section, frozen=True):
     webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()
     why: WhyConfig = WhyConfig()
+    review: ReviewConfig = ReviewConfig()
     control: ControlConfig = ControlConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()

@@ -38,9 +38,10 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
-_DECIMAL_COMMA = re.compile(r"=\s*([+-]?\d+),(\d+)\s*(?:#.*)?$")
-_UNIT = re.compile(r"=\s*[+-]?[\d.]+\s*[A-Za-z%°]+\s*(?:#.*)?$")
-_POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
+# Compiled when a mistake needs them.
+_DECIMAL_COMMA = r"=\s*([+-]?\d+),(\d+)\s*(?:#.*)?$"
+_UNIT = r"=\s*[+-]?[\d.]+\s*[A-Za-z%°]+\s*(?:#.*)?$"
+_POSITION = r" \(at line (\d+), column (\d+)\)$"
 
 
 class TomlSyntaxError(Exception):
@@ -58,7 +59,7 @@ def parse(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)[-MESSAGE_LIMIT:]
-        position = _POSITION.search(message)
+        position = re.search(_POSITION, message)
         if position is None:
             line = text.count("\n") + 1
         else:
@@ -74,9 +75,9 @@ def parse(text: str) -> dict[str, Any]:
 
 def _hint(message: str, line: str) -> str:
     """The remedy for a common mistake, to append to the parser's `message`."""
-    if comma := _DECIMAL_COMMA.search(line):
+    if comma := re.search(_DECIMAL_COMMA, line):
         return f"; write {comma[1]}.{comma[2]} with a decimal point"
-    if _UNIT.search(line):
+    if re.search(_UNIT, line):
         return "; write the number alone, without a unit"
     if "Invalid value" in message:
         return "; text needs quotes"

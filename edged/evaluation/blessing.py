@@ -16,7 +16,9 @@ from edged import __version__
 from edged.errors import ConfigError, ModelError
 from edged.evaluation.check import Check
 from edged.files import write_atomically
+from edged.inference.modelfile import content
 from edged.inference.preprocessing import Preprocessing
+from edged.models.naming import plain
 
 MAX_BYTES = 4 << 20
 
@@ -45,15 +47,15 @@ class Blessing(Struct, frozen=True):
 
 def path_of(model: Path) -> Path:
     """The path of the blessing of the model at `model`: ``NAME.tflite.blessing.json``."""
-    return model.with_name(model.name + ".blessing.json")
+    return model.with_name(plain(model).name + ".blessing.json")
 
 
 def write(model: Path, blessing: Blessing) -> Path:
     """Write the blessing next to the model; returns its path. ConfigError."""
     path = path_of(model)
-    content = msgspec.json.format(msgspec.json.encode(blessing), indent=2) + b"\n"
+    data = msgspec.json.format(msgspec.json.encode(blessing), indent=2) + b"\n"
     try:
-        write_atomically(path, content)
+        write_atomically(path, data)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
     return path
@@ -68,24 +70,18 @@ def check(model: Path, preprocessing: Preprocessing) -> Blessing:
     advice = "bless it with edged models compare, or set model.require_blessing = false"
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        with model.open("rb") as file:
-            digest = _sha256(file.read())
-        blessing = msgspec.json.decode(content[:MAX_BYTES], type=Blessing)
+            stored = file.read(MAX_BYTES)
+        blessing = msgspec.json.decode(stored, type=Blessing)
     except FileNotFoundError as error:
         raise ModelError(f"{model} is not blessed (no {error.filename}): {advice}") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): {advice}") from error
     except msgspec.DecodeError as error:
         raise ModelError(f"{path} is not a blessing ({error}): {advice}") from error
-    if blessing.sha256 != digest:
+    if blessing.sha256 != hashlib.sha256(content(model)).hexdigest():
         raise ModelError(f"{path} blesses a file other than {model.name}: {advice}")
     if different := "; ".join(blessing.preprocessing.differences(preprocessing)):
         raise ModelError(f"{path} is for other preprocessing ({different}): {advice}")
     if not blessing.results or not all(result.holds for result in blessing.results):
         raise ModelError(f"{path} holds a gate that failed, or none: {advice}")
     return blessing
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

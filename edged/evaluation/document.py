@@ -22,6 +22,7 @@ from edged.evaluation.metrics import Integers
 from edged.evaluation.probe import Footprint
 from edged.evaluation.slices import slices
 from edged.evaluation.suspicion import suspicions
+from edged.inference import modelfile
 from edged.inference.preprocessing import Preprocessing
 from edged.inference.tflite import TfliteClassifier
 from edged.messages.message import Document, Percentiles
@@ -134,7 +135,7 @@ class Evaluation(Document, frozen=True):
 
 def describe(classifier: TfliteClassifier, footprint: Footprint) -> Model:
     """The facts of a loaded model and its file."""
-    data = classifier.path.read_bytes()
+    data = modelfile.content(classifier.path)
     return Model(
         name=classifier.name,
         sha256=hashlib.sha256(data).hexdigest(),

@@ -18,6 +18,7 @@ from edged.errors import ConfigError, PictureError
 from edged.evaluation.dataset import DataError, Dataset
 from edged.files import write_atomically
 from edged.imaging.picture import decode_picture
+from edged.inference import modelfile
 from edged.inference.tflite import TfliteClassifier
 
 PICTURES = 16
@@ -64,7 +65,7 @@ def write(path: Path, classifier: TfliteClassifier, dataset: Dataset) -> Golden:
         pictures.append(GoldenPicture(example.name, hashlib.sha256(data).hexdigest(), rounded))
     if not pictures:
         raise DataError(f"{dataset.source}: no picture can be read for the golden outputs")
-    model = classifier.path.read_bytes()
+    model = modelfile.content(classifier.path)
     golden = Golden(classifier.name, hashlib.sha256(model).hexdigest(), pictures)
     try:
         write_atomically(path, msgspec.json.encode(golden) + b"\n")

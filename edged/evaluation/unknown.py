@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.msgpack import encode
 from msgspec.structs import replace
 
 from edged import build
@@ -17,7 +19,7 @@ from edged.config.schema import Config
 from edged.core import Pixels
 from edged.drift.look import statistics
 from edged.drift.summary import Summary
-from edged.errors import PictureError
+from edged.errors import ModelError, PictureError
 from edged.evaluation.dataset import DataError, Dataset, Example
 from edged.imaging.picture import decode_picture
 from edged.inference import layers as inner
@@ -25,7 +27,10 @@ from edged.inference import modelfile
 from edged.messages.message import Document
 from edged.perception import known
 from edged.perception.known import ByMeans
-from edged.perception.reference import SHARES, Floats, Means, Reference, Rows
+from edged.perception.reference import SHARES, Floats, Means, Reference, Rows, Vectors
+from edged.teaching.background import vectors_of
+from edged.teaching.reading import Reading
+from edged.teaching.teacher import readable
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,12 @@ SHRINKAGE = 1.0
 
 REFERENCE_BYTES = 90_000
 """What the rows of a reference may take."""
+
+BACKGROUND_RANK, BACKGROUND_RANK_MIN = 32, 8
+"""Directions in which vectors vary that are kept for taught labels, and how few are not worth it.
+
+With 24 to 400, the bundled model's labels lose as much to taught groceries.
+"""
 
 REFUSED = 0.05
 """The share of known pictures at which the table says how many of others are refused."""
@@ -84,18 +95,22 @@ class KnownMessage(Document, frozen=True, kw_only=True):
 class Seen(NamedTuple):
     """What a model said of some pictures: pooled layers side by side, best class, its score.
 
-    ``looks`` has the pictures' own statistics, by name.
+    And the ``vectors`` that taught labels are made from, of no length where it has none. ``looks``
+    has the pictures' own statistics, by name.
     """
 
     values: Floats
     best: npt.NDArray[np.intp]
     score: Floats
+    vectors: Floats
     looks: Mapping[str, Floats]
 
     def at(self, which: npt.NDArray[np.bool_]) -> Seen:
         """Those of the pictures at which `which` is true."""
         looks = {name: column[which] for name, column in self.looks.items()}
-        return Seen(self.values[which], self.best[which], self.score[which], looks)
+        columns = (self.values, self.best, self.score, self.vectors)
+        values, best, score, vectors = (column[which] for column in columns)
+        return Seen(values, best, score, vectors, looks)
 
 
 Followed = Callable[[Sequence[Example]], Iterable[Example]]
@@ -115,7 +130,10 @@ class Fit:
         self._wanted = [*blocks(found.maps)]
         if found.features is not None:
             self._wanted.append(found.features)
-        self._classifier = build.classifier(config, self._model, self._wanted)
+        self._reading = _reading(self.path)
+        self._classifier = build.classifier(
+            config, self._model, {*self._wanted, *self._reading.tensors}
+        )
         self.labels = self._classifier.labels
         self.sizes: list[int] = []
         """How many values each layer has, of those that a `Seen` holds; the features come last."""
@@ -145,7 +163,7 @@ class Fit:
 
     def see(self, pictures: Iterable[Pixels]) -> Seen:
         """What the model says of each picture."""
-        values, best, score, looks = [], [], [], []
+        values, best, score, vectors, looks = [], [], [], [], []
         for pixels in pictures:
             prediction = self._classifier.classify(pixels)
             parts = [known.pooled(prediction.layers[layer]) for layer in self._wanted]
@@ -153,11 +171,17 @@ class Fit:
             values.append(np.concatenate([*parts, np.empty(0, np.float32)]))
             best.append(int(prediction.scores.argmax()))
             score.append(float(prediction.scores.max()))
+            vectors.append(self._reading.vector(prediction.layers).astype(np.float16))
             looks.append(statistics(pixels, self._classifier.input_px))
         if not values:
             raise DataError("none of the pictures can be read")
-        columns = {name: np.array([look[name] for look in looks], np.float32) for name in looks[0]}
-        return Seen(np.array(values), np.array(best, np.intp), np.array(score, np.float32), columns)
+        return Seen(
+            np.array(values),
+            np.array(best, np.intp),
+            np.array(score, np.float32),
+            np.array(vectors),
+            {name: np.array([look[name] for look in looks], np.float32) for name in looks[0]},
+        )
 
     def fit(self, seen: Seen, held_out: Seen | None, data: str) -> tuple[Reference, Seen]:
         """The reference of pictures of known things, and those of them that it is not fitted on.
@@ -174,7 +198,8 @@ class Fit:
                 seen, held_out = seen.at(~apart), seen.at(apart)
             means = self._means(seen)
             layers = tuple(self._wanted)
-            return self._calibrated(layers, means, seen, held_out, data), held_out
+            reference = self._calibrated(layers, means, seen, held_out, data)
+            return replace(reference, vectors=self._vectors(reference, seen)), held_out
         # Nothing is fitted, so every picture may tell where the threshold is.
         layers = () if self._head is None or self._features is None else (self._features,)
         return self._calibrated(layers, None, seen, held_out or seen, data), held_out or seen
@@ -239,6 +264,15 @@ class Fit:
             rows.append(row)
         return rows
 
+    def _vectors(self, reference: Reference, seen: Seen) -> Vectors | None:
+        """What taught labels are told from, as far as there is room for it; None without."""
+        size = self._reading.size
+        room = REFERENCE_BYTES - len(encode(reference)) - 4 * size
+        rank = min(BACKGROUND_RANK, room // (size + 4)) if size else 0
+        if rank < BACKGROUND_RANK_MIN:
+            return None
+        return vectors_of(seen.vectors.astype(np.float32), tuple(self._reading.tensors), rank)
+
     def _means(self, seen: Seen) -> Means:
         sizes = np.repeat(self.sizes, self.sizes)
         deviation = _of_each(seen.values.std(0), self.sizes)
@@ -271,6 +305,13 @@ class Fit:
             rest_gain=float(rest_gain),
             classes=Rows.of((whitened / length[:, None]).astype(np.float32)),
         )
+
+
+def _reading(model: Path) -> Reading:
+    try:
+        return readable(model)
+    except ModelError:
+        return Reading(())
 
 
 def _of_each(deviation: Floats, sizes: Sequence[int]) -> Floats:

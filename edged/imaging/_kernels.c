@@ -1,4 +1,5 @@
-/* The extension module edged.imaging._kernels: the loops over every pixel of a frame. */
+/* The extension module edged.imaging._kernels: the loops over every pixel of a frame,
+ * and over every value of a map. */
 
 #include "_kernels.h"
 
@@ -32,11 +33,15 @@ use_vectors(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
+    {"channel_sums", kernels_channel_sums, METH_VARARGS,
+     "channel_sums(values, zero_point, out): of int8 or uint8, the last axis channels, as float32"},
     {"plan", kernels_plan, METH_VARARGS,
      "plan(shape, strides, out_shape, out_strides, column_starts, column_weights, row_starts, "
      "row_weights): for `resample`"},
     {"resample", kernels_resample, METH_VARARGS,
      "resample(source, out, plan): False, and nothing done, where the plan is for another form"},
+    {"unit_roots", kernels_unit_roots, METH_O,
+     "unit_roots(values): float32, in place, the signed roots divided by their length"},
     {"use_vectors", use_vectors, METH_VARARGS, "use_vectors(wanted): the name of what is in use"},
     {"yuv_plan", kernels_yuv_plan, METH_VARARGS,
      "yuv_plan(layout, size, stride, out_size, column_starts, column_weights, row_starts, "
@@ -45,7 +50,7 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef kernels = {
-    PyModuleDef_HEAD_INIT, "_kernels", "Loops over every pixel of a frame.", 0, methods,
+    PyModuleDef_HEAD_INIT, "_kernels", "Loops over every pixel or value.", 0, methods,
     NULL, NULL, NULL, NULL,
 };
 

@@ -7,6 +7,8 @@
  *     sum  = the sum over chunks of CHUNK taps of floor(weights * bytes / 2^5), weights in 2^-12
  *     byte = floor((weights * sums + 2^20) / 2^21),                             weights in 2^-14
  *
+ * The first chunk begins with the first weight that is not zero.
+ *
  * Between the two, sums of Y, U and V become those of red, green and blue: fewer than there are
  * pixels in the source. */
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 Bytes: TypeAlias = "bytes | memoryview"
 
@@ -17,6 +17,7 @@ MAX_ITEMS = 1 << 20
 
 
 _NUMBERS = {format_: struct.Struct("<" + format_) for format_ in "bBhHiIqQf"}
+_UNPACK = {format_: number.unpack_from for format_, number in _NUMBERS.items()}
 
 
 class DamagedError(ValueError):
@@ -33,7 +34,8 @@ def root(data: Bytes, identifier: bytes) -> Table:
 def _number(data: Bytes, position: int, format_: str) -> int:
     if position >= 0:
         try:
-            return int(_NUMBERS[format_].unpack_from(data, position)[0])
+            number: int = _UNPACK[format_](data, position)[0]
+            return number
         except struct.error:
             pass
     raise DamagedError(f"byte {position} is beyond the end")
@@ -106,7 +108,7 @@ class Table:
 
     def integers(self, field: int) -> tuple[int, ...]:
         """A vector of int32."""
-        return tuple(int(value) for value in self.numbers(field, "i"))
+        return cast("tuple[int, ...]", self.numbers(field, "i"))
 
     def raw(self, field: int) -> Bytes:
         """A vector of bytes, not copied."""

@@ -22,7 +22,7 @@ _INDEXED = re.compile(
     |\s|(?<=[)\]>}]))\s*(?P<label>\S.*)""",
     re.VERBOSE,
 )
-_STRONG = re.compile(r"\s*[-=:,;|\u2192]+>?")
+_STRONG = r"\s*[-=:,;|\u2192]+>?"
 """Separators that, unlike a blank, hardly follow a number that is part of a label."""
 _INDEX_LAST = re.compile(
     r"(?P<label>\S(?:.*\S)?)\s*(?:[-=:]{1,3}>|[:=]{1,2}|\u2192)\s*(?P<index>[0-9]{1,9})"
@@ -114,7 +114,8 @@ def _indexed(lines: Sequence[tuple[int, str]], source: str) -> list[Entry] | Non
     indices = [index for _, index, _ in entries]
     _refuse_two_numbers(lines, entries, source)
     decimal = bool(_matches(_DECIMAL, lines))
-    if pattern is _INDEXED and not decimal and all(_STRONG.match(m["separator"]) for m in matches):
+    strong = pattern is _INDEXED and all(re.match(_STRONG, m["separator"]) for m in matches)
+    if strong and not decimal:
         return entries
     # Coins are "1 euro", "2 euro", "5 euro": without a 0 only exact indices count.
     classes = indices_from(indices) if len(entries) > 1 or 0 in indices else None

@@ -14,6 +14,7 @@ from edged.files import open_regular
 from edged.inference import kinds, modelfile
 from edged.inference.labelmap import parse
 from edged.inference.modelfile import LabelFile, ModelFile
+from edged.models.naming import SUFFIX, model_name, plain
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _GENERIC = {
 _RIVAL_BYTES = 64 << 20
 """The longest other model to inspect; the largest classifiers for small boards have 100 MB."""
 
-_VARIANT = re.compile(
+_VARIANT = (
     r"(float|fp|f|int|uint|i|u|w|a)?(8|16|32)(bits?|x8)?|float|int|full|integer|dynamic|range|"
     r"drq?|quant|quanti[sz]ed|unquant|ptq|qat|edgetpu|lite|tflite|model|metadata|with|only|weights?"
 )
@@ -200,9 +201,9 @@ def _beside(file: ModelFile) -> Labels:
     others = [n for n in modelfile.packed_names(file.path) if Path(n).suffix.lower() in _SUFFIXES]
     named = f" by a usual name (it holds {', '.join(others[:3])})" if others else ""
     raise UnlabelledError(
-        f"{file.path} has no labels in it{named}, and neither {file.path.stem}.txt nor labels.txt "
-        "beside it: set model.labels; `edged models labels MODEL --picture PICTURE` shows which "
-        "class is which"
+        f"{file.path} has no labels in it{named}, and neither "
+        f"{model_name(file.path)}.txt nor labels.txt beside it: set model.labels; "
+        "`edged models labels MODEL --picture PICTURE` shows which class is which"
     )
 
 
@@ -257,6 +258,7 @@ def beside(model: Path) -> list[Path]:
 
 def _own(model: Path) -> Iterator[Path]:
     """The label files next to `model` that have its name: NAME.txt, NAME.labels.csv, ..."""
+    model = plain(model)
     if model.with_suffix(".txt").exists():
         yield model.with_suffix(".txt")
     for path in _label_files(model.parent):
@@ -290,7 +292,7 @@ def _tell_doubt(file: ModelFile, found: Labels) -> None:
     """Warn if another model in the folder could be the one that the labels were made for."""
     name = _name_of_all_variants(file.path)
     for path in sorted(file.path.parent.iterdir()):
-        if path.suffix.lower() != ".tflite" or _name_of_all_variants(path) == name:
+        if plain(path).suffix.lower() != SUFFIX or _name_of_all_variants(path) == name:
             continue
         try:
             if path.stat().st_size > _RIVAL_BYTES or next(_own(path), None) is not None:
@@ -309,8 +311,8 @@ def _tell_doubt(file: ModelFile, found: Labels) -> None:
 
 
 def _name_of_all_variants(path: Path) -> tuple[str, ...]:
-    words = re.split(r"[^a-z0-9]+", path.stem.casefold())
-    return tuple(word for word in words if word and not _VARIANT.fullmatch(word))
+    words = re.split(r"[^a-z0-9]+", model_name(path).casefold())
+    return tuple(word for word in words if word and not re.fullmatch(_VARIANT, word))
 
 
 def _plain(name: str) -> str:

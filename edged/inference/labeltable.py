@@ -34,12 +34,12 @@ _PICTURE_NAMES = {
     "file", "filename", "filepath", "path", "image", "imageid", "imagename", "imagepath", "picture",
 }  # fmt: skip
 
-_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+_NUMBER = r"(?ai)[-+]?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?"
 _OWN_NUMBERS = (
-    re.compile(r"(?P<same>\D{0,20})(?P<index>\d{1,9})(?P<label>(?!\d).*)"),
-    re.compile(r"(?P<label>.*(?<!\d))(?P<index>\d{1,9})(?P<same>\D{0,20})"),
+    r"(?P<same>\D{0,20})(?P<index>\d{1,9})(?P<label>(?!\d).*)",
+    r"(?P<label>.*(?<!\d))(?P<index>\d{1,9})(?P<same>\D{0,20})",
 )
-_KEY = re.compile(r"n[0-9]{8}|/[a-z]/\w+", re.ASCII)
+_KEY = r"(?a)n[0-9]{8}|/[a-z]/\w+"
 """WordNet numbers and Freebase names: for machines, not for people."""
 
 
@@ -94,7 +94,7 @@ def is_header(row: Sequence[str]) -> bool:
     """Whether `row` is a header: several cells, one of the known names, and no number."""
     names = [plain_name(cell) for cell in row]
     known = [name for name in names if name in _INDEX_NAMES or _rank(name) < len(_LABEL_RANKS)]
-    if len(row) < 2 or any(_NUMBER.fullmatch(cell) for cell in row):
+    if len(row) < 2 or any(re.fullmatch(_NUMBER, cell) for cell in row):
         return False
     return bool(known) and (len(known) > 1 or known[0] not in _INDEX_NAMES or len(row) == 2)
 
@@ -105,7 +105,7 @@ def _without_names(table: list[Row], source: str, prose: bool) -> list[Entry] | 
     rows = table
     columns = range(len(first))
     if rest and any(
-        _are_integers([row[1][c] for row in rest]) and not _NUMBER.fullmatch(first[c])
+        _are_integers([row[1][c] for row in rest]) and not re.fullmatch(_NUMBER, first[c])
         for c in columns
     ):
         names, rows = list(first), rest
@@ -246,7 +246,12 @@ def mostly_distinct(labels: Sequence[str]) -> bool:
 def refuse_other_order(labels: Sequence[str], source: str) -> None:
     """ModelError if numbers in `labels`, ``2_cat``, ``dog (0)``, contradict their order."""
     for pattern in _OWN_NUMBERS:
-        found = [match for match in map(pattern.fullmatch, labels) if match]
+        found = []
+        for seen, label in enumerate(labels):
+            if match := re.fullmatch(pattern, label):
+                found.append(match)
+            elif seen > len(found):
+                break
         indices = [int(match["index"]) for match in found]
         # One line may be a heading or the background.
         enough = len(found) == len(labels) or len(found) == len(labels) - 1 > 2
@@ -269,7 +274,7 @@ def refuse_other_order(labels: Sequence[str], source: str) -> None:
 def _are_integers(column: Sequence[str]) -> bool:
     """Also 2.0: pandas writes integers with a missing value like this."""
     return all(
-        _NUMBER.fullmatch(cell) and float(cell).is_integer() and abs(float(cell)) < 1e9
+        re.fullmatch(_NUMBER, cell) and float(cell).is_integer() and abs(float(cell)) < 1e9
         for cell in column
     )
 
@@ -278,8 +283,8 @@ def _integers(column: Sequence[str]) -> list[int]:
     return [int(float(cell)) for cell in column]
 
 
-def _all(pattern: re.Pattern[str], column: Sequence[str]) -> bool:
-    return all(pattern.fullmatch(cell) for cell in column)
+def _all(pattern: str, column: Sequence[str]) -> bool:
+    return all(re.fullmatch(pattern, cell) for cell in column)
 
 
 def plain_name(name: str) -> str:

@@ -11,7 +11,7 @@ from edged.errors import ModelError
 from edged.inference import labeltable
 from edged.inference.labeltable import Entry
 
-_INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
+_INDEX = r"[0-9]{1,9}"
 _HOLDERS = {
     "labels", "labelnames", "labelmap", "classes", "classnames", "classlabels", "classindices",
     "classindex", "classmap", "names", "categories", "id2label", "label2id", "indextoclass",
@@ -21,14 +21,9 @@ _HOLDERS = {
 _DEEPEST = 4
 _MOST_FIELDS = 100
 _STRING = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
-_TOKEN = re.compile(
-    rf"""item\s*:?\s*(?P<begin>\{{)|(?P<brace>[{{}}])|\#[^\n]*|
-    (?P<field>\w+)\s*:\s*(?P<value>{_STRING}(?:\s*{_STRING})*|[-+.\w]+)""",
-    re.VERBOSE,
-)
-_ESCAPE = re.compile(
-    rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))"
-)
+_TOKEN = rf"""(?x)item\s*:?\s*(?P<begin>\{{)|(?P<brace>[{{}}])|\#[^\n]*|
+    (?P<field>\w+)\s*:\s*(?P<value>{_STRING}(?:\s*{_STRING})*|[-+.\w]+)"""
+_ESCAPE = rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))"
 
 
 def read(text: str, source: str) -> Any:
@@ -77,7 +72,11 @@ def labels(tree: Any, source: str, depth: int = 0) -> list[Entry]:
             if isinstance(value, (list, tuple, Mapping)) and value
             if len(tree) == 1 or labeltable.plain_name(str(name)) in _HOLDERS
         }
-        if inner and depth < _DEEPEST and not all(_INDEX.fullmatch(str(name)) for name in inner):
+        if (
+            inner
+            and depth < _DEEPEST
+            and not all(re.fullmatch(_INDEX, str(name)) for name in inner)
+        ):
             found = [labels(value, source, depth + 1) for value in inner.values()]
             if any(_classes(one, source) != _classes(found[0], source) for one in found):
                 named = " and ".join(repr(str(name)[:40]) for name in inner)
@@ -116,12 +115,12 @@ def _of_mapping(tree: Mapping[Any, Any], source: str) -> list[Entry]:
     for position, (key, value) in enumerate(tree.items(), 1):
         where = f"entry {position}"
         name = str(key).strip()
-        by_key = _INDEX.fullmatch(name)
+        by_key = re.fullmatch(_INDEX, name)
         if _is_cell(value) and by_key and isinstance(value, str):
             entries.append((where, int(name), value.strip()))
         elif by_key and isinstance(value, (list, tuple, Mapping)):
             entries.append((where, int(name), _label_in(value, where, source)))
-        elif _is_cell(value) and not by_key and _INDEX.fullmatch(str(value)):
+        elif _is_cell(value) and not by_key and re.fullmatch(_INDEX, str(value)):
             entries.append((where, int(value), name))
         else:
             raise ModelError(
@@ -129,7 +128,7 @@ def _of_mapping(tree: Mapping[Any, Any], source: str) -> list[Entry]:
                 'give a list of labels, or {"0": "cat"}'
             )
     # {"0": "1", "1": "0"} is read by its keys, {"cat": 0, "7": "dog"} in both directions.
-    if len({bool(_INDEX.fullmatch(str(key).strip())) for key in tree}) > 1:
+    if len({bool(re.fullmatch(_INDEX, str(key).strip())) for key in tree}) > 1:
         raise ModelError(f"labels {source}: some keys are indices and some are not: correct it")
     return entries
 
@@ -155,7 +154,7 @@ def items(text: str, source: str) -> list[Entry]:
     """
     found: list[dict[str, str]] = []
     depth = 0
-    for token in _TOKEN.finditer(text):
+    for token in re.finditer(_TOKEN, text):
         if token["begin"] and depth == 0:
             found.append({})
             depth = 1
@@ -183,7 +182,7 @@ def items(text: str, source: str) -> list[Entry]:
             ) from error
         label = names[0] or names[1]
         index = fields.get("id", fields.get("label", ""))
-        if not label or not _INDEX.fullmatch(index):
+        if not label or not re.fullmatch(_INDEX, index):
             raise ModelError(f"labels {source}: {where} has no id or no name: give it both")
         entries.append((where, int(index), label.strip()))
     return entries
@@ -195,7 +194,7 @@ def _unescaped(strings: str) -> str:
     ValueError (OverflowError) if it is not UTF-8.
     """
     parts = [part[1:-1].encode() for part in re.findall(_STRING, strings)]
-    return b"".join(_ESCAPE.sub(_bytes_of, part) for part in parts).decode()
+    return b"".join(re.sub(_ESCAPE, _bytes_of, part) for part in parts).decode()
 
 
 def _bytes_of(escape: re.Match[bytes]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
-from edged.inference.flatbuffer import DamagedError, Table, root
+from edged.inference.flatbuffer import Bytes, DamagedError, Table, root
 from edged.inference.modelfile import (
     CONV_2D,
     DEQUANTIZE,
@@ -74,14 +74,14 @@ class Constant(msgspec.Struct, frozen=True):
     A quantised one has a scale and a zero point, or one of each for each row; others have none.
     """
 
-    content: bytes
+    content: Bytes
     shape: tuple[int, ...]
     type: int
     scales: tuple[float, ...]
     zero_points: tuple[float, ...]
 
 
-def find(data: bytes) -> Layers:
+def find(data: Bytes) -> Layers:
     """The layers of a model that `modelfile.read` accepts."""
     model = root(data, b"TFL3")
     graph = next(model.tables(2))
@@ -101,8 +101,11 @@ def find(data: bytes) -> Layers:
     return Layers(features, weights, bias, tuple(_maps(operators, tensors)))
 
 
-def constant(data: bytes, tensor: int) -> Constant:
-    """A tensor whose values the file holds, such as the weights of the head. DamagedError."""
+def constant(data: Bytes, tensor: int) -> Constant:
+    """A tensor whose values the file holds, such as the weights of the head. DamagedError.
+
+    Its content is a view of `data` if that is one.
+    """
     model = root(data, b"TFL3")
     stored = list(next(model.tables(2)).tables(0))[tensor]
     buffers = list(model.tables(4))
@@ -111,7 +114,7 @@ def constant(data: bytes, tensor: int) -> Constant:
         raise DamagedError("a tensor refers to a buffer that is not there")
     quantised = stored.table(4)
     return Constant(
-        bytes(buffers[place].raw(0)),
+        buffers[place].raw(0),
         stored.integers(0),
         stored.number(1, "b"),
         quantised.numbers(2, "f") if quantised is not None else (),
@@ -126,12 +129,14 @@ def expose(data: bytes, wanted: Collection[int]) -> bytes:
     added = [tensor for tensor in dict.fromkeys(wanted) if tensor not in outputs]
     if not added:
         return data
-    padded = data + bytes(-len(data) % 4)
     slot = graph.position(_OUTPUTS)
     listed = (*outputs, *added)
-    told = struct.pack("<I", len(padded) - slot)
+    padding = bytes(-len(data) % 4)
+    told = struct.pack("<I", len(data) + len(padding) - slot)
     vector = struct.pack(f"<{len(listed) + 1}I", len(listed), *listed)
-    return padded[:slot] + told + padded[slot + len(told) :] + vector
+    # Copied once: a model has megabytes.
+    view = memoryview(data)
+    return b"".join((view[:slot], told, view[slot + len(told) :], padding, vector))
 
 
 def _head(

@@ -6,6 +6,7 @@ metadata those of tflite-support's metadata_schema.fbs.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ import msgspec
 
 from edged.errors import ModelError
 from edged.files import open_regular
+from edged.inference import encrypted
 from edged.inference.flatbuffer import DamagedError, Table, root
+from edged.models.naming import ENCRYPTED
 
 AVERAGE_POOL_2D, CONV_2D, DEQUANTIZE, FULLY_CONNECTED = 1, 3, 6, 9
 L2_NORMALIZATION, LOGISTIC, RESHAPE, SOFTMAX = 11, 14, 22, 25
@@ -100,11 +103,28 @@ def read(path: Path) -> ModelFile:
         ) from error
 
 
+_handed: dict[Path, bytes] = {}
+
+
+def hand(path: Path, data: bytes) -> None:
+    """From now on `data` is the content of `path`, in a process that has no key to decrypt it."""
+    _handed[path] = data
+
+
 def content(path: Path) -> bytes:
-    """The whole file; ModelError.
+    """The whole file, decrypted; ModelError.
 
     Read, not mapped: overwriting a mapped file kills the reading process (SIGBUS).
     """
+    if path in _handed:
+        return _handed[path]
+    data = _stored(path)
+    if path.suffix == ENCRYPTED or encrypted.is_encrypted(data):
+        return encrypted.decrypted(path, data)
+    return data
+
+
+def _stored(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
             size_bytes = os.fstat(file.fileno()).st_size
@@ -245,7 +265,7 @@ def packed_names(path: Path) -> list[str]:
     import zipfile
 
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content(path))) as archive:
             return [name for name in archive.namelist() if name.isprintable()]
     except (zipfile.BadZipFile, NotImplementedError, UnicodeError, OSError):
         # Weights may look like the end of an archive by chance.
@@ -262,16 +282,16 @@ def packed(path: Path, name: str, limit_bytes: int) -> bytes | None:
     import zlib
 
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(name) as file:
-            content = file.read(limit_bytes + 1)
+        with zipfile.ZipFile(io.BytesIO(content(path))) as archive, archive.open(name) as file:
+            data = file.read(limit_bytes + 1)
     except KeyError:
         return None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         raise ModelError(
             f"{path}: the packed file {name} is damaged ({error}): set model.labels"
         ) from error
-    if len(content) > limit_bytes:
+    if len(data) > limit_bytes:
         raise ModelError(
             f"{path}: the packed file {name} has over {limit_bytes} bytes: set model.labels"
         )
-    return content
+    return data

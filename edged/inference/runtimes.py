@@ -210,8 +210,8 @@ def one_line(error: BaseException) -> str:
     TFLite joins the messages of all its layers. The failed operator and the first message suffice.
     """
     words = "".join(filter(str.isprintable, " ".join(str(error).split())))
-    if failed := _FAILED_NODE.search(words):
-        cause = _SOURCE_PLACE.sub("", words[: failed.start()]).strip(" .")
+    if failed := re.search(_FAILED_NODE, words):
+        cause = re.sub(_SOURCE_PLACE, "", words[: failed.start()]).strip(" .")
         what = f"operator {failed['number']}, {failed['name']}"
         words = f"{what}: {cause}" if cause else f"{what}, failed to {failed['step']}"
     if len(words) > MESSAGE_MAX:
@@ -219,7 +219,5 @@ def one_line(error: BaseException) -> str:
     return words or type(error).__name__
 
 
-_FAILED_NODE = re.compile(
-    r"Node number (?P<number>\d+) \((?P<name>[^)]+)\) failed to (?P<step>prepare|invoke)"
-)
-_SOURCE_PLACE = re.compile(r"\S+\.(?:cc|h):\d+:?\s*")
+_FAILED_NODE = r"Node number (?P<number>\d+) \((?P<name>[^)]+)\) failed to (?P<step>prepare|invoke)"
+_SOURCE_PLACE = r"\S+\.(?:cc|h):\d+:?\s*"

@@ -30,6 +30,7 @@ from edged.inference.labels import Labels
 from edged.inference.modelfile import ModelFile
 from edged.inference.preprocessing import Preprocessing
 from edged.inference.tensors import Tensor
+from edged.models.naming import model_name
 from edged.perception.filter import look_up
 from edged.printable import printable
 
@@ -57,14 +58,15 @@ def load(
     fit: Literal["stretch", "crop"] = "stretch",
     file: ModelFile | None = None,
     layers: Collection[int] = (),
+    data: bytes | None = None,
 ) -> TfliteClassifier:
-    """The classifier that `model` describes, from its `file` where that has been read.
+    """The classifier that `model` describes, from its `file` and its `data` if they have been read.
 
     `fit` says how a picture of another aspect comes into the input: stretched, or cropped to the
     middle. Predictions have the inner tensors `layers`. ModelError, one line, if anything about the
     model or its labels is unfit.
     """
-    return load_alike(model, fit, file, layers=layers)[0]
+    return load_alike(model, fit, file, layers=layers, data=data)[0]
 
 
 def load_alike(
@@ -76,6 +78,7 @@ def load_alike(
     count: int = 1,
     features: bool = False,
     layers: Collection[int] = (),
+    data: bytes | None = None,
 ) -> list[TfliteClassifier]:
     """As `load`, `count` of them, for as many threads; with `labels`, if those have been found.
 
@@ -86,7 +89,7 @@ def load_alike(
     path = file.path
     runtime = runtimes.choose(model.runtime)
     threads = model.threads or runtimes.default_threads()
-    data = modelfile.content(path)
+    data = modelfile.content(path) if data is None else data
     told = len(file.outputs)
     wanted = [*layers]
     if features and told == 1 and (found := inner.find(data).features) is not None:
@@ -183,7 +186,7 @@ class TfliteClassifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
-        self.name = printable(path.stem)
+        self.name = printable(model_name(path))
         self.labels = labels.names
         self.found_labels = labels
         self.runtime = runtime

@@ -9,8 +9,6 @@ import msgspec
 
 from edged.messages.events import EventMessage
 
-_decoder = msgspec.json.Decoder(EventMessage)
-
 
 class Entry(NamedTuple):
     """One message, with its number.
@@ -40,7 +38,7 @@ def decoded(number: int, payload: object) -> EventMessage | None:
     if not isinstance(payload, bytes):
         return None
     try:
-        event = _decoder.decode(payload)
+        event = msgspec.json.decode(payload, type=EventMessage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return event if event.number == number else None

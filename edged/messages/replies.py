@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct, field
 
 from edged.messages.message import Count, Document, Message, Score
 from edged.messages.results import ClassificationMessage, DriftState, RankedClass, RuleState
+from edged.messages.review import ReviewAnswer
 from edged.messages.why import WhyAnswer
 
 RequestId: TypeAlias = (
@@ -57,6 +59,21 @@ class TaughtAnswer(Answer, frozen=True, kw_only=True):
     remarks: Annotated[
         list[str], Meta(description="what could be better about what was taught, for people")
     ]
+
+
+class TaughtPicture(Struct, frozen=True, kw_only=True):
+    """A picture that was taught."""
+
+    source: Annotated[str, Meta(description="the file or the camera that it came from")]
+    time: Annotated[datetime, Meta(description="when it was taught, UTC", tz=True)]
+    jpeg: Annotated[bytes, Meta(description="in base64, at most 96 pixels wide and high")]
+
+
+class TaughtPicturesAnswer(Answer, frozen=True, kw_only=True):
+    """What was taught as a label."""
+
+    label: str
+    pictures: Annotated[list[TaughtPicture], Meta(description="the newest 24, newest first")]
 
 
 class StatusAnswer(Answer, frozen=True, kw_only=True):
@@ -193,9 +210,11 @@ AnyAnswer: TypeAlias = (
     AttentionAnswer
     | OutputAnswer
     | ReloadAnswer
+    | ReviewAnswer
     | SetupAnswer
     | StatusAnswer
     | TaughtAnswer
+    | TaughtPicturesAnswer
     | ThresholdAnswer
     | MetricsAnswer
     | WhyAnswer

@@ -13,6 +13,7 @@ from edged.messages import models
 from edged.messages.models import Checked, Hash, ListedMessage, ModelMessage, VerifiedMessage
 from edged.models import catalog, library, makers, pins, quarantine
 from edged.models.catalog import Facts, Model
+from edged.models.naming import model_name
 from edged.printable import printable
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _blessing(path: Path, preprocessing: Preprocessing) -> models.Blessed | str 
 def everything(given: list[Path]) -> list[ListedMessage]:
     """The bundled model, the installed ones, and the catalog's others."""
     bundled = library.bundled()
-    here = {bundled.stem: bundled, **{path.stem: path for path in library.files(given)}}
+    here = {bundled.stem: bundled, **{model_name(path): path for path in library.files(given)}}
     absent = [model.name for model in catalog.load().model if model.name not in here]
     return [
         *(listed(name, path) for name, path in here.items()),

@@ -14,7 +14,7 @@ from edged import access, paths
 from edged.config.nearest import did_you_mean
 from edged.errors import ModelError
 from edged.models import catalog
-from edged.models.naming import SUFFIX, is_name
+from edged.models.naming import ENCRYPTED, SUFFIX, is_name, model_name, plain
 
 SYSTEM = Path("/var/lib/edged/models")
 
@@ -70,7 +70,8 @@ def find(name: str, given: Sequence[Path] = ()) -> Path | None:
 
 
 def _called(name: str, given: Sequence[Path]) -> Path | None:
-    files = (directory / f"{name}{SUFFIX}" for directory in directories(given))
+    names = (f"{name}{SUFFIX}", f"{name}{SUFFIX}{ENCRYPTED}")
+    files = (directory / file for directory in directories(given) for file in names)
     # os.path.isfile() accepts names that no file can have, and folders without permission.
     return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113
 
@@ -79,9 +80,9 @@ def files(given: Sequence[Path] = ()) -> Iterator[Path]:
     """Every model in every directory, each name once, by directory and then by name."""
     seen = set()
     for directory in directories(given):
-        for path in sorted(directory.glob(f"[!.]*{SUFFIX}")):
-            if path.stem not in seen and path.is_file():
-                seen.add(path.stem)
+        for path in sorted(directory.glob("[!.]*")):
+            if plain(path).suffix == SUFFIX and model_name(path) not in seen and path.is_file():
+                seen.add(model_name(path))
                 yield path
 
 
@@ -99,7 +100,7 @@ def resolve(text: str, given: Sequence[Path] = ()) -> Path:
     if catalog.load().meant(text) is not None:
         raise ModelError(f"model {text} is not installed yet: `edged models fetch {text}`")
     known = [*catalog.load().names(), bundled().stem]
-    known += [path.stem for path in files(given)]
+    known += [model_name(path) for path in files(given)]
     unread = "".join(f"; {line}" for line in closed(given))
     raise ModelError(
         f"no model is called {text}{did_you_mean(text, known)}: "

@@ -6,6 +6,7 @@ import os.path
 from pathlib import Path
 
 SUFFIX = ".tflite"
+ENCRYPTED = ".age"
 
 
 def is_name(text: str, folder: Path = Path()) -> bool:
@@ -15,5 +16,17 @@ def is_name(text: str, folder: Path = Path()) -> bool:
     """
     # os.path.isfile() accepts names that no file can have, and folders without permission.
     return (
-        "/" not in text and not text.endswith(SUFFIX) and not os.path.isfile(folder / text)  # noqa: PTH113
+        "/" not in text
+        and not text.endswith((SUFFIX, SUFFIX + ENCRYPTED))
+        and not os.path.isfile(folder / text)  # noqa: PTH113
     )
+
+
+def plain(path: Path) -> Path:
+    """`path` as if the model were not encrypted: what belongs to it is named after that."""
+    return path.with_suffix("") if path.suffix == ENCRYPTED else path
+
+
+def model_name(path: Path) -> str:
+    """The name of the model at `path`."""
+    return plain(path).stem

@@ -16,11 +16,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import msgspec
 
 from edged.config.schema import ModelConfig
+from edged.errors import ModelError
+from edged.inference import modelfile
 
 Outcome: TypeAlias = Literal["ok", "refused", "died", "timed out", "out of memory"]
 
@@ -58,6 +60,7 @@ def inspect(
 ) -> Verdict:
     """Load the model at `path` with the options of `model`, and run it once, in a new process.
 
+    The child gets the content of the file as memory: it has no key for a model that is encrypted.
     Blocks for at most `timeout_s`. The child uses one thread instead of ``model.threads``: it
     cannot start processes, and therefore no threads. `niceness` is the child's.
     """
@@ -67,16 +70,29 @@ def inspect(
         labels=str(Path(model.labels).absolute()) if model.labels else "",
         threads=1,
     )
-    order = {"model": tried, "memory_bytes": memory_bytes, "cpu_s": math.ceil(timeout_s)}
     deadline_s = time.monotonic() + timeout_s
-    with subprocess.Popen(
-        [sys.executable, "-S", "-B", "-m", "edged.models.quarantine_child"],
-        cwd="/",
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as child:
+    try:
+        content = _in_memory(modelfile.content(path))
+    except ModelError as error:
+        return Verdict("refused", str(error))
+    order = {
+        "model": tried,
+        "content_fd": content.fileno(),
+        "memory_bytes": memory_bytes,
+        "cpu_s": math.ceil(timeout_s),
+    }
+    with (
+        content,
+        subprocess.Popen(
+            [sys.executable, "-S", "-B", "-m", "edged.models.quarantine_child"],
+            cwd="/",
+            env=_environment(),
+            pass_fds=[content.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as child,
+    ):
         try:
             if niceness:
                 os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
@@ -88,6 +104,15 @@ def inspect(
         finally:
             child.kill()
     return judge(status, said)
+
+
+def _in_memory(data: bytes) -> BinaryIO:
+    """A file that is on no disk."""
+    file = os.fdopen(os.memfd_create("model"), "w+b")
+    file.write(data)
+    file.flush()
+    file.seek(0)
+    return file
 
 
 def _environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ from edged import confine
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.inference import labels as label_files
-from edged.inference import runtimes, tflite
+from edged.inference import modelfile, runtimes, tflite
 from edged.models.quarantine import Verdict
 
 _CPU_FACTS = ("/proc/cpuinfo", "/proc/self/auxv", "/sys/devices/system/cpu")
@@ -29,15 +29,22 @@ _CPU_FACTS = ("/proc/cpuinfo", "/proc/self/auxv", "/sys/devices/system/cpu")
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to try: ``model.path`` is set, limits are those of `confine.limit`."""
+    """What to try: ``model.path`` is set, limits are those of `confine.limit`.
+
+    ``content_fd`` has the content of the model; without it, the file is read.
+    """
 
     model: ModelConfig
     memory_bytes: int
     cpu_s: int
+    content_fd: int | None = None
 
 
 def main() -> None:
     order = msgspec.convert(json.load(sys.stdin), Order)
+    if order.content_fd is not None:
+        with os.fdopen(order.content_fd, "rb") as file:
+            modelfile.hand(Path(order.model.path), file.read())
     verdict = examine(order, import_runtime(order.model.runtime))
     sys.stdout.buffer.write(b"\n" + msgspec.json.encode(verdict) + b"\n")
     sys.stdout.buffer.flush()

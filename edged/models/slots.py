@@ -20,6 +20,7 @@ from edged.config.saved import SERVICE
 from edged.config.schema import ModelConfig
 from edged.errors import ModelError
 from edged.files import open_regular, sync_folder, write_atomically
+from edged.models.naming import model_name
 
 FILE = "chosen.json"
 SLOT = "slot.json"
@@ -158,7 +159,7 @@ def copied(place: Path, model: ModelConfig, labels: Path | None, beside: Mapping
         place.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         files = {name: _copy(path, made / name) for name, path in sources.items()}
-        slot = Slot(source.stem, str(source), own, files)
+        slot = Slot(model_name(source), str(source), own, files)
         write_atomically(made / SLOT, msgspec.json.encode(slot) + b"\n")
         sync_folder(place)
     except BaseException as error:

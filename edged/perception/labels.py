@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from unicodedata import normalize
 
@@ -69,7 +68,7 @@ class LabelIndex:
         if wanted.strip() and (with_word := self._with_word(wanted)):
             listed = self._listed(with_word)
             return f"; labels with this word: {listed}; match = [{shown(wanted)}] takes all of them"
-        names = (name for label in self.labels for name in (label, *_names(label)))
+        names = (name for label in self.labels for name in (label, *_names(_folded(label))))
         return did_you_mean(wanted, names)
 
     def _listed(self, classes: Sequence[int]) -> str:
@@ -79,20 +78,22 @@ class LabelIndex:
 
     def _found(self, wanted: str) -> list[int]:
         key = wanted.strip()
-        folded = _folded(key)
-        return self._exact.get(key) or self._folded.get(folded) or self._named.get(folded) or []
+        if exact := self._exact.get(key):
+            return exact
+        key = _folded(key)
+        if same := self._folded.get(key):
+            return same
+        # Few are looked up by one of their names: a third index would take longer.
+        named = (label for label in self._folded if key in label and key in _names(label))
+        return sorted(place for label in named for place in self._folded[label])
 
     @cached_property
     def _exact(self) -> dict[str, list[int]]:
-        return _index(self.labels, lambda label: [label.strip()])
+        return _index(label.strip() for label in self.labels)
 
     @cached_property
     def _folded(self) -> dict[str, list[int]]:
-        return _index(self.labels, lambda label: [_folded(label)])
-
-    @cached_property
-    def _named(self) -> dict[str, list[int]]:
-        return _index(self.labels, _names)
+        return _index(map(_folded, self.labels))
 
 
 def word(wanted: str) -> re.Pattern[str]:
@@ -116,15 +117,11 @@ def _folded(label: str) -> str:
 
 
 def _names(label: str) -> list[str]:
-    return [name for name in map(str.strip, _folded(label).split(",")) if name]
+    return [name for name in map(str.strip, label.split(",")) if name]
 
 
-def _index(labels: Sequence[str], keys: Callable[[str], list[str]]) -> dict[str, list[int]]:
-    index: defaultdict[str, list[int]] = defaultdict(list)
-    for position, label in enumerate(labels):
-        for key in keys(label):
-            places = index[key]
-            # A label may contain a name twice.
-            if not places or places[-1] != position:
-                places.append(position)
+def _index(labels: Iterable[str]) -> dict[str, list[int]]:
+    index: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        index.setdefault(label, []).append(place)
     return index

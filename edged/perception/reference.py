@@ -19,6 +19,7 @@ from edged import __version__, paths
 from edged.drift.summary import Summary
 from edged.errors import ModelError
 from edged.files import open_regular, write_atomically
+from edged.models.naming import plain
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,20 @@ class Means(Struct, frozen=True):
     classes: Rows
 
 
+class Vectors(Struct, frozen=True):
+    """How the vectors of known pictures vary that taught labels are made from.
+
+    ``tensors`` are those that a vector is read from. ``directions`` are the main ones in which the
+    vectors differ from their ``mean``, float32, each as long as the deviation in it, and ``rest``
+    is the variance in each other direction.
+    """
+
+    tensors: tuple[int, ...]
+    mean: bytes
+    directions: Rows
+    rest: float
+
+
 class Reference(Struct, frozen=True):
     """The content of the file.
 
@@ -92,12 +107,13 @@ class Reference(Struct, frozen=True):
     quantiles: tuple[float, ...]
     means: Means | None = None
     summary: Summary | None = None
+    vectors: Vectors | None = None
     edged: str = __version__
 
 
 def path_of(model: Path) -> Path:
     """Where the file of the model at `model` lies."""
-    return model.with_name(model.name + SUFFIX)
+    return model.with_name(plain(model).name + SUFFIX)
 
 
 def places(model: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from edged.imaging.folder import is_folder
 from edged.imaging.standard_input import STANDARD_INPUT
 from edged.inference import modelfile
 from edged.inference.labels import Labels
+from edged.models.naming import model_name
 from edged.perception.labels import LabelIndex
 from edged.printable import printable
 from edged.search import ranking
@@ -53,7 +54,7 @@ class Search:
         self, config: Config, model: Admitted, labels: Labels, index: Path | None = None
     ) -> None:
         """The file `index` stores the answers for the next search."""
-        self.model = printable(model.file.path.stem)
+        self.model = printable(model_name(model.file.path))
         self._admitted = model
         self._labels = labels
         self._fit = config.camera.fit

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from msgspec.structs import replace
 
-from edged.core import Classifier, Pixels, Prediction
+from edged.core import Classifier, Pixels, Prediction, Scores
 from edged.errors import ConfigError
 from edged.teaching import head
+from edged.teaching.background import Background
 from edged.teaching.evidence import Evidence
 from edged.teaching.lessons import Lessons
 
@@ -26,9 +27,12 @@ class TaughtClassifier:
         self,
         bare: Classifier,
         lessons: Lessons,
+        background: Background | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`bare` was asked for the layers of `lessons`, which have an example at least.
+
+        `background` is that of its model.
 
         ConfigError where a taught label is one of the model's.
         """
@@ -45,7 +49,7 @@ class TaughtClassifier:
         self.input_px = bare.input_px
         self.keeps_state = bare.keeps_state
         self._reading = lessons.reading
-        self._head = head.fit(lessons.material())
+        self._head = head.fit(lessons.material(), background)
         self._evidence = Evidence(lessons.known())
         self._clock = clock
 
@@ -61,10 +65,23 @@ class TaughtClassifier:
         began_s = self._clock()
         evidence = self._evidence.of(prediction.known)
         classes, taught = self._head.scores(self._reading.vector(prediction.layers), evidence)
-        scores = np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
+        scores = joined(prediction.scores, classes, taught)
         stages_s = {**prediction.stages_s, "taught": self._clock() - began_s}
         # Whether the model knows a picture does not matter if its owner's label fits better.
         known = 1.0 if taught > 0.5 else prediction.known
         return replace(
-            prediction, scores=scores, labels=self.labels, known=known, stages_s=stages_s
+            prediction,
+            scores=scores,
+            labels=self.labels,
+            known=known,
+            taught=taught,
+            stages_s=stages_s,
         )
+
+
+def joined(scores: Scores, classes: Scores, taught: float) -> Scores:
+    """The scores of a model, and behind them those of taught labels, which share `taught`."""
+    both = np.empty(len(scores) + len(classes), np.float32)
+    np.multiply(scores, 1 - taught, out=both[: len(scores)])
+    np.multiply(classes, taught, out=both[len(scores) :])
+    return both

@@ -11,7 +11,9 @@ left out in turn. So is the temperature that makes probabilities of the discrimi
 **Taught or not.** A picture is taught as far as it is close to the mean of a class, where the
 directions in which pictures of one class differ most do not count: the squared distance in the
 rest of the space, compared with that of taught pictures that were left out. It needs to know no
-other pictures, and refuses also what neither the model nor its owner knows.
+other pictures, and refuses also what neither the model nor its owner knows. Where the pictures are
+known that the model was made for, what tells the taught ones from them counts, too: see
+`background`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from edged.teaching.background import Background, away
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -63,7 +67,8 @@ class Head(NamedTuple):
     mean without what lies along the free directions, but for what is the same for all of them,
     then the place along each free direction. ``length2`` is the squared length of a vector.
     ``usual`` and ``spread`` are the mean and the deviation of the squared distances of taught
-    pictures.
+    pictures; ``limit`` deviations farther, a picture is as likely taught as not. Other evidence of
+    one counts for ``evidence`` deviations.
     """
 
     classes: int
@@ -72,19 +77,22 @@ class Head(NamedTuple):
     length2: float
     usual: float
     spread: float
+    limit: float
+    evidence: float
 
     def scores(self, vector: Floats, evidence: float = 0.0) -> tuple[Floats, float]:
         """The probability of each class, where it is one of them, and that it is.
 
         `evidence` is what else speaks for it: the logarithm of a ratio of likelihoods.
         """
-        product = self.matrix @ vector
+        product = self.matrix.dot(vector)
         product += self.offset
         scores = product[: self.classes]
-        scores -= scores.max()
+        # By its place, since numpy takes longer to reduce so few.
+        scores -= scores[scores.argmax()]
         np.exp(scores, out=scores)
-        scores /= scores.sum()
-        against = STEEPNESS * (self._beyond(product) - LIMIT - EVIDENCE * evidence)
+        scores /= np.add.reduce(scores)
+        against = STEEPNESS * (self._beyond(product) - self.limit - self.evidence * evidence)
         return scores, 1 / (1 + math.exp(min(against, 50.0)))
 
     def distance(self, vector: Floats) -> float:
@@ -93,24 +101,31 @@ class Head(NamedTuple):
 
     def _beyond(self, product: Floats) -> float:
         free = product[2 * self.classes :]
-        closest = product[self.classes : 2 * self.classes].min()
-        return (self.length2 - float(free @ free) + float(closest) - self.usual) / self.spread
+        apart = product[self.classes : 2 * self.classes]
+        closest = apart[apart.argmin()]
+        return (self.length2 - float(free.dot(free)) + float(closest) - self.usual) / self.spread
 
 
-LIMIT = 2.2
-"""A picture this many deviations farther than usual is as likely taught as not."""
+LIMIT, EVIDENCE = 2.2, 0.5
+"""Of a head where nothing is known of the background."""
+
+NEAR, LEAST_LIMIT, MOST_LIMIT = 0.27, 1.5, 2.5
+"""Else the limit is this part of how far the background's mean is, between these."""
+
+LESS_EVIDENCE = 0.15
+"""How known a picture looks to the model says little more then."""
 
 STEEPNESS = 4.0
 
-EVIDENCE = 0.5
-"""Deviations that evidence of one counts for."""
+AWAY = 6.0
+"""How much it counts that a picture lies away from the background, in deviations of both."""
 
 LEAST_SPREAD = 0.1
 """Of the usual distance: a few pictures that vary less by chance do not narrow it further."""
 
 
-def fit(material: Material) -> Head:
-    """The head of what was taught."""
+def fit(material: Material, background: Background | None = None) -> Head:
+    """The head of what was taught, told from the `background`, if that is known."""
     blocks, scales = _scaled(material)
     classes = material.classes[material.pictures]
     chosen = _chosen(blocks, material)
@@ -123,17 +138,64 @@ def fit(material: Material) -> Head:
         for place, block in enumerate(blocks)
     ]
     offset = [chosen.sharpness * bias, rest.length2, np.zeros(len(rest.free))]
-    distances = _distances(chosen.whole, classes, chosen.ways)[: len(material.classes)]
+    whole = np.concatenate(matrix, 1)
+    distances = _distances(chosen.whole, classes, chosen.ways)
+    floor = LEAST_SPREAD * float(distances[: len(material.classes)].mean())
+    if background is not None and chosen.ways:
+        direction, along = _away(blocks, scales, background, chosen.whole, chosen.ways)
+        gain = AWAY * float(distances.std()) / max(float(along.std()), 1e-9)
+        whole[len(bias) : 2 * len(bias)] -= gain * direction
+        distances -= gain * along
+    distances = distances[: len(material.classes)]
     usual = float(distances.mean())
-    return Head(
+    made = Head(
         len(bias),
-        np.ascontiguousarray(np.concatenate(matrix, 1), np.float32),
+        np.ascontiguousarray(whole, np.float32),
         np.concatenate(offset).astype(np.float32),
         # The same for all: blocks have the length 1, or 0 where nothing is active.
         float(np.diag(chosen.whole).max()),
         usual,
-        max(float(distances.std()), LEAST_SPREAD * usual, 1e-6),
+        max(float(distances.std()), floor, 1e-6),
+        LIMIT,
+        EVIDENCE,
     )
+    if background is None:
+        return made
+    far = made.distance(background.rows[0].astype(np.float32))
+    limit = min(max(NEAR * far, LEAST_LIMIT), MOST_LIMIT)
+    return made._replace(limit=limit, evidence=LESS_EVIDENCE)
+
+
+def _away(
+    blocks: Sequence[Doubles],
+    scales: Sequence[float],
+    background: Background,
+    whole: Doubles,
+    ways: Sequence[Flags],
+) -> tuple[Doubles, Doubles]:
+    """The direction, of a vector, in which pictures lie away from the background.
+
+    And how far each of them does, shape (pictures,), when it is left out.
+    """
+    count = len(whole)
+    places = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    split = np.split(background.rows, places, axis=1)
+    theirs = [scale * rows for scale, rows in zip(scales, split, strict=True)]
+    product = np.zeros((count + len(background.rows),) * 2)
+    product[:count, :count] = whole
+    for rows, block in zip(theirs, blocks, strict=True):
+        product[count:, :count] += rows @ block.T
+        product[count:, count:] += rows @ rows.T
+    product[:count, count:] = product[count:, :count].T
+    along = np.empty(count)
+    for out in ways:
+        along[out] = product[:count][out] @ away(product, ~out, background.rest)
+    combination = away(product, np.ones(count, np.bool_), background.rest)
+    direction = [
+        scale * (combination[:count] @ block + combination[count:] @ rows)
+        for scale, block, rows in zip(scales, blocks, theirs, strict=True)
+    ]
+    return np.concatenate(direction), along
 
 
 def left_out(material: Material) -> Integers:

@@ -8,29 +8,26 @@ comes first; the rest is MessagePack. Beside it is the file before the last chan
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from edged import access
-from edged.core import VIEW_LABELS
 from edged.errors import CommandError, ConfigError
-from edged.files import open_regular, write_atomically
+from edged.files import alone, like_folder, open_regular, write_atomically
 from edged.teaching.head import Material
+from edged.teaching.label import wrong_label
 from edged.teaching.reading import Reading
 
 MOST_PICTURES = 2000
 MOST_LABELS = 100
 MOST_BYTES = 1 << 26
 """Far more than the pictures that are allowed take with the largest models here."""
-
-MOST_LABEL_CHARACTERS = 64
 
 CLOSER_LOOKS = 60
 """With more pictures than this, the middles of them add little, and the fit takes long."""
@@ -173,17 +170,6 @@ def decoded(content: bytes) -> Lessons:
     return lessons
 
 
-def wrong_label(label: str) -> str | None:
-    """What is wrong with a name for a label, None where nothing is."""
-    if not label.strip() or label != label.strip():
-        return f"{label!r} is no label: write it without spaces around it"
-    if len(label) > MOST_LABEL_CHARACTERS or not label.isprintable():
-        return f"{label[:80]!r} is no label: at most {MOST_LABEL_CHARACTERS} printable characters"
-    if label.casefold() in VIEW_LABELS:
-        return f"{label!r} is what `edged teach --normal` is for: choose another name"
-    return None
-
-
 def read(path: Path) -> Lessons | None:
     """The lessons in a file; None if there is none. ConfigError if it cannot be used."""
     try:
@@ -221,10 +207,10 @@ def before(path: Path) -> Path:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Alone with a file of lessons: who else changes it waits. ConfigError."""
+    held = ExitStack()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = path.with_name(f"{path.name}.lock")
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        held.enter_context(alone(path.with_name(f"{path.name}.lock")))
     except PermissionError as error:
         advice = access.advice(path.parent, os.W_OK | os.X_OK)
         raise ConfigError(f"{path}: taught labels: not permitted; {advice}") from error
@@ -233,12 +219,8 @@ def locked(path: Path) -> Iterator[None]:
             f"{path}: taught labels: {error.strerror}; set teach.path to a place that can be "
             "written"
         ) from error
-    try:
-        _like_folder(lock)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with held:
         yield
-    finally:
-        os.close(descriptor)
 
 
 def write(path: Path, lessons: Lessons) -> None:
@@ -271,11 +253,4 @@ def undo(path: Path) -> Lessons:
 
 def _replace(path: Path, content: bytes) -> None:
     write_atomically(path, content, 0o640)
-    _like_folder(path)
-
-
-def _like_folder(path: Path) -> None:
-    """What root writes for a service shall be the service's."""
-    if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+    like_folder(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged.core import Layer
+from edged.inference import channels
 from edged.inference.layers import Layers
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 VALUES = 64_000
-"""Values of all maps together that are read of each frame, which takes about ten microseconds."""
+"""Values of all maps together that are read of each frame, which takes a few microseconds."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -62,24 +63,9 @@ class Reading(msgspec.Struct, frozen=True):
             part = vector[start : start + block.channels]
             start += block.channels
             layer = layers[block.tensor]
-            count = _sum(layer, part)
-            if layer.scale and layer.zero_point:
-                part -= np.float32(count * layer.zero_point)
-        values = np.abs(vector)
-        start = 0
-        # The sum of the values is the squared length of their roots.
-        for block, total in zip(self.blocks, self._sums(values), strict=True):
-            values[start : start + block.channels] *= total
-            start += block.channels
-        values += _TINY
-        np.sqrt(values, out=values)
-        vector /= values
+            channels.sums(layer.values, layer.zero_point if layer.scale else 0, part)
+            channels.unit_roots(part)
         return vector
-
-    def _sums(self, values: Floats) -> Floats:
-        """The sum of each block."""
-        starts = [0, *accumulate(block.channels for block in self.blocks[:-1])]
-        return np.add.reduceat(values, starts)
 
 
 def choose(layers: Layers, features: int) -> Reading | None:
@@ -109,23 +95,3 @@ def choose(layers: Layers, features: int) -> Reading | None:
 def _widest(stage: Sequence[Map]) -> list[Map]:
     channels = max(found.shape[2] for found in stage)
     return [found for found in stage if found.shape[2] == channels]
-
-
-_TINY = np.float32(1e-30)
-"""Is nothing beside any value but 0."""
-
-_SHORT = 128
-"""So many bytes have a sum that fits into 16 bits."""
-
-
-def _sum(layer: Layer, out: Floats) -> int:
-    """The sums over all positions, and how many these are."""
-    rows = layer.values.reshape(-1, len(out))
-    if len(rows) == 1:
-        out[:] = rows[0]
-    elif rows.itemsize == 1 and len(rows) <= _SHORT:
-        out[:] = np.add.reduce(rows, 0, dtype=np.int16)
-    else:
-        # A product, since summing along the first axis takes numpy longer.
-        np.matmul(np.ones(len(rows), np.float32), rows.astype(np.float32), out=out)
-    return len(rows)

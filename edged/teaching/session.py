@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from edged import build
-from edged.commands import Forget, Teach, UndoTeaching
+from edged.commands import Forget, ReviewTeach, Teach, UndoTeaching
 from edged.config.schema import Config
 from edged.errors import CommandError, EdgedError
-from edged.messages.replies import TaughtAnswer
+from edged.journal.paths import beside_journal
+from edged.messages.replies import TaughtAnswer, TaughtPicture, TaughtPicturesAnswer
 from edged.teaching.lessons import Lessons
-from edged.teaching.teacher import Picture, Teacher
+from edged.teaching.teacher import Picture, Taught, Teacher
 
 if TYPE_CHECKING:
     from edged.commands import Reply
     from edged.core import Frame
 
+SHOWN = 24
+"""Pictures of a label that are shown to who asks."""
+
 
 def carry_out(
-    command: Teach | Forget | UndoTeaching,
+    command: Teach | Forget | UndoTeaching | ReviewTeach,
     config: Config,
     frame: Callable[[], Frame],
     take_over: Callable[[], Reply],
@@ -41,6 +46,8 @@ def carry_out(
                 )
             case Forget():
                 made = teacher.forget(command.label)
+            case ReviewTeach():
+                made, remarks = reviewed(config, teacher)
             case _:
                 made = teacher.undo()
         try:
@@ -58,6 +65,37 @@ def taught(config: Config) -> TaughtAnswer:
     return TaughtAnswer(labels={}, remarks=[]) if known is None else answer(known, [])
 
 
+def reviewed(config: Config, teacher: Teacher) -> Taught:
+    """Teach what people said of the frames that are kept. CommandError where that is nothing."""
+    from edged.review.folder import Folder
+    from edged.review.lessons import teach
+
+    kept = beside_journal(config.journal, config.device, "review")
+    if kept is None:
+        raise CommandError("no pictures are kept for review: journal.max_events is 0")
+    return teach(teacher, Folder(kept))
+
+
+def pictures(config: Config, label: str) -> TaughtPicturesAnswer:
+    """The newest pictures of a label. CommandError where it was not taught."""
+    check(config)
+    known = build.lessons(config, build.admitted(config))
+    examples = [] if known is None else known.of(label)
+    if not examples:
+        raise CommandError(f"{label}: no label of this name was taught")
+    return TaughtPicturesAnswer(
+        label=label,
+        pictures=[
+            TaughtPicture(
+                source=one.source,
+                time=datetime.fromtimestamp(one.taught_s, timezone.utc),
+                jpeg=one.thumbnail,
+            )
+            for one in reversed(examples[-SHOWN:])
+        ],
+    )
+
+
 def check(config: Config) -> None:
     """CommandError where taught labels are off."""
     if not config.teach.enabled:
@@ -70,7 +108,9 @@ def shots(count: int, every_s: float, frame: Callable[[], Frame]) -> Iterator[Pi
         if number:
             time.sleep(every_s)
         taken = frame()
-        yield Picture(taken.pixels, f"frame {taken.number} of the camera")
+        # The model needs less, but people look at it, and a closer look takes its middle.
+        pixels = taken.full() if taken.full else taken.pixels
+        yield Picture(pixels, f"frame {taken.number} of the camera")
 
 
 def answer(made: Lessons, remarks: list[str]) -> TaughtAnswer:

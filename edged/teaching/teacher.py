@@ -17,9 +17,11 @@ from edged.errors import CommandError, ConfigError, ModelError
 from edged.imaging.picture import jpeg
 from edged.inference import layers, modelfile, tflite
 from edged.inference.flatbuffer import root
+from edged.models.naming import model_name
 from edged.perception import known
 from edged.printable import printable
 from edged.teaching import checks, lessons, reading
+from edged.teaching.label import wrong_label
 from edged.teaching.lessons import Backbone, Example, Lessons
 from edged.teaching.place import place
 
@@ -46,7 +48,7 @@ def backbone(config: Config, model: Admitted) -> Backbone:
     settings = model.settings
     content = modelfile.content(model.file.path)
     return Backbone(
-        printable(model.file.path.stem),
+        printable(model_name(model.file.path)),
         hashlib.sha256(content).hexdigest(),
         tuple(settings.mean),
         tuple(settings.std),
@@ -83,13 +85,28 @@ class Teacher:
         """(height, width) of a picture that has all that the model can see."""
         return self._classifier.input_px
 
+    @property
+    def own_labels(self) -> Sequence[str]:
+        """The labels of the model itself."""
+        return self._classifier.labels
+
+    def lessons(self) -> Lessons:
+        """What was taught. ConfigError where the file cannot be read, or does not fit."""
+        old = lessons.fitting(self.place, self.backbone) or Lessons(self.backbone, self.reading)
+        if old.reading != self.reading:
+            raise CommandError(
+                f"{self.place}: another version of edged reads other tensors of the model; "
+                "teach again under another teach.path"
+            )
+        return old
+
     def examples(self, label: str, pictures: Iterable[Picture], count: int) -> list[Example]:
         """The pictures, `count` of them, as examples of `label`.
 
         CommandError where it cannot be a label.
         ModelError where the model fails on a picture.
         """
-        if wrong := lessons.wrong_label(label):
+        if wrong := wrong_label(label):
             raise CommandError(wrong)
         known = {name.strip().casefold(): name for name in self._classifier.labels}
         if (own := known.get(label.casefold())) is not None:
@@ -137,16 +154,11 @@ class Teacher:
         ConfigError where the file cannot be read or written. Nothing is changed then.
         """
         with lessons.locked(self.place):
-            old = lessons.fitting(self.place, self.backbone)
-            old = old or Lessons(self.backbone, self.reading)
-            if old.reading != self.reading:
-                raise CommandError(
-                    f"{self.place}: another version of edged reads other tensors of the model; "
-                    "teach again under another teach.path"
-                )
+            old = self.lessons()
             added, remarks = checks.new(old, examples)
             made = old.with_examples(added)
-            remarks += checks.label(made, examples[0].label)
+            for label in dict.fromkeys(example.label for example in examples):
+                remarks += checks.label(made, label)
             lessons.write(self.place, made)
         return Taught(made, remarks + checks.collisions(made))
 

@@ -155,7 +155,8 @@ def _merged(marks: Sequence[Mark]) -> Iterator[Mark]:
 
 
 def _row(row: dict[str, str | None], where: str) -> Row:
-    cells = {column: (row.get(column) or "").strip() for column in (*_COLUMNS, "file")}
+    # What cannot be seen would reach the terminal with an error.
+    cells = {column: printable((row.get(column) or "").strip()) for column in (*_COLUMNS, "file")}
     start, end = (_time(cells[column], column, where) for column in ("start", "end"))
     if isinstance(start, float) != isinstance(end, float):
         raise MarksError(f"{where}: start and end: one is in seconds, one a date; write both alike")

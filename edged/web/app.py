@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from edged.config.schema import Config
-from edged.web import api, metrics, page, search, share
+from edged.web import api, metrics, page, review, search, share
 from edged.web.access import Access
 from edged.web.daemon import Daemon
 from edged.web.live import Live
@@ -58,6 +58,7 @@ def all_routes(config: Config, daemon: Daemon, live: Live) -> list[BaseRoute]:
         *page.routes(config, daemon, live),
         *share.routes(),
         *search.routes(config),
+        *review.routes(config, daemon),
         *api.routes(config),
         *metrics.routes(daemon),
     ]

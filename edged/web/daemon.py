@@ -26,9 +26,14 @@ class Daemon:
 
     async def ask(self, command: str, /, **fields: object) -> dict[str, Any]:
         """The reply message to `command`, one of `edged.commands`."""
-        within_s = TEACHING_S if command == "teach" else TIMEOUT_S
+        within_s = TEACHING_S if command in ("teach", "review-teach") else TIMEOUT_S
         reply, _ = await to_thread.run_sync(lambda: self.client(within_s).ask(command, **fields))
         return reply
+
+    async def picture(self, command: str, /, **fields: object) -> bytes:
+        """The JPEG that follows the reply to `command`."""
+        _, jpeg = await to_thread.run_sync(lambda: self.client().ask(command, **fields))
+        return jpeg
 
     def client(self, within_s: float = TIMEOUT_S) -> ControlClient:
         """A client for one connection; the daemon's socket is looked up each time."""

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edged.core import Prediction
+from edged.models.naming import model_name
 from edged.printable import printable
 from edged.web.form import fields
 from edged.web.predict import Predictor, classify_encoded
@@ -175,7 +176,7 @@ def metadata(classifier: TfliteClassifier) -> Metadata:
     """A description of the model, from the catalog if it is there."""
     from edged.models import catalog
 
-    facts = catalog.load().facts(classifier.path.stem)
+    facts = catalog.load().facts(model_name(classifier.path))
     classes = f"an image classifier of {len(classifier.labels)} classes"
     return Metadata(
         id=classifier.name,

@@ -37,8 +37,14 @@ COMMANDS = (
     "taught",
     "forget",
     "undo-teaching",
+    "taught-pictures",
+    "review-decide",
+    "review-teach",
 )
 """The daemon's commands that the page may send."""
+
+OF_PICTURES = frozenset({"taught-pictures", "review-decide", "review-teach"})
+"""Those for which pictures must be served."""
 
 ASKED_S = 1.0
 """One answer of the daemon serves all requests within this time."""
@@ -95,6 +101,7 @@ class Page:
             version=__version__,
             pictures=config.web.pictures,
             search=bool(config.web.search_folder and config.web.pictures),
+            review=config.review.enabled and config.web.pictures,
         )
 
     async def whole(self, request: Request) -> Response:
@@ -140,6 +147,11 @@ class Page:
                 raise RequestError(400, 'expected JSON such as {"command": "pause"}') from error
         if command not in COMMANDS:
             raise RequestError(400, f"expected one of the commands {', '.join(COMMANDS)}")
+        if command in OF_PICTURES:
+            self._may_see()
+        if command == "review-decide":
+            where = request.client.host if request.client else "another process"
+            fields["by"] = f"the page, from {where}"
         try:
             reply = await self._daemon.ask(command, **fields)
         except RefusedError as error:

@@ -40,14 +40,20 @@ class Pictures:
 
 
 def read_zip(path: Path) -> Pictures:
-    """Decode a zip of ``CLASS/NAME.jpg``; the classes are numbered in alphabetical order."""
+    """Decode a zip of ``CLASS/NAME.jpg``; the classes are numbered in alphabetical order.
+
+    Pictures of another size are resized.
+    """
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
         labels = tuple(sorted({name.split("/")[0] for name in names}))
         pixels = np.empty((len(names), 3, SIDE_PX, SIDE_PX), np.uint8)
         for index, name in enumerate(names):
             with Image.open(io.BytesIO(archive.read(name))) as picture:
-                pixels[index] = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
+                rgb = picture.convert("RGB")
+                if rgb.size != (SIDE_PX, SIDE_PX):
+                    rgb = rgb.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+                pixels[index] = np.asarray(rgb).transpose(2, 0, 1)
     classes = np.array([labels.index(name.split("/")[0]) for name in names], np.int64)
     return Pictures(pixels, classes, labels)
 

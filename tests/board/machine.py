@@ -15,6 +15,17 @@ BOOT_LIMIT_S = 240.0
 """Emulated, and on a machine that has other work."""
 
 
+CORES = ("cortex-a72", "cortex-a76")
+"""Of a Raspberry Pi 4 and 5."""
+
+X86 = (
+    *("qemu-system-x86_64", "-M", "q35"),
+    # With five levels of page tables this kernel cannot print where things are mounted, and systemd
+    # fails at everything. With AVX, numpy dies of SIGSEGV in a daemon that was started again.
+    *("-cpu", "max,-svm,-la57,-avx,-avx2"),
+)
+
+
 class Outcome(NamedTuple):
     """What a command said (both its streams) and its exit status."""
 
@@ -26,11 +37,14 @@ class Machine:
     """One computer with the disk `image`, which stays as it is; changes go to a file of `folder`.
 
     `image` is a folder with ``vmlinuz``, ``initrd.img`` and ``disk.ext4``. The computer is fully
-    emulated: slow, but it needs nothing of the host's processor.
+    emulated: slow, but it needs nothing of the host's processor. `core` is that of an image for
+    64-bit Arm, or empty.
     """
 
-    def __init__(self, image: Path, folder: Path) -> None:
+    def __init__(self, image: Path, folder: Path, core: str = "") -> None:
         self._image = image
+        self._computer = ("qemu-system-aarch64", "-M", "virt", "-cpu", core) if core else X86
+        self._console = "ttyAMA0" if core else "ttyS0"
         self._folder = folder
         self._disk = folder / "disk.qcow2"
         self._qemu: subprocess.Popen[bytes] | None = None
@@ -52,16 +66,14 @@ class Machine:
         console = (self._folder / "console.log").open("ab")
         self._qemu = subprocess.Popen(
             [
-                *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi"),
-                # With five levels of page tables this kernel cannot print where things are
-                # mounted, and systemd fails at everything. With AVX, numpy dies of SIGSEGV in
-                # a daemon that was started again.
-                *("-cpu", "max,-svm,-la57,-avx,-avx2", "-smp", "2", "-m", "1024"),
+                *self._computer,
+                *("-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024"),
                 *("-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"),
                 *("-nic", "none", "-device", "virtio-serial-pci"),
                 *("-kernel", str(self._image / "vmlinuz")),
                 *("-initrd", str(self._image / "initrd.img")),
-                *("-append", "console=ttyS0 root=/dev/vda rw quiet net.ifnames=0"),
+                "-append",
+                f"console={self._console} root=/dev/vda rw quiet net.ifnames=0",
                 *("-drive", f"file={self._disk},if=virtio,format=qcow2,cache=none"),
                 *("-chardev", f"socket,id=board,path={door},server=on,wait=off"),
                 *("-device", "virtserialport,chardev=board,name=board"),

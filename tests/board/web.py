@@ -1,4 +1,4 @@
-"""What must hold of the web unit beside a running daemon, after all of `tests.board.checks`."""
+"""What must hold of the web unit beside a running daemon, after all other checks."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class WebChecks(Checks):
         black, white = means.values()
         # The kernel's camera writes time and settings over its pictures.
         assert black < 60 < 180 < white, means
-        self._show(self.off_pattern)
+        self._show(self.picture.off_pattern)
         return f"mean level {black:.0f} while it sees black, {white:.0f} while it sees white"
 
     def killed_twenty_times_the_web_leaves_frames_and_pins_alone(self) -> str:

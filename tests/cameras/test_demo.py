@@ -80,7 +80,7 @@ def test_without_its_photographs_it_says_what_to_install(monkeypatch: pytest.Mon
         DemoSource(CONFIG).__enter__()
 
 
-@pytest.mark.parametrize("size_px", [(300, 451), (512, 512), (872, 1000), (101, 3001)])
+@pytest.mark.parametrize("size_px", [(300, 451), (500, 741), (512, 512), (872, 1000), (101, 3001)])
 @pytest.mark.parametrize("frame_px", [(480, 640), (640, 480), (1, 1)])
 def test_the_view_wanders_smoothly_and_stays_inside(
     size_px: tuple[int, int], frame_px: tuple[int, int]

@@ -13,6 +13,7 @@ from PIL import Image
 from edged import paths
 from edged.cli import main
 from edged.perception import known, reference
+from edged.teaching.teacher import readable
 from tests.inference.test_layers import headed
 
 
@@ -63,7 +64,10 @@ def test_with_pictures_enough_for_each_label_the_means_of_its_classes_are_fitted
     assert f"{out}: " in said
     assert "by the means of its classes; 1235 pictures fitted, 309 others" in said
     assert "| grocery.zip      |    887 |" in said
-    assert reference.read(out, model.read_bytes()).means is not None
+    fitted = reference.read(out, model.read_bytes())
+    assert fitted.means is not None
+    assert fitted.vectors is not None
+    assert list(fitted.vectors.tensors) == readable(model).tensors
     assert not reference.path_of(model).exists()
 
 

@@ -25,17 +25,19 @@ from edged.config.schema import Config, ModelConfig
 from edged.core import Frame, OutputState
 from edged.evaluation.dataset import open_dataset
 from edged.evaluation.quantization import Quantization, Source, quantize
-from edged.imaging.picture import read_picture
+from edged.imaging.picture import jpeg, read_picture
 from edged.messages import cloudevents, device, events, results, schemas
 from edged.messages.events import GapMessage
 from edged.messages.frigate import Tracker
 from edged.messages.message import Document, Moment, encoded
 from edged.messages.results import PictureMessage, milliseconds, ranked
 from edged.messages.schemas.__main__ import NAMES, SAID, generate
+from edged.review.folder import Folder, Verdict
 from tests.evaluation.conftest import COLOURS, paint
 from tests.inference import builder
 from tests.ports.mqtt.reports import event, health, result
 from tests.recording.made import written
+from tests.review.made import kept, noise
 from tests.tuning.made import recorded
 from tests.why.made import keeping
 
@@ -55,6 +57,7 @@ TYPED: dict[str, str] = {
     "recorded": "record {0}/new.rec --seconds 0.2 --set camera.kind=demo",
     "replayed": "replay {0}/quiet.rec",
     "tuned": "tune {0}/a.rec --truth {0}/a.csv --tries 8",
+    "review": "review --set journal.path={0}/events.db",
     "listed": "models list",
     "label": "models labels {0}/colours.tflite --picture {0}/data/red/1.png",
     "model": f"models info {MODEL}",
@@ -91,6 +94,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         loop.frames(0.1, 0.1)
         written(folder / "quiet.rec", lane)
         loop.frames(0.9, 0.9)
+
+    pictures = Folder(folder / "events.db.review")
+    with pictures.locked():
+        pictures.add(kept(taught=0.5, known=0.2), jpeg(noise(1), 90))
+        pictures.decide([1], Verdict("correct", "my fox", "ann", False))
 
     def quantized() -> Quantization:
         labels = str(model.with_suffix(".txt"))

@@ -21,7 +21,9 @@ from edged.imaging.resample import resample
 from edged.inference import tflite
 from edged.inference.labels import numbers
 from edged.perception import known as known_files
-from edged.teaching import head
+from edged.teaching import background, head
+from edged.teaching.background import Background
+from edged.teaching.classifier import joined
 from edged.teaching.evidence import Evidence
 from edged.teaching.head import Floats, Integers, Material
 from edged.teaching.lessons import CLOSER_LOOKS
@@ -48,6 +50,7 @@ class Set(NamedTuple):
     pixels: Floats
     truth: Integers
     known: Floats
+    background: Background | None = None
 
 
 class Model(NamedTuple):
@@ -115,6 +118,7 @@ def look(model: Model, pictures: Iterator[tuple[str, bytes]], known: Sequence[st
         np.array(small, np.float32),
         truth,
         np.array(shares, np.float32),
+        background.find(model.path, reading),
     )
 
 
@@ -134,7 +138,7 @@ def fitted(known: Set, taken: Integers) -> head.Head:
         vectors = np.concatenate([vectors, known.closer[taken]])
         pictures = np.concatenate([pictures, pictures])
     sizes = [block.channels for block in known.reading.blocks]
-    return head.fit(Material(vectors, known.truth[taken], pictures, sizes))
+    return head.fit(Material(vectors, known.truth[taken], pictures, sizes), known.background)
 
 
 def closed(known: Set, count: int, draws: int = DRAWS) -> float:
@@ -205,7 +209,7 @@ def _best(made: head.Head, evidence: Evidence, known: Set, one: int) -> int:
     share, scores = float(known.known[one]), known.scores[one]
     told = evidence.of(None if np.isnan(share) else share)
     classes, taught = made.scores(known.vectors[one], told)
-    return int(np.concatenate((scores * (1 - taught), classes * taught)).argmax())
+    return int(joined(scores, classes, taught).argmax())
 
 
 def fit_ms(known: Set, count: int = 10, runs: int = 20) -> float:
@@ -233,7 +237,7 @@ def frame_us(model: Model, known: Set, runs: int = 2000) -> float:
     for _ in range(runs):
         began_ns = time.perf_counter_ns()
         classes, taught = made.scores(known.reading.vector(prediction.layers))
-        np.concatenate((prediction.scores * np.float32(1 - taught), classes * taught))
+        joined(prediction.scores, classes, taught)
         spent.append(time.perf_counter_ns() - began_ns)
     return min(spent) / 1000
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.torture import camera, fresh, guard, receipts, swap
+from tests.torture import camera, fresh, fuzz, guard, receipts, swap
 from tests.torture.part import Part
 
 ABOUT = """\
@@ -31,6 +31,7 @@ class _Torture(NamedTuple):
 
 
 PARTS = {
+    "fuzz": _Torture(fuzz.run, 600.0),
     "guard": _Torture(guard.run, 600.0),
     "camera": _Torture(camera.run, 1800.0),
     "fresh": _Torture(fresh.run, 120.0),

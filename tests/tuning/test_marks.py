@@ -57,6 +57,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(path: Path) -> None:
         ("start,end,label\n1,,cat", ":2: end is empty; expected seconds"),
         ("start,end,label\n-1,2,cat", ":2: start is -1; expected seconds"),
         ("start,end,label\n1,nan,cat", ":2: end is nan; expected seconds"),
+        ("start,end,label\n\x1b[2J,2,cat", r":2: start is \\x1b\[2J; expected seconds"),
         ("start,end,label\n1,2", ":2: no label; write the rule's name"),
         ("start,end,label\n1,2,cat\n5,5,cat", ":3: it ends at 5, which is not after its start"),
         ("start,end,label\n7,5,cat", ":2: it ends at 5, which is not after its start"),

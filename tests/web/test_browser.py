@@ -261,6 +261,130 @@ def test_a_label_that_the_model_has_not_is_told(visit: Open) -> None:
     expect(page.locator("#rule-problem")).to_contain_text('no label "dragon"')
 
 
+def test_a_label_is_taught_from_the_camera_seen_and_forgotten(visit: Open) -> None:
+    page = visit()
+    form, taught = page.locator("#teach-form"), page.locator("#taught-list li")
+    expect(page.locator("#teach .empty")).to_be_visible()
+    form.get_by_label("Label").fill("my view")
+    form.get_by_role("button", name="Teach").click()
+    expect(taught).to_have_count(1)
+    expect(taught).to_contain_text("10 pictures")
+    expect(taught.locator("img")).to_have_count(10)
+    wait_until(
+        lambda: page.evaluate(
+            """[...document.querySelectorAll("#taught-list img")]
+                 .every((one) => one.naturalWidth > 60)"""
+        )
+    )
+    expect(taught.locator("img").first).to_have_attribute("alt", re.compile("my view, from frame"))
+    expect(page.locator("#labels option[value='my view']")).to_be_attached()
+    taught.get_by_role("button", name="Forget my view").click()
+    expect(taught).to_have_count(0)
+    expect(page.locator("#teach .empty")).to_be_visible()
+    expect(page.locator("#labels option[value='my view']")).to_have_count(0)
+    page.click("#teach-undo")
+    expect(taught.locator("img")).to_have_count(10)
+    taught.get_by_role("button", name="Forget my view").click()
+    expect(taught).to_have_count(0)
+
+
+def test_a_label_of_the_model_is_not_taught_again(visit: Open) -> None:
+    page = visit()
+    page.fill("#teach-form [name=label]", "cat")
+    page.click("#teach-begin")
+    expect(page.locator("#teach-problem")).to_contain_text("cat is a label of model")
+    expect(page.locator("#teach-begin")).to_be_enabled()
+
+
+def reviewing(visit: Open, address: str, pictures: int, **options: object) -> Page:
+    """The page with so many pictures that nobody has decided on, at least."""
+    page = visit(**options)
+    wait_until(
+        lambda: (
+            page.evaluate(
+                """async () => (await (await fetch("/review.json")).json())
+                 .pictures.filter(({ verdict }) => !verdict).length"""
+            )
+            >= pictures
+        )
+    )
+    page.goto(f"{address}review")
+    expect(page.locator("#kept li")).not_to_have_count(0)
+    return page
+
+
+def test_pictures_are_reviewed_by_keyboard(visit: Open, address: str) -> None:
+    page = reviewing(visit, address, 3)
+    undecided = page.locator("#kept li[data-verdict='']")
+    first = undecided.first
+    name = first.get_attribute("aria-label")
+    first.focus()
+    page.keyboard.press("a")
+    accepted = page.locator(f"#kept li[aria-label='{name}']")
+    expect(accepted.locator(".said")).to_have_text(re.compile("^Accepted: .*, by the page, from"))
+    # The next one that nobody has decided on is next.
+    expect(page.locator("#kept li:focus")).to_have_attribute("data-verdict", "")
+    name = page.locator("#kept li:focus").get_attribute("aria-label")
+    page.keyboard.press("c")
+    page.keyboard.type("my thing")
+    page.keyboard.press("Enter")
+    corrected = page.locator(f"#kept li[aria-label='{name}']")
+    expect(corrected.locator(".said")).to_have_text(re.compile("^Corrected: my thing, by"))
+    page.keyboard.press("ArrowLeft")
+    name = page.locator("#kept li:focus").get_attribute("aria-label")
+    page.keyboard.press("d")
+    expect(page.locator(f"#kept li[aria-label='{name}']")).to_have_count(0)
+
+
+def test_pictures_are_reviewed_by_finger_and_taught(visit: Open, address: str) -> None:
+    page = reviewing(visit, address, 3, width_px=390, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for _ in range(3):
+        item = page.locator("#kept li[data-verdict='']").first
+        image = item.locator("img")
+        image.scroll_into_view_if_needed()
+        name = item.get_attribute("aria-label")
+        item.get_by_role("button", name="Correct").tap()
+        item.locator("input").fill("my thing")
+        item.get_by_role("button", name="Save").tap()
+        decided = page.locator(f"#kept li[aria-label='{name}']")
+        expect(decided).to_have_attribute("data-verdict", "corrected")
+        width_px = "(one) => new Promise((done) => one.decode().then(() => done(one.naturalWidth)))"
+        assert decided.locator("img").evaluate(width_px) == 480
+    page.get_by_role("button", name="Teach").tap()
+    expect(page.locator("#review-said")).to_contain_text("Taught now: my thing (")
+    page.goto(address)
+    taught = page.locator("#taught-list li", has_text="my thing")
+    expect(taught.locator("img").first).to_have_attribute("alt", re.compile("review .* of porch"))
+    taught.get_by_role("button", name="Forget my thing").click()
+    expect(taught).to_have_count(0)
+
+
+def test_what_another_reviewer_has_decided_is_not_overwritten_unseen(
+    visit: Open, address: str
+) -> None:
+    page = reviewing(visit, address, 2)
+    item = page.locator("#kept li[data-verdict='']").first
+    number = int(item.get_attribute("aria-label").removeprefix("Picture "))  # type: ignore[union-attr]
+    name = f"#kept li[aria-label='Picture {number}']"
+    page.evaluate(
+        """(number) => {
+             Object.defineProperty(document, "hidden", { get: () => true, configurable: true });
+             const fields = { numbers: [number], verdict: "correct", label: "bin" };
+             const body = JSON.stringify({ command: "review-decide", ...fields });
+             return fetch("/command", { method: "POST", body });
+           }""",
+        number,
+    )
+    page.locator(name).get_by_role("button", name="Discard").click()
+    expect(page.locator("#review-problem")).to_contain_text(
+        "was corrected as bin by the page, from"
+    )
+    expect(page.locator(f"{name} .said")).to_contain_text("Corrected: bin")
+    page.locator(name).get_by_role("button", name="Discard").click()
+    expect(page.locator(name)).to_have_count(0)
+
+
 def test_a_daemon_that_hangs_is_not_live(
     visit: Open, started: list[subprocess.Popen[bytes]]
 ) -> None:

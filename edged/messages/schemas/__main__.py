@@ -36,6 +36,7 @@ from edged.messages.results import (
     SharedMessage,
     StateMessage,
 )
+from edged.messages.review import ReviewAnswer
 from edged.messages.schemas import path
 from edged.messages.why import WhyAnswer
 
@@ -57,6 +58,7 @@ SAID: Mapping[str, type[msgspec.Struct]] = {
     "replayed": ReplayedMessage,
     "tuned": TunedMessage,
     "why": WhyAnswer,
+    "review": ReviewAnswer,
     "listed": ListedMessage,
     "label": LabelMessage,
     "model": ModelMessage,

@@ -179,6 +179,7 @@ class ControlSocket:
                 self._record(client, command)
                 return
             reply = self._asked(command)
+            picture = reply.jpeg
             if reply.result is not None:
                 from edged.imaging.snapshot import snapshot_jpeg
 
