@@ -108,9 +108,8 @@ class Seen(NamedTuple):
     def at(self, which: npt.NDArray[np.bool_]) -> Seen:
         """Those of the pictures at which `which` is true."""
         looks = {name: column[which] for name, column in self.looks.items()}
-        columns = (self.values, self.best, self.score, self.vectors)
-        values, best, score, vectors = (column[which] for column in columns)
-        return Seen(values, best, score, vectors, looks)
+        best, score = self.best[which], self.score[which]
+        return Seen(self.values[which], best, score, self.vectors[which], looks)
 
 
 Followed = Callable[[Sequence[Example]], Iterable[Example]]
