@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edged.core import Prediction
 
 LEAST = 0.5
-"""A frame of less doubt is not worth anybody's time."""
+"""A frame of less doubt is not worth the time that a review takes."""
 
 KNOWN = 0.1
 """Where more of the known pictures look less known than this one, it does not look unknown."""

@@ -16,7 +16,8 @@ from edged.evaluation.dataset import open_dataset
 from edged.evaluation.document import Evaluation
 from edged.evaluation.probe import Footprint
 from edged.perception import known
-from tests.conftest import PICTURES
+
+PICTURES = Path(__file__).parent.parent / "pictures"
 
 
 @pytest.fixture
