@@ -161,4 +161,4 @@ def test_a_dimmed_output_is_told_once_a_second_and_its_end_always(end: float) ->
 
 def test_a_picture_that_is_not_as_usual_is_told() -> None:
     drift = {"score": 1.0, "cause": "view moved", "skew": {}}
-    assert any("pictures: view moved" in line for line in lines("porch", reply(drift=drift)))
+    assert any("pictures: view moved" in line for line in lines(reply(drift=drift)))

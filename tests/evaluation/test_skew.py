@@ -52,7 +52,7 @@ def test_dark_pictures_are_skewed_in_brightness_and_not_in_colour(dark: Path) ->
 def test_it_is_in_the_report_as_text_and_as_a_page(dark: Path) -> None:
     found = evaluated(dark, Config())
     (line,) = (line for line in text.evaluation(found).splitlines() if "| brightness" in line)
-    assert line.split("|")[5].strip() == "100.0%"
+    assert line.split("|")[5].strip() == "100.00%"
     assert len(line) <= 80
     assert "Skew against the training pictures" in report.html(found)
 
