@@ -57,7 +57,7 @@ class Attention:
     def keep_awake(self, result: Result) -> None:
         """An event counts as a wake; while a rule is active, none is needed."""
         self._rule_holds = bool(result.scene.active)
-        if result.events:
+        if any(event.cause is None for event in result.events):
             self._woken_s = self._clock()
 
     def nothing_holds(self) -> None:

@@ -5,6 +5,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
@@ -13,13 +14,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from edged.anomaly import place as normal_place
 from edged.cameras.isolation.process import CameraProcess, is_isolated
 from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
-from edged.config.schema import CameraConfig, Config, ModelConfig
+from edged.config.schema import CameraConfig, Config, DriftConfig, ModelConfig
 from edged.core import Camera, Classifier, OutputState, Port
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
@@ -34,6 +37,8 @@ from edged.teaching import place
 
 if TYPE_CHECKING:
     from edged.anomaly.normal import Normal
+    from edged.drift.summary import Summary
+    from edged.drift.watch import Watch
     from edged.inference.modelfile import ModelFile
     from edged.inference.tflite import TfliteClassifier
     from edged.perception.known import Known
@@ -140,11 +145,12 @@ def lessons(config: Config, model: Admitted) -> Lessons | None:
 class Sensing(NamedTuple):
     """A loaded model: ``bare``, and ``whole`` with what edged adds to its predictions and labels.
 
-    Leaving ``whole`` releases both.
+    Leaving ``whole`` releases both. ``training`` is what its training pictures are like, if known.
     """
 
     bare: TfliteClassifier
     whole: Classifier
+    training: Summary | None = None
 
 
 def sensing(config: Config, model: Admitted | None = None) -> Sensing:
@@ -176,17 +182,17 @@ def sensing(config: Config, model: Admitted | None = None) -> Sensing:
             fit, learn_s = config.camera.fit, config.different.learn_s
             whole = AnomalyClassifier(whole, normal, fit, learn_s, kept)
         unless_made.pop_all()
-    return Sensing(bare, whole)
+    return Sensing(bare, whole, known.training if known is not None else None)
 
 
 def taught(config: Config) -> Sensing:
-    """The model with the labels that its owner taught alone. ModelError, ConfigError."""
-    model = admitted(config)
-    learned = lessons(config, model)
-    bare = classifier(config, model, learned.reading.tensors if learned else ())
-    if learned is None:
-        return Sensing(bare, bare)
-    return Sensing(bare, _taught(bare, learned, model))
+    """As `sensing`, without what is normal in one view. ModelError, ConfigError."""
+    return sensing(replace(config, rule=[]))
+
+
+def unwatched(config: Config) -> Config:
+    """`config` for who looks at pictures as the daemon does, of which its camera learns nothing."""
+    return replace(config, drift=DriftConfig(enabled=False))
 
 
 def _taught(bare: Classifier, learned: Lessons, model: Admitted) -> Classifier:
@@ -205,19 +211,32 @@ def perception(
     """
     if keep is not None:
         still = _still_scenes(config, keep.wanted_px, keep.keeps_state)
-        return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still)
-    whole = sensing(config, model).whole
+        watch = _watch(config, keep.training)
+        return keep.with_rules(Decider(config.rule, config.decide, keep.labels), still, watch)
+    _, whole, training = sensing(config, model)
     with ExitStack() as unless_made:
         unless_made.push(whole)
-        made = perceiving(config, whole, Decider(config.rule, config.decide, whole.labels))
+        decider = Decider(config.rule, config.decide, whole.labels)
+        still = _still_scenes(config, whole.input_px, whole.keeps_state)
+        watch = _watch(config, training)
+        made = Perception(whole, decider, still=still, watch=watch, training=training)
         unless_made.pop_all()
     return made
 
 
-def perceiving(config: Config, whole: Classifier, decider: Decider) -> Perception:
-    """A perception of `whole`, which it then owns."""
-    still = _still_scenes(config, whole.input_px, whole.keeps_state)
-    return Perception(whole, decider, still=still)
+def _watch(config: Config, training: Summary | None) -> Watch | None:
+    if not config.drift.enabled:
+        return None
+    from edged.drift.watch import Watch
+
+    path = beside_journal(config.journal, config.device, "usual")
+    return Watch(config.drift.patience_s, _framing(config.camera), path, training)
+
+
+def _framing(camera: CameraConfig) -> str:
+    """What tells one framing of a camera from another: its address may have a password."""
+    parts = (camera.kind, camera.source, camera.rotate_deg, camera.flip, camera.region)
+    return hashlib.sha256(repr((*parts, camera.privacy)).encode()).hexdigest()
 
 
 def _normal(config: Config, model: Admitted, data: bytes) -> Normal | None:

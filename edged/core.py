@@ -148,14 +148,41 @@ Reason: TypeAlias = Literal["camera", "stop", "restart"]
 crashed."""
 
 
+DRIFT = "drift"
+"""What stands for the rule in events of the pictures themselves; no rule has this name then."""
+
+Cause: TypeAlias = Literal[
+    "night",
+    "view blocked",
+    "view out of focus",
+    "view moved",
+    "colour cast",
+    "new kind of picture",
+]
+"""Why the pictures are not what is usual before a camera."""
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """How far the pictures are from what is usual.
+
+    ``score``, 0..1, says how much speaks for the likeliest cause: 0 where all is usual, 1 where it
+    is the ``cause``. ``skew`` is, by statistic, the share of the frames of the last minutes that
+    lie outside of what 98 % of the model's training pictures have.
+    """
+
+    score: float = 0.0
+    cause: Cause | None = None
+    skew: Mapping[str, float] = msgspec.field(default_factory=dict)
+
+
 class Event(msgspec.Struct, frozen=True):
-    """A rule became active or inactive.
+    """A rule became active or inactive, or the pictures ceased or came to be what is usual.
 
     ``onset_s`` is when the smoothed score crossed the threshold that led here (not when the minimum
     times allowed the rule to change), ``score`` the smoothed score at the frame of number
     ``frame``, and ``decided_s`` the capture time of that frame. The journal assigns ``number``: one
     more than that of the previous event, and never used twice; 0 before. ``reason`` is set if the
-    rule ended without a frame.
+    rule ended without a frame. ``cause`` is set if it is no rule's, but of `DRIFT`.
     """
 
     rule: str
@@ -166,6 +193,7 @@ class Event(msgspec.Struct, frozen=True):
     frame: int
     number: int = 0
     reason: Reason | None = None
+    cause: Cause | None = None
 
 
 NOTHING = "nothing"
@@ -224,8 +252,8 @@ class Health(msgspec.Struct, frozen=True):
     """The daemon's own state, sampled at an interval; units are in the names.
 
     ``still`` counts those of the ``frames`` that were not classified, because they showed nothing
-    new. ``stages_ms`` maps a stage to its median and 99th percentile over the interval. A value
-    that the board does not report is None.
+    new. ``stages_ms`` maps a stage to its median and 99th percentile over the interval. ``drift``
+    is None where it is off. A value that the board does not report is None.
     """
 
     at_s: float
@@ -246,6 +274,7 @@ class Health(msgspec.Struct, frozen=True):
     still: int = 0
     stages_ms: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
     model_problem: str | None = None
+    drift: Drift | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from edged.messages.replies import (
     MqttMetrics,
     StatusAnswer,
 )
-from edged.messages.results import ranked, rules
+from edged.messages.results import drift, ranked, rules
 from edged.perception.perception import Perception
 
 TOP = 3
@@ -162,6 +162,7 @@ class Vitals:
             throttled=throttled(),
             still=self.still,
             stages_ms=stages_ms,
+            drift=perception.drift,
         )
 
     def status(
@@ -194,6 +195,7 @@ class Vitals:
             model=perception.model,
             model_chosen=model_chosen,
             model_problem=self._model_problem(),
+            drift=drift(perception.drift),
             frames=self.frames,
             still=self.still,
             dropped=camera.dropped,

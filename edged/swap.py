@@ -190,7 +190,7 @@ def made(config: Config, admitted: build.Admitted, source: Path) -> Perception:
     import numpy as np
 
     with ExitStack() as unless_made:
-        bare, whole = build.sensing(config, admitted)
+        bare, whole, training = build.sensing(config, admitted)
         unless_made.enter_context(whole)
         if bare.image.guessed:
             raise ModelError(
@@ -212,7 +212,7 @@ def made(config: Config, admitted: build.Admitted, source: Path) -> Perception:
         refuse(golden(bare, source))
         unless_made.pop_all()
     # Without still scenes, of which a shadow would show nothing.
-    return Perception(whole, decider)
+    return Perception(whole, decider, training=training)
 
 
 def golden(classifier: TfliteClassifier, source: Path) -> Iterator[Check]:

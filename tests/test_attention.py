@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edged.attention import Attention
 from edged.commands import Pause, Request, Resume, Wake
@@ -43,6 +44,7 @@ def test_it_idles_when_no_wake_has_come_for_so_long_and_a_wake_ends_that(
         (result(active=True), True),
         (result(active=False, events=(event(active=False),)), True),
         (result(active=False), False),
+        (result(active=False, events=(replace(event(), cause="night"),)), False),
     ],
 )
 def test_what_happens_keeps_it_awake(clock: StandingClock, seen: Result, awake: bool) -> None:

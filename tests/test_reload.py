@@ -377,3 +377,27 @@ def test_a_reload_takes_another_model_at_once_unless_it_is_told_to_ask(in_force:
     desk.ask()
     with desk.prepared().command.prepared.next.perception:
         pass
+
+
+def test_watching_can_be_switched_off_and_on(in_force: InForce) -> None:
+    off = prepare(in_force, load(None, [CAT, "model.threads=1", "drift.enabled=false"])).next
+    off.perception.succeed(in_force.perception)
+    assert off.perception.drift is None
+    on = prepare(off, load(None, [CAT, "model.threads=1"])).next
+    on.perception.succeed(off.perception)
+    assert on.perception.drift is not None
+    assert on.perception.training is in_force.perception.training is not None
+
+
+def test_who_only_looks_at_pictures_teaches_nothing_of_the_view() -> None:
+    config = build.unwatched(load(None, [CAT]))
+    with build.perception(config) as perception:
+        assert perception.drift is None
+
+
+def test_another_region_is_another_framing_and_a_password_is_not_told() -> None:
+    def framing(*overrides: str) -> str:
+        return build._framing(load(None, [*overrides]).camera)
+
+    assert framing() == framing("camera.fps=5") != framing("camera.region=[0, 0, 0.5, 0.5]")
+    assert "secret" not in framing("camera.source=rtsp://me:secret@host/a")

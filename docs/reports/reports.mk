@@ -1,5 +1,5 @@
 # The reports in this folder, made again: make report-evaluation report-quantization report-still
-# report-different report-unknown report-teaching report-replay report-tuning
+# report-different report-drift report-unknown report-teaching report-replay report-tuning
 # make reference holds the daemon's path against TensorFlow's interpreter.
 
 SHARED ?= ../shared/data
@@ -10,7 +10,7 @@ CIFAR = $(SHARED)/training/cifar10
 CLASSIFIERS = mobilenet_v1_0.25_128_quant mobilenet_v1_0.5_160_quant \
 	mobilenet_v1_0.75_192_quant mobilenet_v2_1.0_224_quant tf2_mobilenet_v2_1.0_224_ptq
 
-.PHONY: report-evaluation report-quantization report-still report-different report-unknown report-teaching report-replay report-tuning reference
+.PHONY: report-evaluation report-quantization report-still report-different report-drift report-unknown report-teaching report-replay report-tuning reference
 
 $(TENSORFLOW)/stamp: models/requirements-train.txt pyproject.toml
 	python3.11 -m venv $(TENSORFLOW)
@@ -64,6 +64,10 @@ report-still: $(VENV)/test.stamp ## which frames show nothing new, and whether e
 report-different: $(VENV)/test.stamp ## what is found to be different, false alarms by light, and faults of the view
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scenes.different --out $(REPORTS)/.part
 	mv $(REPORTS)/.part $(REPORTS)/different.md
+
+report-drift: $(VENV)/test.stamp ## simulated weeks before a camera: false alarms, and faults told by name
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.drift --out $(REPORTS)/.part $(ARGS)
+	mv $(REPORTS)/.part $(REPORTS)/drift.md
 
 report-replay: $(VENV)/test.stamp ## a thousand events of a running daemon, recorded and decided again
 	$(BIN)/python -m tests.recording --out $(REPORTS)/replay.md $(ARGS)

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(arguments.data).limited(arguments.limit)
     slices.check(dataset, arguments.slice)
     # As the daemon says it, with the labels that were taught; the rest is of the model alone.
-    classifier, sensing = build.taught(config)
+    classifier, sensing, training = build.taught(config)
     if added := list(sensing.labels)[len(classifier.labels) :]:
         log.warning(
             "with the labels that were taught: %s; --set teach.enabled=false leaves them out",
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = evaluation.evaluate(dataset, [sensing], partial(followed, what="evaluate"))
     checks = conformance.check(classifier, config.model)
     found = document.summarise(
-        facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks
+        facts, dataset.source, outcome, outcome.outcomes[0], arguments.slice, checks, training
     )
     tell_suspicions(found)
     if arguments.html:

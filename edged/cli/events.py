@@ -98,5 +98,5 @@ def line(message: EventMessage | GapMessage) -> str:
         return f"{'':19}  {message.first}-{message.last}  missing ({message.reason})"
     at = message.decided.astimezone()
     value = "on" if message.active else "off"
-    why = REASONS[message.reason] if message.reason else f"{message.score:.0%}"
+    why = REASONS[message.reason] if message.reason else message.cause or f"{message.score:.0%}"
     return f"{at:%Y-%m-%d %H:%M:%S}  {message.number}  {message.rule} {value}  {why}"

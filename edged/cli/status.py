@@ -51,6 +51,8 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "", f"{data['fps']:.1f} frames/s; {', '.join(counts)}"
     if data["camera_error"]:
         yield "", data["camera_error"]
+    if data["drift"] and data["drift"]["cause"]:
+        yield "", f"pictures: {data['drift']['cause']}"
     chosen = ", chosen by command; back with edged models use --configured"
     yield "model", data["model"] + (chosen if data["model_chosen"] else "")
     if data["model_problem"]:

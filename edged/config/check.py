@@ -18,7 +18,7 @@ from edged.config.schema import (
 )
 from edged.config.toml import KeyPath, shown
 from edged.config.validate import Problem
-from edged.core import NOTHING, UNKNOWN
+from edged.core import DRIFT, NOTHING, UNKNOWN
 
 RULES_LIMIT = 10_000
 PREFIX_LIMIT_BYTES = 1024
@@ -73,7 +73,7 @@ _READS = {
 
 
 _READS_ALSO = {
-    "rule": ("decide",),
+    "rule": ("decide", "drift"),
     "output": ("rule",),
     "idle": ("input", "mqtt", "control"),
     "review": ("journal",),
@@ -178,6 +178,10 @@ def _rules(config: Config) -> Iterator[Problem]:
         path: KeyPath = ("rule", position)
         if rule.name in (NOTHING, UNKNOWN):
             message = "this name is reserved for a scene without rules; choose another"
+            yield Problem((*path, "name"), rule.name, message)
+        if rule.name == DRIFT and config.drift.enabled:
+            message = "this name is that of events of the pictures themselves; choose another, or "
+            message += "set drift.enabled = false"
             yield Problem((*path, "name"), rule.name, message)
         if not (rule.labels or rule.match):
             message = "expected at least one label here, or a word of labels in match"

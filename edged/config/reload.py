@@ -14,6 +14,7 @@ RELOADABLE = (
     "camera.privacy",
     "camera.region",
     "decide.*",
+    "drift.*",
     "idle.*",
     "log.level",
     "model.*",

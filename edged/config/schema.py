@@ -198,6 +198,13 @@ class DifferentConfig(Section, frozen=True):
     learn_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = 0.0
 
 
+class DriftConfig(Section, frozen=True):
+    """``[drift]``: whether the pictures are still what is usual before this camera."""
+
+    enabled: bool = True
+    patience_s: PositiveSeconds = 120.0
+
+
 class TlsConfig(Section, frozen=True):
     """``[mqtt.tls]``: encryption to the broker."""
 
@@ -348,6 +355,7 @@ class Config(Section, frozen=True):
     input: list[InputConfig] = []
     idle: IdleConfig = IdleConfig()
     different: DifferentConfig = DifferentConfig()
+    drift: DriftConfig = DriftConfig()
     mqtt: MqttConfig = MqttConfig()
     webhook: list[WebhookConfig] = []
     journal: JournalConfig = JournalConfig()

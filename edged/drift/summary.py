@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edged.drift.statistics import STATISTICS
+from edged.drift.look import STATISTICS
 
 EDGES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 """The shares of the pictures below the numbers of a `Summary`."""
 
 _LEAST_SHARE = 0.001
 """A part without pictures counts as this one, or the index would be infinite."""
+
+
+Values: TypeAlias = Sequence[float] | npt.NDArray[np.float32]
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -28,10 +32,10 @@ class Summary(msgspec.Struct, frozen=True):
         for name, edges in self.quantiles.items():
             rising = all(low <= high for low, high in pairwise(edges))
             if name not in STATISTICS or len(edges) != len(EDGES) or not rising:
-                raise ValueError("a summary of pictures is not one")
+                raise ValueError(f"its summary of pictures has no quantiles of {name}")
 
     @classmethod
-    def of(cls, values: Mapping[str, Sequence[float]]) -> Summary:
+    def of(cls, values: Mapping[str, Values]) -> Summary:
         """Of the values of each statistic, one for each picture."""
         quantiles = {
             name: tuple(np.quantile(np.asarray(column), EDGES).tolist())
@@ -39,10 +43,10 @@ class Summary(msgspec.Struct, frozen=True):
         }
         return cls(max(map(len, values.values())), quantiles)
 
-    def outside(self, name: str, value: float) -> bool:
-        """Whether a picture lies outside of 98 % of these."""
-        edges = self.quantiles[name]
-        return not edges[0] <= value <= edges[-1]
+    def outside(self, name: str, value: float) -> bool | None:
+        """Whether a picture lies outside of 98 % of these; None without that statistic."""
+        edges = self.quantiles.get(name)
+        return None if edges is None else not edges[0] <= value <= edges[-1]
 
 
 class Skew(msgspec.Struct, frozen=True):
@@ -63,7 +67,7 @@ class Skew(msgspec.Struct, frozen=True):
     psi: float
 
 
-def skew(reference: Summary, values: Mapping[str, Sequence[float]]) -> list[Skew]:
+def skew(reference: Summary, values: Mapping[str, Values]) -> list[Skew]:
     """How far `values` of each statistic are from the `reference`, in the order of `STATISTICS`."""
     rows = []
     for name in STATISTICS:
@@ -87,14 +91,15 @@ def skew(reference: Summary, values: Mapping[str, Sequence[float]]) -> list[Skew
 def stability(deciles: Sequence[float], values: npt.NDArray[np.float64]) -> float:
     """The population stability index of `values` over the parts between nine `deciles`.
 
-    Equal deciles, as of a score that is often 1, are one edge; a value at an edge lies above it.
+    Deciles may be equal, as of a score that is often 1: such values count in all parts there alike.
     """
-    edges, first = np.unique(np.asarray(deciles), return_index=True)
-    below = np.concatenate([[0.0], (first + 1) / (len(deciles) + 1), [1.0]])
-    expected = np.diff(below)
-    counts = np.bincount(np.searchsorted(edges, values, "right"), minlength=len(expected))
-    found = np.maximum(counts / len(values), _LEAST_SHARE)
-    return float(((found - expected) * np.log(found / expected)).sum())
+    parts = len(deciles) + 1
+    first = np.searchsorted(deciles, values, "left")
+    last = np.searchsorted(deciles, values, "right")
+    weight = 1 / (last - first + 1)
+    begun = np.bincount(first, weight, parts) - np.bincount(last + 1, weight, parts + 1)[:parts]
+    found = np.maximum(np.cumsum(begun) / len(values), _LEAST_SHARE)
+    return float(((found - 1 / parts) * np.log(found * parts)).sum())
 
 
 def _rounded(value: float) -> float:

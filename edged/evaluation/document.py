@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from edged import __version__
+from edged.drift.summary import Skew, Summary, skew
 from edged.evaluation import metrics
 from edged.evaluation.check import Check
 from edged.evaluation.evaluation import Outcomes, Run
@@ -126,6 +127,7 @@ class Evaluation(Document, frozen=True):
     inspection: Inspection
     conformance: list[Check]
     suspicions: list[str] = field(default_factory=list)
+    skew: list[Skew] = field(default_factory=list)
     edged: str = __version__
     kind: Literal["evaluation"] = "evaluation"
     schema: Literal[1] = 1
@@ -153,8 +155,12 @@ def summarise(
     outcomes: Outcomes,
     columns: Sequence[str] = (),
     conformance: Sequence[Check] = (),
+    training: Summary | None = None,
 ) -> Evaluation:
-    """The document of one model's `outcomes` in `run`, sliced by `columns`. DataError."""
+    """The document of one model's `outcomes` in `run`, sliced by `columns`. DataError.
+
+    `training` is what the training pictures of the first model are like.
+    """
     classes = len(outcomes.labels)
     labels = outcomes.labels
     scores = metrics.per_class(outcomes.truth, outcomes.predicted, classes)
@@ -191,6 +197,7 @@ def summarise(
         inspection=run.inspection,
         conformance=list(conformance),
         suspicions=list(suspicions(outcomes)),
+        skew=skew(training, run.looks) if training is not None else [],
     )
 
 

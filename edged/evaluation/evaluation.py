@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged.core import Classifier, Pixels
+from edged.drift.look import statistics
 from edged.errors import PictureError
 from edged.evaluation import metrics
 from edged.evaluation.dataset import DataError, Dataset, Example, classes_of
@@ -44,7 +45,8 @@ class Outcomes:
 class Run(NamedTuple):
     """Outcomes of each model, the cells to slice by, the inspection, and the hash of the pictures.
 
-    ``examples`` are the readable pictures, and ``columns`` has one mapping for each.
+    ``examples`` are the readable pictures, and ``columns`` has one mapping for each. ``looks`` has
+    the statistics of each that are compared with training pictures, by name, for the first model.
     ``sha256`` is over names, labels and contents of all pictures, in order.
     """
 
@@ -53,6 +55,7 @@ class Run(NamedTuple):
     columns: list[dict[str, str]]
     inspection: Inspection
     sha256: str
+    looks: dict[str, list[float]]
 
 
 def evaluate(
@@ -75,6 +78,7 @@ def evaluate(
     inputs_px = {classifier.input_px for classifier in classifiers}
     examples: list[Example] = []
     columns: list[dict[str, str]] = []
+    looks: dict[str, list[float]] = {}
     digest = hashlib.sha256()
     for name, why in dataset.closed.items():
         inspector.unreadable(name, why)
@@ -99,6 +103,12 @@ def evaluate(
             total_s = time.perf_counter() - began_s
             records[which].add(prediction.scores, truth, {**prediction.stages_s, "total": total_s})
             if which == 0:
+                look = statistics(seen[classifier.input_px], classifier.input_px)
+                look["score"] = float(prediction.scores.max())
+                if prediction.known is not None:
+                    look["known"] = prediction.known
+                for name, value in look.items():
+                    looks.setdefault(name, []).append(value)
                 inspector.compare(classifier.labels, prediction.scores, truth, prediction.features)
     if not columns:
         raise DataError(f"{dataset.source}: none of {len(dataset.examples)} pictures can be read")
@@ -109,6 +119,7 @@ def evaluate(
         [measured | cells for measured, cells in zip(inspector.statistics, columns, strict=True)],
         inspector.findings(counts),
         digest.hexdigest(),
+        looks,
     )
 
 

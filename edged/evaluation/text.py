@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from edged.drift.summary import Skew
 from edged.evaluation.calibrate import Calibration
 from edged.evaluation.check import Check
 from edged.evaluation.document import Accuracy, Evaluation, Model
@@ -264,6 +265,12 @@ def _evaluation(document: Evaluation) -> Iterator[str]:
         yield from _paragraph(f"Suspicious: {_line(line)}.")
     yield from _title("Pictures")
     yield from _inspection(document.inspection)
+    if document.skew:
+        yield from _title("Skew against the training pictures")
+        yield from table(
+            ["median of", "training", "98 % of it", "here", "outside", "PSI"],
+            (_skew(one) for one in document.skew),
+        )
     if document.slices:
         yield from _title("Slices")
         yield from table(
@@ -313,6 +320,12 @@ def _inspection(found: Inspection) -> Iterator[str]:
     for kind, name in KINDS.items():
         yield ""
         yield from _kind(name, getattr(found, kind))
+
+
+def _skew(one: Skew) -> list[str]:
+    usual = f"{one.low:.3f} to {one.high:.3f}"
+    here = (f"{one.median_there:.3f}", percent(one.outside), f"{one.psi:.2f}")
+    return [one.statistic, f"{one.median:.3f}", usual, *here]
 
 
 def _told(name: str, some: Kind) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from edged import build
 from edged.config.schema import Config
 from edged.core import Pixels
+from edged.drift.look import statistics
+from edged.drift.summary import Summary
 from edged.errors import ModelError, PictureError
 from edged.evaluation.dataset import DataError, Dataset, Example
 from edged.imaging.picture import decode_picture
@@ -93,17 +95,21 @@ class KnownMessage(Document, frozen=True, kw_only=True):
 class Seen(NamedTuple):
     """What a model said of some pictures: pooled layers side by side, best class, its score.
 
-    And the ``vectors`` that taught labels are made from, of no length where it has none.
+    And the ``vectors`` that taught labels are made from, of no length where it has none. ``looks``
+    has the pictures' own statistics, by name.
     """
 
     values: Floats
     best: npt.NDArray[np.intp]
     score: Floats
     vectors: Floats
+    looks: Mapping[str, Floats]
 
     def at(self, which: npt.NDArray[np.bool_]) -> Seen:
         """Those of the pictures at which `which` is true."""
-        return Seen(self.values[which], self.best[which], self.score[which], self.vectors[which])
+        looks = {name: column[which] for name, column in self.looks.items()}
+        best, score = self.best[which], self.score[which]
+        return Seen(self.values[which], best, score, self.vectors[which], looks)
 
 
 Followed = Callable[[Sequence[Example]], Iterable[Example]]
@@ -156,7 +162,7 @@ class Fit:
 
     def see(self, pictures: Iterable[Pixels]) -> Seen:
         """What the model says of each picture."""
-        values, best, score, vectors = [], [], [], []
+        values, best, score, vectors, looks = [], [], [], [], []
         for pixels in pictures:
             prediction = self._classifier.classify(pixels)
             parts = [known.pooled(prediction.layers[layer]) for layer in self._wanted]
@@ -165,6 +171,7 @@ class Fit:
             best.append(int(prediction.scores.argmax()))
             score.append(float(prediction.scores.max()))
             vectors.append(self._reading.vector(prediction.layers).astype(np.float16))
+            looks.append(statistics(pixels, self._classifier.input_px))
         if not values:
             raise DataError("none of the pictures can be read")
         return Seen(
@@ -172,6 +179,7 @@ class Fit:
             np.array(best, np.intp),
             np.array(score, np.float32),
             np.array(vectors),
+            {name: np.array([look[name] for look in looks], np.float32) for name in looks[0]},
         )
 
     def fit(self, seen: Seen, held_out: Seen | None, data: str) -> tuple[Reference, Seen]:
@@ -189,17 +197,17 @@ class Fit:
                 seen, held_out = seen.at(~apart), seen.at(apart)
             means = self._means(seen)
             layers = tuple(self._wanted)
-            reference = self._calibrated(layers, means, len(seen.best), held_out, data)
+            reference = self._calibrated(layers, means, seen, held_out, data)
             return replace(reference, vectors=self._vectors(reference, seen)), held_out
         # Nothing is fitted, so every picture may tell where the threshold is.
         layers = () if self._head is None or self._features is None else (self._features,)
-        return self._calibrated(layers, None, 0, held_out or seen, data), held_out or seen
+        return self._calibrated(layers, None, seen, held_out or seen, data), held_out or seen
 
     def _calibrated(
         self,
         layers: tuple[int, ...],
         means: Means | None,
-        pictures: int,
+        seen: Seen,
         held_out: Seen,
         data: str,
     ) -> Reference:
@@ -207,14 +215,21 @@ class Fit:
             model=self.path.name,
             sha256=hashlib.sha256(self._data).hexdigest(),
             data=data,
-            pictures=pictures,
+            pictures=0 if means is None else len(seen.best),
             held_out=len(held_out.best),
             layers=layers,
             quantiles=(0.0,) * len(SHARES),
             means=means,
         )
-        quantiles = np.maximum.accumulate(np.quantile(self.likeness(reference, held_out), SHARES))
-        return replace(reference, quantiles=tuple(quantiles.tolist()))
+        likeness = self.likeness(reference, held_out)
+        quantiles = np.maximum.accumulate(np.quantile(likeness, SHARES)).tolist()
+        # On what it was trained on, a model is surer than it will be.
+        answers = {
+            "score": held_out.score,
+            "known": np.array([known.share(quantiles, one) for one in likeness], np.float32),
+        }
+        summary = Summary.of({**seen.looks, **answers})
+        return replace(reference, quantiles=tuple(quantiles), summary=summary)
 
     def likeness(self, reference: Reference, seen: Seen) -> npt.NDArray[np.float64]:
         """The likeness of each picture by `reference`, shape (pictures,)."""

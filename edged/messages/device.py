@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from edged.core import Health, OutputState
 from edged.messages.message import Count, Message, Moment, Percentiles, Score, bounded
+from edged.messages.results import DriftState, drift
 
 
 class HealthMessage(Message, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
         None
     )
+    drift: Annotated[DriftState | None, Meta(description="null: it is off")] = None
     memory_mb: Annotated[float, Meta(description="resident set size")]
     temperature_c: float | None
     throttled: bool | None
@@ -112,6 +114,7 @@ def health(
         idle=report.idle,
         model=report.model,
         model_problem=report.model_problem,
+        drift=drift(report.drift),
         memory_mb=round(report.memory_mb, 1),
         temperature_c=report.temperature_c,
         throttled=report.throttled,

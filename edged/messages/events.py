@@ -11,14 +11,14 @@ from msgspec import Meta
 
 from edged import clock
 from edged.clock import SYNCHRONIZED, Reading
-from edged.core import Event, Reason
+from edged.core import Cause, Event, Reason
 from edged.messages.message import Count, Message, Moment, Score, bounded, encoded
 
 GapReason: TypeAlias = Literal["full", "crash", "damaged", "refused"]
 
 
 class EventMessage(Message, frozen=True, kw_only=True):
-    """A rule became active or inactive."""
+    """A rule became active or inactive, or the pictures of a camera drifted."""
 
     number: Annotated[
         Count, Meta(description="one more than that of the event before; never used twice")
@@ -40,6 +40,10 @@ class EventMessage(Message, frozen=True, kw_only=True):
             description="why the rule ended without a frame: the camera delivers no "
             "picture, edged stopped, or edged restarted after an unexpected end"
         ),
+    ] = None
+    cause: Annotated[
+        Cause | None,
+        Meta(description="of events of the name drift, which no rule has: what happened"),
     ] = None
     replayed: Annotated[bool, Meta(description="sent late: the broker was unreachable")] = False
 
@@ -73,6 +77,7 @@ def event(made: Event, at: Moment) -> EventMessage:
         decided=at.utc(made.decided_s),
         frame=made.frame,
         reason=made.reason,
+        cause=made.cause,
     )
 
 

@@ -57,13 +57,15 @@ class Tracker:
         self._decoder = msgspec.json.Decoder(EventMessage)
 
     def follow(self, payload: bytes) -> bytes | None:
-        """The message for an event's JSON; None for a gap.
+        """The message for an event's JSON; None for a gap, and where no rule has changed.
 
         An end whose beginning was in another run starts at its own time.
         """
         try:
             event = self._decoder.decode(payload)
         except msgspec.ValidationError:
+            return None
+        if event.cause is not None:
             return None
         at_s, onset_s = event.decided.timestamp(), event.onset.timestamp()
         seen = TrackedObject(

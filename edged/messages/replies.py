@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct, field
 
 from edged.messages.message import Count, Document, Message, Score
-from edged.messages.results import ClassificationMessage, RankedClass, RuleState
+from edged.messages.results import ClassificationMessage, DriftState, RankedClass, RuleState
 from edged.messages.review import ReviewAnswer
 from edged.messages.why import WhyAnswer
 
@@ -105,6 +105,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     model_problem: Annotated[str | None, Meta(description="why a chosen model is not in use")] = (
         None
     )
+    drift: Annotated[DriftState | None, Meta(description="null: it is off")] = None
     dropped: Count
     fps: Annotated[float, Meta(description="frames decided on a second, in the last seconds")] = 0.0
     paused: bool

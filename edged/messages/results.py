@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from edged.core import Prediction, Result, Scene
+from edged.core import Cause, Drift, Prediction, Result, Scene
 from edged.messages.message import Count, Document, Message, Milliseconds, Moment, Score, bounded
 
 
@@ -26,6 +26,20 @@ class RuleState(Struct, frozen=True, kw_only=True):
     active: bool
     score: Annotated[Score, Meta(description="smoothed score")]
     since: Annotated[datetime, Meta(description="onset of this state, UTC", tz=True)]
+
+
+class DriftState(Struct, frozen=True, kw_only=True):
+    """How far the pictures are from what is usual before the camera, and from those of training."""
+
+    score: Annotated[Score, Meta(description="how much speaks for the likeliest cause")]
+    cause: Annotated[Cause | None, Meta(description="what happened; null: all is as usual")]
+    skew: Annotated[
+        dict[str, Score],
+        Meta(
+            description="by statistic, the share of frames of the last minutes that lie outside of "
+            "what 98 % of the model's training pictures have"
+        ),
+    ]
 
 
 class StateMessage(Message, frozen=True, kw_only=True):
@@ -114,6 +128,14 @@ def rules(scene: Scene, at: Moment) -> dict[str, RuleState]:
         )
         for rule in scene.rules
     }
+
+
+def drift(told: Drift | None) -> DriftState | None:
+    """The state of the pictures; None where it is off."""
+    if told is None:
+        return None
+    skew = {name: bounded(share) for name, share in told.skew.items()}
+    return DriftState(score=bounded(told.score), cause=told.cause, skew=skew)
 
 
 def state(scene: Scene, frame: int, at: Moment) -> StateMessage:

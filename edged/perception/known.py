@@ -133,11 +133,15 @@ def head(data: bytes) -> ByHead | None:
 
 
 class Known:
-    """What a `Reference` says of a prediction that has its ``layers``. One thread at a time."""
+    """What a `Reference` says of a prediction that has its ``layers``. One thread at a time.
+
+    ``training`` is what the pictures are like that it was fitted on.
+    """
 
     def __init__(self, reference: Reference, data: bytes) -> None:
         """`data` is the model's content. ValueError if the reference does not fit it."""
         self.layers = reference.layers
+        self.training = reference.summary
         self.vectors = reference.vectors
         self._quantiles = list(reference.quantiles)
         self._likeness = _likeness(reference, data)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edged.core import UNDECIDED, Classifier, Event, Frame, Prediction, Reason, Result
+from edged.core import UNDECIDED, Classifier, Drift, Event, Frame, Prediction, Reason, Result
 from edged.perception.rules import Decider
 
 if TYPE_CHECKING:
+    from edged.drift.summary import Summary
+    from edged.drift.watch import Watch
     from edged.perception.still import StillScenes
 
 log = logging.getLogger(__name__)
@@ -34,15 +36,21 @@ class Perception:
         decider: Decider,
         clock: Callable[[], float] = time.monotonic,
         still: StillScenes | None = None,
+        watch: Watch | None = None,
+        training: Summary | None = None,
     ) -> None:
         """`decider` holds rules over the labels of `classifier`.
 
-        Without `still` every frame is classified.
+        Without `still` every frame is classified; `watch` knows how frames usually look, and
+        `training` is what the model's training pictures are like.
         """
         self._classifier = classifier
         self._decider = decider
         self._clock = clock
         self._still = still
+        self._watch = watch
+        self.training = training
+        self._untold: tuple[Event, ...] = ()
         self._tells_endless = False
         self.scene = UNDECIDED
         """As of the last frame that was decided on."""
@@ -51,6 +59,8 @@ class Perception:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._watch is not None:
+            self._watch.close()
         self._classifier.__exit__(*exception)
 
     @property
@@ -74,6 +84,11 @@ class Perception:
         return self._decider
 
     @property
+    def drift(self) -> Drift | None:
+        """Whether frames look as usual; None where nobody watches."""
+        return self._watch.drift if self._watch is not None else None
+
+    @property
     def wanted_px(self) -> tuple[int, int]:
         """(height, width) of a frame that has all that the model can see."""
         return self._classifier.input_px
@@ -87,9 +102,11 @@ class Perception:
         """Whether both are of the same loaded model."""
         return self._classifier is other._classifier
 
-    def with_rules(self, decider: Decider, still: StillScenes | None = None) -> Perception:
+    def with_rules(
+        self, decider: Decider, still: StillScenes | None = None, watch: Watch | None = None
+    ) -> Perception:
         """The same model under other rules. It has one owner: this, or what succeeds it."""
-        return Perception(self._classifier, decider, self._clock, still)
+        return Perception(self._classifier, decider, self._clock, still, watch, self.training)
 
     def succeed(self, old: Perception) -> None:
         """Take over what `old` holds to be true, before the first frame; `old` is let go.
@@ -99,6 +116,14 @@ class Perception:
         self._decider.succeed(old._decider)
         if list(self.labels) == list(old.labels) and self.rules == old.rules:
             self.scene = old.scene
+        self._untold += old._untold
+        watched, old._watch = old._watch, None
+        if watched is not None and self._watch is not None:
+            same_model = (self.model, self.training) == (old.model, old.training)
+            self._watch.succeed(watched, same_model=same_model)
+        elif watched is not None:
+            self._untold += watched.end(self._clock())
+            watched.close()
         if self._classifier is not old._classifier:
             old.__exit__()
 
@@ -111,6 +136,7 @@ class Perception:
     def decide(self, frame: Frame, *, looked_at: bool = False) -> Result:
         """What a frame makes true; it is classified in any case where it is to be `looked_at`."""
         prediction = self._predict(frame, looked_at)
+        drifted = self._drifted(frame, prediction)
         classified_s = self._clock()
         self.scene, events = self._decider.decide(
             prediction.scores, frame.captured_s, frame.number, prediction.known
@@ -121,14 +147,23 @@ class Perception:
             **prediction.stages_s,
             "decide": decided_s - classified_s,
         }
-        return Result(frame, prediction, self.scene, events, stages_s, decided_s)
+        return Result(frame, prediction, self.scene, events + drifted, stages_s, decided_s)
 
     def end(self, now_s: float, reason: Reason) -> tuple[Event, ...]:
         """No frame shows any more what is there: nothing is held to be true until the next one."""
         self.scene = UNDECIDED
         if self._still is not None:
             self._still.forget()
-        return self._decider.end(now_s, reason)
+        untold, self._untold = self._untold, ()
+        drifted = self._watch.end(now_s, reason) if self._watch is not None else ()
+        return (*self._decider.end(now_s, reason), *untold, *drifted)
+
+    def _drifted(self, frame: Frame, prediction: Prediction) -> tuple[Event, ...]:
+        """The events of the pictures, where they are watched."""
+        if self._watch is None and not self._untold:
+            return ()
+        untold, self._untold = self._untold, ()
+        return untold + (self._watch.watch(frame, prediction) if self._watch is not None else ())
 
     def _predict(self, frame: Frame, looked_at: bool) -> Prediction:
         if self._still is None:

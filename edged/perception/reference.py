@@ -16,6 +16,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from edged import __version__, paths
+from edged.drift.summary import Summary
 from edged.errors import ModelError
 from edged.files import open_regular, write_atomically
 from edged.models.naming import plain
@@ -92,9 +93,9 @@ class Reference(Struct, frozen=True):
 
     ``data`` names the pictures, ``pictures`` counts those that the likeness was fitted on and
     ``held_out`` those that gave the ``quantiles``: the likeness that each of `SHARES` of them stays
-    below. ``layers`` are inner tensors by their index in the model's graph. Without ``means`` the
-    likeness is that of the one layer, the features, to the weights of the best class; without
-    ``layers`` it is the greatest score.
+    below. ``summary`` is what the pictures are like. ``layers`` are inner tensors by their index in
+    the model's graph. Without ``means`` the likeness is that of the one layer, the features, to the
+    weights of the best class; without ``layers`` it is the greatest score.
     """
 
     model: str
@@ -105,6 +106,7 @@ class Reference(Struct, frozen=True):
     layers: tuple[int, ...]
     quantiles: tuple[float, ...]
     means: Means | None = None
+    summary: Summary | None = None
     vectors: Vectors | None = None
     edged: str = __version__
 

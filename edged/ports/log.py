@@ -25,12 +25,11 @@ class LogPort:
                 pass
             case Result():
                 for event in report.events:
-                    log.info(
-                        "%s %s, score %.2f",
-                        event.rule,
-                        "on" if event.active else "off",
-                        event.score,
-                    )
+                    value = "on" if event.active else "off"
+                    if event.cause is None:
+                        log.info("%s %s, score %.2f", event.rule, value, event.score)
+                    else:
+                        log.info("%s %s: %s", event.rule, value, event.cause)
             case Ended():
                 for event in report.events:
                     log.info("%s off: %s", event.rule, report.why)

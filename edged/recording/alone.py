@@ -55,7 +55,7 @@ class Alone:
         config = self._config
         model = build.admitted(config)
         with (
-            build.perception(config, model) as perception,
+            build.perception(build.unwatched(config), model) as perception,
             build.camera(config.camera, perception.wanted_px) as camera,
         ):
             pipeline = Pipeline(

@@ -33,8 +33,8 @@ class Step(NamedTuple):
 
     @property
     def recorded(self) -> Sequence[Event]:
-        """The events of then."""
-        return self.entry.events
+        """The rules' events of then."""
+        return [event for event in self.entry.events if event.cause is None]
 
 
 class Comparison:

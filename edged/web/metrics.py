@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import accumulate
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from edged import __version__
+from edged.core import Cause
 from edged.errors import EdgedError
 from edged.web.access import STRANGER
 from edged.web.daemon import Daemon
@@ -142,6 +143,8 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield _counter("edged_frames_classified", "Frames classified.", classified)
     yield _counter("edged_frames_still", "Frames that showed nothing new.", status["still"])
     yield _counter("edged_frames_dropped", "Frames received but not used.", status["dropped"])
+    if (drift := status["drift"]) is not None:
+        yield from _drift(drift)
     bounds_s = told["bounds_s"]
     stages = HistogramMetricFamily(
         "edged_stage_duration_seconds", "Duration of a stage of a frame.", labels=["stage"]
@@ -154,6 +157,23 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     )
     latency.add_metric([], _buckets(bounds_s, told["latency"]), told["latency"]["sum_s"])
     yield latency
+
+
+def _drift(drift: Mapping[str, Any]) -> Iterator[Metric]:
+    yield _gauge("edged_drift_ratio", "How far pictures are from the usual.", drift["score"])
+    causes = GaugeMetricFamily(
+        "edged_drift_active", "Whether this is why pictures are not as usual.", labels=["cause"]
+    )
+    for cause in get_args(Cause):
+        causes.add_metric([cause], cause == drift["cause"])
+    skew = GaugeMetricFamily(
+        "edged_skew_ratio",
+        "Share of frames outside of 98 % of the model's training pictures.",
+        labels=["statistic"],
+    )
+    for statistic, share in drift["skew"].items():
+        skew.add_metric([statistic], share)
+    yield from (causes, skew)
 
 
 def _decisions(told: Mapping[str, Any]) -> Iterator[Metric]:

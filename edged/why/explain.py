@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from edged.core import Event
+from edged.drift.causes import MEANINGS
 from edged.errors import CommandError
 from edged.messages import events as messages
 from edged.messages.message import Moment, bounded
@@ -235,6 +236,9 @@ def _because(
 ) -> str:
     if isinstance(entry, Over):
         return ENDED.get(entry.reason, entry.why)
+    if event.cause is not None:
+        meaning = MEANINGS[event.cause]
+        return f"{event.cause}: {meaning}" if event.active else f"no longer: {event.cause}"
     if rule is None:
         return "a reload removed the rule"
     if event.active:

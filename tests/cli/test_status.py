@@ -36,6 +36,7 @@ def reply(**changes: Any) -> dict[str, Any]:
         "outputs": {"lamp": 1.0, "meter": 0.5, "bell": 0.0},
         "camera": "/dev/video0 (USB Camera)",
         "camera_error": None,
+        "drift": None,
         "pins_error": None,
         "model": "vww_96_int8",
         "model_chosen": False,
@@ -156,3 +157,8 @@ def test_a_dimmed_output_is_told_once_a_second_and_its_end_always(end: float) ->
     lines = [told.line(said("output", at, output="meter", value=value)) for at, value in values]
     assert [bool(line) for line in lines] == [True, False, False, True, True]
     assert told.line(said("output", 1.2, output="other", value=0.5))
+
+
+def test_a_picture_that_is_not_as_usual_is_told() -> None:
+    drift = {"score": 1.0, "cause": "view moved", "skew": {}}
+    assert any("pictures: view moved" in line for line in lines(reply(drift=drift)))

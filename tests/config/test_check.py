@@ -84,6 +84,7 @@ def said(tmp_path: Path, text: str) -> list[str]:
         ),
         (CAT + CAT, 'edged.toml:5: rule[1].name = "cat" (rule "cat"): another rule has this name'),
         (CAT.replace("'cat'\n", "'nothing'\n"), "this name is reserved for a scene without rules"),
+        (CAT.replace("'cat'\n", "'drift'\n"), "choose another, or set drift.enabled = false"),
         (CAT.replace("['cat']", "[' ']"), 'rule[0].labels[0] = " " (rule "cat"): expected a label'),
         (
             CAT + "[[output]]\nname = 'lamp'\npin = 1\nrule = 'cta'",

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Raw
+from msgspec.structs import replace
 
 from edged import build
 from edged.cli import main
@@ -183,6 +184,13 @@ def test_a_message_without_any_one_field_or_with_a_wrong_one_is_not(made: Made, 
 
 def test_a_score_beyond_1_is_not_an_event(made: Made) -> None:
     assert not validator("event").is_valid({**made("event"), "score": 1.5})
+
+
+def test_what_became_of_the_pictures_is_no_tracked_object_of_frigate() -> None:
+    drifted = replace(event(), rule="drift", cause="view moved")
+    message = events.event(drifted, AT)
+    assert message.cause == "view moved"
+    assert Tracker().follow(message.json()) is None
 
 
 def test_a_command_has_a_known_name() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from edged.config.schema import DecideConfig, RuleConfig
-from edged.core import UNDECIDED, Frame, Pixels, Prediction, Result
+from edged.core import DRIFT, UNDECIDED, Event, Frame, Pixels, Prediction, Result
+from edged.drift.views import USUAL_S
+from edged.drift.watch import EVERY, Watch
 from edged.perception.perception import Perception
 from edged.perception.rules import Decider
 from edged.perception.still import StillScenes
@@ -169,3 +173,80 @@ def test_the_successor_holds_nothing_of_another_model() -> None:
         old.decide(frame(0.9, at_s / 10))
     new.succeed(old)
     assert not new.decide(frame(0.9, 1.0)).prediction.still
+
+
+PATIENCE_S = 60.0
+
+
+def watched(camera: str = "", path: Path | None = None) -> Perception:
+    watch = Watch(PATIENCE_S, camera, path)
+    return Perception(BrightnessClassifier(), rules(), watch=watch)
+
+
+def seen(perception: Perception, pixels: Pixels, from_s: float, for_s: float) -> list[Result]:
+    """What comes of frames that are looked at each 30 s, and of the others between."""
+    times = np.arange(from_s, from_s + for_s, 30 / EVERY)
+    return [perception.decide(Frame(pixels, n, float(at_s))) for n, at_s in enumerate(times)]
+
+
+@pytest.fixture
+def view() -> Pixels:
+    blocks = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(blocks, 8, 0), 8, 1)
+
+
+def blocked(perception: Perception, view: Pixels) -> list[Event]:
+    seen(perception, view, 0, USUAL_S + 60)
+    results = seen(perception, np.full_like(view, 200), USUAL_S + 60, 3 * PATIENCE_S)
+    return [event for one in results for event in one.events if event.rule == DRIFT]
+
+
+def test_what_becomes_of_the_pictures_is_an_event_beside_those_of_rules(view: Pixels) -> None:
+    perception = watched()
+    (event,) = blocked(perception, view)
+    assert (event.active, event.cause) == (True, "view blocked")
+    assert perception.drift is not None
+    assert (perception.drift.cause, perception.drift.score) == ("view blocked", 1)
+
+
+def test_where_nobody_watches_nothing_is_told(view: Pixels) -> None:
+    perception = Perception(BrightnessClassifier(), rules())
+    assert blocked(perception, view) == []
+    assert perception.drift is None
+
+
+def test_an_end_ends_what_was_told_of_the_pictures(view: Pixels) -> None:
+    perception = watched()
+    blocked(perception, view)
+    event = perception.end(5000.0, "camera")[-1]
+    assert (event.rule, event.active, event.reason) == (DRIFT, False, "camera")
+
+
+def test_another_model_before_the_same_camera_knows_its_view(view: Pixels) -> None:
+    old, new = watched(), watched()
+    blocked(old, view)
+    new.succeed(old)
+    assert new.drift is not None
+    assert new.drift.cause == "view blocked"
+    results = seen(new, view, 2000, PATIENCE_S)
+    assert [event.active for one in results for event in one.events if event.cause] == [False]
+
+
+def test_who_is_watched_no_longer_ends_what_was_told(view: Pixels, tmp_path: Path) -> None:
+    old = watched(path=tmp_path / "usual")
+    blocked(old, view)
+    new = old.with_rules(rules())
+    new.succeed(old)
+    assert (tmp_path / "usual").exists()
+    ended = [event for event in new.decide(frame(0.9, 5000.0)).events if event.cause]
+    assert [(event.cause, event.active) for event in ended] == [("view blocked", False)]
+    assert new.decide(frame(0.9, 5001.0)).events == ()
+
+
+def test_a_model_that_is_replaced_stores_what_is_usual_once(view: Pixels, tmp_path: Path) -> None:
+    old, new = watched(path=tmp_path / "usual"), watched(path=tmp_path / "usual")
+    seen(old, view, 0, 120)
+    new.succeed(old)
+    assert not (tmp_path / "usual").exists()
+    new.__exit__()
+    assert (tmp_path / "usual").exists()

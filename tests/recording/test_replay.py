@@ -15,7 +15,7 @@ from edged.core import Event
 from edged.errors import ConfigError
 from edged.recording.lane import BACKLOG
 from edged.recording.reader import Recording
-from edged.recording.records import RecordingError, Setup
+from edged.recording.records import RecordingError, Seen, Setup
 from edged.recording.replay import Rules, replay, same
 from edged.recording.writer import Writer
 from tests.recording.made import LABELS, Counted, Loop, waiting, written
@@ -202,3 +202,19 @@ def test_the_same_is_the_same_to_the_last_bit() -> None:
     assert not same(event, replace(event, onset_s=1.0000000000000002))
     assert not same(replace(event, score=0.0), replace(event, score=-0.0))
     assert not same(event, replace(event, reason="camera"))
+
+
+def test_what_became_of_the_pictures_is_no_decision_to_make_again(tmp_path: Path) -> None:
+    loop = Loop([CAT], PLAIN)
+    lane = loop.lane()
+    loop.frames(0.1, 0.9)
+    with Writer(tmp_path / "a.rec") as writer:
+        writer.write(lane.header("porch"))
+        for record in waiting(lane):
+            if isinstance(record, Seen):
+                drifted = Event("drift", True, 1.0, 1.0, 1.1, 4, cause="view moved")
+                record = replace(record, events=(*record.events, drifted))
+            writer.write(record)
+        writer.end("")
+    assert compared(tmp_path / "a.rec").same
+    assert made(tmp_path / "a.rec") == [("cat", True)]

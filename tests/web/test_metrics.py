@@ -36,6 +36,7 @@ STATUS: dict[str, Any] = {
     "camera": "demo",
     "camera_error": None,
     "pins_error": None,
+    "drift": None,
     "model": 'a "quoted" \\ model',
     "frames": 90,
     "still": 70,
@@ -96,6 +97,16 @@ def samples(text: str) -> dict[str, float]:
 
 def with_status(**changed: Any) -> dict[str, Any]:
     return {**TOLD, "status": {**STATUS, **changed}}
+
+
+def test_drift_and_skew_are_there_where_pictures_are_watched() -> None:
+    drift = {"score": 1.0, "cause": "view moved", "skew": {"brightness": 0.25}}
+    told = samples(asked(with_status(drift=drift), "/metrics").text)
+    assert told["edged_drift_ratio"] == 1
+    assert told['edged_drift_active{cause="view moved"}'] == 1
+    assert told['edged_drift_active{cause="night"}'] == 0
+    assert told['edged_skew_ratio{statistic="brightness"}'] == 0.25
+    assert not [name for name in samples(asked(TOLD, "/metrics").text) if "drift" in name]
 
 
 def test_what_the_daemon_says_becomes_samples() -> None:

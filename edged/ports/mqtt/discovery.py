@@ -17,6 +17,7 @@ from edged import __version__
 from edged.commands import Asker, Command, Reload, SetThreshold, TakeSnapshot, name_of, open_to
 from edged.config.schema import Config, OutputConfig, RuleConfig
 from edged.config.thresholds import thresholds
+from edged.core import DRIFT
 from edged.messages import device
 from edged.messages.message import Moment, encoded
 from edged.ports.mqtt.memory import Memory
@@ -176,6 +177,10 @@ def _components(config: Config, topics: Topics) -> Iterator[Component]:
             yield "button", name_of(kind), name, {**press, **keys}
     if config.mqtt.health_s > 0:
         yield from _of_health(topics)
+    if config.drift.enabled:
+        yield _event(config, DRIFT, "Pictures event", topics, "'cause': x.cause")
+        if config.mqtt.health_s > 0:
+            yield from _of_drift(topics)
 
 
 def _of_rule(
@@ -190,15 +195,20 @@ def _of_rule(
         **({"device_class": rule.device_class} if rule.device_class else {}),
         **of_camera,
     }  # fmt: skip
+    yield _event(config, rule.name, f"{rule.name} event", topics, "'score': x.score")
+
+
+def _event(config: Config, rule: str, name: str, topics: Topics, what: str) -> Component:
+    """Events of a rule, with an attribute of the message `x`."""
     event = "value_json" if config.mqtt.event_format == "plain" else "value_json.data"
-    yield "event", f"event_{rule.name}", f"{rule.name} event", {
+    return "event", f"event_{rule}", name, {
         "state_topic": topics.event,
         "event_types": EVENT_TYPES,
         "value_template": (
             f"{{% set x = {event} %}}"
-            f"{{% if x.type == 'event' and x.rule == '{rule.name}' %}}"
+            f"{{% if x.type == 'event' and x.rule == '{rule}' %}}"
             f"{{{{ {{'event_type': ('{ACTIVE}' if x.active else '{INACTIVE}')"
-            f" ~ ('{LATE}' if x.replayed else ''), 'number': x.number, 'score': x.score, "
+            f" ~ ('{LATE}' if x.replayed else ''), 'number': x.number, {what}, "
             "'onset': x.onset, 'reason': x.reason} | tojson }}"
             "{% endif %}"
         ),
@@ -263,6 +273,20 @@ def _of_health(topics: Topics) -> Iterator[Component]:
         **diagnostic,
         "value_template": f"{{{{ {model} | tojson }}}}",
         "title": "Model",
+    }  # fmt: skip
+
+
+def _of_drift(topics: Topics) -> Iterator[Component]:
+    diagnostic = {"state_topic": topics.health, "entity_category": "diagnostic"}
+    yield "sensor", "drift", "Drift", {
+        **diagnostic,
+        "value_template": _or_none("value_json.drift", "(x.score * 100) | round(1)"),
+        "unit_of_measurement": "%",
+        "state_class": "measurement",
+    }  # fmt: skip
+    yield "sensor", "drift_cause", "Pictures", {
+        **diagnostic,
+        "value_template": _or_none("value_json.drift", "x.cause or 'as usual'"),
     }  # fmt: skip
 
 

@@ -224,6 +224,7 @@ function eventItem(event) {
   const waited = decided - onset;
   const why = event.reason
     ? `because ${REASONS[event.reason] ?? event.reason}`
+    : event.cause ? event.cause
     : `onset ${clock.format(new Date(event.onset))}, decided ${waited < 0.95 ? `${Math.round(1000 * waited)} ms` : `${waited.toFixed(1)} s`} later at ${percent(event.score)}`;
   const rule = Object.hasOwn(setup.rules, event.rule) ? setup.rules[event.rule] : null;
   const curve = event.scores.length > 1

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from edged.core import Event, Frame, Health, Prediction, Result, RuleState, Scene
+from edged.core import Drift, Event, Frame, Health, Prediction, Result, RuleState, Scene
 
 LABELS = ("background", "tabby", "goldfish", "ostrich")
 
@@ -46,6 +46,7 @@ def health() -> Health:
     """A healthy board of which not everything is known."""
     return Health(
         at_s=time.monotonic(),
+        drift=Drift(0.5, None, {"brightness": 0.02}),
         version="0.1.0",
         uptime_s=12.5,
         fps=29.97,

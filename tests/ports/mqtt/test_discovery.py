@@ -10,8 +10,16 @@ from typing import Any
 import jinja2
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
-from edged.config.schema import Config, HomeAssistantConfig, MqttConfig, OutputConfig, RuleConfig
+from edged.config.schema import (
+    Config,
+    DriftConfig,
+    HomeAssistantConfig,
+    MqttConfig,
+    OutputConfig,
+    RuleConfig,
+)
 from edged.core import OutputState
 from edged.mailbox import Mailbox
 from edged.messages import device, events, results
@@ -111,6 +119,7 @@ def test_what_appears() -> None:
         "switch.output_lamp", "light.output_dim", "number.output_arm",
         "button.snapshot", "button.reload",
         "sensor.fps", "sensor.temperature", "sensor.memory", "sensor.latency", "update.model",
+        "event.event_drift", "sensor.drift", "sensor.drift_cause",
     }  # fmt: skip
 
 
@@ -174,6 +183,22 @@ def rendered(template: str, **values: Any) -> str:
     return environment.from_string(template).render(**values)
 
 
+def test_where_nobody_watches_the_pictures_nothing_says_how_they_are() -> None:
+    made = entities(config(drift=DriftConfig(enabled=False)))
+    assert not any("drift" in name for name in made)
+
+
+def test_what_became_of_the_pictures_comes_with_its_cause() -> None:
+    drifted = events.event(replace(event(), rule="drift", cause="view moved"), AT).json()
+    made = entities(config())
+    told = {
+        name: rendered(made[name]["value_template"], value_json=json.loads(drifted))
+        for name in ("event.event_drift", "event.event_cat")
+    }
+    assert json.loads(told["event.event_drift"])["cause"] == "view moved"
+    assert told["event.event_cat"] == ""
+
+
 @pytest.mark.parametrize("form", ["plain", "cloudevents"])
 def test_its_templates_read_what_edged_says(form: str) -> None:
     made = entities(config(mqtt=MqttConfig(event_format=form)))
@@ -191,6 +216,9 @@ def test_its_templates_read_what_edged_says(form: str) -> None:
     model = json.loads(values.pop("update.model"))
     assert model == {"installed_version": "mobilenet", "latest_version": "mobilenet"}
     assert values == {
+        "event.event_drift": "",
+        "sensor.drift": "50.0",
+        "sensor.drift_cause": "as usual",
         "binary_sensor.rule_cat": "ON",
         "binary_sensor.rule_A.b-c_1": "None",
         "event.event_A.b-c_1": "",
