@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
@@ -234,7 +235,7 @@ def between(starts_s: list[float], ends_s: list[float]) -> list[float]:
     found = []
     ends = iter(sorted(ends_s))
     end_s = next(ends, None)
-    for start_s, next_s in zip(starts_s, [*starts_s[1:], float("inf")], strict=True):
+    for start_s, next_s in pairwise([*starts_s, float("inf")]):
         while end_s is not None and end_s < start_s:
             end_s = next(ends, None)
         if end_s is not None and end_s < next_s:

@@ -24,6 +24,7 @@ from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
 from edged.config.schema import CameraConfig, Config, DriftConfig, ModelConfig
 from edged.core import Camera, Classifier, OutputState, Port
+from edged.files import is_there
 from edged.journal.journal import Journal
 from edged.journal.paths import beside_journal
 from edged.mailbox import Mailbox
@@ -331,7 +332,7 @@ class Ports:
             self.all.append(self._stack.enter_context(self.why))
         pictures = beside_journal(config.journal, config.device, "review")
         # Where it is off now, what was kept before is still shown, and becomes too old.
-        if pictures is not None and (config.review.enabled or pictures.exists()):
+        if pictures is not None and (config.review.enabled or is_there(pictures)):
             from edged.review.port import ReviewPort
 
             privacy = config.camera.privacy

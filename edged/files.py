@@ -52,6 +52,14 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, durable: boo
     sync_folder(path.parent)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something at `path`; False also where the name is too long for one."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def sync_folder(folder: Path) -> None:
     """Return when the names in `folder` are on the disk. OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

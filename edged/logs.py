@@ -69,8 +69,9 @@ FORMATS: dict[str, type[logging.Formatter]] = {
 LINES = 20
 """The most lines a minute from one place in the code."""
 
-UNLIMITED = "edged.ports.log"
-"""Its lines are events, which a rule limits."""
+UNLIMITED = ("edged.ports.log", "edged.daemon", "edged.reload")
+"""Their lines are events, which a rule limits, and the outcome of a reload by signal, which nothing
+else tells."""
 
 
 class Limit(logging.Filter):
@@ -87,7 +88,7 @@ class Limit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log it; its message says where others were or will be left out."""
-        if record.name == UNLIMITED:
+        if record.name in UNLIMITED:
             return True
         place, now_s = (record.pathname, record.lineno), self._clock()
         since_s, lines = self._places.get(place, (now_s, 0))

@@ -184,10 +184,10 @@ def test_a_chosen_model_that_cannot_be_loaded_at_a_start_is_set_aside(tmp_path: 
 def _refuses(name: str) -> Any:
     classifier = build.classifier
 
-    def refused(config: Any, model: Any = None, layers: Any = ()) -> Any:
+    def refused(config: Any, *loaded: Any) -> Any:
         if Path(config.model.path).stem == name:
             raise ModelError("it cannot be loaded")
-        return classifier(config, model, layers)
+        return classifier(config, *loaded)
 
     return refused
 

@@ -23,6 +23,7 @@ from edged.commands import Reply, Request, Review, ReviewDecide, ReviewPicture
 from edged.config.schema import Polygons, ReviewConfig
 from edged.core import Deciding, Frame, Prediction, Report, Result
 from edged.errors import CameraError, CommandError, EdgedError
+from edged.files import is_there
 from edged.messages.message import Moment
 from edged.printable import printable
 
@@ -116,7 +117,7 @@ class ReviewPort:
 
     def __enter__(self) -> ReviewPort:
         # What became too old while edged did not run shall not wait for a doubtful frame.
-        if self._path.exists():
+        if is_there(self._path):
             with self._changed:
                 self._masked = True
                 self._wake()
@@ -269,7 +270,7 @@ class ReviewPort:
         """Remove what has become too old, or has another mask."""
         self._looked_after_s = self._clock()
         try:
-            if self._path.exists():
+            if is_there(self._path):
                 with self._folder.locked():
                     self._remove_old()
         except (EdgedError, OSError) as error:

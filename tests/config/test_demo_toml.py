@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,9 @@ from edged import build
 from edged.cameras import demo
 from edged.config.load import load
 from edged.config.schema import Config
-from edged.core import Scores
+from edged.core import Classifier, Prediction
 from edged.errors import CameraError
 from edged.imaging.picture import decode_picture, read_picture
-from edged.inference.tflite import TfliteClassifier
 from edged.perception.rules import Decider
 
 FPS = 5
@@ -28,23 +27,23 @@ def config() -> Config:
 
 
 @pytest.fixture(scope="module")
-def classifier(config: Config) -> Iterator[TfliteClassifier]:
-    with build.classifier(config) as loaded:
+def classifier(config: Config) -> Iterator[Classifier]:
+    with build.sensing(config).whole as loaded:
         yield loaded
 
 
-def switched_on(config: Config, labels: tuple[str, ...], frames: list[Scores]) -> set[str]:
+def switched_on(config: Config, labels: Sequence[str], frames: list[Prediction]) -> set[str]:
     """The rules that become active while the frames pass."""
     decider = Decider(config.rule, config.decide, labels)
     names: set[str] = set()
-    for number, scores in enumerate(frames):
-        _, events = decider.decide(scores, number / FPS, number)
+    for number, frame in enumerate(frames):
+        _, events = decider.decide(frame.scores, number / FPS, number, frame.known)
         names |= {event.rule for event in events if event.active}
     return names
 
 
 def test_of_the_demos_photographs_only_the_cat_is_a_cat(
-    config: Config, classifier: TfliteClassifier
+    config: Config, classifier: Classifier
 ) -> None:
     try:
         photographs = demo.photographs()
@@ -59,7 +58,7 @@ def test_of_the_demos_photographs_only_the_cat_is_a_cat(
             for step in range(int(FPS * demo.SHOWN_S))
         )
         frames = [
-            classifier.classify(demo._render(pixels, view, frame_px, classifier.input_px)).scores
+            classifier.classify(demo._render(pixels, view, frame_px, classifier.input_px))
             for view in views
         ]
         if "cat" in switched_on(config, classifier.labels, frames):
@@ -68,21 +67,23 @@ def test_of_the_demos_photographs_only_the_cat_is_a_cat(
 
 
 def test_a_shelf_of_groceries_switches_nearly_nothing_on(
-    config: Config, classifier: TfliteClassifier, shared_data: Path
+    config: Config, classifier: Classifier, shared_data: Path
 ) -> None:
     seen = {rule.name: 0 for rule in config.rule}
     with zipfile.ZipFile(shared_data / "training" / "grocery.zip") as pictures:
         names = [name for name in pictures.namelist() if name.endswith(".jpg")][::4]
         for name in names:
             pixels = decode_picture(pictures.read(name), name, classifier.input_px)
-            scores = classifier.classify(pixels).scores
-            for rule in switched_on(config, classifier.labels, [scores]):
+            seen_once = [classifier.classify(pixels)]
+            for rule in switched_on(config, classifier.labels, seen_once):
                 seen[rule] += 1
     assert len(names) > 200
     assert max(seen.values()) / len(names) < 0.02, seen
 
 
-def test_a_cat_is_a_cat(config: Config, classifier: TfliteClassifier) -> None:
+def test_a_cat_is_a_cat(config: Config, classifier: Classifier) -> None:
     sure = np.zeros(len(classifier.labels), np.float32)
     sure[classifier.labels.index("cat")] = 0.99
-    assert switched_on(config, classifier.labels, [sure]) == {"cat"}
+    assert switched_on(
+        config, classifier.labels, [Prediction(sure, classifier.labels, {}, "made")]
+    ) == {"cat"}
