@@ -110,7 +110,9 @@ class Swapper:
             admitted = build.admitted(config)
             with ExitStack() as unless_taken:
                 perception = unless_taken.enter_context(made(config, admitted, Path(wanted.path)))
-                self._judge(old, perception, config.swap, memory_mb() - before_mb, command)
+                # What was freed meanwhile hides a part; the runtime keeps the whole file.
+                grown_mb = max(memory_mb() - before_mb, Path(model.path).stat().st_size / 1e6)
+                self._judge(old, perception, config.swap, grown_mb, command)
                 reply = self._taken(request, name, slot, perception, admitted)
                 if reply.error is None:
                     unless_taken.pop_all()
