@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -33,6 +34,8 @@ WAYS = (*ENDS, OOM, *STALLS, IMPORT)
 
 def victim(ready: int, way: str) -> None:
     """The process that dies."""
+    # As the unit has it: a core dump delays the end.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if way == OOM:
         CGROUP.mkdir(exist_ok=True)
         (CGROUP / "memory.max").write_text(str(MEMORY_BYTES))
