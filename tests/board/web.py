@@ -68,8 +68,8 @@ class WebChecks(Checks):
         means = {}
         for pattern in (PATTERNS[1], PATTERNS[2]):
             self._show(pattern)
-            # The first may have been taken before.
-            self.machine.tell(self._get("/live/picture.jpg", "/root/live.jpg"))
+            # The first may have been taken before, and may come too late in an emulator.
+            self.machine.wait(self._get("/live/picture.jpg", "/root/live.jpg"), lambda _: True)
             self.machine.tell(self._get("/live/picture.jpg", "/root/live.jpg"))
             means[pattern] = float(self.machine.tell(f'{PYTHON} -c "{MEAN}"'))
         black, white = means.values()
