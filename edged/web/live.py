@@ -134,9 +134,15 @@ class Live:
 
     async def still(self, timeout_s: float = 5.0) -> bytes | None:
         """One picture, no older than this call; None if none arrives."""
+        end_s = time.monotonic() + timeout_s
         with self.picture.waiting():
-            self._look()
-            return await self.picture.after(self.picture.number, timeout_s)
+            number = self.picture.number
+            while (left_s := end_s - time.monotonic()) > 0:
+                # Again and again: the thread may just have ended.
+                self._look()
+                if (picture := await self.picture.after(number, min(left_s, FRESH_S))) is not None:
+                    return picture
+        return None
 
     def _look(self) -> None:
         """Start the stream of pictures for a viewer."""

@@ -49,7 +49,7 @@ OF_PICTURES = frozenset({"taught-pictures", "review-decide", "review-teach"})
 ASKED_S = 1.0
 """One answer of the daemon serves all requests within this time."""
 
-STILL_S = 5.0
+STILL_S = 10.0
 """The longest wait for a picture."""
 
 HEARTBEAT_S = 10.0
