@@ -31,6 +31,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edged.config.schema import MqttConfig
 from edged.ports.mqtt import credentials, tls
 from edged.ports.mqtt.codes import know_every_refusal
+from edged.ports.mqtt.flood import Brake
 from edged.ports.mqtt.limits import (
     ENDED,
     SESSION_TAKEN_OVER,
@@ -96,6 +97,7 @@ class Session:
         self._unheard_s = unheard_s
         self._will = will
         self._clock = clock
+        self._brake = Brake()
         self._callbacks = callbacks
         # Held while publishing, so that an answer, which the network's thread only puts into a
         # deque, always finds its message registered.
@@ -300,6 +302,7 @@ class Session:
             self._callbacks.stale(message)
         else:
             self._callbacks.message(message)
+        self._brake.take()
 
     def _waited(self, message: MQTTMessage) -> bool:
         """Whether it was published before this connection subscribed.
