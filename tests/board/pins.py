@@ -13,6 +13,9 @@ DEATHS_S = 300.0
 OFF_MS = 150.0
 """The most that an output may take, emulated."""
 
+MORE_MB = 45.0
+"""What daemon, pin guard and the camera's process may take above a bare script."""
+
 STALLS = ("SIGSTOP", "hang in the loop")
 
 
@@ -91,6 +94,19 @@ class PinChecks(Checks):
         off = self._level(1, "0")
         self.machine.tell("mosquitto_pub -q 1 -t edged/board/output/lamp/set -m ON")
         return f"{told.splitlines()[-1]}; lamp {on}, by hand {off} and {self._level(1, '1')}"
+
+    def all_processes_together_take_little_memory(self) -> str:
+        said = self.machine.tell(
+            "/usr/local/lib/edged/bin/python /usr/src/edged/tests/board/guest/memory.py edged "
+            "/usr/src/edged/benchmarks/bare.py",
+            300.0,
+        )
+        told = json.loads(said.splitlines()[-1])
+        parts = "; ".join(f"{name}: {mb:.1f} MB" for name, mb in told["processes"].items())
+        more_mb = sum(told["processes"].values()) - told["bare"]
+        seen = f"{more_mb:.0f} MB above a bare script of {told['bare']:.0f} MB ({parts})"
+        assert more_mb <= MORE_MB, seen
+        return seen
 
     def killed_in_six_ways_the_lamp_goes_off(self) -> str:
         self.machine.tell("systemctl stop edged")
