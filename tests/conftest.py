@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test may fail because the machine is busy.
+settings.register_profile("edged", settings(), deadline=None)
+settings.load_profile("edged")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -212,7 +212,6 @@ TestTheDaemon = DaemonMachine.TestCase
 TestTheDaemon.settings = settings(
     max_examples=40,
     stateful_step_count=30,
-    deadline=None,
     derandomize=True,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),

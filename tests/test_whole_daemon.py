@@ -368,7 +368,6 @@ def examples_and_steps() -> settings:
         stateful_step_count=30,
         derandomize=True,
         database=None,
-        deadline=None,
         # A step takes a tenth of a second: no time to look for a shorter example.
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

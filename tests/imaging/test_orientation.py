@@ -125,7 +125,7 @@ OTHERS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     before=st.lists(OTHERS, max_size=2),
     exifs=st.lists(exif_segments(), max_size=2),

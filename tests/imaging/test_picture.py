@@ -196,7 +196,7 @@ def test_the_orientation_in_exif_turns_the_picture_upright(kind: str, orientatio
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(wanted=st.tuples(st.integers(1, 400), st.integers(1, 400)))
 @example(wanted=(100, 150))
 def test_a_reduced_jpeg_has_twice_the_pixels_wanted_along_both_sides(
@@ -261,7 +261,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         read_picture(tmp_path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]))
 def test_damaged_data_gives_pixels_or_a_picture_error(data: st.DataObject, kind: str) -> None:
     content = bytearray(encoded(Image.fromarray(scene(12, 16)), kind))

@@ -121,7 +121,7 @@ def boxes(draw: st.DrawFn, pixels: Pixels) -> Box:
 
 
 @pytest.mark.usefixtures("implementation")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pixels=views(), out=outputs(), data=st.data())
 def test_every_view_box_and_size_is_pillows_to_one_level(
     pixels: Pixels,
@@ -136,7 +136,7 @@ def test_every_view_box_and_size_is_pillows_to_one_level(
 
 
 @needs_native
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pixels=views(), out=outputs(), data=st.data())
 def test_every_way_gives_the_same_bytes(
     pixels: Pixels, out: npt.NDArray[np.uint8], data: st.DataObject
@@ -190,7 +190,7 @@ def test_sizes_of_cameras_and_models_are_pillows_to_one_level(
     assert steps(out, by_pillow(pixels, *out_px)) <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @example(level=255, height_px=1080, width_px=1920, out_px=32)
 @example(level=255, height_px=3000, width_px=5, out_px=3)
 @example(level=0, height_px=9, width_px=9, out_px=20)
@@ -254,7 +254,7 @@ def test_rounded_weights_leave_no_room_for_two_levels(
 
 
 @pytest.mark.usefixtures("implementation")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(size_px=7, out_px=7, span=(0.0, 1.0), mirrored=False)
 @example(size_px=1, out_px=300, span=(0.25, 0.5), mirrored=True)
 @example(size_px=4000, out_px=1, span=(0.0, 1.0), mirrored=True)

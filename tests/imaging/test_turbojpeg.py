@@ -36,7 +36,7 @@ def encoded(picture: Image.Image, **options: Any) -> bytes:
 JPEG = encoded(Image.fromarray(scene(301, 403)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
     wanted=st.none() | st.tuples(st.integers(16, 200), st.integers(16, 200)),

@@ -102,7 +102,7 @@ Pack = Callable[[Plane, Plane, Plane, int], bytes]
 
 @pytest.mark.usefixtures("implementation")
 @pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height_px=st.integers(1, 20), width_px=st.integers(1, 150), padding=st.integers(0, 3))
 def test_a_frame_is_converted_by_the_formula(
     convert: Convert,
@@ -131,7 +131,7 @@ def soft_planes(height_px: int, width_px: int, chroma_rows: int) -> tuple[Plane,
 
 @pytest.mark.usefixtures("implementation")
 @pytest.mark.parametrize(("convert", "pack", "rows_per_chroma", "pair_bytes"), LAYOUTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(height_px=480, width_px=640, out_height_px=224, out_width_px=224)
 @example(height_px=480, width_px=640, out_height_px=32, out_width_px=32)
 @given(

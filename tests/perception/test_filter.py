@@ -87,7 +87,7 @@ def test_without_rules_the_best_class_is_known() -> None:
     assert followed.step(row(0.1, 0.7, 0.7), None, np.zeros(0), np.zeros(0, np.bool_)) == (1, False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), classes=st.integers(1, 40), rules=st.integers(0, 6))
 def test_frame_after_frame_every_score_follows_the_formula(
     data: st.DataObject, classes: int, rules: int

@@ -133,7 +133,6 @@ def frame_times(draw: st.DataObject, fps: float, end_s: float) -> list[float]:
 
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(rules_and_signals(), st.data())
@@ -155,7 +154,7 @@ def test_two_ten_and_thirty_frames_a_second_give_the_same_events_within_a_frame_
             assert abs(event.decided_s - true.effect_s) < frame_s
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(0.0, 1.0, width=32), st.integers(1, 2000)), max_size=60),
     st.integers(0, 2**20),
@@ -195,7 +194,7 @@ def test_no_clock_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(events) == 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(
@@ -728,7 +727,7 @@ def test_how_known_a_scene_looks_is_smoothed_as_its_scores_are() -> None:
 # What is held can be taken from one decider to another.
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     options=st.lists(
         st.fixed_dictionaries(

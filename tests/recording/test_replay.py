@@ -96,7 +96,7 @@ def test_a_thousand_events_of_a_thousand_are_the_same_to_the_last_bit(tmp_path: 
     assert found.identical >= 1000
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), begin=st.integers(0, 60))
 def test_a_recording_may_begin_anywhere(
     seed: int, begin: int, tmp_path_factory: pytest.TempPathFactory

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from edged.errors import CommandError
+from tests.mosquitto import wait_until
 from tests.power import Disk, Swapping, available, check_whole
 from tests.swaps import (
     BAD,
@@ -139,6 +140,8 @@ def _standard_error(windows: list[tuple[int, int]]) -> float:
 
 def _check(daemon: Swapped, name: str, swaps: int, part: Part) -> None:
     """The state after a swap."""
+    # A model with other labels has decided on nothing before its first frame.
+    wait_until(lambda: "cat" in daemon.status()["rules"])
     status = daemon.status()
     running = daemon.daemon
     assert running is not None

@@ -30,7 +30,7 @@ def some_settings(draw: st.DrawFn) -> Settings:
     return Settings(enter, exit_, draw(seconds), draw(seconds), draw(seconds), draw(seconds))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     several=st.lists(some_settings(), min_size=1, max_size=6),
     combine=st.sampled_from(["max", "sum"]),

@@ -228,7 +228,6 @@ Machine.TestCase.settings = settings(
     max_examples=60,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestDelivery = Machine.TestCase
