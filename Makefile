@@ -83,7 +83,7 @@ lint: $(VENV)/test.stamp ## check style, types and words
 	$(BIN)/python -m tests.style
 
 check: $(VENV)/test.stamp ## run only the tests; make check ARGS="-k decide"
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 test: lint check ## check style and types, and run the tests
 

@@ -246,7 +246,7 @@ def test_a_file_opens_nothing_in_the_network(serve: Callable[..., str], tmp_path
     path = tmp_path / "list.m3u8"
     address = serve(lambda _: asked.set())
     path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://{address}/a.ts\n")
-    with pytest.raises(CameraError), source(path, timeout_s=0.5) as video:
+    with pytest.raises(CameraError), source(path, first_frame_s=1.0) as video:
         video.grab()
     assert not asked.is_set()
 
