@@ -2,7 +2,8 @@
 
 Run by the Python of an installed edged: ``deaths.py SECONDS SYSFS_VALUE``. The process is the pins'
 part of the daemon, so that a death takes seconds to prepare and not half a minute. Prints one JSON
-object: for each way the milliseconds until the lamp was off, after the death or the last beat.
+object: for each way the milliseconds until the lamp was off, after the signal, the end or the last
+beat; and for signals that end it also those after the end.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def victim(ready: int, way: str) -> None:
                 port.beat()
 
 
-def dies(way: str, value: int) -> float:
-    """Milliseconds until the lamp is off."""
+def dies(way: str, value: int) -> tuple[float, float]:
+    """Milliseconds until the lamp is off; and after the end, which the kernel tells last of all."""
     heard, ready = os.pipe()
     victim.born_s = time.monotonic()
     pid = os.fork()
@@ -83,26 +84,34 @@ def dies(way: str, value: int) -> float:
         began_s = time.monotonic()
     else:
         began_s = time.monotonic()
-    while os.pread(value, 1, 0) != b"0":
+    off_s = ended_s = 0.0 if way in ENDS else began_s
+    while not (off_s > began_s and ended_s):
         assert time.monotonic() < began_s + LIMIT_S, f"{way}: the lamp stays on"
-    took_ms = (time.monotonic() - began_s) * 1e3
+        if off_s <= began_s and os.pread(value, 1, 0) == b"0":
+            off_s = time.monotonic()
+        if not ended_s and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+            ended_s = time.monotonic()
     if way in STALLS:
         os.kill(pid, signal.SIGKILL)
     ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert way != OOM or ended == -signal.SIGKILL, f"{way}: it ended with {ended}"
     while any(Path(f"/proc/{guard}").exists() for guard in guards):
         time.sleep(0.01)
-    return took_ms
+    return round((off_s - began_s) * 1e3, 3), round(max(0.0, off_s - ended_s) * 1e3, 3)
 
 
 def main() -> None:
     give_up_s = time.monotonic() + float(sys.argv[1])
     value = os.open(sys.argv[2], os.O_RDONLY)
     took: dict[str, list[float]] = {way: [] for way in WAYS}
+    after_end: dict[str, list[float]] = {way: [] for way in ENDS}
     while time.monotonic() < give_up_s:
         for way in WAYS:
-            took[way].append(round(dies(way, value), 3))
-    print(json.dumps({"deadman_ms": DEADMAN_S * 1e3, "took_ms": took}))
+            took_ms, after_end_ms = dies(way, value)
+            took[way].append(took_ms)
+            if way in ENDS:
+                after_end[way].append(after_end_ms)
+    print(json.dumps({"deadman_ms": DEADMAN_S * 1e3, "took_ms": took, "after_end_ms": after_end}))
 
 
 main()
