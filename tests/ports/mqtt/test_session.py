@@ -147,6 +147,19 @@ def test_what_is_subscribed_comes_and_what_is_sent_is_acknowledged(
         )
 
 
+def test_each_message_waits_for_its_turn(
+    broker: Broker, clients: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: queue.Queue[None] = queue.Queue()
+    client = clients(broker)
+    monkeypatch.setattr(client.session._brake, "take", lambda: turns.put(None))
+    client.session.subscribe(["some/topic"])
+    for _ in range(3):
+        client.session.publish("some/topic", b"x", 1)
+    for _ in range(3):
+        turns.get(timeout=LIMIT_S)
+
+
 def test_the_networks_thread_is_started_once(
     broker: Broker, clients: Callable[..., Client]
 ) -> None:
