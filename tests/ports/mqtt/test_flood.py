@@ -12,6 +12,8 @@ class Time:
         self.now_s = 100.0
 
     def sleep(self, for_s: float) -> None:
+        # As `time.sleep`, which refuses less than nothing.
+        assert for_s >= 0
         self.now_s += for_s
 
 
