@@ -39,6 +39,15 @@ def test_a_flood_is_read_at_a_steady_rate(brake: Brake, time: Time) -> None:
     assert time.now_s - 100.0 == pytest.approx(800 / RATE_HZ, rel=0.01)
 
 
+def test_part_of_a_token_is_no_reason_to_wait(brake: Brake, time: Time) -> None:
+    for _ in range(BURST):
+        brake.take()
+    time.now_s += 1.5 / RATE_HZ
+    before_s = time.now_s
+    brake.take()
+    assert time.now_s == before_s
+
+
 def test_after_a_quiet_time_a_few_do_not_wait_again(brake: Brake, time: Time) -> None:
     for _ in range(BURST + 800):
         brake.take()

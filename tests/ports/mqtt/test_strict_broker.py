@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,11 +55,23 @@ def read(message: Published) -> dict[str, Any]:
 
 def health_of(port: RecordedPort) -> dict[str, Any]:
     """What a health message says now; it is not sent."""
-    # The port's own thread may publish something else meanwhile.
-    sent: dict[str, bytes] = {}
-    port._newest.publish = lambda topic, payload, **__: sent.update({topic: payload})  # type: ignore[method-assign]
-    port._publish_report(health())
-    said: dict[str, Any] = json.loads(sent["edged/porch/health"])
+    sent: list[bytes] = []
+    newest, asking = port._newest, threading.get_ident()
+    publish = newest.publish
+
+    def caught(topic: str, payload: bytes, **more: Any) -> None:
+        # The port's own thread may publish something meanwhile, which counts.
+        if threading.get_ident() == asking:
+            sent.append(payload)
+        else:
+            publish(topic, payload, **more)
+
+    newest.publish = caught  # type: ignore[method-assign]
+    try:
+        port._publish_report(health())
+    finally:
+        newest.publish = publish  # type: ignore[method-assign]
+    said: dict[str, Any] = json.loads(sent[-1])
     return said
 
 
@@ -241,6 +254,8 @@ def test_what_is_larger_than_the_broker_takes_is_skipped_counted_and_named(
 ) -> None:
     with strict(MaximumPacketSize=900) as broker:
         with port_to(broker, tmp_path, image="event", classification_hz=0.0) as port:
+            # Pictures do not wait for a connection.
+            wait_until(lambda: port.live)
             make_events(port, 3)
             wait_until(lambda: port._delivery._consumer.cursor == 3 and not port._images)
             wait_until(lambda: health_of(port)["messages_dropped"] == 3)
