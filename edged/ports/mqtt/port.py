@@ -176,8 +176,13 @@ class MqttPort:
             connections=self._connections,
             events_dropped=self._delivery.dropped,
             events_refused=self._delivery.refused_events,
-            messages_dropped=self._skipped,
+            messages_dropped=self._dropped(),
         )
+
+    def _dropped(self) -> int:
+        # Each counts its own: several threads that add to one number lose some.
+        parts = (self._retained, self._newest, self._replies)
+        return self._skipped + sum(part.skipped for part in parts)
 
     def problems(self) -> list[str]:
         """What the broker refuses or lacks at present, one line each."""
@@ -373,7 +378,7 @@ class MqttPort:
                 # Not in the loop: for thousands of rules it takes tens of milliseconds.
                 self._to_describe = False
                 self._describe()
-            self._skipped += self._retained.publish(self._connection.publish)
+            self._retained.publish(self._connection.publish)
             if self._to_announce:
                 # A subscriber that sees the device online must not read outdated states.
                 self._to_announce = False
@@ -395,7 +400,7 @@ class MqttPort:
                 self._now(),
                 events_dropped=self._delivery.dropped,
                 events_refused=self._delivery.refused_events,
-                messages_dropped=self._skipped + self._newest.skipped + self._replies.skipped,
+                messages_dropped=self._dropped(),
                 broker_problems=self.problems(),
             )
             self._newest.publish(self._topics.health, health.json())

@@ -24,10 +24,12 @@ class Retained:
     """Topics and their newest payloads; an empty one ends the retention.
 
     Any thread. ``memory`` has the topics that the broker may retain. A topic leaves it when the
-    broker has acknowledged the empty payload.
+    broker has acknowledged the empty payload. ``skipped`` counts messages that are larger than the
+    broker accepts.
     """
 
     def __init__(self, memory: Memory | None = None) -> None:
+        self.skipped = 0
         self._memory = memory or Memory(None, "")
         self._lock = threading.Lock()
         self._payloads: dict[str, Payload] = {}
@@ -57,26 +59,21 @@ class Retained:
         with self._lock:
             self._due[topic] = None
 
-    def publish(self, publish: Callable[..., MQTTMessageInfo | None]) -> int:
-        """Send what waits; the number skipped because they are larger than the broker accepts.
-
-        `publish` is the connection's.
-        """
+    def publish(self, publish: Callable[..., MQTTMessageInfo | None]) -> None:
+        """Send what waits; `publish` is the connection's."""
         self.settle()
         # Before they are retained, so that a power cut loses none.
         self._memory.save()
-        skipped = 0
         for topic, payload in self.take():
             try:
                 sent = publish(topic, payload, 0 if payload else 1, retain=True)
             except TooLargeError:
-                skipped += 1
+                self.skipped += 1
                 continue
             if sent is None:
                 self.again(topic)
             elif not payload:
                 self.emptied(topic, sent.mid)
-        return skipped
 
     def take(self) -> list[tuple[str, bytes]]:
         """What waits to be sent, longest waiting first."""

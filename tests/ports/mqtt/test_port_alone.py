@@ -139,6 +139,31 @@ def test_the_oldest_report_is_skipped_when_too_many_wait(alone: Alone) -> None:
     assert alone.dropped() == 1
 
 
+def test_what_is_skipped_while_the_worker_sends_is_counted(alone: Alone) -> None:
+    """The loop and the worker count at the same time, and neither loses what the other counts."""
+
+    def too_many() -> None:
+        alone.wire.before = lambda: None
+        for number in range(PENDING_REPORTS + 1):
+            alone.port._hand_over(result(number))
+
+    alone.wire.out = True
+    alone.wire.before = too_many
+    alone.port._retain("edged/porch/large", b"x")
+    alone.wire.too_large = {"edged/porch/large"}
+    alone.turn()
+    assert alone.dropped() == 2
+    assert alone.port.metrics().messages_dropped == 2
+
+
+def test_the_metrics_count_every_skipped_message(alone: Alone) -> None:
+    for _ in range(UNSENT_OF_A_KIND + 3):
+        alone.port._newest.publish("a", b"")
+    for number in range(PENDING_REPORTS + 1):
+        alone.port._hand_over(result(number))
+    assert alone.port.metrics().messages_dropped == 4
+
+
 def test_without_a_broker_no_classification_waits(alone: Alone) -> None:
     alone.wire.up = False
     alone.port._write_when_due(result())

@@ -254,8 +254,6 @@ def test_what_is_larger_than_the_broker_takes_is_skipped_counted_and_named(
 ) -> None:
     with strict(MaximumPacketSize=900) as broker:
         with port_to(broker, tmp_path, image="event", classification_hz=0.0) as port:
-            # Pictures do not wait for a connection.
-            wait_until(lambda: port.live)
             make_events(port, 3)
             wait_until(lambda: port._delivery._consumer.cursor == 3 and not port._images)
             wait_until(lambda: health_of(port)["messages_dropped"] == 3)
