@@ -134,15 +134,9 @@ class Live:
 
     async def still(self, timeout_s: float = 5.0) -> bytes | None:
         """One picture, no older than this call; None if none arrives."""
-        end_s = time.monotonic() + timeout_s
         with self.picture.waiting():
-            number = self.picture.number
-            while (left_s := end_s - time.monotonic()) > 0:
-                # Again and again: the thread may just have ended.
-                self._look()
-                if (picture := await self.picture.after(number, min(left_s, FRESH_S))) is not None:
-                    return picture
-        return None
+            self._look()
+            return await self.picture.after(self.picture.number, timeout_s)
 
     def _look(self) -> None:
         """Start the stream of pictures for a viewer."""
@@ -153,29 +147,26 @@ class Live:
                 threading.Thread(target=self._show, name="look", daemon=True).start()
 
     def _show(self) -> None:
-        try:
-            while self._looked_at():
-                wanted = {
-                    "rate_hz": PICTURE_HZ,
-                    "pictures": "all",
-                    "side_px": PICTURE_PX,
-                    "top": 1,
-                }
-                try:
-                    for message, reader in self._messages(wanted):
-                        if message["type"] == "shared" and reader is not None:
-                            picture = reader.get(_place(message))
-                            if picture is not None:
-                                self.picture.put(_jpeg(picture, 80))
-                                self._shown_s = time.monotonic()
-                        if not self._looked_at():
-                            break
-                except EdgedError:
-                    # The following thread reports it.
-                    time.sleep(RETRY_MIN_S)
-        finally:
-            with self._lock:
-                self._looking = False
+        wanted = {"rate_hz": PICTURE_HZ, "pictures": "all", "side_px": PICTURE_PX, "top": 1}
+        while self._goes_on():
+            try:
+                for message, reader in self._messages(wanted):
+                    if message["type"] == "shared" and reader is not None:
+                        picture = reader.get(_place(message))
+                        if picture is not None:
+                            self.picture.put(_jpeg(picture, 80))
+                            self._shown_s = time.monotonic()
+                    if not self._looked_at():
+                        break
+            except EdgedError:
+                # The following thread reports it.
+                time.sleep(RETRY_MIN_S)
+
+    def _goes_on(self) -> bool:
+        # A viewer who comes now is seen here, or starts the next thread.
+        with self._lock:
+            self._looking = self._looked_at()
+            return self._looking
 
     def _looked_at(self) -> bool:
         if self.picture.waiters:

@@ -368,3 +368,27 @@ def test_who_follows_hears_that_the_daemon_is_away_and_there_again(config: Confi
         wait_until(lambda: live.trouble is None)
         wait_until(lambda: bool(live.history.present()["live"]))
     wait_until(lambda: live.trouble is not None)
+
+
+def test_a_viewer_who_comes_when_the_pictures_end_has_them_started_again(config: Config) -> None:
+    from edged.web.daemon import Daemon
+
+    class Ending(Live):
+        shows = 0
+
+        def _show(self) -> None:
+            self.shows += 1
+            super()._show()
+
+        def _looked_at(self) -> bool:
+            if self.shows == 1:
+                # Between the decision to end and the end.
+                self.viewer = threading.Thread(target=self._look)
+                self.viewer.start()
+                self.viewer.join(0.2)
+            return False
+
+    live = Ending(Daemon(config).client, pictures=True)
+    live._look()
+    wait_until(lambda: live.shows == 2)
+    wait_until(lambda: not live._looking)
