@@ -5,7 +5,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 
 from __future__ import annotations
 
-import binascii
+import hashlib
 import threading
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
@@ -237,7 +237,7 @@ def _watch(config: Config, training: Summary | None) -> Watch | None:
 def _framing(camera: CameraConfig) -> str:
     """What tells one framing of a camera from another: its address may have a password."""
     parts = (camera.kind, camera.source, camera.rotate_deg, camera.flip, camera.region)
-    return f"{binascii.crc32(repr((*parts, camera.privacy)).encode()):08x}"
+    return hashlib.sha256(repr((*parts, camera.privacy)).encode()).hexdigest()
 
 
 def _normal(config: Config, model: Admitted, data: bytes) -> Normal | None:

@@ -24,24 +24,8 @@ exit status:
 """
 
 
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help that keeps its line breaks."""
-
-    def __init__(self, prog: str) -> None:
-        """argparse makes one for each argument, to check it."""
-        # What argparse would import to ask the terminal takes as long as reading the configuration.
-        super().__init__(prog, width=_columns() - 2)
-
-
-def _columns() -> int:
-    """The width for help: of ``$COLUMNS`` or the terminal, else 80."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isascii() and given.isdigit() and int(given) > 0:
-        return int(given)
-    try:
-        return os.get_terminal_size().columns or 80
-    except (OSError, ValueError):
-        return 80
+Formatter = argparse.RawDescriptionHelpFormatter
+"""Help that keeps its line breaks."""
 
 
 def command(
