@@ -6,6 +6,7 @@ import json
 
 from tests.board.checks import PINS, Checks, Picture
 from tests.board.machine import Machine
+from tests.torture.part import Row
 
 DEATHS_S = 300.0
 """How long processes are killed."""
@@ -19,13 +20,8 @@ MORE_MB = 45.0
 STALLS = ("SIGSTOP", "hang in the loop")
 
 
-def share(numbers: list[float], part: float) -> float:
-    """The number below which this part of them lies."""
-    return sorted(numbers)[round(part * (len(numbers) - 1))]
-
-
-def spread(numbers: list[float]) -> str:
-    return "/".join(f"{share(numbers, part):.0f}" for part in (0.5, 0.99, 1.0))
+def spread(row: Row) -> str:
+    return "/".join(f"{row.at(part):.0f}" for part in (0.5, 0.99, 1.0))
 
 
 class PinChecks(Checks):
@@ -130,12 +126,13 @@ class PinChecks(Checks):
         seen, late = [], []
         for way, took_ms in told["took_ms"].items():
             limit_ms = OFF_MS + (told["deadman_ms"] if way in STALLS else 0.0)
-            after_ms = told["after_end_ms"].get(way)
-            line = f"{way} ×{len(took_ms)}: {spread(took_ms)} ms"
-            if after_ms:
-                line += f" after the signal, {spread(after_ms)} ms after the end"
+            row = Row(way, took_ms, limit_ms)
+            line = f"{way} ×{len(took_ms)}: {spread(row)} ms"
+            if after_ms := told["after_end_ms"].get(way):
+                row = Row(way, after_ms, limit_ms)
+                line += f" after the signal, {spread(row)} ms after the end"
             seen.append(line)
-            if share(after_ms or took_ms, 0.99) > limit_ms:
+            if not row.met:
                 late.append(way)
         summary = f"p50/p99/max: {'; '.join(seen)}; dead-man {told['deadman_ms']:.0f} ms"
         assert not late, f"too late: {', '.join(late)}; {summary}"

@@ -84,12 +84,13 @@ def dies(way: str, value: int) -> tuple[float, float]:
         began_s = time.monotonic()
     else:
         began_s = time.monotonic()
-    off_s = ended_s = 0.0 if way in ENDS else began_s
-    while not (off_s > began_s and ended_s):
+    off_s = None
+    ended_s = None if way in ENDS else began_s
+    while off_s is None or ended_s is None:
         assert time.monotonic() < began_s + LIMIT_S, f"{way}: the lamp stays on"
-        if off_s <= began_s and os.pread(value, 1, 0) == b"0":
+        if off_s is None and os.pread(value, 1, 0) == b"0":
             off_s = time.monotonic()
-        if not ended_s and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+        if ended_s is None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
             ended_s = time.monotonic()
     if way in STALLS:
         os.kill(pid, signal.SIGKILL)
