@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edged import __version__, build, commands, logs
+from edged import __version__, build, commands, logs, memory
 from edged.attention import Attention
 from edged.commands import Asker, Command, Request
 from edged.config import saved
@@ -110,6 +110,8 @@ class Daemon:
                 self._build(config, journal, stack)
                 ports.await_pins()
                 self._begin_probation()
+                # What only the start needed.
+                memory.give_back()
                 gc.freeze()
                 gc.enable()
                 self._pipeline.run()

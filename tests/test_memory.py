@@ -1,13 +1,39 @@
-"""Shared memory whose size is settled."""
+"""Freed memory that the kernel gets back, and shared memory whose size is settled."""
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 
 import pytest
 
 from edged import memory
+from edged.health import memory_mb
+
+BLOCKS, BLOCK_BYTES = 400, 1 << 16
+
+
+def test_what_was_freed_goes_back_to_the_kernel() -> None:
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "malloc_trim"):
+        pytest.skip("this C library has no malloc_trim")
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    # Small enough that the C library does not map each, and written, so that it is resident. The
+    # last stays, which keeps the C library from giving the others back by itself.
+    blocks = [libc.malloc(BLOCK_BYTES) for _ in range(BLOCKS)]
+    for block in blocks:
+        ctypes.memset(block, 1, BLOCK_BYTES)
+    *freed, last = blocks
+    for block in freed:
+        libc.free(block)
+    try:
+        before_mb = memory_mb()
+        memory.give_back()
+        assert before_mb - memory_mb() > 0.8 * BLOCKS * BLOCK_BYTES * 1e-6
+    finally:
+        libc.free(last)
 
 
 @pytest.mark.parametrize("size_bytes", [0, mmap.PAGESIZE, 3 * mmap.PAGESIZE])
