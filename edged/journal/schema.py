@@ -25,6 +25,9 @@ TABLES = (
     "CREATE TABLE held (rule TEXT PRIMARY KEY)",
 )
 
+CACHE_KIB = 256
+"""Pages that SQLite keeps. It would keep 2 MB, and grow for as many events as fill them."""
+
 _EMPTY: tuple[int, set[bytes]] = (0, set())
 _FIRST = (1, {statement.encode() for statement in TABLES[:-1]})
 
@@ -77,6 +80,7 @@ def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
         database.text_factory = bytes
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if is_journal(database):
             return database, False
         found = _form(database)

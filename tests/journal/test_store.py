@@ -74,6 +74,11 @@ def execute(path: Path, statement: str, *values: Any) -> list[Any]:
         return database.execute(statement, values).fetchall()
 
 
+def test_the_pages_that_sqlite_keeps_are_few(tmp_path: Path) -> None:
+    with closing(schema.opened(tmp_path / "events.db")[0]) as database:
+        assert database.execute("PRAGMA cache_size").fetchone() == (-schema.CACHE_KIB,)
+
+
 def test_what_was_appended_comes_back_in_order_after_a_restart(opened: Open) -> None:
     store = opened()
     store.append(entries(1, 2), {})
