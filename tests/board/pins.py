@@ -101,6 +101,19 @@ class PinChecks(Checks):
         return f"{told.splitlines()[-1]}; lamp {on}, by hand {off} and {self._level(1, '1')}"
 
     def all_processes_together_take_little_memory(self) -> str:
+        more_mb, apart = self._memory()
+        self._drop_in("edged", "Environment=EDGED_CAMERA__ISOLATE=false")
+        self.machine.tell("systemctl restart edged")
+        self._status_when(lambda status: status["frames"] > 0)
+        together_mb, together = self._memory()
+        self._drop_in("edged", "")
+        self.machine.tell("systemctl restart edged")
+        seen = f"{apart}; with isolate = false: {together}"
+        assert min(more_mb, together_mb) <= MORE_MB, seen
+        return seen
+
+    def _memory(self) -> tuple[float, str]:
+        """Megabytes above a bare script, and in words."""
         said = self.machine.tell(
             "/usr/local/lib/edged/bin/python /usr/src/edged/tests/board/guest/memory.py edged "
             "/usr/src/edged/benchmarks/bare.py",
@@ -109,9 +122,7 @@ class PinChecks(Checks):
         told = json.loads(said.splitlines()[-1])
         parts = "; ".join(f"{name}: {mb:.1f} MB" for name, mb in told["processes"].items())
         more_mb = sum(told["processes"].values()) - told["bare"]
-        seen = f"{more_mb:.0f} MB above a bare script of {told['bare']:.0f} MB ({parts})"
-        assert more_mb <= MORE_MB, seen
-        return seen
+        return more_mb, f"{more_mb:.0f} MB above a bare script of {told['bare']:.0f} MB ({parts})"
 
     def killed_in_six_ways_the_lamp_goes_off(self) -> str:
         self.machine.tell("systemctl stop edged")
