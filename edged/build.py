@@ -156,15 +156,19 @@ class Sensing(NamedTuple):
 
 def sensing(config: Config, model: Admitted | None = None) -> Sensing:
     """The model with everything that the daemon asks of it. ModelError, ConfigError."""
+    from edged.inference.layers import expose
     from edged.inference.modelfile import content
 
     model = model or admitted(config)
-    # Read once, for all that look into it: it has megabytes.
+    # Read once, for all that look into it, and kept once: it has megabytes.
     data = content(model.file.path)
     known, learned = _known(config, model, data), lessons(config, model)
     normal = _normal(config, model, data)
     layers = {*(known.layers if known else ()), *([normal.tensor] if normal else ())}
     layers |= {*(learned.reading.tensors if learned else ())}
+    data = expose(data, layers)
+    if known is not None:
+        known.rest_on(data)
     bare = classifier(config, model, layers, data)
     whole: Classifier = bare
     with ExitStack() as unless_made:

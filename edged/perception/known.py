@@ -117,11 +117,17 @@ class ByHead:
 
 
 def head(data: bytes) -> ByHead | None:
-    """The likeness that the model with the content `data` brings itself; None where it has none."""
-    found = inner.find(data)
+    """The likeness that the model with the content `data` brings itself; None where it has none.
+
+    Its weights are not copied: they lie in `data`.
+    """
+    return _head(data, inner.find(data))
+
+
+def _head(data: bytes, found: inner.Layers) -> ByHead | None:
     if found.features is None:
         return None
-    stored = inner.constant(data, found.weights)
+    stored = inner.constant(memoryview(data), found.weights)
     kind = _TYPES.get(stored.type)
     if kind is None or len(stored.shape) < 2 or stored.shape[0] < 2:
         # One row is one score, which has nothing to be compared with.
@@ -145,6 +151,11 @@ class Known:
         self.vectors = reference.vectors
         self._quantiles = list(reference.quantiles)
         self._likeness = _likeness(reference, data)
+
+    def rest_on(self, data: bytes) -> None:
+        """Keep no other content than `data`, which is the model's, with other outputs perhaps."""
+        if isinstance(self._likeness, ByHead):
+            self._likeness = head(data)
 
     def share(self, prediction: Prediction) -> float:
         """The share of known pictures that look less known than this one, 0..1."""
@@ -214,7 +225,7 @@ def _likeness(reference: Reference, data: bytes) -> Likeness | None:
     if not set(reference.layers) <= set(channels):
         raise ValueError("it names layers that the model does not have")
     if reference.means is None:
-        own = head(data)
+        own = _head(data, found)
         if own is None or reference.layers != (found.features,):
             raise ValueError("the model has no head that it could use")
         return own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,17 @@ def test_where_it_is_off_no_layer_is_read() -> None:
         prediction = perception.classify(frame(noise())).prediction
     assert (prediction.known, dict(prediction.layers)) == (None, {})
     assert "known" not in prediction.stages_s
+
+
+def test_the_content_that_was_read_is_let_go_when_that_with_more_outputs_is_there(
+    tmp_path: Path,
+) -> None:
+    path = headed(tmp_path / "model.tflite")
+    data = path.read_bytes()
+    found = Known(by_head(path, tuple(share * 2 - 1 for share in SHARES)), data)
+    held = sys.getrefcount(data)
+    found.rest_on(layers.expose(data, found.layers))
+    assert sys.getrefcount(data) < held
 
 
 def test_a_model_without_the_file_tells_nothing(tmp_path: Path) -> None:
