@@ -101,11 +101,13 @@ class PinChecks(Checks):
         return f"{told.splitlines()[-1]}; lamp {on}, by hand {off} and {self._level(1, '1')}"
 
     def all_processes_together_take_little_memory(self) -> str:
-        more_mb, apart = self._memory()
-        self._drop_in("edged", "Environment=EDGED_CAMERA__ISOLATE=false")
-        self.machine.tell("systemctl restart edged")
-        self._status_when(lambda status: status["frames"] > 0)
-        together_mb, together = self._memory()
+        taken = []
+        for setting in ("", "Environment=EDGED_CAMERA__ISOLATE=false"):
+            self._drop_in("edged", setting)
+            self.machine.tell("systemctl restart edged")
+            self._status_when(lambda status: status["frames"] > 0)
+            taken.append(self._memory())
+        (more_mb, apart), (together_mb, together) = taken
         self._drop_in("edged", "")
         self.machine.tell("systemctl restart edged")
         seen = f"{apart}; with isolate = false: {together}"
