@@ -10,8 +10,9 @@ from edged.cli.daemon_socket import running_daemon
 from edged.cli.listing import fact_lines
 from edged.cli.output import OutputError
 from edged.cli.status import lines
-from edged.commands import COMMANDS, Command, TellStatus, fields_of, name_of
+from edged.commands import COMMANDS, Command, TellStatus, name_of
 from edged.ports.control.client import ANSWERED_S, RefusedError
+from edged.syntax import fields_of
 
 
 def run(arguments: argparse.Namespace) -> int:

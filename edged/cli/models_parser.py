@@ -14,7 +14,7 @@ from edged.cli.arguments import (
     positive,
     several,
 )
-from edged.commands import seconds
+from edged.syntax import seconds
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:

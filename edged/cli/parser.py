@@ -25,9 +25,10 @@ from edged.cli.arguments import (
     share,
     size,
 )
-from edged.commands import Asker, does, fields_of, meanings_of, open_to, optional_fields
+from edged.commands import Asker, open_to
 from edged.config.nearest import did_you_mean
 from edged.printable import printable
+from edged.syntax import does, fields_of, meanings_of, optional_fields
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:

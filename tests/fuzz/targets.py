@@ -22,7 +22,7 @@ from PIL import Image
 
 from edged.anomaly import normal as normals
 from edged.cameras.jpegs import JpegStream
-from edged.commands import Asker, Parser
+from edged.commands import Asker
 from edged.config import load as configuration
 from edged.config.effective import effective
 from edged.config.load import WrongConfigError
@@ -35,6 +35,7 @@ from edged.ports.webhook import receiver
 from edged.printable import printable
 from edged.recording import records
 from edged.recording.reader import Recording
+from edged.syntax import Parser
 from edged.teaching import lessons
 from edged.tuning import marks
 from tests.fuzz import kernels

@@ -8,7 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from edged.commands import level
+from edged.syntax import level
 from tests.ports.mqtt.test_discovery import said
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -14,18 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.commands import (
-    COMMANDS,
-    REQUEST_BYTES,
-    Asker,
-    Command,
-    Parser,
-    Record,
-    Reply,
-    Request,
-    Watch,
-    name_of,
-)
+from edged.commands import COMMANDS, Asker, Command, Record, Reply, Request, Watch, name_of
 from edged.core import Deciding, Report
 from edged.errors import CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
@@ -33,6 +22,7 @@ from edged.messages.message import Message, Moment
 from edged.messages.replies import RequestId
 from edged.ports.control import address
 from edged.ports.control.watcher import Watcher
+from edged.syntax import REQUEST_BYTES, Parser
 
 if TYPE_CHECKING:
     from edged.recording.lane import Lane

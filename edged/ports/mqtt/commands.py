@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edged.commands import Asker, Command, Parser, Reply, Request, SetOutput, level, name_of
+from edged.commands import Asker, Command, Reply, Request, SetOutput, name_of
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
 from edged.messages.replies import RequestId
 from edged.ports.mqtt.topics import Topics
+from edged.syntax import Parser, level
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage

@@ -21,16 +21,7 @@ import pytest
 from PIL import Image
 
 from edged import access
-from edged.commands import (
-    COMMANDS,
-    REQUEST_BYTES,
-    Command,
-    Entry,
-    Reply,
-    Request,
-    TellStatus,
-    name_of,
-)
+from edged.commands import COMMANDS, Command, Entry, Reply, Request, TellStatus, name_of
 from edged.core import Event, Frame, OutputState, Prediction, Result, RuleState, Scene
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
@@ -39,6 +30,7 @@ from edged.ports.control import PATH_BYTES, client, server
 from edged.ports.control.client import ControlClient, DaemonError
 from edged.ports.control.server import CLIENTS_LIMIT, ControlSocket
 from edged.ports.control.watcher import WATCH_BACKLOG
+from edged.syntax import REQUEST_BYTES
 from tests.mosquitto import LIMIT_S, wait_until
 
 

@@ -11,11 +11,12 @@ from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edged.commands import REQUEST_BYTES, Reply, Request, SetOutput, name_of
+from edged.commands import Reply, Request, SetOutput, name_of
 from edged.config.schema import MqttConfig
 from edged.mailbox import CONTROLS, Mailbox
 from edged.ports.mqtt.commands import CORRELATION_BYTES, Commands, Return
 from edged.ports.mqtt.topics import Topics
+from edged.syntax import REQUEST_BYTES
 
 
 class Device:
