@@ -143,7 +143,7 @@ class PinChecks(Checks):
             line = f"{way} ×{len(took_ms)}: {spread(row)} ms"
             if after_ms := told["after_end_ms"].get(way):
                 row = Row(way, after_ms, limit_ms)
-                line += f" after the signal, {spread(row)} ms after the end"
+                line += f" in all, {spread(row)} ms after the end"
             seen.append(line)
             if not row.met:
                 late.append(way)

@@ -3,7 +3,7 @@
 Run by the Python of an installed edged: ``deaths.py SECONDS SYSFS_VALUE``. The process is the pins'
 part of the daemon, so that a death takes seconds to prepare and not half a minute. Prints one JSON
 object: for each way the milliseconds until the lamp was off, after the signal, the end or the last
-beat; and for signals that end it also those after the end.
+beat; and for what ends it also those after the end.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ ENDS = {"SIGKILL": signal.SIGKILL, "SIGSEGV": signal.SIGSEGV, "SIGABRT": signal.
 STALLS = {"SIGSTOP": signal.SIGSTOP, "hang in the loop": signal.SIGUSR1}
 OOM, IMPORT = "out of memory", "import error"
 WAYS = (*ENDS, OOM, *STALLS, IMPORT)
+TIMED_FROM_THE_END = (*ENDS, IMPORT)
 
 
 def victim(ready: int, way: str) -> None:
@@ -85,7 +86,7 @@ def dies(way: str, value: int) -> tuple[float, float]:
     else:
         began_s = time.monotonic()
     off_s = None
-    ended_s = None if way in ENDS else began_s
+    ended_s = None if way in TIMED_FROM_THE_END else began_s
     while off_s is None or ended_s is None:
         assert time.monotonic() < began_s + LIMIT_S, f"{way}: the lamp stays on"
         if off_s is None and os.pread(value, 1, 0) == b"0":
@@ -105,12 +106,12 @@ def main() -> None:
     give_up_s = time.monotonic() + float(sys.argv[1])
     value = os.open(sys.argv[2], os.O_RDONLY)
     took: dict[str, list[float]] = {way: [] for way in WAYS}
-    after_end: dict[str, list[float]] = {way: [] for way in ENDS}
+    after_end: dict[str, list[float]] = {way: [] for way in TIMED_FROM_THE_END}
     while time.monotonic() < give_up_s:
         for way in WAYS:
             took_ms, after_end_ms = dies(way, value)
             took[way].append(took_ms)
-            if way in ENDS:
+            if way in TIMED_FROM_THE_END:
                 after_end[way].append(after_end_ms)
     print(json.dumps({"deadman_ms": DEADMAN_S * 1e3, "took_ms": took, "after_end_ms": after_end}))
 
