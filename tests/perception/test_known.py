@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -103,6 +104,64 @@ def test_likeness_by_means_is_the_whitened_cosine() -> None:
         cosines = directions @ position / np.sqrt(position @ precision @ position)
         expected = np.log(np.exp(known.SHARPNESS * cosines).mean()) / known.SHARPNESS
         assert likeness(values, 0) == pytest.approx(expected, abs=0.02)
+
+
+def means(**change: object) -> Means:
+    """Of two values and two classes."""
+    fitting = Means(
+        centre=bytes(8),
+        scale=np.ones(2, "<f4").tobytes(),
+        basis=Rows.of(np.ones((1, 2), np.float32)),
+        gain=np.ones(1, "<f4").tobytes(),
+        rest_gain=1.0,
+        classes=Rows.of(np.ones((2, 2), np.float32)),
+    )
+    return replace(fitting, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"scale": bytes(4)}, "parts do not fit"),
+        ({"gain": bytes(8)}, "parts do not fit"),
+        ({"classes": Rows.of(np.ones((0, 2), np.float32))}, "parts do not fit"),
+        ({"rest_gain": float("inf")}, "not finite"),
+    ],
+)
+def test_means_whose_parts_do_not_fit_are_refused(change: dict[str, object], why: str) -> None:
+    assert ByMeans(means()).size == 2
+    with pytest.raises(ValueError, match=why):
+        ByMeans(means(**change))
+
+
+@pytest.mark.parametrize("kind", ["FULLY_CONNECTED", "CONV_2D"])
+def test_means_are_of_as_many_values_as_the_features_have(kind: str, tmp_path: Path) -> None:
+    path = headed(tmp_path / "model.tflite", kind)
+    three = means(
+        centre=bytes(12),
+        scale=bytes(12),
+        basis=Rows.of(np.ones((1, 3), np.float32)),
+        classes=Rows.of(np.ones((2, 3), np.float32)),
+    )
+    assert Known(replace(by_head(path, SHARES), means=three), path.read_bytes()).layers
+
+
+def test_weights_that_are_no_whole_matrix_are_no_head(tmp_path: Path) -> None:
+    whole = headed(tmp_path / "model.tflite").read_bytes()
+    assert known.head(whole) is not None
+    # A vector is preceded by its length.
+    stored = layers.constant(whole, layers.find(whole).weights)
+    content = bytes(stored.content)
+    short = struct.pack("<I", len(content)) + content
+    assert known.head(whole.replace(short, struct.pack("<I", len(content) - 4) + content)) is None
+
+
+def test_a_classifier_that_knows_is_entered_as_itself(tmp_path: Path) -> None:
+    path = headed(tmp_path / "model.tflite")
+    reference.write(reference.path_of(path), by_head(path, SHARES))
+    model = ModelConfig(path=str(path), mean=[0.0], std=[255.0])
+    with build.sensing(Config(model=model)).whole as entered:
+        assert entered.classify(np.zeros((4, 4, 3), np.uint8)).known is not None
 
 
 def test_likeness_by_the_head_is_the_correlation_with_the_best_classs_weights() -> None:
@@ -232,6 +291,7 @@ def test_the_file_beside_the_model_stands_before_the_shipped_one(tmp_path: Path)
     [
         ({"layers": (4000,)}, "layers that the model does not have"),
         ({"quantiles": tuple(reversed(SHARES))}, "quantiles do not rise"),
+        ({"quantiles": (0.5, *SHARES[1:])}, "quantiles do not rise"),
         ({"quantiles": (0.0, 1.0)}, "quantiles do not rise"),
         ({"quantiles": (float("nan"),) * len(SHARES)}, "quantiles do not rise"),
         ({"layers": (2, 2)}, "no head that it could use"),
