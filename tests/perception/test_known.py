@@ -147,13 +147,17 @@ def test_means_are_of_as_many_values_as_the_features_have(kind: str, tmp_path: P
 
 
 def test_weights_that_are_no_whole_matrix_are_no_head(tmp_path: Path) -> None:
-    whole = headed(tmp_path / "model.tflite").read_bytes()
+    path = headed(tmp_path / "model.tflite")
+    whole = path.read_bytes()
     assert known.head(whole) is not None
     # A vector is preceded by its length.
     stored = layers.constant(whole, layers.find(whole).weights)
     content = bytes(stored.content)
     short = struct.pack("<I", len(content)) + content
-    assert known.head(whole.replace(short, struct.pack("<I", len(content) - 4) + content)) is None
+    torn = whole.replace(short, struct.pack("<I", len(content) - 4) + content)
+    assert known.head(torn) is None
+    with pytest.raises(ValueError, match="no head that it could use"):
+        Known(by_head(path, SHARES), torn)
 
 
 def test_a_classifier_that_knows_is_entered_as_itself(tmp_path: Path) -> None:
@@ -161,7 +165,9 @@ def test_a_classifier_that_knows_is_entered_as_itself(tmp_path: Path) -> None:
     reference.write(reference.path_of(path), by_head(path, SHARES))
     model = ModelConfig(path=str(path), mean=[0.0], std=[255.0])
     with build.sensing(Config(model=model)).whole as entered:
-        assert entered.classify(np.zeros((4, 4, 3), np.uint8)).known is not None
+        prediction = entered.classify(np.zeros((4, 4, 3), np.uint8))
+    assert prediction.known is not None
+    assert prediction.stages_s["known"] > 0.0
 
 
 def test_likeness_by_the_head_is_the_correlation_with_the_best_classs_weights() -> None:
