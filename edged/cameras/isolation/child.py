@@ -15,7 +15,6 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from edged import memory
 from edged.cameras.isolation.captures import Captures
 from edged.cameras.kinds import KINDS, CameraKind
 from edged.cameras.source import Capture, FrameMissing, ScalingSource, Source, SourceEnded
@@ -105,8 +104,6 @@ class CameraChild:
             threading.Thread(target=self._serve, args=(server,), daemon=True).start()
         with source:
             self.tell("opened", source.name)
-            # What only the opening needed.
-            memory.give_back()
             while not self._closing.is_set():
                 _scale(source, small.least_px)
                 try:
