@@ -41,6 +41,9 @@ class OnDemandCamera:
 
     name = "bench"
     dropped = 0
+    failures = 0
+    last_error = None
+    fault = None
     due_s = 0.0
     error = None
     fails = False

@@ -162,6 +162,13 @@ Cause: TypeAlias = Literal[
 """Why the pictures are not what is usual before a camera."""
 
 
+CAMERA = "camera"
+"""What stands for the rule in events of the camera itself; no rule has this name."""
+
+Fault: TypeAlias = Literal["camera lost", "frames damaged", "picture frozen", "frames odd"]
+"""Why a camera delivers no good frames, the worst first."""
+
+
 class Drift(msgspec.Struct, frozen=True):
     """How far the pictures are from what is usual.
 
@@ -182,7 +189,7 @@ class Event(msgspec.Struct, frozen=True):
     times allowed the rule to change), ``score`` the smoothed score at the frame of number
     ``frame``, and ``decided_s`` the capture time of that frame. The journal assigns ``number``: one
     more than that of the previous event, and never used twice; 0 before. ``reason`` is set if the
-    rule ended without a frame. ``cause`` is set if it is no rule's, but of `DRIFT`.
+    rule ended without a frame. ``cause`` is set if it is no rule's, but of `DRIFT` or `CAMERA`.
     """
 
     rule: str
@@ -193,7 +200,7 @@ class Event(msgspec.Struct, frozen=True):
     frame: int
     number: int = 0
     reason: Reason | None = None
-    cause: Cause | None = None
+    cause: Cause | Fault | None = None
 
 
 NOTHING = "nothing"
@@ -264,6 +271,8 @@ class Health(msgspec.Struct, frozen=True):
     dropped: int
     camera: str
     camera_error: str | None
+    camera_failures: int
+    camera_last_error: str | None
     pins_error: str | None
     paused: bool
     idle: bool
@@ -317,6 +326,12 @@ class CameraThere(msgspec.Struct, frozen=True):
     """Frames arrive, for the first time or again, whether or not they are classified."""
 
 
+class CameraChanged(msgspec.Struct, frozen=True):
+    """The camera ceased to deliver good frames, or delivers them again."""
+
+    events: tuple[Event, ...]
+
+
 class Deciding(msgspec.Struct, frozen=True):
     """What decides from the next frame on: told before the first, and when a reload takes over.
 
@@ -331,7 +346,15 @@ class Deciding(msgspec.Struct, frozen=True):
 
 
 Report: TypeAlias = (
-    Result | Health | Snapshot | OutputState | Undecided | Ended | CameraThere | Deciding
+    Result
+    | Health
+    | Snapshot
+    | OutputState
+    | Undecided
+    | Ended
+    | CameraThere
+    | CameraChanged
+    | Deciding
 )
 """What a port receives."""
 
@@ -356,6 +379,21 @@ class Camera(Protocol):
     @property
     def error(self) -> str | None:
         """Why the camera delivers no good frames at present, one line; None while it does."""
+        ...
+
+    @property
+    def fault(self) -> Fault | None:
+        """The kind of ``error``; None also where a recording has ended."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """How often good frames ceased since opening: also for less than anybody looks."""
+        ...
+
+    @property
+    def last_error(self) -> str | None:
+        """The last ``error``, also where it is over; None if there was none."""
         ...
 
     @property

@@ -121,6 +121,7 @@ class Daemon:
                 self._notifier.stopping()
                 ports.gpio.release()
                 self._pipeline.end_rules("stop", "edged stops")
+                self._pipeline.outage.end("stop", journal, self._pipeline.tell)
             finally:
                 # Before any last message: an unresponsive broker must not keep a lamp on.
                 ports.gpio.release()

@@ -107,14 +107,14 @@ class Pipeline(msgspec.Struct):
 
     def report_health(self, frame_came: bool) -> None:
         """Report to systemd and the ports; refuse requests for a picture if the camera fails."""
-        error = self.camera.error
-        self.watchdog.feed(frame_came=frame_came, camera_error=error, due_s=self.camera.due_s)
+        camera = self.camera
+        self.watchdog.feed(frame_came=frame_came, camera_error=camera.error, due_s=camera.due_s)
         # If frames are only faulty, the next one may be good.
-        if self.camera.fails:
-            self.snapshots.refuse(no_picture(error))
-        self.outage.watch(self.camera, self.end_rules, self.tell, frame_came=frame_came)
+        if camera.fails:
+            self.snapshots.refuse(no_picture(camera.error))
+        self.outage.watch(camera, self.journal, self.end_rules, self.tell, frame_came=frame_came)
         now_s = self.clock()
         if self.vitals.due(now_s):
-            health = self.vitals.sample(now_s, self.camera, self.perception, self.attention)
+            health = self.vitals.sample(now_s, camera, self.perception, self.attention)
             self.watchdog.describe(self.perception.scene, health.fps)
             self.tell(health)

@@ -23,7 +23,10 @@ from tests.test_pipeline import perception
 class StillCamera:
     name = "still"
     dropped = 7
+    failures = 5
+    last_error = "/dev/video0: no frame for 5 s"
     error = None
+    fault = None
 
 
 def taking(stages_s: Mapping[str, float], captured_s: float = 0.0, decided_s: float = 0.0) -> Any:
@@ -43,6 +46,8 @@ def test_stage_times_are_summarised_as_median_and_99th_percentile() -> None:
     assert health.stages_ms["invoke"] == pytest.approx((51, 100))
     assert health.stages_ms["latency"] == pytest.approx((250, 250))
     assert (health.frames, health.dropped, health.uptime_s) == (101, 7, 10.0)
+    assert health.camera_failures == 5
+    assert health.camera_last_error == "/dev/video0: no frame for 5 s"
 
 
 def test_stage_times_are_those_since_the_last_sample() -> None:

@@ -51,6 +51,9 @@ class ScriptedCamera:
 
     name = "scripted"
     dropped = 0
+    failures = 0
+    last_error = None
+    fault = None
     due_s = 0.0
 
     def __init__(self, script: Sequence[Entry], mailbox: Mailbox) -> None:

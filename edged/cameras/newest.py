@@ -6,7 +6,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import get_args
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from edged.cameras.source import (
     SourceEnded,
 )
 from edged.config.schema import CameraConfig
-from edged.core import Frame, Pixels
+from edged.core import Fault, Frame, Pixels
 from edged.errors import CameraError
 from edged.redact import redacted
 
@@ -80,14 +81,14 @@ class NewestFrame:
         self.dropped = 0
         self.ended = False
         self.error: str | None = None
+        self.failures = 0
+        self.last_error: str | None = None
         self._due_s = 0.0
         self._scheduled: ScheduledSource | None = None
         self._expects: DecodingSource | None = None
         # Present problems, the worst first; then which of them are logged, and since when.
-        self._troubles: dict[str, str | None] = dict.fromkeys(
-            ("lost", "damaged", "frozen", "doubted")
-        )
-        self._told: dict[str, str | None] = {**self._troubles, "lost": "not opened yet"}
+        self._troubles: dict[Fault, str | None] = dict.fromkeys(get_args(Fault))
+        self._told: dict[Fault, str | None] = {**self._troubles, "camera lost": "not opened yet"}
         self._told_s: dict[str, float] = {}
         self._damaged_since_s: float | None = None
         self._spoilt = False
@@ -107,7 +108,14 @@ class NewestFrame:
     @property
     def fails(self) -> bool:
         """Whether no frames come at all."""
-        return self._troubles["lost"] is not None
+        return self._troubles["camera lost"] is not None
+
+    @property
+    def fault(self) -> Fault | None:
+        """See `edged.core.Camera.fault`."""
+        if self.ended:
+            return None
+        return next((fault for fault, why in self._troubles.items() if why is not None), None)
 
     def __enter__(self) -> NewestFrame:
         self._expect_opened()
@@ -168,7 +176,7 @@ class NewestFrame:
             # This frame has not been checked for damage like the last decoded one, nor for change.
             self._note_good()
             self._seen = None
-            self._tell("frozen", None)
+            self._tell("picture frozen", None)
         return came
 
     def _take(self, timeout_s: float) -> tuple[int, Capture] | None:
@@ -229,10 +237,10 @@ class NewestFrame:
                             self._keep(source.grab())
                         except FrameMissing as missing:
                             self._expect(self._camera.start_s)
-                            self._tell("lost", str(missing))
+                            self._tell("camera lost", str(missing))
                             continue
                         self._check_damage()
-                        if self._troubles["damaged"] is None:
+                        if self._troubles["frames damaged"] is None:
                             failures = 0
                         self._expect(self._camera.timeout_s)
             except SourceEnded:
@@ -245,7 +253,7 @@ class NewestFrame:
                 at_once = failures == 1 and isinstance(error, SourceDied)
                 wait_s = 0.0 if at_once else self._backoff_s(failures)
                 self._expect_opened(wait_s)
-                self._tell("lost", f"{error}", "; trying again")
+                self._tell("camera lost", f"{error}", "; trying again")
                 self._closing.wait(wait_s)
 
     def _backoff_s(self, failures: int) -> float:
@@ -265,9 +273,9 @@ class NewestFrame:
 
     def _keep(self, capture: Capture) -> None:
         # Only decoding shows whether there is more than the damage so far.
-        if self._troubles["damaged"] is None:
-            self._tell("lost", None)
-        self._tell("doubted", capture.doubt)
+        if self._troubles["frames damaged"] is None:
+            self._tell("camera lost", None)
+        self._tell("frames odd", capture.doubt)
         capture = capture._replace(exposure_s=self._exposure_s(capture))
         with self._changed:
             self._number += 1
@@ -296,7 +304,7 @@ class NewestFrame:
         self._due_s = math.inf
         with self._changed:
             self.ended = True
-            self._troubles["lost"] = self.error = "ended"
+            self._troubles["camera lost"] = self.error = "ended"
             self._changed.notify()
 
     def _check_damage(self) -> None:
@@ -309,7 +317,7 @@ class NewestFrame:
             )
 
     def _note_damage(self, reason: str, live: bool) -> None:
-        self._tell("damaged", reason)
+        self._tell("frames damaged", reason)
         now_s = self._clock()
         if self._damaged_since_s is None:
             self._damaged_since_s = now_s
@@ -319,7 +327,7 @@ class NewestFrame:
     def _note_good(self) -> None:
         self._damaged_since_s = None
         self._spoilt = False
-        self._tell("damaged", None)
+        self._tell("frames damaged", None)
 
     def _note_change(self, pixels: Pixels, live: bool) -> None:
         """Report a live picture that has been the same for ``frozen_s``."""
@@ -329,25 +337,29 @@ class NewestFrame:
         now_s = self._clock()
         if self._seen is None or not _same(pixels, self._seen):
             self._changed_s = now_s
-            self._tell("frozen", None)
+            self._tell("picture frozen", None)
         elif now_s - self._changed_s >= limit_s:
             self._tell(
-                "frozen",
+                "picture frozen",
                 f"{self.name}: the picture has been frozen for {limit_s:g} s; "
                 "it is dark, or the camera hangs: restart it",
             )
         self._seen = pixels
 
-    def _tell(self, trouble: str, reason: str | None, then: str = "") -> None:
+    def _tell(self, trouble: Fault, reason: str | None, then: str = "") -> None:
         """`trouble` is now `reason`, or over; each change is logged once, and not too often."""
         if reason != self._troubles[trouble]:
             with self._changed:
+                was_well = self.fault is None
                 self._troubles[trouble] = reason
                 self.error = next(filter(None, self._troubles.values()), None)
+                if self.fault is not None:
+                    self.failures += was_well
+                    self.last_error = self.error
         if reason == self._told[trouble]:
             return
         if reason is None:
-            if trouble != "damaged":
+            if trouble != "frames damaged":
                 log.info("camera %s: delivers %s", self.name, _RECOVERED[trouble])
         else:
             now_s = self._clock()
@@ -357,15 +369,15 @@ class NewestFrame:
                 line: at_s for line, at_s in self._told_s.items() if now_s < at_s + REPEATED_S
             } | {reason: now_s}
             # The reason begins with the source's name, as in every CameraError.
-            left_out = "frame skipped: " if trouble == "damaged" else ""
+            left_out = "frame skipped: " if trouble == "frames damaged" else ""
             log.warning("camera: %s%s%s", left_out, reason, then)
         self._told[trouble] = reason
 
 
-_RECOVERED = {
-    "lost": "frames",
-    "frozen": "changing pictures again",
-    "doubted": "frames with nothing odd about them",
+_RECOVERED: Mapping[Fault, str] = {
+    "camera lost": "frames",
+    "picture frozen": "changing pictures again",
+    "frames odd": "frames with nothing odd about them",
 }
 
 

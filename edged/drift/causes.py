@@ -21,7 +21,7 @@ from edged.core import Cause
 from edged.drift.look import Look
 from edged.drift.views import Mode, Views
 
-MEANINGS: Mapping[Cause, str] = {
+MEANINGS: Mapping[str, str] = {
     "night": "it is too dark to recognise anything",
     "view blocked": "the lens is covered or dirty, or the light went off at once",
     "view out of focus": "the picture is less sharp than usual: clean the lens, or focus it",

@@ -25,6 +25,10 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     dropped: Annotated[Count, Meta(description="frames received but not used")]
     camera: str
     camera_error: str | None
+    camera_failures: Annotated[Count, Meta(description="how often good frames ceased")] = 0
+    camera_last_error: Annotated[
+        str | None, Meta(description="why they last did, also where that is over")
+    ] = None
     pins_error: Annotated[
         str | None, Meta(description="why an output or input is unavailable; the first reason")
     ] = None
@@ -109,6 +113,8 @@ def health(
         dropped=report.dropped,
         camera=report.camera,
         camera_error=report.camera_error,
+        camera_failures=report.camera_failures,
+        camera_last_error=report.camera_last_error,
         pins_error=report.pins_error,
         paused=report.paused,
         idle=report.idle,

@@ -11,14 +11,14 @@ from msgspec import Meta
 
 from edged import clock
 from edged.clock import SYNCHRONIZED, Reading
-from edged.core import Cause, Event, Reason
+from edged.core import Cause, Event, Fault, Reason
 from edged.messages.message import Count, Message, Moment, Score, bounded, encoded
 
 GapReason: TypeAlias = Literal["full", "crash", "damaged", "refused"]
 
 
 class EventMessage(Message, frozen=True, kw_only=True):
-    """A rule became active or inactive, or the pictures of a camera drifted."""
+    """A rule became active or inactive, the pictures drifted, or the camera failed."""
 
     number: Annotated[
         Count, Meta(description="one more than that of the event before; never used twice")
@@ -42,8 +42,8 @@ class EventMessage(Message, frozen=True, kw_only=True):
         ),
     ] = None
     cause: Annotated[
-        Cause | None,
-        Meta(description="of events of the name drift, which no rule has: what happened"),
+        Cause | Fault | None,
+        Meta(description="of events of the names drift and camera, which no rule has: what it is"),
     ] = None
     replayed: Annotated[bool, Meta(description="sent late: the broker was unreachable")] = False
 

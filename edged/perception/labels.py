@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from edged.config.nearest import did_you_mean
 from edged.config.toml import shown
+from edged.core import VIEW_LABELS
 from edged.errors import ConfigError
 
 CANDIDATES_SHOWN = 8
@@ -125,3 +126,8 @@ def _index(labels: Iterable[str]) -> dict[str, list[int]]:
     for place, label in enumerate(labels):
         index.setdefault(label, []).append(place)
     return index
+
+
+def has_view_labels(labels: Sequence[str]) -> bool:
+    """Whether the last of `labels` are those of the whole view."""
+    return tuple(labels[-len(VIEW_LABELS) :]) == VIEW_LABELS

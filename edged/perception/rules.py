@@ -29,18 +29,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from typing import overload
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from edged.config.schema import DecideConfig, RuleConfig, SavedRule
 from edged.config.toml import shown
-from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event, Reason, RuleState, Scene, Scores
+from edged.core import NOTHING, UNKNOWN, VIEW_LABELS, Event, Reason, Scene, Scores
 from edged.errors import ConfigError
 from edged.perception.filter import Filter, Flags, Floats, Groups
-from edged.perception.labels import LabelIndex
+from edged.perception.labels import LabelIndex, has_view_labels
+from edged.perception.rule_states import RuleStates
 from edged.perception.state import State, array, packed
 
 log = logging.getLogger(__name__)
@@ -359,55 +358,6 @@ class Decider:
         if strange or score < self._unknown_below:
             return UNKNOWN, score
         return self.labels[self._best], score
-
-
-class RuleStates(Sequence[RuleState]):
-    """The state of every rule at one frame: columns, from which a row is created on access.
-
-    The arrays, of shape (rules,), must not be written to afterwards; any thread may read.
-    """
-
-    __slots__ = ("_active", "_names", "_score", "_since_s")
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        active: npt.NDArray[np.bool_],
-        score: Floats,
-        since_s: Floats,
-    ) -> None:
-        self._names = names
-        self._active = active
-        self._score = score
-        self._since_s = since_s
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, place: int) -> RuleState: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> tuple[RuleState, ...]: ...
-
-    def __getitem__(self, place: int | slice) -> RuleState | tuple[RuleState, ...]:
-        if isinstance(place, slice):
-            return tuple(self)[place]
-        return RuleState(
-            self._names[place],
-            bool(self._active[place]),
-            float(self._score[place]),
-            float(self._since_s[place]),
-        )
-
-    def __iter__(self) -> Iterator[RuleState]:
-        columns = (self._active.tolist(), self._score.tolist(), self._since_s.tolist())
-        return map(RuleState, self._names, *columns)
-
-
-def has_view_labels(labels: Sequence[str]) -> bool:
-    """Whether the last of `labels` are those of the whole view."""
-    return tuple(labels[-len(VIEW_LABELS) :]) == VIEW_LABELS
 
 
 def _fits(rule: RuleConfig, index: LabelIndex) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from edged.core import Ended, Health, Report, Result
+from edged.core import CameraChanged, Ended, Health, Report, Result
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class LogPort:
         match report:
             case Result(events=()):
                 pass
-            case Result():
+            case Result() | CameraChanged():
                 for event in report.events:
                     value = "on" if event.active else "off"
                     if event.cause is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edged.core import VIEW_LABELS
 from edged.messages.review import Because
-from edged.perception.rules import has_view_labels
+from edged.perception.labels import has_view_labels
 
 if TYPE_CHECKING:
     from edged.core import Prediction

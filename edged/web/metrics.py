@@ -136,6 +136,9 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     status = told["status"]
     well = status["camera_error"] is None
     yield _gauge("edged_camera_up", "Whether the camera delivers good frames.", well)
+    yield _counter(
+        "edged_camera_failures", "How often good frames ceased.", status["camera_failures"]
+    )
     yield _gauge("edged_paused", "Whether the daemon is paused.", status["paused"])
     yield _gauge("edged_idle", "Whether the daemon is idle.", status["idle"])
     yield _counter("edged_frames", "Frames received.", status["frames"] + status["dropped"])

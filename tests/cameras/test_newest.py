@@ -220,6 +220,30 @@ def test_a_lost_camera_is_opened_again_and_the_numbers_go_on(
     assert caplog.text.count("not there") == 1
 
 
+def test_failures_are_counted_once_each_and_the_last_reason_stays() -> None:
+    absent = [ScriptedSource(opening=CameraError("/dev/video0: not there")) for _ in range(3)]
+    first = ScriptedSource(capture(1), CameraError("/dev/video0: unplugged"))
+    second = ScriptedSource(capture(2), CameraError("/dev/video0: loose contact"))
+    last, before = ScriptedSource(capture(3)), NewestFrame(ScriptedSource, QUICK)
+    assert (before.failures, before.last_error) == (0, None)
+    with camera_over(first, *absent, second, last) as camera:
+        assert last.exhausted.reached.wait(LIMIT_S)
+        assert camera.error is None
+        assert (camera.failures, camera.last_error) == (2, "/dev/video0: loose contact")
+
+
+def test_an_end_is_no_failure_and_damage_is_one() -> None:
+    gate = Gate()
+    source = ScriptedSource(damaged("bad JPEG"), gate, capture(2), SourceEnded("no more pictures"))
+    with camera_over(source) as camera:
+        assert gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        gate.open()
+        eventually(lambda: camera.ended)
+        assert next_frame(camera).number == 2
+        assert (camera.failures, camera.last_error) == (1, "bad JPEG")
+
+
 def test_after_a_good_frame_the_next_attempt_comes_soon_again() -> None:
     # Without that the last of these waits would be longer than any test.
     soon = CameraConfig(retry_min_s=0.001, retry_max_s=86400.0)

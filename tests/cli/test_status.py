@@ -36,6 +36,8 @@ def reply(**changes: Any) -> dict[str, Any]:
         "outputs": {"lamp": 1.0, "meter": 0.5, "bell": 0.0},
         "camera": "/dev/video0 (USB Camera)",
         "camera_error": None,
+        "camera_failures": 0,
+        "camera_last_error": None,
         "drift": None,
         "pins_error": None,
         "model": "vww_96_int8",
@@ -102,6 +104,19 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "         model birds was set aside: edged died 2 times" in text
     assert "broker   MQTT is off\n         it does not support retained" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
+
+
+def test_a_camera_that_has_failed_and_is_back_is_told_with_its_last_reason() -> None:
+    once, often = (
+        "\n".join(lines(reply(camera_failures=times, camera_last_error="/dev/video0: no frame")))
+        for times in (1, 12)
+    )
+    assert "         failed 1 time; the last time: /dev/video0: no frame\n" in once
+    assert "         failed 12 times; the last time: /dev/video0: no frame\n" in often
+    now = "\n".join(
+        lines(reply(camera_failures=2, camera_error="absent", camera_last_error="absent"))
+    )
+    assert "         absent\n         failed 2 times\n" in now
 
 
 def test_of_many_rules_the_active_ones_come_first_and_the_rest_is_counted() -> None:

@@ -35,6 +35,7 @@ STATUS: dict[str, Any] = {
     "outputs": {"lamp": 1.0},
     "camera": "demo",
     "camera_error": None,
+    "camera_failures": 4,
     "pins_error": None,
     "drift": None,
     "model": 'a "quoted" \\ model',
@@ -116,6 +117,7 @@ def test_what_the_daemon_says_becomes_samples() -> None:
     assert told["edged_frames_classified_total"] == 20
     assert told["edged_frames_still_total"] == 70
     assert told["edged_frames_dropped_total"] == 10
+    assert told["edged_camera_failures_total"] == 4
     assert told['edged_events_total{rule="cat"}'] == 3
     assert told['edged_events_total{rule="dog"}'] == 1
     assert told['edged_rule_active{rule="cat"}'] == 1

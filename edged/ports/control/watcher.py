@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edged.commands import Watch
-from edged.core import Ended, Health, OutputState, Report, Result
+from edged.core import CameraChanged, Ended, Health, OutputState, Report, Result
 from edged.errors import CameraError, CommandError
 from edged.messages import device as device_messages
 from edged.messages import events, results
@@ -98,7 +98,7 @@ def described(report: Report, at: Moment, top: int = 3) -> Iterator[Message]:
             for event in report.events:
                 yield events.event(event, at)
             yield results.classification(report, top, at)
-        case Ended():
+        case Ended() | CameraChanged():
             for event in report.events:
                 yield events.event(event, at)
         case Health():

@@ -17,7 +17,7 @@ from edged import __version__
 from edged.commands import Asker, Command, Reload, SetThreshold, TakeSnapshot, name_of, open_to
 from edged.config.schema import Config, OutputConfig, RuleConfig
 from edged.config.thresholds import thresholds
-from edged.core import DRIFT
+from edged.core import CAMERA, DRIFT
 from edged.messages import device
 from edged.messages.message import Moment, encoded
 from edged.ports.mqtt.memory import Memory
@@ -177,6 +177,7 @@ def _components(config: Config, topics: Topics) -> Iterator[Component]:
             yield "button", name_of(kind), name, {**press, **keys}
     if config.mqtt.health_s > 0:
         yield from _of_health(topics)
+    yield _event(config, CAMERA, "Camera event", topics, "'cause': x.cause")
     if config.drift.enabled:
         yield _event(config, DRIFT, "Pictures event", topics, "'cause': x.cause")
         if config.mqtt.health_s > 0:

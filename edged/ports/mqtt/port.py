@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, TypeVar
 from edged.clock import read as read_clock
 from edged.commands import Reply
 from edged.config.schema import Config
-from edged.core import CameraThere, Ended, Health, OutputState, Report, Result, Snapshot, Undecided
+from edged.core import (
+    CameraChanged,
+    CameraThere,
+    Ended,
+    Health,
+    OutputState,
+    Report,
+    Result,
+    Snapshot,
+    Undecided,
+)
 from edged.errors import EdgedError
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
@@ -224,6 +234,9 @@ class MqttPort:
             case Health():
                 self._health = report
                 self._hand_over(report)
+            case CameraChanged():
+                for event in report.events:
+                    self._delivery.put(event.number)
             case CameraThere() if self._camera != ONLINE:
                 # Its frames are not classified: paused or idle.
                 self._tell_camera(ONLINE)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from edged import __version__
 from edged.backoff import backoff_s
 from edged.config.schema import WebhookConfig
-from edged.core import Ended, Report, Result
+from edged.core import CameraChanged, Ended, Report, Result
 from edged.credentials import must_be_there, secret
 from edged.errors import ConfigError, PortError
 from edged.journal.entry import Entry
@@ -238,7 +238,7 @@ class WebhookPort:
 
     def write(self, report: Report) -> None:
         """Takes microseconds: an event is in the journal already."""
-        if isinstance(report, Result | Ended):
+        if isinstance(report, Result | Ended | CameraChanged):
             for event in report.events:
                 for webhook in self._webhooks:
                     webhook.put(event.number)

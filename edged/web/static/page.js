@@ -266,6 +266,7 @@ function showHealth(before) {
   const facts = [
     ["Camera", status.camera_error ?? status.camera, status.camera_error],
     ["Model", status.model],
+    ...(status.camera_failures ? [["Failures", `${status.camera_failures}; the last: ${status.camera_last_error}`]] : []),
     ["Frames", `${status.frames - status.still} classified, ${status.still} still, ${status.dropped} unused`],
     ["Broker", mqtt === null ? "MQTT is off" : mqtt.connected ? "connected" : "disconnected", mqtt && !mqtt.connected],
     ["Journal", journal.error ?? `${journal.last} events, ${journal.waiting} not yet stored`, journal.error],

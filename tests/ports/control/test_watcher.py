@@ -13,8 +13,18 @@ import pytest
 from msgspec.structs import replace
 
 from edged.commands import Watch
-from edged.core import OutputState, Prediction, Report, Result
+from edged.core import (
+    CAMERA,
+    CameraChanged,
+    Ended,
+    Event,
+    OutputState,
+    Prediction,
+    Report,
+    Result,
+)
 from edged.errors import CameraError
+from edged.messages.events import EventMessage
 from edged.messages.message import Message, Moment
 from edged.ports.control.shared import Place, SharedReader
 from edged.ports.control.watcher import PICTURES_BACKLOG, WATCH_BACKLOG, Watcher, described
@@ -105,6 +115,20 @@ def test_the_rules_are_told_where_they_are_asked_for() -> None:
 def test_the_health_of_the_daemon_is_told() -> None:
     (message,) = described(health(), AT)
     assert json.loads(message.json())["type"] == "health"
+
+
+def test_rules_that_end_and_faults_of_the_camera_are_told() -> None:
+    ended = Event("cat", False, 0.0, 1.0, 1.0, 0, 7, reason="camera")
+    fault = Event(CAMERA, True, 1.0, 1.0, 2.0, 0, 8, cause="camera lost")
+    told = [
+        message
+        for report in (Ended("camera", "unplugged", (ended,)), CameraChanged((fault,)))
+        for message in described(report, AT)
+    ]
+    assert [(m.number, m.reason, m.cause) for m in told if isinstance(m, EventMessage)] == [
+        (7, "camera", None),
+        (8, None, "camera lost"),
+    ]
 
 
 def test_the_whole_picture_is_in_the_shared_memory() -> None:

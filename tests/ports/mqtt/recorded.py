@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edged.config.schema import Config, HomeAssistantConfig, JournalConfig, MqttConfig, OutputConfig
-from edged.core import Ended, Report, Result
+from edged.core import CameraChanged, Ended, Report, Result
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
@@ -54,6 +54,6 @@ class RecordedPort(MqttPort):
 
     def write(self, report: Report) -> None:
         """Events get their numbers before the port hears of them."""
-        if isinstance(report, Result | Ended) and report.events:
+        if isinstance(report, Result | Ended | CameraChanged) and report.events:
             report = msgspec.structs.replace(report, events=self.journal.record(report.events))
         super().write(report)

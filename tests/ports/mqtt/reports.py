@@ -54,6 +54,8 @@ def health() -> Health:
         dropped=3,
         camera="/dev/video0 (USB Camera)",
         camera_error=None,
+        camera_failures=0,
+        camera_last_error=None,
         pins_error=None,
         paused=False,
         idle=False,

@@ -119,7 +119,7 @@ def test_what_appears() -> None:
         "switch.output_lamp", "light.output_dim", "number.output_arm",
         "button.snapshot", "button.reload",
         "sensor.fps", "sensor.temperature", "sensor.memory", "sensor.latency", "update.model",
-        "event.event_drift", "sensor.drift", "sensor.drift_cause",
+        "event.event_camera", "event.event_drift", "sensor.drift", "sensor.drift_cause",
     }  # fmt: skip
 
 
@@ -216,6 +216,7 @@ def test_its_templates_read_what_edged_says(form: str) -> None:
     model = json.loads(values.pop("update.model"))
     assert model == {"installed_version": "mobilenet", "latest_version": "mobilenet"}
     assert values == {
+        "event.event_camera": "",
         "event.event_drift": "",
         "sensor.drift": "50.0",
         "sensor.drift_cause": "as usual",

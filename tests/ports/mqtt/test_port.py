@@ -22,7 +22,16 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from edged.commands import Reply, Request, Resume, SetOutput, TakeSnapshot
 from edged.config.schema import MqttConfig
-from edged.core import CameraThere, Ended, OutputState, Snapshot, Undecided
+from edged.core import (
+    CAMERA,
+    CameraChanged,
+    CameraThere,
+    Ended,
+    Event,
+    OutputState,
+    Snapshot,
+    Undecided,
+)
 from edged.mailbox import Mailbox
 from edged.ports.mqtt import MqttPort
 from tests.mosquitto import (
@@ -525,6 +534,20 @@ def test_rules_that_end_without_a_frame_are_told_with_the_reason(
     assert told["edged/porch/event"]["active"] is False
     assert told["edged/porch/state"]["rules"] == {}
     assert told["edged/porch/state"]["reason"] == "the camera delivers no picture: unplugged"
+
+
+def test_a_fault_of_the_camera_is_told_and_changes_no_state(
+    broker: Broker, make_port: MakePort
+) -> None:
+    port = make_port()
+    with Listener(broker.port, "edged/porch/event") as listener:
+        port.write(result(1, active=True))
+        frozen = Event(CAMERA, True, 1.0, 1.0, 2.0, 0, cause="picture frozen")
+        port.write(CameraChanged((frozen,)))
+        told = read(listener.next())
+    assert (told["rule"], told["active"], told["cause"]) == ("camera", True, "picture frozen")
+    with Listener(broker.port, "edged/porch/state") as listener:
+        assert read(listener.next())["rules"]["cat"]["active"]
 
 
 def test_a_retained_command_does_not_act(

@@ -19,7 +19,7 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from edged.config.schema import JournalConfig, WebhookConfig
-from edged.core import Ended
+from edged.core import CameraChanged, Ended
 from edged.errors import ConfigError
 from edged.journal.journal import Journal
 from edged.ports.webhook import WebhookPort
@@ -165,6 +165,13 @@ def test_a_rule_that_ends_with_edged_is_told(device: Device, receiver: StrictRec
         ended = device.journal.record([event(active=False)])
         port.write(Ended("stop", "edged stops", ended))
     assert receiver.taken() == [1]
+
+
+def test_a_fault_of_the_camera_is_told(device: Device, receiver: StrictReceiver) -> None:
+    with device.port(device.webhook(receiver.url)) as port:
+        wait_until(lambda: port._webhooks[0]._consumer.known)
+        port.write(CameraChanged(device.journal.record([event()])))
+        wait_until(lambda: receiver.taken() == [1])
 
 
 def drips(file: Any) -> None:
