@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from edged.clock import read as read_clock
 from edged.commands import Reply
@@ -25,7 +24,6 @@ from edged.core import (
     Snapshot,
     Undecided,
 )
-from edged.errors import EdgedError
 from edged.journal.journal import Journal
 from edged.mailbox import Mailbox
 from edged.messages import device as device_messages
@@ -38,6 +36,7 @@ from edged.ports.mqtt.commands import Commands, Return
 from edged.ports.mqtt.connection import FAREWELL_S, Connection
 from edged.ports.mqtt.delivery import Delivery
 from edged.ports.mqtt.events import Events
+from edged.ports.mqtt.feed import Feed
 from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import Newest
 from edged.ports.mqtt.problems import Problems
@@ -52,15 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 ONLINE, OFFLINE = b"online", b"offline"
-
-PENDING_REPORTS = 16
-"""The most reports that wait for the worker; beyond that, the oldest is skipped and counted."""
-
-PENDING_IMAGES = 2
-"""The same for frames that wait to become pictures; each takes some megabytes."""
 
 
 class MqttPort:
@@ -126,6 +117,16 @@ class MqttPort:
         )
         self._newest = Newest(self._connection)
         self._replies = Replies(self._connection, topics.reply)
+        self._feed = Feed(
+            mqtt,
+            topics,
+            self._connection,
+            self._newest,
+            self._memory,
+            self._work_due.set,
+            self._now,
+            self._health_message,
+        )
         events = Events(mqtt, topics)
         self._delivery = Delivery(
             journal.consumer("mqtt", self._work_due.set),
@@ -140,11 +141,6 @@ class MqttPort:
         self._state_key: object = None
         self._camera = b""
         self._to_announce = self._to_describe = False
-        self._classification_due_s = 0.0
-        self._image_due_s = 0.0
-        self._reports: deque[Report] = deque()
-        self._images: deque[Result] = deque()
-        self._skipped = 0
         self._connections = 0
 
     def __enter__(self) -> MqttPort:
@@ -191,8 +187,8 @@ class MqttPort:
 
     def _dropped(self) -> int:
         # Each counts its own: several threads that add to one number lose some.
-        parts = (self._retained, self._newest, self._replies)
-        return self._skipped + sum(part.skipped for part in parts)
+        parts = (self._retained, self._newest, self._replies, self._feed)
+        return sum(part.skipped for part in parts)
 
     def problems(self) -> list[str]:
         """What the broker refuses or lacks at present, one line each."""
@@ -201,6 +197,7 @@ class MqttPort:
     def reconfigure(self, config: Config) -> None:
         """Apply rules, rates and picture options; the connection stays open."""
         self._config, self._mqtt = config, config.mqtt
+        self._feed.mqtt = config.mqtt
         if not config.mqtt.image_retain and self._topics.image in self._memory.retained:
             self._retain(self._topics.image, b"")
         self._to_describe = True
@@ -216,7 +213,7 @@ class MqttPort:
                     self._delivery.put(event.number)
                 self._tell_camera(ONLINE)
                 self._write_state(report)
-                self._write_when_due(report)
+                self._feed.offer(report)
                 self._connection.first_done()
             case OutputState():
                 topic = self._topics.output_state(report.name)
@@ -230,10 +227,10 @@ class MqttPort:
                     self._tell_camera(OFFLINE)
                     self._nothing_known(report.why)
             case Snapshot():
-                self._hand_over_image(report.result)
+                self._feed.put_image(report.result)
             case Health():
                 self._health = report
-                self._hand_over(report)
+                self._feed.put(report)
             case CameraChanged():
                 for event in report.events:
                     self._delivery.put(event.number)
@@ -255,7 +252,7 @@ class MqttPort:
                 # Home Assistant has restarted, and needs the discovery message.
                 self._send_again()
                 if self._health is not None:
-                    self._hand_over(self._health)
+                    self._feed.put(self._health)
         elif self._take_receipt(message):
             pass
         elif self._mqtt.commands:
@@ -294,7 +291,7 @@ class MqttPort:
             self._retain(self._topics.camera, availability)
 
     def _left_to_do(self) -> bool:
-        waiting = self._retained or self._replies or self._reports or self._images
+        waiting = self._retained or self._replies or self._feed
         return bool(self._working or waiting)
 
     def _write_state(self, result: Result) -> None:
@@ -305,36 +302,6 @@ class MqttPort:
             # Without the frame, whose pixels are no longer needed.
             state = partial(results.state, scene, result.frame.number)
             self._retain_dated(self._topics.state, state)
-
-    def _write_when_due(self, result: Result) -> None:
-        if not self._connection.up:
-            return
-        captured_s = result.frame.captured_s
-        hz = self._mqtt.classification_hz
-        if hz > 0.0 and captured_s >= self._classification_due_s:
-            self._classification_due_s = _next_due_s(
-                self._classification_due_s, 1.0 / hz, captured_s
-            )
-            self._hand_over(result)
-        wanted = self._mqtt.image
-        if wanted == "interval" and captured_s >= self._image_due_s:
-            self._image_due_s = _next_due_s(self._image_due_s, self._mqtt.image_s, captured_s)
-            self._hand_over_image(result)
-        elif wanted == "event" and result.events:
-            self._hand_over_image(result)
-
-    def _hand_over(self, report: Report) -> None:
-        self._wait_for_worker(self._reports, report, PENDING_REPORTS)
-
-    def _hand_over_image(self, result: Result) -> None:
-        self._wait_for_worker(self._images, result, PENDING_IMAGES)
-
-    def _wait_for_worker(self, queue: deque[T], item: T, limit: int) -> None:
-        queue.append(item)
-        if len(queue) > limit:
-            queue.popleft()
-            self._skipped += 1
-        self._work_due.set()
 
     def _retain(self, topic: str, payload: Payload) -> None:
         self._retained.put(topic, payload)
@@ -398,29 +365,20 @@ class MqttPort:
                 self._connection.announce()
             self._replies.publish()
             self._delivery.work()
-            while self._reports:
-                self._publish_report(self._reports.popleft())
-            while self._images:
-                self._publish_image(self._images.popleft())
+            self._feed.publish()
             self._working = False
         self._memory.save()
 
-    def _publish_report(self, report: Report) -> None:
-        if isinstance(report, Health):
-            self._look_at_clock()
-            health = device_messages.health(
-                report,
-                self._now(),
-                events_dropped=self._delivery.dropped,
-                events_refused=self._delivery.refused_events,
-                messages_dropped=self._dropped(),
-                broker_problems=self.problems(),
-            )
-            self._newest.publish(self._topics.health, health.json())
-        elif isinstance(report, Result):
-            top = self._mqtt.classification_top
-            classified = results.classification(report, top, self._now())
-            self._newest.publish(self._topics.classification, classified.json())
+    def _health_message(self, report: Health) -> Message:
+        self._look_at_clock()
+        return device_messages.health(
+            report,
+            self._now(),
+            events_dropped=self._delivery.dropped,
+            events_refused=self._delivery.refused_events,
+            messages_dropped=self._dropped(),
+            broker_problems=self.problems(),
+        )
 
     def _look_at_clock(self) -> None:
         """Retained messages are republished with the right time once the clock has been set."""
@@ -429,27 +387,5 @@ class MqttPort:
             self._retained.send_again()
             self._work_due.set()
 
-    def _publish_image(self, result: Result) -> None:
-        from edged.imaging.snapshot import snapshot_jpeg
-
-        if not self._connection.up:
-            return
-        try:
-            quality, width_px = self._mqtt.image_quality, self._mqtt.image_width_px
-            picture = snapshot_jpeg(result, self._now(), quality, width_px)
-        except EdgedError as error:
-            log.warning("no picture is sent: %s", error)
-            return
-        retain = self._mqtt.image_retain
-        if retain:
-            self._memory.retain([self._topics.image])
-            self._memory.save()
-        self._newest.publish(self._topics.image, picture, retain=retain)
-
     def _now(self) -> Moment:
         return Moment.now(self._config.device, self._clock, self._wall_clock)
-
-
-def _next_due_s(due_s: float, period_s: float, now_s: float) -> float:
-    # From the due time, not from now, so that the average rate holds; but without catching up.
-    return due_s + period_s if due_s + period_s > now_s else now_s + period_s

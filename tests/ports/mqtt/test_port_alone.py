@@ -22,10 +22,11 @@ from edged.mailbox import Mailbox
 from edged.ports.mqtt import port as module
 from edged.ports.mqtt.commands import Return
 from edged.ports.mqtt.connection import FAREWELL_S
+from edged.ports.mqtt.feed import PENDING_REPORTS, next_due_s
 from edged.ports.mqtt.limits import TooLargeError
 from edged.ports.mqtt.memory import Memory
 from edged.ports.mqtt.newest import UNSENT_OF_A_KIND
-from edged.ports.mqtt.port import PENDING_REPORTS, MqttPort
+from edged.ports.mqtt.port import MqttPort
 from edged.ports.mqtt.replies import PENDING as PENDING_REPLIES
 from tests.ports.mqtt.recorded import RecordedPort
 from tests.ports.mqtt.reports import event, health, result
@@ -78,6 +79,7 @@ class Alone:
         self.port._connection = self.wire  # type: ignore[assignment]
         self.port._newest._connection = self.wire  # type: ignore[assignment]
         self.port._replies._connection = self.wire  # type: ignore[assignment]
+        self.port._feed._connection = self.wire  # type: ignore[assignment]
 
     def turn(self) -> None:
         """One turn of the worker."""
@@ -92,7 +94,7 @@ class Alone:
     def dropped(self) -> int:
         """What the next health report says of skipped messages."""
         before = len(self.wire.sent)
-        self.port._publish_report(health())
+        self.port._feed.publish_report(health())
         ((_, payload, _),) = self.wire.sent[before:]
         return int(json.loads(payload)["messages_dropped"])
 
@@ -131,11 +133,11 @@ def test_what_did_not_go_to_the_network_is_not_waited_for(alone: Alone) -> None:
 
 def test_the_oldest_report_is_skipped_when_too_many_wait(alone: Alone) -> None:
     for number in range(PENDING_REPORTS):
-        alone.port._hand_over(result(number))
-    assert len(alone.port._reports) == PENDING_REPORTS
+        alone.port._feed.put(result(number))
+    assert len(alone.port._feed.reports) == PENDING_REPORTS
     assert alone.dropped() == 0
-    alone.port._hand_over(result(PENDING_REPORTS))
-    assert [r.frame.number for r in alone.port._reports] == list(range(1, PENDING_REPORTS + 1))  # type: ignore[union-attr]
+    alone.port._feed.put(result(PENDING_REPORTS))
+    assert [r.frame.number for r in alone.port._feed.reports] == list(range(1, PENDING_REPORTS + 1))  # type: ignore[union-attr]
     assert alone.dropped() == 1
 
 
@@ -145,7 +147,7 @@ def test_what_is_skipped_while_the_worker_sends_is_counted(alone: Alone) -> None
     def too_many() -> None:
         alone.wire.before = lambda: None
         for number in range(PENDING_REPORTS + 1):
-            alone.port._hand_over(result(number))
+            alone.port._feed.put(result(number))
 
     alone.wire.out = True
     alone.wire.before = too_many
@@ -160,23 +162,23 @@ def test_the_metrics_count_every_skipped_message(alone: Alone) -> None:
     for _ in range(UNSENT_OF_A_KIND + 3):
         alone.port._newest.publish("a", b"")
     for number in range(PENDING_REPORTS + 1):
-        alone.port._hand_over(result(number))
+        alone.port._feed.put(result(number))
     assert alone.port.metrics().messages_dropped == 4
 
 
 def test_without_a_broker_no_classification_waits(alone: Alone) -> None:
     alone.wire.up = False
-    alone.port._write_when_due(result())
-    assert not alone.port._reports
+    alone.port._feed.offer(result())
+    assert not alone.port._feed.reports
     assert not alone.port.live
 
 
 def test_the_first_frame_has_its_classification_and_its_picture(tmp_path: Path) -> None:
     alone = Alone(tmp_path, image="interval", image_s=5.0)
     for captured_s in (0.5, 0.75):
-        alone.port._write_when_due(result(captured_s=captured_s))
-    assert len(alone.port._reports) == 1
-    assert len(alone.port._images) == 1
+        alone.port._feed.offer(result(captured_s=captured_s))
+    assert len(alone.port._feed.reports) == 1
+    assert len(alone.port._feed.images) == 1
 
 
 @pytest.mark.parametrize(
@@ -188,8 +190,8 @@ def test_a_picture_waits_only_for_what_is_configured(
     alone = Alone(tmp_path, image=wanted, image_s=2.0)
     for number in (1, 2, 3):
         events = (event(),) if number == 2 else ()
-        alone.port._write_when_due(result(number, events=events, captured_s=1000.0 + number))
-    assert [waiting.frame.number for waiting in alone.port._images] == pictures
+        alone.port._feed.offer(result(number, events=events, captured_s=1000.0 + number))
+    assert [waiting.frame.number for waiting in alone.port._feed.images] == pictures
 
 
 def test_a_picture_that_cannot_be_made_is_told_and_one_that_nobody_would_get_is_not_made(
@@ -203,9 +205,9 @@ def test_a_picture_that_cannot_be_made_is_told_and_one_that_nobody_would_get_is_
         raise CameraError("a picture of nothing")
 
     monkeypatch.setattr(snapshot, "snapshot_jpeg", refuse)
-    alone.port._publish_image(result(1))
+    alone.port._feed.publish_image(result(1))
     alone.wire.up = False
-    alone.port._publish_image(result(2))
+    alone.port._feed.publish_image(result(2))
     assert (made, alone.wire.sent) == ([1], [])
     assert caplog.messages == ["no picture is sent: a picture of nothing"]
 
@@ -248,11 +250,11 @@ def test_what_is_retained_is_dated_anew_once_the_clock_was_set(tmp_path: Path) -
     port.write(OutputState("lamp", 1.0, 99.0))
     port._retained.publish(wire.publish)
     assert dates() == {"1970-01-01T00:00"}
-    port._publish_report(health())
+    port._feed.publish_report(health())
     port._retained.publish(wire.publish)
     assert dates() == set()
     wall_s = 1.8e9
-    port._publish_report(health())
+    port._feed.publish_report(health())
     port._retained.publish(wire.publish)
     assert dates() == {"2027-01-15T07:59", "2027-01-15T08:00"}
 
@@ -356,7 +358,7 @@ def test_at_the_end_nothing_is_waited_for_where_nothing_is_left(
     assert (patience.waits, alone.wire.steps) == (0, ["stop", "join"])
 
 
-@pytest.mark.parametrize("left", ["_reports", "_images", "_retained", "_working", "a reply"])
+@pytest.mark.parametrize("left", ["reports", "images", "_retained", "_working", "a reply"])
 def test_at_the_end_what_the_worker_has_left_is_waited_for(
     alone: Alone, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
@@ -373,8 +375,8 @@ def test_at_the_end_what_the_worker_has_left_is_waited_for(
         alone.wire.open = True
         patience.then = lambda: alone.port._reply(Return("me/2", None), Reply())
     else:
-        getattr(alone.port, left).append(result(events=(event(),)))
-        patience.then = lambda: getattr(alone.port, left).clear()
+        getattr(alone.port._feed, left).append(result(events=(event(),)))
+        patience.then = lambda: getattr(alone.port._feed, left).clear()
     leave(alone)
     assert patience.waits == 1
 
@@ -391,7 +393,7 @@ def test_at_the_end_nobody_is_waited_for_without_a_broker(
 
 def test_events_that_were_lost_are_told_with_the_health(alone: Alone) -> None:
     alone.port._delivery._consumer.dropped = 3
-    alone.port._publish_report(health())
+    alone.port._feed.publish_report(health())
     assert json.loads(alone.wire.sent[-1][1])["events_dropped"] == 3
 
 
@@ -401,7 +403,7 @@ def test_events_that_were_lost_are_told_with_the_health(alone: Alone) -> None:
 def test_a_rate_holds_on_average_and_nothing_is_caught_up_with(
     due_s: float, now_s: float, next_s: float
 ) -> None:
-    assert module._next_due_s(due_s, 1.0, now_s) == next_s
+    assert next_due_s(due_s, 1.0, now_s) == next_s
 
 
 def test_an_event_goes_out_with_qos_1(alone: Alone) -> None:

@@ -68,7 +68,7 @@ def health_of(port: RecordedPort) -> dict[str, Any]:
 
     newest.publish = caught  # type: ignore[method-assign]
     try:
-        port._publish_report(health())
+        port._feed.publish_report(health())
     finally:
         newest.publish = publish  # type: ignore[method-assign]
     said: dict[str, Any] = json.loads(sent[-1])
@@ -255,7 +255,7 @@ def test_what_is_larger_than_the_broker_takes_is_skipped_counted_and_named(
     with strict(MaximumPacketSize=900) as broker:
         with port_to(broker, tmp_path, image="event", classification_hz=0.0) as port:
             make_events(port, 3)
-            wait_until(lambda: port._delivery._consumer.cursor == 3 and not port._images)
+            wait_until(lambda: port._delivery._consumer.cursor == 3 and not port._feed.images)
             wait_until(lambda: health_of(port)["messages_dropped"] == 3)
             (problem,) = health_of(port)["broker_problems"]
         assert "900 bytes" in problem
