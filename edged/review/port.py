@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,9 +21,10 @@ from msgspec import Struct
 from edged.commands import Reply, Request, Review, ReviewDecide, ReviewPicture
 from edged.config.schema import Polygons, ReviewConfig
 from edged.core import Deciding, Frame, Prediction, Report, Result
-from edged.errors import CameraError, CommandError, EdgedError
+from edged.errors import CameraError, EdgedError
 from edged.files import is_there
 from edged.messages.message import Moment
+from edged.ports.answering import AnsweringPort
 from edged.printable import printable
 
 if TYPE_CHECKING:
@@ -45,14 +45,8 @@ LEAST_WIDTH_PX = 160
 SURER = 0.1
 """A picture replaces one that is alike if the model is so much less sure of it."""
 
-QUESTIONS = 64
-"""Who may wait for an answer."""
-
 DISCARDED = 64
 """Discarded pictures that are remembered: what is like them is not kept again."""
-
-CLOSE_S = 5.0
-"""How long the end of the daemon waits for the disk."""
 
 LOOK_AFTER_S = 3600.0
 """How often pictures that have become too old are removed, where none comes."""
@@ -75,8 +69,11 @@ class Candidate(Struct, frozen=True):
     jpeg: bytes
 
 
-class ReviewPort:
+class ReviewPort(AnsweringPort):
     """A port whose thread keeps pictures, and answers what people ask of them."""
+
+    _thread_name = "review"
+    _most_questions = 64
 
     def __init__(
         self,
@@ -88,6 +85,7 @@ class ReviewPort:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Pictures are in `folder`, and have the mask `privacy` painted in."""
+        super().__init__()
         self._config = config
         self._path = folder
         self._device = device
@@ -98,7 +96,6 @@ class ReviewPort:
         self._deciding: Deciding | None = None
         self._own: Sequence[str] = ()
         self._greatest = 0.0
-        self._thread: threading.Thread | None = None
         # The thread's own.
         self._folder_made: Folder | None = None
         self._looks: dict[int, Look] = {}
@@ -108,12 +105,9 @@ class ReviewPort:
         self._due_s = clock() + config.every_s
         self._looked_after_s = -math.inf
         self._error: str | None = None
-        # Guards all that follows.
-        self._changed = threading.Condition()
+        # Changed by others, with the lock held.
         self._offer: Offer | None = None
-        self._questions: list[Request[Any]] = []
         self._masked = False
-        self._closing = False
 
     def __enter__(self) -> ReviewPort:
         # What became too old while edged did not run shall not wait for a doubtful frame.
@@ -122,13 +116,6 @@ class ReviewPort:
                 self._masked = True
                 self._wake()
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(CLOSE_S)
 
     def write(self, report: Report) -> None:
         """Look how sure the model is of a frame; see `edged.core.Port.write`."""
@@ -139,14 +126,6 @@ class ReviewPort:
                 self._deciding = report
             case _:
                 pass
-
-    def answer(self, request: Request[Any]) -> None:
-        """Reply later, from the thread. CommandError while too many wait."""
-        with self._changed:
-            if len(self._questions) >= QUESTIONS:
-                raise CommandError("others wait for an answer; try again")
-            self._questions.append(request)
-            self._wake()
 
     def reconfigure(self, privacy: Polygons) -> None:
         """Another mask: pictures without it are removed."""
@@ -168,12 +147,6 @@ class ReviewPort:
         with self._changed:
             self._offer = Offer(frame, prediction, doubt, self._deciding)
             self._wake()
-
-    def _wake(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="review", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
 
     def _run(self) -> None:
         while not self._closing:

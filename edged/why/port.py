@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.commands import Reply, Request, TellWhy
+from edged.commands import Reply
 from edged.config.schema import WhyConfig
 from edged.core import Deciding, Ended, Event, Report, Result
-from edged.errors import CommandError, EdgedError
+from edged.errors import EdgedError
+from edged.ports.answering import AnsweringPort
 from edged.recording.entries import Finish, Sight
 from edged.why.ring import Ring
 
@@ -36,19 +36,16 @@ WRITE_S = 2.0
 SILENCE_S = 5.0
 """A camera that gives no frame for so long keeps no file open."""
 
-CLOSE_S = 5.0
-"""How long the end of the daemon waits for the disk."""
 
-QUESTIONS = 4
-"""Who may wait for an answer."""
-
-
-class WhyPort:
+class WhyPort(AnsweringPort):
     """A port whose thread writes what the ring has around events, and answers to `TellWhy`.
 
     A frame takes microseconds in `write`. All else is the thread's, which starts with the first
     event or question. A disk that fails costs excerpts, and nothing else.
     """
+
+    _thread_name = "why"
+    _most_questions = 4
 
     def __init__(
         self,
@@ -58,6 +55,7 @@ class WhyPort:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`folder` is where excerpts go."""
+        super().__init__()
         self._config = config
         self._folder = folder
         self._device = device
@@ -67,22 +65,11 @@ class WhyPort:
         self._seen_s = 0.0
         self._excerpt: Excerpt | None = None
         self._error: str | None = None
-        self._thread: threading.Thread | None = None
-        # Guards all that follows.
-        self._changed = threading.Condition()
+        # Changed by others, with the lock held.
         self._event: Event | None = None
-        self._questions: list[Request[TellWhy]] = []
-        self._closing = False
 
     def __enter__(self) -> WhyPort:
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(CLOSE_S)
 
     def write(self, report: Report) -> None:
         """Keep what is decided on; see `edged.core.Port.write`."""
@@ -109,26 +96,12 @@ class WhyPort:
             case _:
                 pass
 
-    def answer(self, request: Request[TellWhy]) -> None:
-        """Reply later, from the thread. CommandError while too many wait."""
-        with self._changed:
-            if len(self._questions) >= QUESTIONS:
-                raise CommandError("others wait for an answer; try again")
-            self._questions.append(request)
-            self._wake()
-
     def _note(self, events: Sequence[Event]) -> None:
         if events:
             with self._changed:
                 # The others are found in the ring.
                 self._event = self._event or events[0]
                 self._wake()
-
-    def _wake(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="why", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
 
     def _run(self) -> None:
         while not self._closing:

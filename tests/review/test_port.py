@@ -19,7 +19,6 @@ from edged.errors import CameraError, CommandError
 from edged.imaging import picture
 from edged.imaging.picture import decode_picture, jpeg
 from edged.messages.review import ReviewAnswer
-from edged.review import port as port_module
 from edged.review.folder import Folder
 from edged.review.port import ReviewPort
 from tests.mosquitto import wait_until
@@ -271,7 +270,7 @@ def test_what_cannot_be_answered_is_one_line(keeping: Keeping) -> None:
 
 
 def test_only_so_many_wait_for_an_answer(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_module, "QUESTIONS", 0)
+    monkeypatch.setattr(ReviewPort, "_most_questions", 0)
     with pytest.raises(CommandError, match="others wait for an answer"):
         keeping.ask(Review())
 

@@ -317,7 +317,7 @@ def test_a_question_is_answered_with_what_has_just_happened(
 def test_questions_wait_but_not_without_end(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = WhyPort(WhyConfig(), folder(journal), "porch")
     monkeypatch.setattr(port, "_wake", lambda: None)
-    for _ in range(port_module.QUESTIONS):
+    for _ in range(WhyPort._most_questions):
         port.answer(Request(TellWhy()))
     with pytest.raises(CommandError, match="others wait"):
         port.answer(Request(TellWhy()))
