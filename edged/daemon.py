@@ -5,14 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from edged import __version__, build, commands, logs, memory
@@ -43,6 +40,7 @@ from edged.opening import Opening
 from edged.outage import Outage
 from edged.pipeline import Pipeline
 from edged.reload import AddPort, InForce, Reloader, TakeOver
+from edged.signals import Signals
 from edged.snapshots import Snapshots
 from edged.watchdog import Watchdog
 
@@ -74,8 +72,7 @@ class Daemon:
         self._config = opening.config
         self._mailbox = opening.mailbox
         self._notifier = notifier or Notifier()
-        self._bug: BaseException | None = None
-        self._hung_up = False
+        self._signals = Signals(opening.mailbox)
 
     def stop(self, reason: str) -> None:
         """Stop after the present frame. From any thread."""
@@ -97,8 +94,7 @@ class Daemon:
             gc.disable()
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(SWITCH_S)
-            self._obey_signals(stack)
-            self._surface_bugs(stack)
+            stack.enter_context(self._signals)
             stack.enter_context(self._opening)
             self._ports = ports = build.Ports(stack, self._opening.pins)
             try:
@@ -116,7 +112,7 @@ class Daemon:
                 gc.enable()
                 self._pipeline.run()
                 log.info("stopping: %s", self._mailbox.stopping)
-                if self._bug is None:
+                if self._signals.bug is None:
                     self._chosen.stopped()
                 self._notifier.stopping()
                 ports.gpio.release()
@@ -125,8 +121,8 @@ class Daemon:
             finally:
                 # Before any last message: an unresponsive broker must not keep a lamp on.
                 ports.gpio.release()
-        if self._bug is not None:
-            raise self._bug
+        if self._signals.bug is not None:
+            raise self._signals.bug
         log.info("stopped")
 
     def _build(self, config: Config, journal: Journal, stack: ExitStack) -> None:
@@ -264,45 +260,6 @@ class Daemon:
         trace = stack.enter_context(Trace(self._trace_path))
         return trace.around(ports), TracedPort(pins, trace)
 
-    def _obey_signals(self, stack: ExitStack) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            # Signals belong to the process, whose main thread is not ours here.
-            return
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            del frame
-            self._mailbox.stop(signal.Signals(number).name)
-
-        def reload(number: int, frame: FrameType | None) -> None:
-            del frame
-            if not self._hung_up:
-                # Never lost to a full queue, and never more than one.
-                self._hung_up = True
-                request = Request(commands.Reload(), signal.Signals(number).name)
-                self._mailbox.post(request, bounded=False)
-
-        for number, obey in (
-            (signal.SIGTERM, stop),
-            (signal.SIGINT, stop),
-            (signal.SIGHUP, reload),
-        ):
-            stack.callback(signal.signal, number, signal.signal(number, obey))
-
-    def _surface_bugs(self, stack: ExitStack) -> None:
-        """A bug in a thread ends the daemon like one in the loop.
-
-        Otherwise the thread would be gone and the daemon would look healthy; this way outputs go to
-        their safe level, and systemd restarts it.
-        """
-
-        def end(bug: threading.ExceptHookArgs) -> None:
-            thread = bug.thread.name if bug.thread is not None else "a thread"
-            self._bug = bug.exc_value
-            self._mailbox.stop(f"a bug in {thread}")
-
-        stack.callback(setattr, threading, "excepthook", threading.excepthook)
-        threading.excepthook = end
-
     def _status(self, request: Request[commands.TellStatus]) -> StatusAnswer:
         del request
         pipeline = self._pipeline
@@ -368,7 +325,7 @@ class Daemon:
             pipeline.tell(Ended("restart", "edged had ended unexpectedly", numbered))
 
     def _reload(self, request: Request[commands.Reload]) -> None:
-        self._hung_up = False
+        self._signals.reload_begins()
         self._reloader.begin(request)
 
     def _save(self, request: Request[commands.Save | commands.Undo]) -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -518,8 +518,7 @@ def test_under_systemd_lines_carry_priorities_and_readiness_is_told(config: Path
 
 def test_a_hang_up_is_not_lost_in_a_flood_and_a_storm_of_them_is_one_reload(config: Path) -> None:
     daemon = Daemon(Opening(config))
-    with ExitStack() as stack:
-        daemon._obey_signals(stack)
+    with daemon._signals:
         for _ in range(CONTROLS):
             daemon._mailbox.post(Request(Pause()))
         for _ in range(10):

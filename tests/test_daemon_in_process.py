@@ -24,7 +24,7 @@ from PIL import Image
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import Deciding, Ended, Event, Report, Undecided
+from edged.core import CameraChanged, Deciding, Ended, Event, Report, Undecided
 from edged.daemon import Daemon, EndLeftOpen
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
@@ -722,8 +722,7 @@ def test_hang_ups_are_one_reload_until_it_begins_and_are_lost_in_no_flood(living
     daemon = Daemon(Opening(living.path))
     begun: list[Request[Any]] = []
     daemon._reloader = SimpleNamespace(begin=begun.append)  # type: ignore[assignment]
-    with ExitStack() as stack:
-        daemon._obey_signals(stack)
+    with daemon._signals:
         for _ in range(CONTROLS):
             daemon._mailbox.post(Request(Wake()))
         for _ in range(2):
@@ -855,11 +854,12 @@ def test_a_reload_tells_nothing_of_a_scene_while_the_camera_is_lost(
     living.change("fps = 200.0", "fps = 200.0\nlost_after_s = 0.0")
     living.start()
     picture.unlink()
-    wait_until(lambda: isinstance(told[-1], Ended))
+    wait_until(lambda: isinstance(told[-1], CameraChanged))
+    assert isinstance(told[-2], Ended)
     living.change('name = "cat"', 'name = "pet"')
     living.ask("reload")
     assert isinstance(told.pop(), Deciding)
-    assert isinstance(told[-1], Ended), "the reason is not replaced"
+    assert isinstance(told[-1], CameraChanged), "the reason is not replaced"
 
 
 def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Living) -> None:
@@ -871,12 +871,23 @@ def test_a_camera_that_is_lost_ends_its_rules_and_turns_the_lamp_off(living: Liv
     watching = Watching(living.start())
     wait_until(lambda: living.status()["outputs"] == {"lamp": 1.0})
     picture.unlink()
-    wait_until(lambda: [told["reason"] for told in watching.of("event")] == ["camera"])
+
+    def events() -> list[tuple[str, bool, str | None]]:
+        told = watching.of("event")
+        return [(one["rule"], one["active"], one["reason"] or one["cause"]) for one in told]
+
+    told = [("cat", False, "camera"), ("camera", True, "camera lost")]
+    wait_until(lambda: events() == told)
     wait_until(lambda: living.status()["outputs"] == {"lamp": 0.0})
+    assert living.status()["camera_failures"] == 1
     assert living.status()["scene"] is None
     assert living.status()["rules"] == {}
     shutil.copy(PICTURES / "cat.jpg", picture)
     wait_until(lambda: living.status()["outputs"] == {"lamp": 1.0})
+    told += [("camera", False, "camera lost"), ("cat", True, None)]
+    wait_until(lambda: sorted(events()[2:]) == sorted(told[2:]))
+    assert living.status()["camera_error"] is None
+    assert str(picture) in living.status()["camera_last_error"]
 
 
 def test_a_threshold_by_command_decides_at_once_and_in_the_next_run(
