@@ -187,7 +187,7 @@ def rig(
             attention=Attention(),
             vitals=Vitals(time.monotonic()),
             watchdog=Watchdog(Notifier({}), ports.gpio.beat),
-            outage=Outage(config.camera.lost_after_s),
+            outage=Outage(config.camera),
             snapshots=Snapshots(mailbox),
         )
         ports.await_pins()

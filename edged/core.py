@@ -388,7 +388,7 @@ class Camera(Protocol):
 
     @property
     def failures(self) -> int:
-        """How often good frames ceased since opening: also for less than anybody looks."""
+        """How often good frames have ceased since opening, however briefly."""
         ...
 
     @property

@@ -19,7 +19,7 @@ from edged.config import saved
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.config.thresholds import Thresholds
-from edged.core import UNDECIDED, Camera, Ended, Event, Port, Undecided
+from edged.core import CAMERA, DRIFT, UNDECIDED, Camera, Ended, Event, Port, Undecided
 from edged.errors import CommandError, ConfigError, ModelError
 from edged.health import Vitals
 from edged.journal.journal import Journal
@@ -190,7 +190,7 @@ class Daemon:
                 lambda: self._chosen.problem,
             ),
             watchdog=Watchdog(self._notifier, self._ports.gpio.beat),
-            outage=Outage(config.camera.lost_after_s),
+            outage=Outage(config.camera),
             snapshots=Snapshots(self._mailbox),
         )
         self._pipeline.tell(self._in_force.deciding)
@@ -315,10 +315,16 @@ class Daemon:
     def _end_left_open(self, request: Request[EndLeftOpen]) -> None:
         """End rules that an earlier run left active, unless they are active again."""
         pipeline, now_s = self._pipeline, time.monotonic()
+        drift = pipeline.perception.drift
+        active = {
+            *pipeline.perception.scene.active,
+            *([CAMERA] if pipeline.outage.fault else []),
+            *([DRIFT] if drift is not None and drift.cause else []),
+        }
         events = [
             Event(rule, False, 0.0, now_s, now_s, 0, reason="restart")
             for rule in request.command.rules
-            if rule not in pipeline.perception.scene.active
+            if rule not in active
         ]
         if events:
             numbered = pipeline.journal.record(events)

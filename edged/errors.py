@@ -65,3 +65,9 @@ class PortError(EdgedError):
 
 class CommandError(EdgedError):
     """A command from outside cannot be carried out: answer with the reason."""
+
+
+class UsageError(EdgedError):
+    """The words of a command line do not fit each other. The exit status is argparse's."""
+
+    exit_status = 2

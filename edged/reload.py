@@ -209,6 +209,8 @@ class Reloader:
         place = saved.file(self._path)
         if isinstance(change, Undo):
             return saved.undone(place)
+        if not any((change.region, change.privacy is not None, change.rule, change.remove_rule)):
+            raise CommandError("nothing to save; give region, privacy, rule or remove_rule")
         told = {"region": change.region, "privacy": change.privacy}
         camera = {
             key: value for key, value in msgspec.to_builtins(told).items() if value is not None

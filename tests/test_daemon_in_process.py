@@ -24,7 +24,16 @@ from PIL import Image
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
 from edged.config.schema import JournalConfig
-from edged.core import CameraChanged, Deciding, Ended, Event, Report, Undecided
+from edged.core import (
+    UNDECIDED,
+    CameraChanged,
+    Deciding,
+    Drift,
+    Ended,
+    Event,
+    Report,
+    Undecided,
+)
 from edged.daemon import Daemon, EndLeftOpen
 from edged.errors import CommandError, ConfigError
 from edged.journal.journal import Journal
@@ -833,6 +842,24 @@ def test_the_end_of_what_was_left_open_is_seen_on_no_frame_and_says_nothing_of_n
     (event,) = ended.events
     assert (ended.reason, event.reason) == ("restart", "restart")
     assert (event.rule, event.active, event.score, event.frame) == ("dog", False, 0.0, 0)
+
+
+def test_faults_that_last_on_are_not_ended_for_an_earlier_run(living: Living) -> None:
+    daemon = Daemon(Opening(living.path))
+    recorded: list[str] = []
+    perception = SimpleNamespace(scene=UNDECIDED, drift=Drift(1.0, "night"))
+    daemon._pipeline = SimpleNamespace(  # type: ignore[assignment]
+        perception=perception,
+        outage=SimpleNamespace(fault="camera lost"),
+        journal=SimpleNamespace(record=lambda events: recorded.extend(e.rule for e in events)),
+        tell=lambda _report: None,
+    )
+    left_open = Request(EndLeftOpen(rules=["camera", "drift", "dog"]))
+    daemon._end_left_open(left_open)
+    assert recorded == ["dog"]
+    perception.drift, daemon._pipeline.outage.fault = None, None
+    daemon._end_left_open(left_open)
+    assert recorded == ["dog", "camera", "drift", "dog"]
 
 
 def test_what_was_left_open_is_ended_however_many_ask_for_something(living: Living) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from edged import commands
 from edged.attention import Attention
 from edged.commands import Pause, Reload, Reply, Request, Resume, SetOutput, TakeSnapshot, Wake
-from edged.config.schema import DecideConfig, RuleConfig
+from edged.config.schema import CameraConfig, DecideConfig, RuleConfig
 from edged.core import (
     UNDECIDED,
     CameraThere,
@@ -232,7 +232,7 @@ class Run:
             attention=attention,
             vitals=Vitals(0.0, health_s),
             watchdog=Watchdog(self.notifier),
-            outage=Outage(LOST_AFTER_S, lambda: self.camera.now_s),
+            outage=Outage(CameraConfig(lost_after_s=LOST_AFTER_S), lambda: self.camera.now_s),
             snapshots=Snapshots(self.mailbox),
             clock=lambda: self.camera.now_s,
         )

@@ -92,6 +92,9 @@ class NewestFrame:
         self._told_s: dict[str, float] = {}
         self._damaged_since_s: float | None = None
         self._spoilt = False
+        self._only_damage: str | None = None
+        # Of frames that nobody has decoded since.
+        self._unseen: Fault | None = None
         self._seen: Pixels | None = None
         self._changed_s = 0.0
         self._number = 0
@@ -115,7 +118,11 @@ class NewestFrame:
         """See `edged.core.Camera.fault`."""
         if self.ended:
             return None
-        return next((fault for fault, why in self._troubles.items() if why is not None), None)
+        lost = self._troubles["camera lost"]
+        if lost is not None and lost == self._only_damage:
+            return "frames damaged"
+        present = (fault for fault, why in self._troubles.items() if why is not None)
+        return next(present, self._unseen)
 
     def __enter__(self) -> NewestFrame:
         self._expect_opened()
@@ -164,6 +171,7 @@ class NewestFrame:
             except CameraError as error:
                 self._note_damage(str(error), capture.live)
                 continue
+            self._unseen = None
             self._note_good()
             self._note_change(frame.pixels, capture.live)
             return frame
@@ -174,9 +182,10 @@ class NewestFrame:
         came = self._take(timeout_s) is not None
         if came:
             # This frame has not been checked for damage like the last decoded one, nor for change.
+            if self._troubles["frames damaged"] is not None:
+                self._unseen = "frames damaged"
             self._note_good()
             self._seen = None
-            self._tell("picture frozen", None)
         return came
 
     def _take(self, timeout_s: float) -> tuple[int, Capture] | None:
@@ -311,10 +320,11 @@ class NewestFrame:
         """CameraError if all frames have been damaged for ``timeout_s``."""
         if self._spoilt:
             self._damaged_since_s, self._spoilt = None, False
-            raise CameraError(
+            self._only_damage = (
                 f"{self.name}: only damaged frames for {self._camera.timeout_s:g} s; "
                 "check its cable or network"
             )
+            raise CameraError(self._only_damage)
 
     def _note_damage(self, reason: str, live: bool) -> None:
         self._tell("frames damaged", reason)
@@ -335,7 +345,11 @@ class NewestFrame:
         if not (live and limit_s):
             return
         now_s = self._clock()
-        if self._seen is None or not _same(pixels, self._seen):
+        if self._seen is None:
+            # Whether it has changed shows with the next frame.
+            if self._troubles["picture frozen"] is None:
+                self._changed_s = now_s
+        elif not _same(pixels, self._seen):
             self._changed_s = now_s
             self._tell("picture frozen", None)
         elif now_s - self._changed_s >= limit_s:

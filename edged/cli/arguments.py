@@ -94,7 +94,7 @@ class _Camera(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del parser, option_string
-        namespace.camera = True
+        namespace.camera = True if values is None else values
         if values is None:
             return
         namespace.config = paths.CONFIGURATIONS / f"{values}.toml"

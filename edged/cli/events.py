@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 import msgspec
 
 from edged.cli.daemon_socket import configured
+from edged.core import Reason
 from edged.errors import PortError
 from edged.journal.entry import Entry
 from edged.journal.reader import Reader, found_journal
@@ -98,5 +99,10 @@ def line(message: EventMessage | GapMessage) -> str:
         return f"{'':19}  {message.first}-{message.last}  missing ({message.reason})"
     at = message.decided.astimezone()
     value = "on" if message.active else "off"
-    why = REASONS[message.reason] if message.reason else message.cause or f"{message.score:.0%}"
+    why = because(message.reason, message.cause, message.score)
     return f"{at:%Y-%m-%d %H:%M:%S}  {message.number}  {message.rule} {value}  {why}"
+
+
+def because(reason: Reason | None, cause: str | None, score: float) -> str:
+    """Why an event came, in a word or two."""
+    return REASONS[reason] if reason else cause or f"{score:.0%}"

@@ -58,8 +58,9 @@ def write_file(path: Path, data: bytes) -> None:
         else:
             write_atomically(path, data)
     except OSError as error:
+        advice = "" if path.parent.is_dir() else "; create its folder first"
         raise OutputError(
-            f"{printable(path)}: cannot be written: {error.strerror or error}"
+            f"{printable(path)}: cannot be written: {error.strerror or error}{advice}"
         ) from error
 
 

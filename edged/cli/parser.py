@@ -388,7 +388,7 @@ COMMANDS = {
     "events": _Command("events", "list the events in the journal", _events),
     "why": _Command("why", "say why an event came, and what would have changed it", _why),
     "review": _Command("review", "say what the frames show that the model was unsure of", _review),
-    "record": _Command("record", "record what decisions are made from", _record),
+    "record": _Command("record", "record the scores that decisions are based on", _record),
     "replay": _Command("replay", "decide on a recording once more", _replay),
     "tune": _Command("tune", "search the settings of a rule on recordings", _tune),
     "check-config": _Command("check_config", "check a configuration", _check_config),

@@ -15,7 +15,7 @@ from edged import logs
 from edged.cli.daemon_socket import configured
 from edged.cli.output import write_file
 from edged.config.schema import Config
-from edged.errors import CommandError, ConfigError
+from edged.errors import CommandError, ConfigError, UsageError
 from edged.journal.reader import found_journal
 from edged.messages.review import KeptPicture, ReviewAnswer, answer
 from edged.paths import running_socket
@@ -92,7 +92,7 @@ class _Ring:
     ) -> ReviewAnswer:
         """Say what some of them show; all that are left."""
         if not numbers:
-            raise CommandError("name the pictures by their numbers; `edged review` lists them")
+            raise UsageError("name the pictures by their numbers; `edged review` lists them")
         told = None
         for start in range(0, len(numbers), AT_ONCE):
             some = numbers[start : start + AT_ONCE]
@@ -126,7 +126,7 @@ def _me() -> str:
 
 def _no_numbers(numbers: Sequence[int], option: str) -> None:
     if numbers:
-        raise CommandError(f"{option} takes all pictures that were decided on, and no numbers")
+        raise UsageError(f"{option} takes all pictures that were decided on, and no numbers")
 
 
 def _chosen(told: ReviewAnswer, numbers: Sequence[int]) -> list[KeptPicture]:

@@ -13,7 +13,7 @@ from edged import paths
 from edged.batch import Answer, pictures
 from edged.cli.model import configured, labelled
 from edged.cli.progress import followed
-from edged.errors import CommandError
+from edged.errors import CommandError, UsageError
 from edged.imaging.standard_input import STANDARD_INPUT
 from edged.messages.message import bounded
 from edged.messages.results import FoundMessage
@@ -68,11 +68,11 @@ def _terms(terms: Sequence[str], like: Path | None) -> tuple[list[str], list[Pat
         if Path(term) == STANDARD_INPUT or os.sep in term or os.path.lexists(term):
             places.append(Path(term))
         elif like is not None:
-            raise CommandError(f"{term}: no such file or folder; --like takes no words")
+            raise UsageError(f"{term}: no such file or folder; --like takes no words")
         else:
             words.append(term)
     if not words and like is None:
-        raise CommandError("nothing to search for: give a word, or --like PICTURE")
+        raise UsageError("nothing to search for: give a word, or --like PICTURE")
     return words, places or [Path()]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from edged.cli.daemon_socket import configured, running_daemon
 from edged.cli.output import write_file
 from edged.config.schema import Config
-from edged.errors import CameraError
+from edged.errors import CameraError, UsageError
 from edged.ports.control.client import DaemonAbsentError
 from edged.printable import printable
 
@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     ``--set camera...`` refers to a camera other than the daemon's.
     """
+    if arguments.out is not None and arguments.out.suffix.lower() not in ("", ".jpg", ".jpeg"):
+        raise UsageError(f"{printable(arguments.out)}: the picture is a JPEG; name it FILE.jpg")
     if any(override.strip().startswith("camera.") for override in arguments.overrides):
         seen, picture = _own_snapshot(configured(arguments))
     else:

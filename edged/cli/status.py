@@ -51,7 +51,7 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "", f"{data['fps']:.1f} frames/s; {', '.join(counts)}"
     if data["camera_error"]:
         yield "", data["camera_error"]
-    if failures := data["camera_failures"]:
+    if failures := data.get("camera_failures"):
         last = "" if data["camera_error"] else f"; the last time: {data['camera_last_error']}"
         yield "", f"failed {failures} time{'s' * (failures > 1)}{last}"
     if data["drift"] and data["drift"]["cause"]:

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from edged import logs
 from edged.cli.daemon_socket import configured
 from edged.cli.output import write_file
 from edged.config.schema import Config
-from edged.errors import CameraError, CommandError, ConfigError
+from edged.errors import CameraError, CommandError, ConfigError, UsageError
 from edged.paths import running_socket
 from edged.ports.control.client import TIMEOUT_S, ControlClient, DaemonAbsentError
 from edged.printable import printable
@@ -44,12 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     others = (arguments.list, arguments.undo, arguments.forget is not None, arguments.export)
     other = any(others) or arguments.imported or arguments.thumbnails
     if other and label is not None:
-        raise CommandError(f"{label}: this option takes no label and no pictures")
+        raise UsageError(f"{label}: this option takes no label and no pictures")
     if not other and (label is None or not (pictures or _with_camera(arguments))):
-        raise CommandError(
+        raise UsageError(
             "give a label and pictures of it, or --camera, or one of --list, --forget, --undo, "
             "--export, --import and --thumbnails"
         )
+    if pictures and arguments.camera is True:
+        raise UsageError(f"{pictures[0]}: give pictures or --camera, not both")
     with Desk(config) as desk:
         if arguments.list:
             return _list(desk, as_json=arguments.json)
@@ -265,7 +267,9 @@ def _list(desk: Desk, *, as_json: bool) -> int:
     examples = [] if known is None else known.examples
     if as_json:
         for one in examples:
-            line = {"label": one.label, "source": one.source, "taught_s": one.taught_s}
+            at = datetime.fromtimestamp(one.taught_s, timezone.utc)
+            told = {"label": one.label, "source": one.source, "taught": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+            line = {"type": "taught-picture", **told}
             print(json.dumps(line, ensure_ascii=False))
         return 0
     if not examples:

@@ -16,7 +16,7 @@ from edged.cli.daemon_socket import configured, running_daemon
 from edged.cli.shots import shots
 from edged.config.schema import Config
 from edged.core import DIFFERENT
-from edged.errors import CommandError
+from edged.errors import UsageError
 from edged.inference import layers, modelfile
 from edged.ports.control.client import DaemonAbsentError
 from edged.printable import printable
@@ -28,7 +28,7 @@ MOST = 0.9
 def run(arguments: argparse.Namespace) -> int:
     """Look at what is normal, learn it, and have the running daemon take it over."""
     if arguments.words:
-        raise CommandError(
+        raise UsageError(
             f"{printable(arguments.words[0])}: --normal takes no label and no pictures: the camera "
             "shows what is normal"
         )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from edged.cli.daemon_socket import running_daemon
+from edged.cli.events import because
 from edged.cli.status import level
 from edged.printable import printable
 
@@ -53,7 +54,8 @@ class _Lines:
                 return f"{self._scene or 'undecided'} ({seen})"
             case "event":
                 state = "on" if message["active"] else "off"
-                return f"{message['rule']} {state} ({message['score']:.0%})"
+                why = because(message["reason"], message["cause"], message["score"])
+                return f"{message['rule']} {state} ({why})"
             case "output":
                 return self._output(message["output"], message["value"], at)
             case _:

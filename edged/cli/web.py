@@ -27,4 +27,4 @@ def check_installed(command: str) -> None:
     """ConfigError if the packages that `command` needs are not installed."""
     for needed in NEEDS:
         if importlib.util.find_spec(needed) is None:
-            raise ConfigError(f"{command} needs {needed}: pip install 'edged[web]'")
+            raise ConfigError(f"{command} needs {needed}; in a checkout: pip install '.[web]'")

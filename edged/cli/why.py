@@ -65,7 +65,9 @@ def event(text: str) -> int:
     """The number of an event, from it or from the event's ID."""
     found = re.fullmatch(r"(?:\w[\w.-]*-)?(\d{1,16})", text, re.ASCII)
     if found is None or int(found[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no event; say 1234, or porch-1234")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the number of an event; give one such as 1234, or porch-1234"
+        )
     return int(found[1])
 
 

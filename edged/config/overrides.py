@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from edged.cameras.kinds import kind_of
 from edged.config.nearest import did_you_mean, listed
 from edged.config.schema import Config
 from edged.config.toml import KeyPath, TomlSyntaxError, cut, parse
@@ -32,8 +34,9 @@ def apply(
     """Change `raw` in place; ``--set`` wins over the environment, and the later over the earlier.
 
     Returns the origin of each path that was set, for messages, and a line for each override that
-    cannot be applied; such a line omits the value, which may be a secret. A key that does not exist
-    is set all the same: the later validation then reports what is allowed.
+    cannot be applied; such a line omits the value, which may be a secret. A camera's source that is
+    clearly of another kind than the file says brings that kind. A key that does not exist is set
+    all the same: the later validation then reports what is allowed.
     """
     origins: dict[KeyPath, Origin] = {}
     wrong: list[str] = []
@@ -54,7 +57,16 @@ def apply(
             wrong.append(f"--set {_begin(key)}: this is not a key; expected one such as camera.fps")
             continue
         _lay(raw, parts, origin.text, origin, origins, wrong)
+    if ("camera", "source") in origins and ("camera", "kind") not in origins:
+        _suit(raw["camera"])
     return origins, wrong
+
+
+def _suit(camera: dict[str, Any]) -> None:
+    """Let another source bring its own kind: the file's is that of the file's source."""
+    source = camera["source"]
+    if isinstance(source, str) and kind_of(source, Path.cwd()) not in (None, camera.get("kind")):
+        camera["kind"] = "auto"
 
 
 def _lay(

@@ -179,7 +179,7 @@ def look(configuration: Path | None) -> Kept:
 
 
 def write(changes: Path, tree: Tree) -> None:
-    """Store `tree`, and its predecessor for `undone`.
+    """Store `tree`, and its predecessor for `undone`; what is stored already changes nothing.
 
     OSError, and CommandError if it is too large; nothing has then changed.
     """
@@ -195,6 +195,8 @@ def write(changes: Path, tree: Tree) -> None:
     former = _HEADER
     with suppress(FileNotFoundError), open_regular(changes) as stream:
         former = stream.read()
+    if former == content:
+        return
     write_atomically(before(changes), former, 0o640)
     write_atomically(changes, content, 0o640)
 

@@ -134,7 +134,7 @@ def _stored(path: Path) -> bytes:
             return file.read(size_bytes)
     except OSError as error:
         raise ModelError(
-            f"model {path} cannot be read: {error.strerror}: correct model.path"
+            f"model {path} cannot be read: {error.strerror}; correct its path"
         ) from error
 
 

@@ -25,9 +25,11 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     dropped: Annotated[Count, Meta(description="frames received but not used")]
     camera: str
     camera_error: str | None
-    camera_failures: Annotated[Count, Meta(description="how often good frames ceased")] = 0
+    camera_failures: Annotated[
+        Count, Meta(description="how often the camera has stopped delivering good frames")
+    ] = 0
     camera_last_error: Annotated[
-        str | None, Meta(description="why they last did, also where that is over")
+        str | None, Meta(description="why it last did, also if that is over")
     ] = None
     pins_error: Annotated[
         str | None, Meta(description="why an output or input is unavailable; the first reason")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from edged.core import CAMERA
 from edged.messages.events import EventMessage
 from edged.messages.message import Score, encoded
 
@@ -65,7 +66,7 @@ class Tracker:
             event = self._decoder.decode(payload)
         except msgspec.ValidationError:
             return None
-        if event.cause is not None:
+        if event.cause is not None or event.rule == CAMERA:
             return None
         at_s, onset_s = event.decided.timestamp(), event.onset.timestamp()
         seen = TrackedObject(

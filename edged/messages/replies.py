@@ -91,9 +91,11 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     outputs: Annotated[dict[str, float], Meta(description="the value that each output has")]
     camera: str
     camera_error: str | None
-    camera_failures: Annotated[Count, Meta(description="how often good frames ceased")] = 0
+    camera_failures: Annotated[
+        Count, Meta(description="how often the camera has stopped delivering good frames")
+    ] = 0
     camera_last_error: Annotated[
-        str | None, Meta(description="why they last did, also where that is over")
+        str | None, Meta(description="why it last did, also if that is over")
     ] = None
     pins_error: Annotated[
         str | None, Meta(description="why an output or input is unavailable; the first reason")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
-from edged.core import CameraChanged, Ended, Health, Report, Result
+from edged.core import CameraChanged, Ended, Health, Reason, Report, Result
 
 log = logging.getLogger(__name__)
+
+ENDS: Mapping[Reason | None, str] = {"stop": "edged stops", "camera": "no more frames come"}
+"""Why what is told of pictures or the camera ends, though it is not over."""
 
 
 class LogPort:
@@ -29,7 +33,8 @@ class LogPort:
                     if event.cause is None:
                         log.info("%s %s, score %.2f", event.rule, value, event.score)
                     else:
-                        log.info("%s %s: %s", event.rule, value, event.cause)
+                        why = ENDS.get(event.reason) or event.cause
+                        log.info("%s %s: %s", event.rule, value, why)
             case Ended():
                 for event in report.events:
                     log.info("%s off: %s", event.rule, report.why)

@@ -69,7 +69,7 @@ class Alone:
                 Attention(),
                 Vitals(time.monotonic()),
                 Watchdog(Notifier({})),
-                Outage(config.camera.lost_after_s),
+                Outage(config.camera),
                 Snapshots(self._mailbox),
             )
             pipeline.tell(InForce(config, perception, model).deciding)

@@ -127,7 +127,7 @@ class Folder:
             if before and not verdict.again and not _same(before, decided[entry.number]):
                 raise CommandError(
                     f"picture {entry.number} was {before.verdict} as {before.label} by {before.by} "
-                    "meanwhile; nothing was changed; say again to overrule that"
+                    "meanwhile; nothing was changed; --again overrules that"
                 )
         if verdict.what == "discard":
             self.remove(list(wanted))

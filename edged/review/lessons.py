@@ -32,7 +32,7 @@ def teach(teacher: Teacher, folder: Folder) -> Taught:
     left_out: list[str] = []
     for label, entries in by_label.items():
         try:
-            examples += _checked(teacher, old, label, _pictures(folder, entries))
+            examples += _checked(teacher, old, label, _pictures(folder, entries, teacher))
         except CommandError as error:
             left_out.append(str(error).removesuffix(": nothing was taught"))
     if not examples:
@@ -56,13 +56,13 @@ def _checked(
     return examples
 
 
-def _pictures(folder: Folder, entries: Sequence[Entry]) -> list[Picture]:
-    return [
-        Picture(
-            decode_picture(folder.picture(entry.number), f"picture {entry.number}"), source(entry)
-        )
-        for entry in entries
-    ]
+def _pictures(folder: Folder, entries: Sequence[Entry], teacher: Teacher) -> list[Picture]:
+    pictures = []
+    for entry in entries:
+        # As `edged teach` reads a file: the same picture has the same pixels, and counts once.
+        data, where = folder.picture(entry.number), f"picture {entry.number}"
+        pictures.append(Picture(decode_picture(data, where, teacher.wanted_px), source(entry)))
+    return pictures
 
 
 def source(entry: Entry) -> str:

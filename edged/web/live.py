@@ -187,7 +187,7 @@ class Live:
                 for message, reader in self._messages(wanted):
                     if failures or self.trouble is not None:
                         failures, self.trouble = 0, None
-                        log.info("the daemon is there")
+                        log.info("connected to the daemon")
                     self._note(message, reader)
             except EdgedError as error:
                 failures += 1

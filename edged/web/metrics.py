@@ -137,7 +137,9 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Metric]:
     well = status["camera_error"] is None
     yield _gauge("edged_camera_up", "Whether the camera delivers good frames.", well)
     yield _counter(
-        "edged_camera_failures", "How often good frames ceased.", status["camera_failures"]
+        "edged_camera_failures",
+        "How often the camera has failed.",
+        status.get("camera_failures", 0),
     )
     yield _gauge("edged_paused", "Whether the daemon is paused.", status["paused"])
     yield _gauge("edged_idle", "Whether the daemon is idle.", status["idle"])

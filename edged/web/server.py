@@ -198,7 +198,7 @@ def listening(web: WebConfig) -> socket.socket:
     except OSError as error:
         raise ConfigError(
             f"web.listen = {web.listen!r}, web.port = {web.port}: cannot listen here: "
-            f"{error.strerror or error}"
+            f"{error.strerror or error}; set another web.port, or stop what listens there"
         ) from error
 
 

@@ -102,7 +102,8 @@ def picture(folder: Path, number: int = 0) -> bytes:
     if isinstance(entry, RecordedFrame) and entry.jpeg:
         return entry.jpeg
     raise CommandError(
-        f"event {found.event.number}: its picture is not kept; why.pictures allows that"
+        f"event {found.event.number}: its picture was not kept; set why.pictures = true to keep "
+        "those of later events"
     )
 
 

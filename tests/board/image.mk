@@ -21,16 +21,17 @@ $(out)/gpio-sim.stamp: $(out)/debian.stamp $(board)/gpio-sim
 	$(board)/gpio-sim $(root)
 	touch $@
 
-$(out)/debian.stamp: $(board)/packages $(board)/initrd-modules
+$(out)/debian.stamp: $(board)/packages $(board)/initrd-modules $(board)/initrd.conf
 	rm -rf $(root)
 	mkdir -p $(out)
 	$(if $(filter arm64,$(ARCH)),tests/arm/register)
 	mmdebstrap --quiet --architectures=$(ARCH) --variant=minbase \
 		--include="$$(tr '\n' , < $(board)/packages)linux-image-$(ARCH),linux-headers-$(ARCH)" \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--essential-hook='mkdir -p "$$1/etc/initramfs-tools/conf.d"' \
+		--essential-hook='copy-in $(board)/initrd.conf /etc/initramfs-tools/conf.d' \
 		$(suite) $(root)
 	cp $(board)/initrd-modules $(root)/etc/initramfs-tools/modules
-	printf 'MODULES=list\nCOMPRESS=lz4\n' > $(root)/etc/initramfs-tools/conf.d/board
 	chroot $(root) update-initramfs -u
 	cp $(root)/vmlinuz $(out)/vmlinuz
 	cp $(root)/initrd.img $(out)/initrd.img

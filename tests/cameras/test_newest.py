@@ -446,12 +446,50 @@ def test_a_camera_of_nothing_but_damaged_frames_is_opened_again(
         # Frames come again, and whether they are good nobody knows yet.
         assert again_gate.reached.wait(LIMIT_S)
         assert "only damaged frames for 5 s" in str(camera.error)
+        assert (camera.fails, camera.fault) == (True, "frames damaged")
         again_gate.open()
         assert last_gate.reached.wait(LIMIT_S)
         assert next_frame(camera).number == 5
         last_gate.open()
         eventually(lambda: camera.error is None)
+        assert camera.fault is None
         again.release()
+
+
+def test_a_camera_of_damaged_frames_that_is_then_absent_is_lost() -> None:
+    time = Time()
+    first_gate, second_gate, third_gate = Gate(), Gate(), Gate()
+    bad = damaged("cam: bad JPEG")
+    first = ScriptedSource(bad, first_gate, bad, second_gate, bad)
+    second = ScriptedSource(bad, third_gate, CameraError("cam: unplugged"))
+    absent = ScriptedSource(opening=CameraError("cam: not there"))
+    with NewestFrame(one_after_another([first, second, absent]), QUICK, clock=time) as camera:
+        assert first_gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        time.now_s += QUICK.timeout_s
+        first_gate.open()
+        assert second_gate.reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        second_gate.open()
+        assert third_gate.reached.wait(LIMIT_S)
+        assert camera.fault == "frames damaged"
+        third_gate.open()
+        eventually(lambda: camera.fault == "camera lost")
+
+
+def test_damage_is_not_over_while_nobody_decodes() -> None:
+    gates = [Gate() for _ in range(2)]
+    source = ScriptedSource(damaged("bad JPEG"), gates[0], capture(2), gates[1], capture(3))
+    with camera_over(source) as camera:
+        assert gates[0].reached.wait(LIMIT_S)
+        assert camera.read(0.0, None) is None
+        assert camera.fault == "frames damaged"
+        gates[0].open()
+        assert camera.skip(LIMIT_S)
+        assert (camera.error, camera.fault) == (None, "frames damaged")
+        gates[1].open()
+        assert next_frame(camera).number == 3
+        assert camera.fault is None
 
 
 def test_a_recording_is_not_opened_again_for_its_damaged_frames() -> None:
@@ -535,6 +573,35 @@ def test_what_was_skipped_may_have_changed() -> None:
         eventually(lambda: camera._worth_waking())
         assert camera.read(0.0, None) is not None
         assert camera.error is None
+        source.release()
+
+
+def test_a_frozen_picture_stays_so_over_skipped_frames_until_it_changes() -> None:
+    time = Time()
+    gates = [Gate() for _ in range(4)]
+    steps = (still(), still(), still(), still(), capture(8))
+    source = ScriptedSource(
+        steps[0], *(s for pair in zip(gates, steps[1:], strict=True) for s in pair)
+    )
+    with NewestFrame(one_after_another([source]), FREEZING, clock=time) as camera:
+
+        def seen(gate: Gate) -> None:
+            gate.open()
+            eventually(lambda: camera._worth_waking())
+            assert camera.read(0.0, None) is not None
+
+        next_frame(camera)
+        time.now_s += 61.0
+        seen(gates[0])
+        assert camera.fault == "picture frozen"
+        gates[1].open()
+        assert camera.skip(LIMIT_S)
+        assert camera.fault == "picture frozen"
+        # Whether it has changed meanwhile shows with the frame after the next.
+        seen(gates[2])
+        assert camera.fault == "picture frozen"
+        seen(gates[3])
+        assert (camera.error, camera.fault) == (None, None)
         source.release()
 
 

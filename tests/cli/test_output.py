@@ -95,13 +95,24 @@ def snapshot(out: Path) -> int:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("absent/x.jpg", "No such file or directory"), (".", "Is a directory")],
+    [
+        ("absent/x.jpg", "No such file or directory; create its folder first"),
+        (".", "Is a directory"),
+    ],
 )
 def test_a_picture_that_cannot_be_written_is_one_line(
     name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert snapshot(tmp_path / name) == 1
     assert capsys.readouterr().err == f"edged: {tmp_path / name}: cannot be written: {says}\n"
+
+
+def test_a_picture_that_is_no_jpeg_by_its_name_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert snapshot(tmp_path / "x.bmp") == 2
+    assert "x.bmp: the picture is a JPEG; name it FILE.jpg" in capsys.readouterr().err
+    assert not (tmp_path / "x.bmp").exists()
 
 
 def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:

@@ -148,22 +148,22 @@ def test_what_was_decided_is_taught_and_undone(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("status", "words", "told"),
     [
-        (["9"], "picture 9 is not kept"),
-        (["9", "--accept"], "picture 9 is not kept"),
-        (["--accept"], "name the pictures by their numbers"),
-        (["1", "--correct", ""], "'' is no label"),
-        (["1", "--teach"], "--teach takes all pictures that were decided on, and no numbers"),
-        (["1", "--export", "x"], "--export takes all pictures"),
-        (["--clear"], "nothing to clear: no picture was decided on"),
+        (1, ["9"], "picture 9 is not kept"),
+        (1, ["9", "--accept"], "picture 9 is not kept"),
+        (2, ["--accept"], "name the pictures by their numbers"),
+        (1, ["1", "--correct", ""], "a label must not be empty"),
+        (2, ["1", "--teach"], "--teach takes all pictures that were decided on, and no numbers"),
+        (2, ["1", "--export", "x"], "--export takes all pictures"),
+        (1, ["--clear"], "nothing to clear: no picture was decided on"),
     ],
 )
 @pytest.mark.usefixtures("either")
 def test_what_is_wrong_is_one_line(
-    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    status: int, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    review(*words, status=1)
+    review(*words, status=status)
     [line] = [one for one in capsys.readouterr().err.splitlines() if "requested by" not in one]
     assert line.startswith("edged: ")
     assert told in line

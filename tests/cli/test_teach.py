@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,8 @@ def test_the_list_shows_labels_and_where_their_pictures_are_from(
     assert sources[0] == f"  {desk / 'disc' / '0.png'}"
     teach("--list", "--json")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {line["label"] for line in lines} == {"disc"}
+    assert {(line["type"], line["label"]) for line in lines} == {("taught-picture", "disc")}
+    assert all(datetime.fromisoformat(line["taught"]).tzinfo is not None for line in lines)
 
 
 def test_forget_and_undo(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,22 +118,25 @@ def test_the_camera_is_a_teacher_too(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("status", "words", "told"),
     [
-        ([], "give a label and pictures of it, or --camera"),
-        (["disc"], "give a label and pictures of it, or --camera"),
-        (["--list", "disc"], "disc: this option takes no label and no pictures"),
-        (["disc", "disc/1.png"], "disc: 1 picture; give at least 3"),
-        (["cat", "disc"], "cat is a label of model edged-cifar10-int8 already"),
-        (["--undo"], "nothing was taught that could be taken back"),
-        (["--export", "x"], "nothing was taught that could be exported"),
-        (["disc", "--set", "teach.enabled=false", "disc"], "taught labels are off"),
+        (2, [], "give a label and pictures of it, or --camera"),
+        (2, ["disc"], "give a label and pictures of it, or --camera"),
+        (2, ["--list", "disc"], "disc: this option takes no label and no pictures"),
+        (2, ["disc", "disc", "--camera"], "disc: give pictures or --camera, not both"),
+        (2, ["--normal", "disc"], "disc: --normal takes no label and no pictures"),
+        (1, ["disc", "disc/1.png"], "disc: 1 picture; give at least 3"),
+        (1, ["", "disc"], "a label must not be empty: say what the pictures show"),
+        (1, ["cat", "disc"], "cat is a label of model edged-cifar10-int8 already"),
+        (1, ["--undo"], "nothing was taught that could be taken back"),
+        (1, ["--export", "x"], "nothing was taught that could be exported"),
+        (1, ["disc", "--set", "teach.enabled=false", "disc"], "taught labels are off"),
     ],
 )
 def test_what_is_wrong_is_one_line(
-    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    status: int, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    teach(*words, status=1)
+    teach(*words, status=status)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("edged: ")
     assert told in line

@@ -16,7 +16,7 @@ def test_what_it_needs_is_named(
     monkeypatch.setattr(command, "NEEDS", ("starlette", "no_such_package"))
     assert main(["web"]) == 78
     assert capsys.readouterr().err == (
-        "edged: edged web needs no_such_package: pip install 'edged[web]'\n"
+        "edged: edged web needs no_such_package; in a checkout: pip install '.[web]'\n"
     )
 
 

@@ -89,7 +89,7 @@ def test_a_picture_that_is_not_kept_leaves_no_file(
     with keeping(path) as (loop, _):
         loop.frames(0.1, 0.9)
     assert why(path, "--picture", str(tmp_path / "x.jpg")) == 1
-    assert "its picture is not kept; why.pictures allows that" in capsys.readouterr().err
+    assert "its picture was not kept; set why.pictures = true" in capsys.readouterr().err
     assert not (tmp_path / "x.jpg").exists()
 
 

@@ -358,6 +358,33 @@ def test_an_environment_that_is_not_text_is_refused(refused: Refused) -> None:
     assert line.encode().endswith(b"expected text in UTF-8 without NUL characters")
 
 
+@pytest.mark.parametrize(
+    ("kind", "source", "brings"),
+    [
+        ("v4l2", "rtsp://host/1", "video"),
+        ("v4l2", "film.mp4", "video"),
+        ("directory", "film.mp4", "video"),
+        ("gstreamer", "/dev/video3", "v4l2"),
+        ("picamera2", "1", "picamera2"),
+        ("v4l2", "2", "v4l2"),
+    ],
+)
+def test_a_source_that_is_set_brings_its_own_kind(
+    written: Callable[[str | bytes], Path], kind: str, source: str, brings: str
+) -> None:
+    path = written(f'[camera]\nkind = "{kind}"\nsource = "x ! y"')
+    assert load(path, [f"camera.source={source}"]).camera.kind == brings
+    assert load(path, environment={"EDGED_CAMERA__SOURCE": source}).camera.kind == brings
+
+
+def test_a_kind_that_is_set_beside_the_source_holds(
+    written: Callable[[str | bytes], Path],
+) -> None:
+    path = written('[camera]\nkind = "v4l2"\nsource = "/dev/video0"')
+    with pytest.raises(ConfigError, match="is of another kind"):
+        load(path, ["camera.source=rtsp://host/1", "camera.kind=v4l2"])
+
+
 def test_the_kind_of_a_camera_follows_from_its_source(
     written: Callable[[str | bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -230,6 +230,14 @@ def test_the_last_change_is_taken_back_and_made_again(path: Path) -> None:
     assert saved.read(place) == {**DOG, **MASK}
 
 
+def test_the_same_change_once_more_leaves_the_one_before_to_undo(path: Path) -> None:
+    place = saved.file(path)
+    keep(path, DOG)
+    keep(path, {**DOG, **MASK})
+    keep(path, {**DOG, **MASK})
+    assert saved.undone(place) == DOG
+
+
 def test_without_a_change_nothing_is_taken_back(path: Path) -> None:
     with pytest.raises(CommandError, match="no change from the web page"):
         saved.undone(saved.file(path))

@@ -88,7 +88,9 @@ def test_of_two_reviewers_the_second_is_told_of_the_first(folder: Folder) -> Non
     "label", ["", " ", " cat", "a\nb", "x" * 65, "different", "View Moved", "\u202ecat", "a\x00"]
 )
 def test_what_cannot_be_a_label_changes_nothing(folder: Folder, label: str) -> None:
-    with pytest.raises(CommandError, match=r"no label|is what `edged teach --normal` is for"):
+    with pytest.raises(
+        CommandError, match=r"valid label|must not be empty|is what `edged teach --normal` is for"
+    ):
         decide(folder, 1, what="correct", label=label)
     assert said(folder)[1] is None
 

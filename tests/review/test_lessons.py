@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edged import build
@@ -12,11 +13,11 @@ from edged.commands import ReviewTeach
 from edged.config.load import load
 from edged.config.schema import Config
 from edged.errors import CommandError
-from edged.imaging.picture import jpeg
+from edged.imaging.picture import jpeg, read_picture
 from edged.review.folder import Folder, Verdict
 from edged.review.lessons import teach
 from edged.teaching import session
-from edged.teaching.teacher import Teacher
+from edged.teaching.teacher import Picture, Teacher
 from tests.review.made import kept
 from tests.teaching.pictures import picture
 from tests.teaching.test_session import Daemon
@@ -101,6 +102,22 @@ def test_more_of_a_taught_label_adds_to_it_and_nothing_counts_twice(
     made, remarks = teach(teacher, folder)
     assert len(made.of("my disc")) == 6
     assert remarks[0] == "5 of 6 pictures were taught before"
+
+
+def test_an_exported_picture_that_is_taught_as_a_file_counts_once(
+    folder: Folder, teacher: Teacher, tmp_path: Path
+) -> None:
+    with folder.locked():
+        large = [jpeg(np.repeat(np.repeat(picture("disc", n), 4, 0), 4, 1), 95) for n in range(5)]
+        numbers = [folder.add(kept(), one).number for one in large]
+        folder.decide(numbers, Verdict("correct", "my disc", "ann", False))
+    teach(teacher, folder)
+    file = tmp_path / "exported.jpg"
+    file.write_bytes(folder.picture(numbers[0]))
+    seen = Picture(read_picture(file, teacher.wanted_px), "exported.jpg")
+    made, remarks = teacher.add(teacher.examples("my disc", [seen], 1))
+    assert len(made.of("my disc")) == 5
+    assert remarks[0] == "1 of 1 pictures were taught before"
 
 
 def test_where_nobody_has_decided_nothing_is_taught(folder: Folder, teacher: Teacher) -> None:

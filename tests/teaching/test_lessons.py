@@ -73,7 +73,10 @@ def sealed(body: object) -> bytes:
     ("body", "reason"),
     [
         (replace(taught(), examples=(replace(example("mug"), vector=b"12"),)), "another length"),
-        (replace(taught(), examples=(replace(example("mug"), label=" "),)), "is no label"),
+        (
+            replace(taught(), examples=(replace(example("mug"), label=" "),)),
+            "a label must not be empty",
+        ),
         (
             replace(taught(), examples=(replace(example("mug"), vector=b"\xff" * 12),)),
             "not finite",
