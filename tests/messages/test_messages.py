@@ -22,7 +22,7 @@ from edged.cli import main
 from edged.commands import Reply
 from edged.config.load import load
 from edged.config.schema import Config, ModelConfig
-from edged.core import Frame, OutputState
+from edged.core import CAMERA, Frame, OutputState
 from edged.evaluation.dataset import open_dataset
 from edged.evaluation.quantization import Quantization, Source, quantize
 from edged.imaging.picture import jpeg, read_picture
@@ -191,6 +191,11 @@ def test_what_became_of_the_pictures_is_no_tracked_object_of_frigate() -> None:
     message = events.event(drifted, AT)
     assert message.cause == "view moved"
     assert Tracker().follow(message.json()) is None
+
+
+def test_a_fault_of_the_camera_that_an_earlier_run_left_open_is_none_either() -> None:
+    ended = replace(event(active=False), rule=CAMERA, reason="restart")
+    assert Tracker().follow(events.event(ended, AT).json()) is None
 
 
 def test_a_command_has_a_known_name() -> None:
