@@ -10,7 +10,7 @@ from edged.core import CameraChanged, Ended, Health, Reason, Report, Result
 log = logging.getLogger(__name__)
 
 ENDS: Mapping[Reason | None, str] = {"stop": "edged stops", "camera": "no more frames come"}
-"""Why what is told of pictures or the camera ends, though it is not over."""
+"""Why an event of the pictures or the camera ends although its cause may last."""
 
 
 class LogPort:
