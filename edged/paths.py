@@ -18,6 +18,8 @@ CONFIGURATIONS = Path("/etc/edged")
 SERVICE = Path("/run/edged")
 """The runtime directory of the systemd units."""
 
+_CREDENTIAL = "credential:"
+
 
 def runtime_directory() -> Path:
     """For the control socket: ``$RUNTIME_DIRECTORY``, else under ``$XDG_RUNTIME_DIR`` or /tmp."""
@@ -92,9 +94,19 @@ def bundled_model() -> Path:
 
 def credential(path: str) -> Path:
     """A secret's file: ``credential:NAME`` is systemd's, under ``$CREDENTIALS_DIRECTORY``."""
-    if not path.startswith("credential:"):
+    if (name := credential_name(path)) is None:
         return Path(path)
-    return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / path[11:]
+    return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / name
+
+
+def credential_name(path: str) -> str | None:
+    """NAME if `path` is ``credential:NAME``."""
+    return path.removeprefix(_CREDENTIAL) if path.startswith(_CREDENTIAL) else None
+
+
+def in_unit() -> bool:
+    """Whether systemd has given this process its unit's credentials."""
+    return "CREDENTIALS_DIRECTORY" in os.environ
 
 
 def control_socket(config: Config) -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from edged import build, logs
@@ -15,20 +16,26 @@ from edged.config.nearest import nearest
 from edged.config.schema import Config, ModelConfig
 from edged.config.toml import KeyPath
 from edged.config.validate import fields
+from edged.credentials import is_elsewhere, must_be_there
 from edged.errors import ConfigError, EdgedError, ModelError
 from edged.paths import control_socket
 from edged.ports.control import address
+from edged.ports.mqtt import credentials as mqtt_credentials
 from edged.printable import printable
+from edged.web import credentials as web_credentials
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Loads the file as the daemon would, the model and the rules' labels with it."""
+    """Loads the file as the daemon would, with the model, the rules' labels and the secrets."""
     logs.start("warning", "command")
     config = check(arguments.config, arguments.overrides)
     for part, _ in saved.parts(saved.kept(arguments.config)):
         print(f"# {printable(saved.file(arguments.config))}: {printable(part)}")
     if chosen := _chosen(arguments.config, config):
         print(f"# {printable(chosen)}")
+    for files, _ in _files(config):
+        for option in sorted(files.keys() - _here(files).keys()):
+            print(f"# {option} is not checked: only a systemd unit has this credential")
     if arguments.show:
         print(effective(config))
     else:
@@ -56,6 +63,9 @@ def _chosen(path: Path | None, config: Config) -> str:
 def check(path: Path | None, overrides: Sequence[str]) -> Config:
     """The configuration; ConfigError with all errors in it, including labels of rules.
 
+    Files that it names must exist, and secrets be valid. Outside a unit, a systemd credential is
+    not an error: the unit may have it.
+
     ModelError if the model cannot be used, and nothing else is wrong.
     """
     problems: list[EdgedError] = []
@@ -66,7 +76,11 @@ def check(path: Path | None, overrides: Sequence[str]) -> Config:
         if error.wrong is None:
             raise
         problems, config, wrong = [error], error.rest, error.wrong
-    for look, tables in ((_find_socket, ("device", "control")), (_read_model, ("model",))):
+    for look, tables in (
+        (_find_socket, ("device", "control")),
+        (_check_files, ("mqtt", "webhook", "web")),
+        (_read_model, ("model",)),
+    ):
         if not any(_concerns(path, tables) for path in wrong):
             try:
                 look(config)
@@ -89,6 +103,34 @@ def _concerns(path: KeyPath, tables: Sequence[str]) -> bool:
 def _find_socket(config: Config) -> None:
     if config.control.enabled:
         address(control_socket(config))
+
+
+def _check_files(config: Config) -> None:
+    problems = []
+    for files, check_all in _files(config):
+        here = _here(files)
+        try:
+            check_all() if here == files else must_be_there(here)
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _files(config: Config) -> Iterator[tuple[Mapping[str, str], Callable[[], None]]]:
+    """The files of secrets and certificates by their options, and what checks them."""
+    if config.mqtt.enabled:
+        yield mqtt_credentials.files(config.mqtt), partial(mqtt_credentials.check, config.mqtt)
+    if config.webhook:
+        from edged.ports.webhook import credentials
+
+        for webhook in config.webhook:
+            yield credentials.files(webhook), partial(credentials.check, webhook)
+    yield web_credentials.files(config.web), partial(web_credentials.check, config.web)
+
+
+def _here(files: Mapping[str, str]) -> Mapping[str, str]:
+    return {option: file for option, file in files.items() if not is_elsewhere(file)}
 
 
 def _read_model(config: Config) -> None:

@@ -18,6 +18,7 @@ from edged import access
 from edged.config.schema import Config, WebConfig
 from edged.errors import ConfigError
 from edged.paths import credential
+from edged.web import credentials
 from edged.web.app import app
 from edged.web.listener import open_listener
 
@@ -139,6 +140,7 @@ def serve(config: Config) -> None:
 
 def settings(config: Config) -> uvicorn.Config:
     """The settings for uvicorn. ConfigError."""
+    credentials.check(config.web)
     tls = context(config.web)
     made = uvicorn.Config(
         app(config),

@@ -115,6 +115,47 @@ def test_an_option_of_the_top_level_below_a_section_is_recognised(told: Told) ->
     assert "unknown key; device belongs to the top of the file" in line
 
 
+WEBHOOK = '[[webhook]]\nname = "{0}"\nurl = "http://localhost/"\nsecret_file = "{1}"\n'
+
+
+def test_every_file_without_which_nothing_starts_is_told(told: Told, tmp_path: Path) -> None:
+    (tmp_path / "rubbish").write_text("hello")
+    text = (
+        '[mqtt]\nusername_file = "u"\npassword_file = "p"\n[mqtt.tls]\nenabled = true\n'
+        'ca_file = "c"\n[web]\ntoken_file = "t"\n[web.tls]\ncert_file = "c"\nkey_file = "k"\n'
+    )
+    lines = told(text + WEBHOOK.format("alarm", "s") + WEBHOOK.format("door", "rubbish"))
+    absent = f"{tmp_path}/*** does not exist; check the path"
+    assert [line.partition(" is not")[0] for line in lines] == [
+        f"mqtt.username_file: {absent}",
+        f"mqtt.password_file: {absent}",
+        f"mqtt.tls.ca_file: {absent}",
+        f"webhook alarm: secret_file: {absent}",
+        f"webhook door: secret_file: {tmp_path}/rubbish",
+        f"web.token_file: {absent}",
+        f"web.tls.cert_file: {absent}",
+        f"web.tls.key_file: {absent}",
+    ]
+
+
+def test_files_of_what_is_off_are_not_looked_for(told: Told) -> None:
+    (line,) = told('[mqtt]\nenabled = false\nusername_file = "u"\n', 0)
+    assert ": OK: " in line
+
+
+def test_outside_of_a_unit_its_credential_is_not_checked_and_in_it_is(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    remark, line = told(WEBHOOK.format("alarm", "credential:alarm"), 0)
+    assert remark.startswith("# webhook alarm: secret_file is not checked")
+    assert ": OK: " in line
+
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (line,) = told(WEBHOOK.format("alarm", "credential:alarm"))
+    assert line.startswith("webhook alarm: secret_file: there is no systemd credential alarm here")
+
+
 def test_the_services_configuration_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

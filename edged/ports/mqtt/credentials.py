@@ -9,17 +9,20 @@ from edged.config.schema import MqttConfig
 from edged.credentials import must_be_there, secret
 
 
+def files(mqtt: MqttConfig) -> dict[str, str]:
+    """The files that it names, by their options."""
+    return {
+        "mqtt.username_file": mqtt.username_file,
+        "mqtt.password_file": mqtt.password_file,
+        "mqtt.tls.ca_file": mqtt.tls.ca_file,
+        "mqtt.tls.cert_file": mqtt.tls.cert_file,
+        "mqtt.tls.key_file": mqtt.tls.key_file,
+    }
+
+
 def check(mqtt: MqttConfig) -> None:
     """ConfigError for a missing file."""
-    must_be_there(
-        {
-            "mqtt.username_file": mqtt.username_file,
-            "mqtt.password_file": mqtt.password_file,
-            "mqtt.tls.ca_file": mqtt.tls.ca_file,
-            "mqtt.tls.cert_file": mqtt.tls.cert_file,
-            "mqtt.tls.key_file": mqtt.tls.key_file,
-        }
-    )
+    must_be_there(files(mqtt))
 
 
 def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:

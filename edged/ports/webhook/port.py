@@ -11,12 +11,11 @@ from edged import __version__
 from edged.backoff import backoff_s
 from edged.config.schema import WebhookConfig
 from edged.core import CameraChanged, Ended, Report, Result
-from edged.credentials import must_be_there, secret
-from edged.errors import ConfigError, PortError
+from edged.errors import PortError
 from edged.journal.entry import Entry
 from edged.journal.journal import Journal
 from edged.messages import cloudevents, events
-from edged.ports.webhook import signature
+from edged.ports.webhook import credentials, signature
 from edged.ports.webhook.receiver import Answer, Receiver
 from edged.redact import origin
 
@@ -55,13 +54,9 @@ class Webhook:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """ConfigError if a file is missing, or contains no secret."""
-        option = f"webhook {webhook.name}: secret_file"
-        must_be_there(
-            {option: webhook.secret_file, f"webhook {webhook.name}: ca_file": webhook.ca_file}
-        )
+        credentials.check(webhook)
         self._webhook = webhook
         self._source = source
-        self._option = option
         self._clock = clock
         self._wall_clock = wall_clock
         self._name = f"webhook {webhook.name} ({origin(webhook.url)})"
@@ -75,10 +70,6 @@ class Webhook:
         self._refusal: str | None = None
         self.refused = 0
         """Events that the receiver refused."""
-        try:
-            self._key()
-        except PortError as error:
-            raise ConfigError(str(error)) from error
 
     def start(self) -> None:
         """Start sending the journal's events."""
@@ -179,13 +170,12 @@ class Webhook:
             if self._webhook.format == "cloudevents-binary":
                 headers |= cloudevents.headers(payload, self._source)
         headers |= signature.headers(
-            self._key(), cloudevents.message_id(payload), int(self._wall_clock()), body
+            credentials.key(self._webhook),
+            cloudevents.message_id(payload),
+            int(self._wall_clock()),
+            body,
         )
         return self._receiver.post(body, headers)
-
-    def _key(self) -> bytes | None:
-        said = secret(self._option, self._webhook.secret_file)
-        return None if said is None else signature.key(self._option, said)
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:

@@ -14,8 +14,8 @@ from edged.errors import PortError
 PREFIX = "whsec_"
 
 
-def key(option: str, secret: str) -> bytes:
-    """The key in a secret, ``whsec_`` and base64. PortError, without the secret in it."""
+def key(where: str, secret: str) -> bytes:
+    """The key in a secret, ``whsec_`` and base64. PortError with `where` and without the secret."""
     try:
         if not secret.startswith(PREFIX):
             raise ValueError
@@ -24,7 +24,7 @@ def key(option: str, secret: str) -> bytes:
             raise ValueError
     except ValueError:
         raise PortError(
-            f"{option}: expected {PREFIX} and base64 in this file; make one with: "
+            f"{where} is not {PREFIX} and base64; make one with: "
             f"echo {PREFIX}$(head -c 24 /dev/urandom | base64)"
         ) from None
     return decoded

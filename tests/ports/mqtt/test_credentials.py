@@ -77,7 +77,7 @@ def test_a_password_is_as_long_as_mqtt_can_carry_and_no_longer(tmp_path: Path, l
 
 def test_what_cannot_be_read_is_told_with_its_option(tmp_path: Path) -> None:
     file = tmp_path / "user"
-    with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: .*No such file"):
+    with pytest.raises(PortError, match=r"mqtt.username_file: .* does not exist; check the path"):
         credentials.user(MqttConfig(username_file=str(file)))
     file.write_bytes(b"\xff")
     with pytest.raises(PortError, match=r"mqtt.username_file: .* cannot be read: it is not UTF-8"):

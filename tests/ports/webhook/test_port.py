@@ -342,7 +342,8 @@ def test_a_secret_that_changes_is_used_from_the_next_message_on(
 
 
 @pytest.mark.parametrize(
-    ("file", "told"), [("away", r"\*\*\* does not exist"), ("wrong", "expected whsec_ and base64")]
+    ("file", "told"),
+    [("away", r"\*\*\* does not exist"), ("wrong", "/wrong is not whsec_ and base64")],
 )
 def test_a_secret_that_is_not_there_or_is_none_refuses_the_configuration(
     device: Device, tmp_path: Path, file: str, told: str

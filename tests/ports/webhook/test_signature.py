@@ -10,7 +10,7 @@ from edged.ports.webhook.signature import headers, key
 
 def test_it_is_the_one_of_the_standards_own_example() -> None:
     made = headers(
-        key("secret_file", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        key("the secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1614265330,
         b'{"test": 2432232314}',
@@ -28,6 +28,6 @@ def test_without_a_key_nothing_is_signed() -> None:
 
 @pytest.mark.parametrize("secret", ["", "hunter2", "whsec_", "whsec_hunter2!", "aHVudGVyMg=="])
 def test_what_is_no_secret_of_the_standard_is_refused_and_not_shown(secret: str) -> None:
-    with pytest.raises(PortError, match="secret_file: expected whsec_ and base64") as refused:
-        key("secret_file", secret)
+    with pytest.raises(PortError, match="the secret is not whsec_ and base64;") as refused:
+        key("the secret", secret)
     assert "hunter2" not in str(refused.value)
