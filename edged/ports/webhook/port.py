@@ -145,7 +145,7 @@ class Webhook:
                 if not answer.helps_to_wait:
                     self._refuse(answer)
                     return True
-                problem = f"it answers {answer.status} {answer.words}".rstrip()
+                problem = f"it answers {answer}; look at the receiver's log"
                 retry_after_s = min(answer.retry_after_s, RETRY_AFTER_MOST_S)
             if self._closing.is_set():
                 break
@@ -180,7 +180,7 @@ class Webhook:
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
-            log.warning("%s: %s; events wait in the journal", self._name, problem)
+            log.warning("%s: events wait in the journal: %s", self._name, problem)
 
     def _tell_taken(self) -> None:
         if self._problem is not None:
@@ -189,12 +189,19 @@ class Webhook:
 
     def _refuse(self, answer: Answer) -> None:
         self.refused += 1
-        refusal = f"{answer.status} {answer.words}".rstrip()
-        if answer.status < 400:
-            refusal += "; redirects are not followed: set url to the target"
+        refusal = f"{answer}; {self._remedy(answer)}"
         if refusal != self._refusal:
-            log.warning("%s: refuses an event: %s; such events are skipped", self._name, refusal)
+            log.warning("%s: refuses events, which are skipped: %s", self._name, refusal)
         self._problem, self._refusal = None, refusal
+
+    def _remedy(self, answer: Answer) -> str:
+        if answer.status < 400:
+            return "redirects are not followed: set url to the target"
+        if answer.status not in (401, 403):
+            return "check url, and look at the receiver's log"
+        if self._webhook.secret_file:
+            return "check that secret_file and the receiver have the same secret"
+        return "set secret_file if the receiver wants signed messages"
 
 
 class WebhookPort:

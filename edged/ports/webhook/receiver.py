@@ -30,6 +30,9 @@ class Answer(NamedTuple):
     words: str
     retry_after_s: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.status} {self.words}".rstrip()
+
     @property
     def accepted(self) -> bool:
         """Whether the receiver has the message."""
@@ -85,7 +88,8 @@ class Receiver:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             late = time.monotonic() >= end_s
-            reason = f"no answer within {self._timeout_s:g} s" if late else _reason(error)
+            slow = f"no answer within {self._timeout_s:g} s; check the receiver and the network"
+            reason = slow if late else _reason(error)
             raise PortError(reason) from error
         finally:
             deadline.cancel()
@@ -146,20 +150,21 @@ def _seconds(text: str) -> float:
 
 
 def _reason(error: Exception) -> str:
+    """Why there is no answer, and what to check."""
     match error:
         case socket.gaierror():
-            return "its name cannot be resolved"
+            return "its name cannot be resolved; check url"
         case ConnectionRefusedError():
-            return "nothing listens there"
+            return "nothing listens there; check url, and that the receiver runs"
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
+            return f"its certificate is not trusted: {error.verify_message}; check ca_file"
         case ssl.SSLError():
-            return f"TLS fails: {error.reason}"
+            return f"TLS fails: {error.reason}; check url and ca_file"
         case TimeoutError():
-            return "it does not answer"
+            return "it does not answer; check url and the network"
         case http.client.RemoteDisconnected() | http.client.BadStatusLine():
-            return "its answer is not HTTP"
+            return "its answer is not HTTP; check url"
         case OSError():
-            return error.strerror or type(error).__name__
+            return f"{error.strerror or type(error).__name__}; check url and the network"
         case _:
-            return f"its answer is not HTTP: {type(error).__name__}"
+            return f"its answer is not HTTP: {type(error).__name__}; check url"

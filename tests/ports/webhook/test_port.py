@@ -124,7 +124,20 @@ def test_what_is_refused_is_told_once_counted_and_left_out(
     assert [got.number for got in receiver.got] == [1, 2, 3, 4]
     assert f"refused 3 events, last: {status}" in line
     assert len(caplog.messages) == 1
-    assert ("redirects are not followed" in caplog.text) == (status < 400)
+    for said in (line, caplog.text):
+        assert ("redirects are not followed" in said) == (status < 400)
+        assert ("secret_file and the receiver have the same secret" in said) == (status == 401)
+
+
+def test_a_receiver_that_refuses_what_is_not_signed_is_told_with_the_missing_option(
+    device: Device, receiver: StrictReceiver
+) -> None:
+    receiver.answer = lambda _: 403
+    with device.port(device.webhook(receiver.url, secret_file="")) as port:
+        device.happens(port)
+        wait_until(port.problems)
+        (line,) = port.problems()
+    assert line.endswith("; set secret_file if the receiver wants signed messages")
 
 
 def test_it_goes_on_in_the_next_run_where_it_was(device: Device, receiver: StrictReceiver) -> None:
