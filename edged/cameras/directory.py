@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from edged.cameras.pace import Pace
-from edged.cameras.source import Capture, SourceEnded
+from edged.cameras.source import AGAIN, Capture, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
@@ -58,7 +58,7 @@ class DirectorySource:
         captured_s = self._pace.wait()
         if not self._waiting:
             if not self._loop:
-                raise SourceEnded(f"{self.name}: no more pictures")
+                raise SourceEnded(f"{self.name}: no more pictures; {AGAIN}")
             self._start_round()
         # Not at opening, which may fail and be retried: each skipped picture is logged once.
         self._tell_problems()

@@ -24,7 +24,7 @@ import numpy as np
 
 from edged.cameras.isolation.process import gone_or_left_behind, refuse_more_stuck
 from edged.cameras.pace import LOOK_S
-from edged.cameras.source import Capture, SourceEnded
+from edged.cameras.source import AGAIN, Capture, SourceEnded
 from edged.child import public_environment
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
@@ -205,9 +205,9 @@ class GStreamerSource:
                 status = self._child.wait(STOP_LIMIT_S)
         self._listen()
         if status == 0 and not self._camera.loop:
-            return SourceEnded(f"{self.name}: the pipeline has ended")
+            return SourceEnded(f"{self.name}: the pipeline has ended; {AGAIN}")
         if status is not None and status < 0:
-            return CameraError(f"{self.name}: killed by signal {-status}{self._last_words('; ')}")
+            return CameraError(f"{self.name}: killed by signal {-status}{self._last_words(': ')}")
         words = self._last_words("") or "the pipeline ended; check the camera"
         return CameraError(f"{self.name}: {words}")
 

@@ -252,8 +252,8 @@ class NewestFrame:
                         if self._troubles["frames damaged"] is None:
                             failures = 0
                         self._expect(self._camera.timeout_s)
-            except SourceEnded:
-                self._end()
+            except SourceEnded as end:
+                self._end(str(end))
                 return
             except CameraError as error:
                 if self._closing.is_set():
@@ -308,12 +308,12 @@ class NewestFrame:
         on_the_way_s = self._camera.latency_s if self._arrives else 0.0
         return min(2.0 * frame_s, EXPOSURE_S) + on_the_way_s
 
-    def _end(self) -> None:
-        log.info("camera %s: ended", self.name)
+    def _end(self, why: str) -> None:
+        log.info("camera %s", why)
         self._due_s = math.inf
         with self._changed:
             self.ended = True
-            self._troubles["camera lost"] = self.error = "ended"
+            self._troubles["camera lost"] = self.error = why
             self._changed.notify()
 
     def _check_damage(self) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from edged.cameras.pace import Schedule
-from edged.cameras.source import Capture, SourceEnded
+from edged.cameras.source import AGAIN, Capture, SourceEnded
 from edged.config.schema import CameraConfig
 from edged.core import Pixels
 from edged.errors import CameraError, PictureError
@@ -102,7 +102,7 @@ class RecordingSource:
             self._told = True
             log.warning("camera: %s", broken)
         if not self._loop:
-            raise SourceEnded(f"{self.name}: no more pictures")
+            raise SourceEnded(f"{self.name}: no more pictures; {AGAIN}")
         self._close()
         self._open()
 

@@ -43,6 +43,10 @@ class FrameMissing(CameraError):  # noqa: N818 (the camera is well)
     """No frame yet, and why: the source stays open, and the next `Source.grab` waits on."""
 
 
+AGAIN = "camera.loop = true plays it again"
+"""What to do where a source has ended."""
+
+
 class SourceEnded(CameraError):  # noqa: N818 (an end is no error, as with StopIteration)
     """A finite source has delivered all that it has: do not open it again."""
 

@@ -13,7 +13,7 @@ from edged.cameras.ffmpeg import from_jpeg, orientation, rgb
 from edged.cameras.jpegs import JpegStream
 from edged.cameras.kinds import is_address, path_of
 from edged.cameras.pace import Pace, Schedule
-from edged.cameras.source import Capture, FrameMissing, SourceEnded
+from edged.cameras.source import AGAIN, Capture, FrameMissing, SourceEnded
 from edged.errors import CameraError
 from edged.imaging.turbojpeg import UPRIGHT
 from edged.printable import printable
@@ -249,7 +249,7 @@ class VideoSource:
         if not self._delivered:
             raise CameraError(f"{self.name}: none of its frames can be decoded; replace the file")
         if not self._camera.loop:
-            raise SourceEnded(f"{self.name}: the video has ended")
+            raise SourceEnded(f"{self.name}: the video has ended; {AGAIN}")
         # Reopened, not rewound, because raw streams cannot seek.
         self._close()
         # PyAV's containers refer to themselves, and to tens of megabytes of frames.

@@ -320,10 +320,10 @@ def test_reading_goes_on_after_a_damaged_frame_until_its_time_is_over() -> None:
 
 
 def test_a_finite_source_ends_once_and_its_last_frame_can_still_be_read() -> None:
-    source = ScriptedSource(capture(1), SourceEnded("no more pictures"))
+    source = ScriptedSource(capture(1), SourceEnded("a: no more pictures"))
     with camera_over(source) as camera:
         eventually(lambda: camera.ended)
-        assert camera.error == "ended"
+        assert camera.error == "a: no more pictures"
         assert next_frame(camera).number == 1
         assert camera.read(0.0, None) is None
     assert source.closed.is_set()

@@ -123,7 +123,9 @@ def film(tmp_path: Path) -> Path:
 def test_a_file_is_played_in_order_and_ends(film: Path) -> None:
     with source(film, loop=False) as video:
         seen = [colour(video.grab()) for _ in range(4)]
-        with pytest.raises(SourceEnded, match="ended"):
+        with pytest.raises(
+            SourceEnded, match=r"film\.mp4: the video has ended; camera\.loop = true"
+        ):
             video.grab()
     assert seen == [RED, GREEN, BLUE, WHITE]
 
