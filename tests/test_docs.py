@@ -63,9 +63,11 @@ def test_what_the_page_says_of_home_assistant_appears_there() -> None:
 
 
 def test_the_receiver_of_webhooks_takes_what_is_signed_and_nothing_else(tmp_path: Path) -> None:
-    (code,) = blocks(ROOT / "docs" / "webhooks.md", "python")
+    page = ROOT / "docs" / "webhooks.md"
+    (code,) = blocks(page, "python")
+    [secret] = re.findall(r"echo (whsec_\S+) > receiver\.secret", page.read_text())
     port = free_port()
-    (tmp_path / "secret").write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZg==")
+    (tmp_path / "secret").write_text(secret)
     (tmp_path / "other").write_text("whsec_b3RoZXI=")
     journal = Journal("porch", JournalConfig(path=str(tmp_path / "events.db")))
     webhooks = [
@@ -73,7 +75,7 @@ def test_the_receiver_of_webhooks_takes_what_is_signed_and_nothing_else(tmp_path
         for name in ("secret", "other")
     ]
     receiver = subprocess.Popen(
-        [sys.executable, "-c", code.replace('("", 8080)', f'("127.0.0.1", {port})')],
+        [sys.executable, "-c", code.replace('("", 9000)', f'("127.0.0.1", {port})')],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
