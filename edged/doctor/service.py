@@ -39,13 +39,32 @@ def others(root: Path = Path("/")) -> Iterator[Finding]:
             words = [os.fsdecode(word) for word in file.read_bytes().split(b"\0")]
         except OSError:
             continue
-        programs = [Path(word).name for word in words[:3]]
-        if "edged" in programs and "run" in words[1:4] and int(file.parts[-2]) != os.getpid():
+        if _is_daemon(words) and int(file.parts[-2]) != os.getpid():
             running.append(f"{' '.join(filter(None, words))} (process {file.parts[-2]})")
     if len(running) > 1:
         what = f"{len(running)} daemons run: {'; '.join(running)}"
         do = "give each its own camera, device name and pins, or stop the others"
         yield Finding("other-daemons", "note", what, do)
+
+
+def _is_daemon(words: Sequence[str]) -> bool:
+    """Whether Python runs `edged run` itself: what starts it has these words as arguments."""
+    if not Path(words[0]).name.startswith("python"):
+        return False
+    rest = _without_options(words[1:], ("-X", "-W"))
+    if rest[:1] == ["-m"]:
+        del rest[0]
+    if not rest or Path(rest[0]).name != "edged":
+        return False
+    return _without_options(rest[1:], ("--camera",))[:1] == ["run"]
+
+
+def _without_options(words: Sequence[str], with_value: Sequence[str]) -> list[str]:
+    """`words` from the first on that is no option; ``-m`` and ``-c`` count as none."""
+    rest = list(words)
+    while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c"):
+        del rest[: 2 if rest[0] in with_value else 1]
+    return rest
 
 
 def unit(show: Callable[[Sequence[str]], str] | None = None) -> Iterator[Finding]:
