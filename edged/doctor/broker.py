@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edged.config.schema import Config, MqttConfig
+from edged.doctor.remedy import parted
 from edged.errors import EdgedError
 from edged.messages.doctor import Finding, Level
 from edged.ports.mqtt import credentials, tls
@@ -40,9 +41,12 @@ def look(config: Config, status: Mapping[str, Any] | None) -> Iterator[Finding]:
             yield from _certificate(mqtt, port)
         yield from _probe(mqtt, port, Topics(mqtt, config.device))
     except EdgedError as error:
-        yield Finding("broker", "error", str(error))
+        yield Finding("broker", "error", *parted(str(error)))
     except (OSError, ValueError) as error:
-        yield Finding("broker", "error", f"MQTT broker {where}: {reason(error)}")
+        what, do = parted(f"MQTT broker {where}: {reason(error)}")
+        if isinstance(error, ConnectionRefusedError) and credentials.is_here(mqtt.host):
+            do += "; if no broker is installed here: sudo apt install mosquitto"
+        yield Finding("broker", "error", what, do)
 
 
 def _certificate(mqtt: MqttConfig, port: int) -> Iterator[Finding]:
@@ -60,7 +64,7 @@ def _certificate(mqtt: MqttConfig, port: int) -> Iterator[Finding]:
     level: Level = "warning" if days < ENDS_SOON_DAYS else "ok"
     do = "" if level == "ok" else "renew it on the broker"
     yield Finding(
-        "broker-certificate", level, f"the broker's certificate ends in {days:.0f} days", do
+        "broker-certificate", level, f"the broker's certificate expires in {days:.0f} days", do
     )
 
 
@@ -91,8 +95,12 @@ def _probe(mqtt: MqttConfig, port: int, topics: Topics) -> Iterator[Finding]:
     try:
         code = answers.next("connected")
         if code is None or code.is_failure:
-            why = "it does not answer" if code is None else refused(mqtt, code.getName())
-            yield Finding("broker", "error", f"MQTT broker {where}: {why}")
+            why = (
+                "it does not answer; look at the broker's log"
+                if code is None
+                else refused(mqtt, code.getName())
+            )
+            yield Finding("broker", "error", *parted(f"MQTT broker {where}: {why}"))
             return
         yield Finding("broker", "ok", f"MQTT broker {where} accepts the connection")
         client.subscribe(topic, 1)

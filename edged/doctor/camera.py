@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edged import access
-from edged.cameras.kinds import CameraKind
+from edged.cameras.kinds import KINDS, CameraKind, is_address
 from edged.config.schema import CameraConfig
+from edged.doctor.remedy import parted
 from edged.errors import EdgedError
 from edged.messages.doctor import Finding
 
@@ -22,12 +23,15 @@ SLOW = 0.8
 def running(status: Mapping[str, Any], camera: CameraConfig) -> Iterator[Finding]:
     """What the running daemon, which has the camera, says of it."""
     if error := status["camera_error"]:
-        yield Finding("camera", "error", error)
+        yield Finding("camera", "error", *parted(error))
     elif status["paused"] or status["idle"]:
         yield Finding("camera", "ok", f"{status['camera']}: the daemon is paused or idle")
     elif 0 < status["fps"] < SLOW * camera.fps:
         what = f"{status['camera']}: {status['fps']:.1f} frames a second, {camera.fps:g} wanted"
-        do = "see `speed` below; else the camera or its light allows no more: lower camera.fps"
+        is_file = camera.kind != "auto" and KINDS[camera.kind].is_file
+        alone = is_file and not is_address(camera.source)
+        limit = "the file has no more frames" if alone else "the camera or its light allows no more"
+        do = f"if `speed` in `edged doctor --all` is higher, {limit}: lower camera.fps"
         yield Finding("frame-rate", "warning", what, do)
     else:
         yield Finding("camera", "ok", f"{status['camera']}: {status['fps']:.1f} frames a second")
@@ -52,13 +56,15 @@ def own(camera: CameraConfig, kind: CameraKind) -> Iterator[Finding]:
         with build.camera(camera, None) as opened:
             while opened.read(0.1, None) is None:
                 if opened.error is not None or time.monotonic() > limit_s:
-                    why = f"{opened.name}: no frame for {camera.start_s:g} s"
-                    do = "" if opened.error else "check that it is on and sends"
-                    yield Finding("camera", "error", opened.error or why, do)
+                    why = (
+                        f"{opened.name}: no frame for {camera.start_s:g} s; check that it is on "
+                        "and sends"
+                    )
+                    yield Finding("camera", "error", *parted(opened.error or why))
                     return
             yield Finding("camera", "ok", f"{opened.name}: a frame came")
     except EdgedError as error:
-        yield Finding("camera", "error", str(error))
+        yield Finding("camera", "error", *parted(str(error)))
 
 
 def device(path: Path, root: Path = Path("/")) -> Iterator[Finding]:

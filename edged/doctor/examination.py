@@ -26,7 +26,7 @@ class Patient:
         self.config = config
         self.problems = problems
         self.status: Mapping[str, Any] | None = None
-        self.absent = "the control socket is off"
+        self.absent = "the daemon cannot be asked; set control.enabled = true"
         if config.control.enabled:
             try:
                 reply, _ = ControlClient(running_socket(config)).ask("status")

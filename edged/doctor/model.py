@@ -10,6 +10,7 @@ import numpy as np
 
 from edged import build
 from edged.config.schema import Config, ModelConfig
+from edged.doctor.remedy import parted
 from edged.errors import EdgedError
 from edged.inference.tflite import TfliteClassifier
 from edged.messages.doctor import Finding
@@ -25,7 +26,7 @@ def look(config: Config, *, runs: bool) -> Iterator[Finding]:
             yield from _delegated(classifier, config.model)
             yield from _speed(classifier, config, runs=runs)
     except EdgedError as error:
-        yield Finding("model", "error", str(error))
+        yield Finding("model", "error", *parted(str(error)))
 
 
 def _delegated(classifier: TfliteClassifier, settings: ModelConfig) -> Iterator[Finding]:

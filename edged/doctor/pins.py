@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edged.config.schema import Config
+from edged.doctor.remedy import parted
 from edged.errors import EdgedError
 from edged.messages.doctor import Finding
 from edged.ports.gpio import factory
@@ -19,7 +20,7 @@ def look(config: Config, *, runs: bool, pins_error: str | None = None) -> Iterat
     if not (config.output or config.input):
         return
     if pins_error:
-        yield Finding("pins", "error", pins_error)
+        yield Finding("pins", "error", *parted(pins_error))
     kind = factory.choose(config.gpio)
     if kind == "none":
         do = "remove [gpio] factory to drive them"
@@ -37,11 +38,11 @@ def _lines(config: Config, *, runs: bool) -> Iterator[Finding]:
 
     try:
         if not gpio_chips.device_paths():
-            yield Finding("gpio-chip", "error", gpio_chips.NO_CHIP)
+            yield Finding("gpio-chip", "error", *parted(gpio_chips.NO_CHIP))
             return
         opened = GpiodFactory(config.gpio.chip)
     except EdgedError as error:
-        yield Finding("gpio-chip", "error", str(error))
+        yield Finding("gpio-chip", "error", *parted(str(error)))
         return
     good = []
     for role, name, pin in _pins(config):
@@ -50,7 +51,7 @@ def _lines(config: Config, *, runs: bool) -> Iterator[Finding]:
             with factory.pin_errors(opened, whose, pin):
                 pass
         except EdgedError as error:
-            yield Finding("gpio-line", "error", str(error))
+            yield Finding("gpio-line", "error", *parted(str(error)))
             continue
         used_by = _consumer(opened, pin)
         if used_by is None or (runs and used_by in CONSUMERS):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edged.doctor.remedy import parted
 from edged.messages.doctor import Finding
 
 UNIT = "edged.service"
@@ -22,13 +23,13 @@ _PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "WatchdogUSec", "NRe
 def daemon(status: Mapping[str, Any] | None, why: str) -> Iterator[Finding]:
     """Whether one runs with this configuration: its `status`, or `why` there is none."""
     if status is None:
-        yield Finding("daemon", "note", why, "start it with `edged run` or systemctl")
+        yield Finding("daemon", "note", *parted(why))
         return
     hours = status["uptime_s"] / 3600
     what = f"edged {status['version']} has run for {hours:.1f} h, {status['frames']} frames"
     yield Finding("daemon", "ok", what)
     for problem in status["webhook_problems"]:
-        yield Finding("webhook", "error", problem, "check its address and its secret_file")
+        yield Finding("webhook", "error", *parted(problem))
 
 
 def others(root: Path = Path("/")) -> Iterator[Finding]:

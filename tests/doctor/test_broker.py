@@ -38,13 +38,15 @@ def test_a_port_at_which_nothing_listens_is_told() -> None:
     [found] = look(free_port())
     assert (found.id, found.level) == ("broker", "error")
     assert "nothing listens there" in found.what
+    assert found.advice.startswith("check mqtt.host and mqtt.port")
+    assert "sudo apt install mosquitto" in found.advice
 
 
 @needs_mosquitto("passwords")
 def test_a_wrong_password_is_told(brokers: StartBroker) -> None:
     [found] = look(brokers("allow_anonymous false").port, username="ann")
     assert (found.id, found.level) == ("broker", "error")
-    assert "check mqtt.username and mqtt.password_file" in found.what
+    assert found.advice == "check mqtt.username and mqtt.password_file"
 
 
 @needs_mosquitto("access lists")
@@ -71,6 +73,7 @@ def test_another_host_without_tls_is_told() -> None:
     found = [*broker.look(Config(mqtt=mqtt), None)]
     assert kinds(found) == [("broker-tls", "warning"), ("broker", "error")]
     assert "its name cannot be resolved" in found[-1].what
+    assert found[-1].advice == "check mqtt.host"
 
 
 def test_without_mqtt_and_with_the_demo_no_broker_is_looked_for() -> None:
@@ -88,7 +91,7 @@ def test_what_the_daemon_says_of_its_broker_is_told(brokers: StartBroker) -> Non
 
 @needs_mosquitto("TLS")
 @pytest.mark.parametrize(("days", "level"), [(90, "ok"), (10, "warning")])
-def test_a_certificate_that_ends_soon_is_told(
+def test_a_certificate_that_expires_soon_is_told(
     brokers: StartBroker, tmp_path: Path, days: int, level: str
 ) -> None:
     cert, key = certificate(tmp_path, days)
@@ -100,7 +103,7 @@ def test_a_certificate_that_ends_soon_is_told(
         ("broker", "ok"),
         ("broker-rights", "ok"),
     ]
-    assert f"ends in {days} days" in found[0].what
+    assert f"expires in {days} days" in found[0].what
 
 
 @needs_mosquitto("TLS")

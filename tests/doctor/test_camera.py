@@ -39,6 +39,32 @@ def test_of_a_running_daemons_camera_the_daemon_tells(
     assert (one.id, one.level) == found
 
 
+def test_a_camera_of_the_daemon_that_fails_is_told_with_what_to_do() -> None:
+    status = {
+        **STATUS,
+        "camera_error": "/a.mp4: the video has ended; camera.loop = true repeats it",
+    }
+    [found] = camera.running(status, WANTED)
+    told = ("/a.mp4: the video has ended", "camera.loop = true repeats it")
+    assert (found.what, found.advice) == told
+
+
+@pytest.mark.parametrize(
+    ("config", "limit"),
+    [
+        (CameraConfig(kind="video", source="/a.mp4", fps=30.0), "the file has no more frames"),
+        (CameraConfig(kind="video", source="rtsp://a/", fps=30.0), "the camera or its light"),
+        (CameraConfig(kind="v4l2", source="/dev/video0", fps=30.0), "the camera or its light"),
+        (CameraConfig(fps=30.0), "the camera or its light"),
+    ],
+)
+def test_too_few_frames_are_told_with_what_may_limit_them(config: CameraConfig, limit: str) -> None:
+    [found] = camera.running({**STATUS, "fps": 5.0}, config)
+    assert "5.0 frames a second, 30 wanted" in found.what
+    assert limit in found.advice
+    assert "`edged doctor --all`" in found.advice
+
+
 def test_who_holds_a_device_is_told(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()

@@ -54,9 +54,9 @@ def test_a_line_of_edged_is_in_order_where_the_daemon_runs(
 
 
 def test_a_line_that_does_not_exist_is_told(board: FakeChip) -> None:
-    [(name, level, what)] = found("LAMPE")
-    assert (name, level) == ("gpio-line", "error")
-    assert "did you mean LAMP?" in what
+    [one] = pins.look(config("LAMPE"), runs=False)
+    assert (one.id, one.level) == ("gpio-line", "error")
+    assert "did you mean LAMP?" in one.advice
 
 
 def test_inputs_are_looked_at_too(board: FakeChip) -> None:

@@ -33,7 +33,7 @@ def user(mqtt: MqttConfig) -> tuple[str | None, str | None]:
 
 def exposed(mqtt: MqttConfig) -> str | None:
     """What anyone on the way to the broker can read; None with TLS, or on this machine."""
-    if mqtt.tls.enabled or mqtt.embedded or _is_here(mqtt.host):
+    if mqtt.tls.enabled or mqtt.embedded or is_here(mqtt.host):
         return None
     return (
         f"MQTT broker {mqtt.host}: no TLS: others in the network can read events, user and "
@@ -41,7 +41,8 @@ def exposed(mqtt: MqttConfig) -> str | None:
     )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether `host` is this machine."""
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
