@@ -54,7 +54,7 @@ class _Lines:
                 return f"{self._scene or 'undecided'} ({seen})"
             case "event":
                 state = "on" if message["active"] else "off"
-                why = because(message["reason"], message["cause"], message["score"])
+                why = because(message.get("reason"), message.get("cause"), message["score"])
                 return f"{message['rule']} {state} ({why})"
             case "output":
                 return self._output(message["output"], message["value"], at)
