@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from edged.core import Event
 
 
-def shown(output: OutputConfig, value: float) -> float:
+def on_device(output: OutputConfig, value: float) -> float:
     """The value as the device shows it: a digital one has only 0 and 1."""
     if output.device in ("pwm", "servo"):
         return value
@@ -48,7 +48,7 @@ class Drive(Course):
     """Determines the course of an output: by its rule, or a value set by hand. Also pure."""
 
     def __init__(self, output: OutputConfig) -> None:
-        super().__init__(output, shown(output, output.initial))
+        super().__init__(output, on_device(output, output.initial))
         self._active: bool | None = None
         self._held = False
         self._until_s: float | None = None

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 import msgspec
 
 from edged.commands import Asker, Reply, Request, open_to
-from edged.config.nearest import did_you_mean
+from edged.config.nearest import did_you_mean, listed
 from edged.config.schema import GpioConfig, InputConfig, OutputConfig
+from edged.config.toml import shown
 from edged.core import Ended, OutputState, Report, Result, RuleState
 from edged.errors import CommandError, ConfigError
 from edged.mailbox import Mailbox
-from edged.ports.gpio.drive import Drive, shown
+from edged.ports.gpio.drive import Drive, on_device
 
 logger = logging.getLogger(__name__)
 
@@ -193,18 +194,23 @@ class GpioPort:
         """Set an output by hand to a value in 0..1, until its rule changes. CommandError.
 
         It stays for at most `for_s`, if that is not 0; the end may be one heartbeat late.
-        Returns the actual value: a lamp has only on and off.
+        Returns the value. A digital output has only 0 and 1.
         """
         if not 0.0 <= value <= 1.0:
-            raise CommandError(f"{name}: the value must be in 0..1, not {value:g}")
+            raise CommandError(f"{shown(name)}: expected a number from 0 to 1, not {value:g}")
         for place, output in enumerate(self._outputs):
             if output.config.name == name:
-                return self._set(place, output, shown(output.config, value), for_s)
+                if on_device(output.config, value) != value:
+                    raise CommandError(
+                        f"{shown(name)}: expected 0 or 1, not {value:g}; "
+                        f'device = "{output.config.device}" is on or off, "pwm" is also between'
+                    )
+                return self._set(place, output, value, for_s)
         if self._undriven:
-            raise CommandError(f'output "{name}" is not driven: [gpio] factory = "none"')
+            raise CommandError(f'output {shown(name)} is not driven: [gpio] factory = "none"')
         known = [output.config.name for output in self._outputs]
-        advice = did_you_mean(name, known) or f"; there are: {', '.join(known) or 'none'}"
-        raise CommandError(f'no output is named "{name}"{advice}')
+        advice = did_you_mean(name, known) or f"; there are: {listed(known)}"
+        raise CommandError(f"no output is named {shown(name)}{advice}")
 
     def _set(self, place: int, output: _Output, value: float, for_s: float) -> float:
         self._question += 1

@@ -229,7 +229,7 @@ def test_a_result_without_rules_is_a_rule_that_does_not_hold(mock_pins, told, cl
 def test_an_output_set_by_hand_stays_until_its_rule_changes(mock_pins, told, clock):
     with opened(mock_pins, [lamp()], told, clock) as port:
         port.write(result(False))
-        assert port.set("lamp", 0.7) == 1.0
+        assert port.set("lamp", 1.0) == 1.0
         port.write(result(False, changed=False))
         assert mock_pins.pin(17).state == 1
         assert port.values() == {"lamp": 1.0}
@@ -262,7 +262,7 @@ def test_a_wrong_set_is_refused_with_what_would_be_right(mock_pins, told, clock)
         with pytest.raises(CommandError, match=r'no output is named "x"; there are: lamp$'):
             port.set("x", 1.0)
         for value in (-0.1, 1.1, float("nan")):
-            with pytest.raises(CommandError, match=r"must be in 0\.\.1"):
+            with pytest.raises(CommandError, match='"lamp": expected a number from 0 to 1'):
                 port.set("lamp", value)
         assert mock_pins.pin(17).state == 0
 
@@ -394,12 +394,23 @@ def test_that_outputs_stay_off_is_told_where_there_are_any(told, caplog):
     assert caplog.messages == ['[gpio] factory = "none": 2 outputs stay off']
 
 
-@pytest.mark.parametrize(("value", "level"), [(0.49, 0), (0.5, 1)])
-def test_half_is_on_for_what_can_only_be_on_or_off(mock_pins, told, clock, value, level):
+@pytest.mark.parametrize("device", ["led", "output", "buzzer"])
+def test_what_is_on_or_off_takes_no_value_between(mock_pins, told, clock, device):
+    with opened(mock_pins, [lamp(device=device)], told, clock) as port:
+        with pytest.raises(
+            CommandError,
+            match=f'"lamp": expected 0 or 1, not 0.4; device = "{device}" is on or off',
+        ):
+            port.set("lamp", 0.4)
+        assert (mock_pins.pin(17).state, port.by_hand()) == (0, {})
+
+
+def test_a_name_from_outside_is_told_in_one_short_line(mock_pins, told, clock):
     with opened(mock_pins, [lamp()], told, clock) as port:
-        port.set("lamp", value)
-        assert mock_pins.pin(17).state == level
-        assert told[-1].value == level
+        with pytest.raises(CommandError) as refused:
+            port.set("\x1b[2J" + "x" * 60_000, 1.0)
+        assert str(refused.value).isprintable()
+        assert len(str(refused.value)) < 200
 
 
 def test_a_servo_starts_where_it_should_and_stays_there_without_pulses(mock_pins, told, clock):
