@@ -290,7 +290,6 @@ COMMANDS: Mapping[type[Command], Entry] = {
     UseModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, SWAP_S),
     UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),
     RevertModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, 60.0),
-    # Over MQTT only where teach.mqtt allows it.
     Teach: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer, TEACH_S),
     TellTaught: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
     Forget: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), TaughtAnswer),
@@ -305,6 +304,9 @@ COMMANDS: Mapping[type[Command], Entry] = {
     Record: Entry(frozenset({Asker.SOCKET}), None),
 }
 """Stopping is not a command but a flag of the mailbox, because it must never wait behind others."""
+
+TEACHING: frozenset[type[Command]] = frozenset({Teach, Forget, UndoTeaching})
+"""Over MQTT only where teach.mqtt allows them."""
 
 
 class Reply(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -17,6 +17,12 @@ from edged.errors import CommandError
 REQUEST_BYTES = 4096
 """A longer request is refused unread."""
 
+LEVEL_CHARACTERS = 32
+"""The longest value of an output."""
+
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors of a decoder; of the first kind is ValidationError, too."""
+
 SWITCH = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 
 
@@ -25,9 +31,9 @@ def level(text: str) -> float:
     word = text.strip().lower()
     with suppress(ValueError):
         value = SWITCH[word] if word in SWITCH else float(word)
-        if 0.0 <= value <= 1.0 and "_" not in word:
+        if 0.0 <= value <= 1.0 and "_" not in word and len(text) <= LEVEL_CHARACTERS:
             return abs(value)
-    raise CommandError("expected ON, OFF or a number from 0 to 1")
+    raise CommandError(f"{shown(text)}: expected ON, OFF or a number from 0 to 1")
 
 
 def seconds(text: str) -> float:
@@ -69,10 +75,24 @@ def does(command: type[Command]) -> str:
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 
+def unknown(name: object, commands: str) -> str:
+    """That a command has another name, and which `offered` ones there are."""
+    return f"{shown(name)} is not a command; {commands}"
+
+
+def offered(names: Iterable[str]) -> str:
+    """The commands that someone may send, for a message."""
+    return f"commands: {', '.join(names)}"
+
+
 class Parser:
-    """Parses untrusted input into a command. One for each asker."""
+    """Parses untrusted input into a command. One for each asker.
+
+    ``unlisted`` are commands that are off: they are parsed, and refused with why they are off.
+    """
 
     def __init__(self, asker: Asker) -> None:
+        self.unlisted: Collection[type[Command]] = ()
         self._allowed = open_to(asker)
         self._decoder = msgspec.json.Decoder(union(self._allowed.values()))
 
@@ -80,19 +100,39 @@ class Parser:
         """A command from JSON, or from its bare name if no field is required. CommandError."""
         if len(payload) > REQUEST_BYTES:
             raise CommandError(f"a request has at most {REQUEST_BYTES} bytes")
-        known = f"commands: {', '.join(self._allowed)}"
         word = payload.strip().lower().decode("ascii", "replace")
+        if not word.startswith(("{", "[", '"')):
+            payload = msgspec.json.encode({"command": word})
         try:
-            if not word.startswith(("{", "[", '"')):
-                if word not in self._allowed:
-                    raise CommandError(f"{shown(word)} is not a command; {known}")
-                return msgspec.convert({}, self._allowed[word])
             command: Command = self._decoder.decode(payload)
-        except msgspec.ValidationError as error:
-            raise CommandError(f"not a command: {_one_line(error)}; {known}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise CommandError(f"neither JSON nor a command's name; {known}") from error
+        except _REFUSED as error:
+            raise CommandError(self._misfit(payload, error)) from error
         return command
+
+    def _misfit(self, payload: bytes, error: Exception) -> str:
+        """Why it is not a command."""
+        # Only a mistake needs it.
+        from edged.config.validate import fields, problems
+
+        try:
+            raw = msgspec.json.decode(payload)
+        except msgspec.ValidationError:
+            return "not a command: a number in it is out of range"
+        except _REFUSED:
+            return f"neither JSON nor a command's name; {self._offered()}"
+        if not isinstance(raw, dict) or "command" not in raw:
+            example = '{"command": "pause"}'
+            return f"not a command: expected JSON such as {example}; {self._offered()}"
+        name = raw["command"]
+        kind = self._allowed.get(name) if isinstance(name, str) else None
+        if kind is None:
+            return unknown(name, self._offered())
+        given = {field: raw[field] for field in fields(kind) if field in raw}
+        lines = (f"{one.what()}: {one.message}" for one in problems(given, kind))
+        return f"{name}: {next(lines, error)}"
+
+    def _offered(self) -> str:
+        return offered(name for name, kind in self._allowed.items() if kind not in self.unlisted)
 
 
 def _reader(kind: Any) -> Callable[[str], object]:
@@ -106,7 +146,3 @@ def _one_of(words: tuple[str, ...], text: str) -> str:
     if text not in words:
         raise CommandError(f"expected {' or '.join(words)}")
     return text
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

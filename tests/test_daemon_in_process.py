@@ -347,9 +347,9 @@ def test_what_is_saved_holds_after_a_restart(changes: Path, living: Living) -> N
         ({"rule": {"name": "x", "labels": ["dragon"]}}, 'no label "dragon"'),
         ({"rule": {"name": "x", "labels": ["cat"], "enter": 0.1, "exit": 0.5}}, "at most enter"),
         ({"rule": {"name": "nothing", "labels": ["cat"]}}, "reserved for a scene"),
-        ({"rule": {"name": "a b", "labels": ["cat"]}}, "not a command"),
-        ({"privacy": [[[0.0, 0.0]]]}, "not a command"),
-        ({"privacy": [[[0.0, 2.0], [1.0, 1.0]]]}, "not a command"),
+        ({"rule": {"name": "a b", "labels": ["cat"]}}, 'save: rule.name = "a b"'),
+        ({"privacy": [[[0.0, 0.0]]]}, "of at least 2 points"),
+        ({"privacy": [[[0.0, 2.0], [1.0, 1.0]]]}, "from 0 to 1"),
         ({"remove_rule": "cat"}, "the others are in the configuration file"),
     ],
 )

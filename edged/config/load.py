@@ -23,7 +23,6 @@ from edged.config.toml import (
     cut,
     key_lines,
     parse,
-    path_text,
     shown,
 )
 from edged.config.validate import Problem
@@ -235,7 +234,7 @@ def _line(
 ) -> str:
     path = problem.path
     told = problem.has_value and not (problem.value and _may_be_secret(path, problem.value))
-    what = path_text(path) + (f" = {shown(problem.value)}" if told else "")
+    what = problem.what(with_value=told)
     if len(path) > 2 and isinstance(position := path[1], int):
         element = raw[str(path[0])][position]
         if isinstance(element, Mapping) and isinstance(element.get("name"), str):

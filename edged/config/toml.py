@@ -111,7 +111,9 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def value_text(value: object, depth: int = SHOWN_DEPTH) -> str:
-    """`value` as TOML on one line; levels deeper than `depth` are omitted."""
+    """`value` as TOML on one line, and JSON's null; levels deeper than `depth` are omitted."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

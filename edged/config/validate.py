@@ -13,7 +13,7 @@ import msgspec
 
 from edged.config.nearest import did_you_mean, nearest
 from edged.config.paths import PATHS
-from edged.config.toml import KeyPath, TomlSyntaxError, parse, shown, value_text
+from edged.config.toml import KeyPath, TomlSyntaxError, parse, path_text, shown, value_text
 
 T = TypeVar("T")
 
@@ -50,6 +50,11 @@ class Problem(NamedTuple):
     value: object
     message: str
     has_value: bool = True
+
+    def what(self, *, with_value: bool = True) -> str:
+        """The path, and the value if there is one that may be shown."""
+        value = f" = {shown(self.value)}" if with_value and self.has_value else ""
+        return path_text(self.path) + value
 
 
 @cache
@@ -119,16 +124,17 @@ def problems(raw: Mapping[str, Any], struct: type, path: KeyPath = ()) -> Iterat
     for key, value in raw.items():
         here = (*path, key)
         kind = known.get(key)
+        table = _bare(kind)
         if kind is None:
             yield Problem(here, value, _unknown(key, struct), has_value=False)
-        elif is_table(kind):
+        elif is_table(table):
             if isinstance(value, Mapping):
-                yield from problems(value, kind, here)
-            else:
+                yield from problems(value, table, here)
+            elif not _converts(value, kind):
                 message = f"expected a table: write [{'.'.join(map(str, here))}]"
                 yield Problem(here, value, message, has_value=False)
-        elif (table := table_of(kind)) is not None:
-            yield from _array_problems(value, table, here)
+        elif (repeated := table_of(kind)) is not None:
+            yield from _array_problems(value, repeated, here)
         else:
             yield from _value_problems(value, kind, here)
     for key in _required(struct):
@@ -141,17 +147,19 @@ def expected(kind: Any) -> str:
     """What a type allows, in words."""
     meta = _metas(kind)
     kind = _bare(kind)
-    for given in meta:
-        if given.description:
-            return given.description
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    for given in meta:
+        # Of any other type, a description says what it is for.
+        if given.description and (given.pattern or ... in arguments):
+            return given.description
     if origin is Literal:
         values = ", ".join(value_text(value) for value in arguments)
         return values if len(arguments) == 1 else f"one of {values}"
     if origin in (Union, types.UnionType):
         return " or ".join(expected(a) for a in arguments if a is not type(None))
     if origin is list:
-        return f"a list of {_many(arguments[0])}"
+        most = next((f"at most {one.max_length} " for one in meta if one.max_length), "")
+        return f"a list of {most}{_many(arguments[0])}"
     if origin is tuple:
         return f"a list of {len(arguments)} {_many(arguments[0])}"
     if origin is dict:
@@ -178,6 +186,8 @@ def _value_problems(value: object, kind: Any, path: KeyPath) -> Iterator[Problem
     bare = _bare(kind)
     origin, arguments = typing.get_origin(bare), typing.get_args(bare)
     if origin is list and isinstance(value, list):
+        if any(one.max_length is not None and len(value) > one.max_length for one in _metas(kind)):
+            yield Problem(path, value, f"expected {expected(kind)}")
         for position, item in enumerate(value):
             yield from _value_problems(item, arguments[0], (*path, position))
     elif (
@@ -280,14 +290,25 @@ def _search(key: str, struct: type, header: str) -> Iterator[str]:
 
 
 def _bare(kind: Any) -> Any:
-    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
+    """The type without its ranges, and without None where that is its only alternative."""
+    inner = _inner(kind)
+    return kind if inner is None else _bare(inner)
+
+
+def _inner(kind: Any) -> Any:
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is Annotated:
+        return arguments[0]
+    if typing.get_origin(kind) in (Union, types.UnionType):
+        given = [one for one in arguments if one is not type(None)]
+        return given[0] if len(given) == 1 else None
+    return None
 
 
 def _metas(kind: Any) -> list[msgspec.Meta]:
-    annotated = typing.get_origin(kind) is Annotated
-    return (
-        [m for m in typing.get_args(kind)[1:] if isinstance(m, msgspec.Meta)] if annotated else []
-    )
+    inner = _inner(kind)
+    own = [one for one in typing.get_args(kind) if isinstance(one, msgspec.Meta)]
+    return own if inner is None else own + _metas(inner)
 
 
 def _literals(kind: Any) -> Iterator[object]:
@@ -315,4 +336,6 @@ def _range(metas: list[msgspec.Meta]) -> str:
             )
         elif meta.gt is not None and meta.le is not None:
             words += f" above {meta.gt:g}, at most {meta.le:g}"
+        elif meta.max_length is not None:
+            words += f" of at most {meta.max_length} characters"
     return words

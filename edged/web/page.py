@@ -19,6 +19,7 @@ from edged import __version__
 from edged.config.schema import Config
 from edged.errors import EdgedError
 from edged.ports.control.client import RefusedError
+from edged.syntax import offered, unknown
 from edged.web.daemon import Daemon
 from edged.web.live import Live
 from edged.web.resource import Bodies, RequestError, Resource, json_response, refusal
@@ -146,7 +147,9 @@ class Page:
             except (ValueError, KeyError, RecursionError) as error:
                 raise RequestError(400, 'expected JSON such as {"command": "pause"}') from error
         if command not in COMMANDS:
-            raise RequestError(400, f"expected one of the commands {', '.join(COMMANDS)}")
+            hidden = () if self._config.web.pictures else OF_PICTURES
+            commands = offered(name for name in COMMANDS if name not in hidden)
+            raise RequestError(400, unknown(command, commands))
         if command in OF_PICTURES:
             self._may_see()
         if command == "review-decide":

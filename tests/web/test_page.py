@@ -150,8 +150,18 @@ def test_a_field_of_any_name_is_the_daemons_to_judge(client: TestClient) -> None
 def test_what_is_no_command_is_told_in_one_line(client: TestClient, body: bytes) -> None:
     answer = client.post("/command", content=body)
     assert answer.status_code == 400
-    assert "expected" in said(answer)
+    assert "expected" in said(answer) or "is not a command; commands: pause" in said(answer)
     assert "\n" not in said(answer)
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_what_needs_pictures_is_offered_only_where_they_are_served(
+    config: Config, pictures: bool
+) -> None:
+    closed = replace(config, web=WebConfig(pictures=pictures))
+    with visiting(closed) as client:
+        told = said(client.post("/command", json={"command": "watch"}))
+    assert ("review-teach" in told) == pictures
 
 
 def test_what_the_daemon_refuses_is_told(config: Config) -> None:

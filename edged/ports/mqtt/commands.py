@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edged.commands import Asker, Command, Reply, Request, SetOutput, name_of
+from edged.commands import TEACHING, Asker, Command, Reply, Request, SetOutput, name_of
+from edged.config.schema import Config
+from edged.config.toml import shown
 from edged.errors import CommandError
 from edged.mailbox import Mailbox
 from edged.messages.replies import RequestId
 from edged.ports.mqtt.topics import Topics
-from edged.syntax import Parser, level
+from edged.syntax import REQUEST_BYTES, Parser, level
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -22,10 +24,6 @@ log = logging.getLogger(__name__)
 
 CORRELATION_BYTES = 1024
 """Longer correlation data is not returned."""
-
-LEVEL_BYTES = 16
-"""The longest value of an output."""
-
 
 STALE = (
     "it waited at the broker while edged was disconnected, perhaps for longer than "
@@ -52,15 +50,17 @@ class Commands:
     def __init__(
         self,
         topics: Topics,
-        outputs: frozenset[str],
         mailbox: Mailbox,
         reply: Callable[[Return, Reply], None],
     ) -> None:
         self._topics = topics
-        self._outputs = outputs
         self._mailbox = mailbox
         self._reply = reply
         self._parser = Parser(Asker.MQTT)
+
+    def reconfigure(self, config: Config) -> None:
+        """Offer teaching only where it is allowed."""
+        self._parser.unlisted = () if config.teach.mqtt else TEACHING
 
     def take(self, message: MQTTMessage) -> None:
         """One message on a subscribed topic. A retained one is stale, and ignored."""
@@ -79,6 +79,8 @@ class Commands:
                 where = msgspec.structs.replace(where, request=name_of(SetOutput))
                 self._post(self._set_output(topic, bytes(message.payload)), where)
         except CommandError as error:
+            asked = where.request or "a command"
+            log.warning("%s, requested by %s: %s", asked, Asker.MQTT.value, error)
             self._reply(where, Reply(error=str(error)))
 
     def refuse_stale(self, message: MQTTMessage) -> None:
@@ -97,11 +99,13 @@ class Commands:
         self._mailbox.post(Request(command, Asker.MQTT.value, answered, publish=True))
 
     def _set_output(self, topic: str, payload: bytes) -> SetOutput:
-        name = self._topics.output_of(topic)
-        if name is None or name not in self._outputs:
-            raise CommandError("no output has this name")
-        word = payload if len(payload) <= LEVEL_BYTES else b""
-        return SetOutput(name=name, value=level(word.decode("ascii", "replace")))
+        # The pins know which outputs there are.
+        name = self._topics.output_of(topic) or ""
+        try:
+            value = level(payload[:REQUEST_BYTES].decode(errors="replace"))
+        except CommandError as error:
+            raise CommandError(f"{shown(name)}: {error}") from error
+        return SetOutput(name=name, value=value)
 
     def _return(self, message: MQTTMessage) -> Return:
         topic = getattr(message.properties, "ResponseTopic", None)

@@ -84,7 +84,8 @@ class MqttPort:
         self._wall_clock = wall_clock
         self._topics = topics = Topics(mqtt, config.device)
         outputs = [output.name for output in config.output]
-        self._commands = Commands(topics, frozenset(outputs), mailbox, self._reply)
+        self._commands = Commands(topics, mailbox, self._reply)
+        self._commands.reconfigure(config)
         self._memory = Memory(memory, config.device)
         self._problems = Problems()
         self._retained = Retained(self._memory)
@@ -198,6 +199,7 @@ class MqttPort:
         """Apply rules, rates and picture options; the connection stays open."""
         self._config, self._mqtt = config, config.mqtt
         self._feed.mqtt = config.mqtt
+        self._commands.reconfigure(config)
         if not config.mqtt.image_retain and self._topics.image in self._memory.retained:
             self._retain(self._topics.image, b"")
         self._to_describe = True

@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edged.commands import Reply, Request, SetOutput, name_of
-from edged.config.schema import MqttConfig
+from edged.config.schema import Config, MqttConfig, TeachConfig
 from edged.mailbox import CONTROLS, Mailbox
 from edged.ports.mqtt.commands import CORRELATION_BYTES, Commands, Return
 from edged.ports.mqtt.topics import Topics
@@ -27,7 +27,6 @@ class Device:
         self.answers: list[tuple[Return, Reply]] = []
         self.commands = Commands(
             Topics(MqttConfig(), "porch"),
-            frozenset({"lamp"}),
             self.mailbox,
             lambda asker, answer: self.answers.append((asker, answer)),
         )
@@ -79,14 +78,14 @@ def test_a_word_or_json_is_a_command(device: Device, payload: bytes, name: str) 
         (b"reboot", '"reboot" is not a command'),
         (b'{"command": "stop"}', "not a command"),
         (b'{"command": "watch"}', "not a command"),
-        (b'{"command": "set-output", "name": "lamp", "value": 1}', "not a command"),
+        (b'{"command": "set-output", "name": "lamp", "value": 1}', '"set-output" is not a command'),
         (b'{"command": ["pause"]}', "not a command"),
         (b'{"id": 1}', "not a command"),
-        (b'{"command": "pause", "id": {"deep": 1}}', "not a command"),
-        (b'{"command": "pause", "id": 1e400}', "not a command"),
-        (b'{"command": "pause", "id": ' + b"9" * 400 + b"}", "not a command"),
+        (b'{"command": "pause", "id": {"deep": 1}}', "pause: id = {...}: expected text"),
+        (b'{"command": "pause", "id": 1e400}', "a number in it is out of range"),
+        (b'{"command": "pause", "id": ' + b"9" * 400 + b"}", "pause: id = 0x"),
         (b'["pause"]', "not a command"),
-        (b"[" * 4000, "not a command"),
+        (b"[" * 4000, "neither JSON"),
         (b'{"command": "pause", "x": ' + b"[" * 4000, "neither JSON"),
         (b"\xff\xfe\x00", "is not a command"),
         (b'{"command": "pause", "pad": "' + b"x" * REQUEST_BYTES + b'"}', "at most 4096 bytes"),
@@ -116,7 +115,7 @@ def test_no_bytes_do_more_than_be_refused(payload: bytes) -> None:
         (b"0.25", 0.25),
         (b" 1 ", 1.0),
         (b"1e-3", 0.001),
-        (b"0.25".ljust(16), 0.25),
+        (b"0.25".ljust(32), 0.25),
     ],
 )
 def test_an_output_takes_a_word_or_a_number(device: Device, payload: bytes, value: float) -> None:
@@ -127,19 +126,48 @@ def test_an_output_takes_a_word_or_a_number(device: Device, payload: bytes, valu
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"2", b"-0.1", b"nan", b"inf", b"toggle", b"0." + b"0" * 50, b"0.25".ljust(17)],
+    [b"", b"2", b"-0.1", b"nan", b"inf", b"toggle", b"0." + b"0" * 50, b"0.25".ljust(33), b"\xff"],
 )
 def test_an_output_takes_nothing_else(device: Device, payload: bytes) -> None:
     device.tell(payload, "output/lamp/set")
     assert "ON, OFF or a number" in device.refusal()
+    assert device.posted() == []
+
+
+def test_a_refused_value_is_named_with_its_output_and_logged(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    device.tell(b"MAY\x1bBE", "output/lamp/set")
+    refusal = '"lamp": "MAY\\u001bBE": expected ON, OFF or a number from 0 to 1'
+    assert device.refusal() == refusal
+    assert caplog.messages == [f"set-output, requested by MQTT: {refusal}"]
+
+
+def test_a_refused_value_is_shortened(device: Device) -> None:
+    device.tell(b"x" * 100_000, "output/lamp/set")
+    assert len(device.refusal()) < 200
 
 
 @pytest.mark.parametrize("topic", ["output/heater/set", "output/lamp/x/set", "output//set"])
-def test_only_configured_outputs_are_set(device: Device, topic: str) -> None:
+def test_the_refusal_of_an_output_is_returned_to_who_asked(device: Device, topic: str) -> None:
     device.tell(b"ON", topic)
-    assert "no output" in device.refusal()
+    (request,) = device.posted()
+    assert request.command.name not in ("lamp", None)
+    request.reply(Reply(error="no output is named so"))
+    assert device.refusal() == "no output is named so"
     ((where, _),) = device.answers
     assert where.request == "set-output"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_teaching_is_offered_only_where_it_is_allowed(device: Device, allowed: bool) -> None:
+    device.commands.reconfigure(Config(teach=TeachConfig(mqtt=allowed)))
+    device.tell(b"reboot")
+    offered = device.refusal().partition("; commands: ")[2].split(", ")
+    assert {"teach", "forget", "undo-teaching"} & {*offered} == (
+        {"teach", "forget", "undo-teaching"} if allowed else set()
+    )
+    assert "taught" in offered
 
 
 def test_a_topic_that_is_no_text_is_ignored(device: Device) -> None:
