@@ -360,6 +360,10 @@ class Ports:
         """The broker, and whether it is connected; None if MQTT is off."""
         return self.mqtt.state if self.mqtt is not None else None
 
+    def broker_error(self) -> str | None:
+        """Why the broker is not connected."""
+        return self.mqtt.error if self.mqtt is not None else None
+
     def broker_problems(self) -> list[str]:
         """What the broker refuses or lacks."""
         return self.mqtt.problems() if self.mqtt is not None else []

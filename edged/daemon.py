@@ -276,6 +276,7 @@ class Daemon:
             self._ports.webhook_problems(),
             self._ports.gpio.by_hand(),
             self._chosen.holds(self._config),
+            broker_error=self._ports.broker_error(),
         )
 
     def _setup(self, request: Request[commands.TellSetup]) -> SetupAnswer:

@@ -180,6 +180,7 @@ class Vitals:
         webhook_problems: Sequence[str] = (),
         by_hand: Mapping[str, float | None] | None = None,
         model_chosen: bool = False,
+        broker_error: str | None = None,
     ) -> StatusAnswer:
         """The present state, as a reply."""
         seen = self._newest if camera.error is None else None
@@ -207,6 +208,7 @@ class Vitals:
             paused=attention.paused,
             idle=attention.idle,
             broker=broker,
+            broker_error=broker_error,
             broker_problems=tuple(broker_problems),
             webhook_problems=tuple(webhook_problems),
             last_event=last_event,

@@ -61,6 +61,8 @@ def _facts(device: str, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if data["model_problem"]:
         yield "", data["model_problem"]
     yield "broker", data["broker"] or "MQTT is off"
+    if data["broker_error"]:
+        yield "", data["broker_error"]
     for problem in data["broker_problems"]:
         yield "", problem
     for problem in data["webhook_problems"]:

@@ -117,6 +117,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     paused: bool
     idle: bool
     broker: Annotated[str | None, Meta(description="its address, and whether connected")] = None
+    broker_error: Annotated[str | None, Meta(description="why it is not connected")] = None
     last_event: Annotated[Count, Meta(description="number of the newest event")] = 0
     broker_problems: Annotated[
         tuple[str, ...], Meta(description="what the broker refuses or lacks at present")

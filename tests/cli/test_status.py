@@ -50,6 +50,7 @@ def reply(**changes: Any) -> dict[str, Any]:
         "paused": False,
         "idle": False,
         "broker": "broker.local:1883 connected",
+        "broker_error": None,
         "broker_problems": [],
         "webhook_problems": [],
         "last_event": 42,
@@ -104,6 +105,13 @@ def test_what_is_wrong_stands_where_it_belongs_and_no_line_is_wider_than_the_scr
     assert "         model birds was set aside: edged died 2 times" in text
     assert "broker   MQTT is off\n         it does not support retained" in text
     assert "\nwebhook  alarm (http://hub/***): nothing listens there\n" in text
+
+
+def test_a_broker_that_cannot_be_reached_is_told_with_the_reason() -> None:
+    why = "nothing listens there; check mqtt.host and mqtt.port"
+    screen = list(lines(reply(broker="localhost:18884 disconnected", broker_error=why)))
+    place = screen.index("broker   localhost:18884 disconnected")
+    assert screen[place + 1] == f"         {why}"
 
 
 def test_a_camera_that_has_failed_and_is_back_is_told_with_its_last_reason() -> None:

@@ -96,7 +96,8 @@ class Connection:
         self._stopping = threading.Event()
         self._news = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
-        self._problem: str | None = None
+        self.error: str | None = None
+        """Why the broker is not connected, as far as that is known."""
         credentials.check(mqtt)
 
     @property
@@ -196,7 +197,7 @@ class Connection:
         try:
             session.connect(self._mqtt.host, self._port, CONNECT_TIMEOUT_S)
         except (OSError, ValueError) as error:
-            raise PortError(f"MQTT broker {self.broker}: {reason(error)}") from error
+            raise PortError(reason(error)) from error
         session.start()
         try:
             self._greet(session)
@@ -209,7 +210,7 @@ class Connection:
                 session.settle()
             if session.lost:
                 self._look_for_rival(session, time.monotonic() - began_s)
-                raise PortError(f"MQTT broker {self.broker}: connection lost: {session.reason}")
+                raise PortError(f"connection lost: {session.reason}")
             session.part(FAREWELL_S)
             session.settle()
         finally:
@@ -222,15 +223,14 @@ class Connection:
         """Wait for the broker's answer, then make this the connection in use."""
         answer = session.answer(CONNECT_TIMEOUT_S)
         if answer is None:
-            raise PortError(f"MQTT broker {self.broker}: no answer: {session.reason}")
+            raise PortError(f"no answer: {session.reason}")
         if answer.is_failure:
-            raise PortError(f"MQTT broker {self.broker}: {self._refusal(answer, session.words)}")
+            raise PortError(self._refusal(answer, session.words))
         limits = session.limits
         if self._resume and session.present and not limits.subscription_identifiers:
             self._resume = False
             raise PortError(
-                f"MQTT broker {self.broker}: it does not report how long commands have waited; "
-                "connecting without them"
+                "it does not report how long commands have waited; connecting without them"
             )
         self._tell_connected()
         for feature, problem in limits.lacks(self._mqtt.keepalive_s):
@@ -247,7 +247,7 @@ class Connection:
         # The library starts a thread only if none runs, and returns that: the previous one has then
         # crashed on a packet, which nothing else would notice.
         if session.start():
-            raise PortError(f"MQTT broker {self.broker}: the network library gave up")
+            raise PortError("the network library gave up")
 
     def _look_again(self, session: Session, lived_s: float) -> None:
         """Check again: refused topics may be allowed by now, a rival gone, and the broker stuck."""
@@ -290,12 +290,12 @@ class Connection:
         return refused(self._mqtt, name, words)
 
     def _tell_problem(self, problem: str) -> None:
-        if problem != self._problem:
-            self._problem = problem
-            log.warning("%s; trying again", problem)
+        if problem != self.error:
+            self.error = problem
+            log.warning("MQTT broker %s: %s; trying again", self.broker, problem)
 
     def _tell_connected(self) -> None:
-        self._problem = None
+        self.error = None
         log.info("MQTT broker %s: connected as %s", self.broker, self._client_id)
 
 

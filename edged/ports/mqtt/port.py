@@ -176,6 +176,11 @@ class MqttPort:
         state = "connected" if self._connection.up else "disconnected"
         return f"{redacted(self._connection.broker)} {state}"
 
+    @property
+    def error(self) -> str | None:
+        """Why the broker is not connected; None if it is, or is not known yet."""
+        return self._connection.error
+
     def metrics(self) -> MqttMetrics:
         """The counters since the start."""
         return MqttMetrics(

@@ -268,7 +268,7 @@ function showHealth(before) {
     ["Model", status.model],
     ...(status.camera_failures ? [["Failures", `${status.camera_failures}; the last: ${status.camera_last_error}`]] : []),
     ["Frames", `${status.frames - status.still} classified, ${status.still} still, ${status.dropped} unused`],
-    ["Broker", mqtt === null ? "MQTT is off" : mqtt.connected ? "connected" : "disconnected", mqtt && !mqtt.connected],
+    ["Broker", mqtt === null ? "MQTT is off" : mqtt.connected ? "connected" : ["disconnected", status.broker_error].filter(Boolean).join(": "), mqtt && !mqtt.connected],
     ["Journal", journal.error ?? `${journal.last} events, ${journal.waiting} not yet stored`, journal.error],
     ["Pins", status.pins_error ?? "OK", status.pins_error],
     ["Memory", `${Math.round(metrics.memory_mb)} MB`],

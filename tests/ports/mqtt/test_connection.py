@@ -411,10 +411,10 @@ def test_a_problem_is_told_once_until_it_is_over_or_another(
     connection._tell_connected()
     connection._tell_problem("b")
     assert caplog.messages == [
-        "a; trying again",
-        "b; trying again",
+        "MQTT broker 127.0.0.1:1883: a; trying again",
+        "MQTT broker 127.0.0.1:1883: b; trying again",
         "MQTT broker 127.0.0.1:1883: connected as porch",
-        "b; trying again",
+        "MQTT broker 127.0.0.1:1883: b; trying again",
     ]
 
 

@@ -421,8 +421,10 @@ def test_a_wrong_address_is_one_line_and_stops_nothing(
             f"MQTT broker 127.0.0.1:{broker.port}: nothing listens there; check mqtt.host and "
             "mqtt.port; trying again"
         ]
+        assert port.error == "nothing listens there; check mqtt.host and mqtt.port"
         broker.start()
         wait_until(lambda: port.live)
+        assert port.error is None
 
 
 @VERSIONS
