@@ -13,6 +13,7 @@ import msgspec
 from edged.cli.daemon_socket import configured
 from edged.cli.events import line
 from edged.cli.output import write_file
+from edged.core import CAMERA
 from edged.errors import CommandError, PortError
 from edged.journal.reader import Reader, found_journal
 from edged.messages.events import EventMessage
@@ -42,11 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise PortError("journal.max_events is 0: neither events nor scores are kept")
     journal = found_journal(config.journal, config.device)
     folder = journal.with_name(f"{journal.name}.why")
-    entry = Reader(journal, config.device).event(arguments.event)
-    if entry is None:
-        which = f"no event {arguments.event}" if arguments.event else "no event yet"
+    event = _event(Reader(journal, config.device), arguments.event)
+    if event is None:
+        which = f"no event {arguments.event}" if arguments.event else "no event of a rule yet"
         raise CommandError(f"{journal}: {which}; `edged events` lists them")
-    event = _decoder.decode(entry.payload)
+    if event.rule == CAMERA:
+        raise CommandError(f"{line(event)}: it is of the camera itself; no scores decide on it")
     answer = _explained(folder, event)
     if arguments.picture is not None:
         from edged.why.explain import picture
@@ -59,6 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
         print(f"written to {printable(arguments.picture)}")
     return 0
+
+
+def _event(reader: Reader, number: int) -> EventMessage | None:
+    """The event of this number; for 0 the newest that the camera itself did not cause."""
+    entry = reader.event(number)
+    event = entry and _decoder.decode(entry.payload)
+    while event is not None and event.rule == CAMERA and number == 0:
+        entry = reader.event_before(event.number)
+        event = entry and _decoder.decode(entry.payload)
+    return event
 
 
 def event(text: str) -> int:

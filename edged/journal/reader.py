@@ -60,10 +60,16 @@ class Reader:
 
     def event(self, number: int = 0) -> Entry | None:
         """The event of this number, 0 for the newest; None where there is none. PortError."""
+        return self._found(lambda database: schema.event(database, number))
 
+    def event_before(self, number: int) -> Entry | None:
+        """The newest event with a lower number; None where there is none. PortError."""
+        return self._found(lambda database: schema.event_before(database, number))
+
+    def _found(self, find: Callable[[sqlite3.Connection], Entry | None]) -> Entry | None:
         def read() -> Entry | None:
             with closing(self._opened()) as database:
-                found = schema.event(database, number)
+                found = find(database)
             return found and found._replace(payload=put_right(found.payload))
 
         return self._sound(read)

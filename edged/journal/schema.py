@@ -138,7 +138,17 @@ def read(database: sqlite3.Connection, after: int, limit: int) -> Read:
 
 def event(database: sqlite3.Connection, number: int = 0) -> Entry | None:
     """The event of this number, 0 for the newest; None where there is none that is sound."""
-    where = "number = ?" if number else f"number <= {HIGHEST} AND ? = 0"
+    if number == 0:
+        return event_before(database, HIGHEST + 1)
+    return _sound(database, "number = ?", number)
+
+
+def event_before(database: sqlite3.Connection, number: int) -> Entry | None:
+    """The newest event with a lower number; None where there is none that is sound."""
+    return _sound(database, "number < ?", number)
+
+
+def _sound(database: sqlite3.Connection, where: str, number: int) -> Entry | None:
     query = f"SELECT number, payload FROM event WHERE {where} ORDER BY number DESC LIMIT 1"  # noqa: S608
     row = database.execute(query, (number,)).fetchone()
     return None if row is None or decoded(*row) is None else Entry(*row)

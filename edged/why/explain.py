@@ -119,9 +119,8 @@ def find(folder: Path, number: int) -> Found:
         may_have = number == 0 or excerpt.may_have(number)
         if may_have and (found := _read(excerpt, number)) is not None:
             return found
-    last = kept[-1].last or kept[-1].first
-    what = f"event {number}: its scores" if number else "the newest event: its scores"
-    raise CommandError(f"{what} are not kept; those of events {kept[0].first} to {last} are")
+    what = f"event {number}" if number else "the newest event"
+    raise CommandError(f"{what}: no scores of it are kept; they go back to event {kept[0].first}")
 
 
 def _read(excerpt: Excerpt, number: int) -> Found | None:

@@ -12,8 +12,11 @@ from msgspec.structs import replace
 from edged import clock
 from edged.cli import main
 from edged.cli.why import COLUMNS, plot
-from edged.config.schema import DecideConfig
+from edged.config.schema import DecideConfig, JournalConfig
+from edged.core import CAMERA, Event
+from edged.journal.journal import Journal
 from edged.messages.why import RuleThen, ScoreThen
+from tests.mosquitto import wait_until
 from tests.why import made
 from tests.why.made import CAT, keeping
 
@@ -51,6 +54,20 @@ def test_it_says_what_led_to_the_newest_event(
     assert "cat  (the rule's)" in said
     assert "it would not have come with\n         exit = 0.1 instead of 0.4\n" in said
     assert max(map(len, said.splitlines())) <= 80
+
+
+def test_an_event_of_the_camera_has_no_scores_and_is_not_the_newest_of_a_rule(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Journal("porch", JournalConfig(path=str(journal))) as opened:
+        wait_until(lambda: opened.last == 2)
+        for active in (True, False):
+            opened.record([Event(CAMERA, active, 0.0, 9.0, 9.0, 0, cause="camera lost")])
+    assert why(journal) == 0
+    assert "2  cat off  " in capsys.readouterr().out.splitlines()[0]
+    assert why(journal, "3") == 1
+    said = capsys.readouterr().err
+    assert "3  camera on  camera lost: it is of the camera itself; no scores decide on it" in said
 
 
 @pytest.mark.parametrize("named", ["1", "porch-1"])

@@ -310,7 +310,7 @@ def test_a_question_is_answered_with_what_has_just_happened(
             assert data is not None
             assert data.event.number == 1
         assert asked(port, 5).error == (
-            "event 5: its scores are not kept; those of events 1 to 1 are"
+            "event 5: no scores of it are kept; they go back to event 1"
         )
 
 

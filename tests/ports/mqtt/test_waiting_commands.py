@@ -188,9 +188,8 @@ def test_a_retained_command_is_not_even_answered(tmp_path: Path) -> None:
     message = MQTTMessage(0, COMMAND.encode())
     message.payload, message.retain = b"pause", True
     answers: list[Any] = []
-    commands = Commands(
-        Topics(MqttConfig(), "porch"), frozenset(), Mailbox(), lambda *said: answers.append(said)
-    )
+    topics = Topics(MqttConfig(), "porch")
+    commands = Commands(topics, Mailbox(), lambda *said: answers.append(said))
     commands.refuse_stale(message)
     assert answers == []
     message.retain = False
