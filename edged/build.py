@@ -6,6 +6,7 @@ Each choice is a plain dict, kind to factory; hardware and heavy libraries are i
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
@@ -22,6 +23,7 @@ from edged.cameras.kinds import KINDS
 from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
 from edged.cameras.source import Source
+from edged.config.nearest import listed
 from edged.config.schema import CameraConfig, Config, DriftConfig, ModelConfig
 from edged.core import Camera, Classifier, OutputState, Port
 from edged.files import is_there
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from edged.teaching.lessons import Lessons
     from edged.why.port import WhyPort
 
+log = logging.getLogger(__name__)
 
 FIRST_PICTURE_S = 1.0
 """The longest delay, for the first classification, of work that it does not need."""
@@ -179,6 +182,7 @@ def sensing(config: Config, model: Admitted | None = None) -> Sensing:
             whole = KnowingClassifier(whole, known)
         if learned is not None:
             whole = _taught(whole, learned, model)
+            log.info("taught labels: %s", listed(learned.labels))
         if normal is not None:
             from edged.anomaly.classifier import AnomalyClassifier
 

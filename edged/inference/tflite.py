@@ -79,11 +79,13 @@ def load_alike(
     features: bool = False,
     layers: Collection[int] = (),
     data: bytes | None = None,
+    told_in_log: bool = True,
 ) -> list[TfliteClassifier]:
     """As `load`, `count` of them, for as many threads; with `labels`, if those have been found.
 
     With `features` their predictions have these also where the model keeps them to itself, and
-    in any case the inner tensors `layers`, which `layers.find` names.
+    in any case the inner tensors `layers`, which `layers.find` names. One that works beside the
+    model in use is not `told_in_log`.
     """
     file = file or read(model)
     path = file.path
@@ -128,7 +130,7 @@ def load_alike(
     )
     if not scores.known:
         classifier.find_out_what_scores_are()
-    if logger.isEnabledFor(logging.INFO):
+    if told_in_log and logger.isEnabledFor(logging.INFO):
         delegated = classifier.delegated
         logger.info(
             "model %s: %s, threads: %d, delegated operators: %s; input %dx%d %s %s %s; "

@@ -71,7 +71,7 @@ class Teacher:
         self._known = known.find(model.file.path)
         layers = {*self.reading.tensors, *(self._known.layers if self._known else ())}
         [self._classifier] = tflite.load_alike(
-            model.settings, config.camera.fit, model.file, layers=layers
+            model.settings, config.camera.fit, model.file, layers=layers, told_in_log=False
         )
 
     def __enter__(self) -> Teacher:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +37,18 @@ def teacher(config: Config) -> Iterator[Teacher]:
 
 def teach(teacher: Teacher, label: str, kind: str, count: int = 10, first: int = 0) -> list[str]:
     return teacher.add(teacher.examples(label, pictures(kind, count, first), count)).remarks
+
+
+def test_the_log_names_taught_labels_and_says_nothing_of_the_model_that_teaches(
+    config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with Teacher(config, build.admitted(config)) as teacher:
+        teach(teacher, "disc", "disc")
+        teach(teacher, "cross", "cross")
+    assert "classes from" not in caplog.text
+    with build.taught(config).whole:
+        assert "taught labels: disc, cross" in caplog.messages
 
 
 def test_taught_labels_are_labels_behind_those_of_the_model(
