@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from edged.core import CAMERA
 from tests.board.machine import Machine
 
 PINS = "/run/gpio-sim"
@@ -106,10 +107,12 @@ class Checks:
         said = self.machine.tell("systemctl show edged -p " + ",".join(names))
         return dict(line.split("=", 1) for line in said.splitlines())
 
-    def _events(self) -> list[dict[str, Any]]:
+    def _events(self, *, of_camera: bool = False) -> list[dict[str, Any]]:
+        """Those of rules, or of the camera itself."""
         said = self.machine.tell("edged events --json --config /etc/edged/edged.toml")
         told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-        return [one for one in told if one["type"] == "event"]
+        events = [one for one in told if one["type"] == "event"]
+        return [one for one in events if (one["rule"] == CAMERA) == of_camera]
 
     def _doctor(self, user: str = "") -> list[dict[str, Any]]:
         """The findings, as root or as the `user` that a command makes."""

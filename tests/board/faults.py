@@ -61,6 +61,8 @@ class FaultChecks(Checks):
         self._plug()
         self._show(self.picture.on_pattern)
         again = self._level(0, "1")
+        faults = [(one["active"], one["cause"]) for one in self._events(of_camera=True)[-2:]]
+        assert faults == [(True, "camera lost"), (False, "camera lost")], faults
         self._show(self.picture.off_pattern)
         self._configure()
         machine.tell("systemctl restart edged")
