@@ -52,6 +52,8 @@ class Scene:
     dropped = 0
     due_s = 0.0
     error: str | None = None
+    last_error = fault = None
+    failures = 0
     fails = False
 
     def __init__(self, clock: StandingClock) -> None:

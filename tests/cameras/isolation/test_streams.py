@@ -66,7 +66,7 @@ def test_the_last_frame_of_a_film_can_be_read_after_its_end(film: Path) -> None:
         # Until it has been read, its end is not known.
         frame = next_frame(opened)
         assert frame.number == 4
-        eventually(lambda: opened.error == "ended")
+        eventually(lambda: opened.ended)
 
 
 def test_a_film_is_played_again(film: Path) -> None:  # noqa: F811
