@@ -59,8 +59,9 @@ ELSEWHERE = {
     r"edged teach --normal": "needs a model with an activation map: tests/cli/test_teach_normal.py",
     r"edged doctor\b": "finds what this machine lacks: tests/cli/test_doctor.py",
     r"edged review --teach": "needs a real model: tests/cli/test_review.py",
-    r"edged models evaluate my\.tflite --config edged\.toml --data set": "needs a model with these labels: "
-    "tests/review/test_export.py",
+    r"edged models evaluate my\.tflite --config edged\.toml --data set": (
+        "needs a model with these labels: tests/review/test_export.py"
+    ),
     r"edged models unknown ": "needs more pictures than are here: tests/cli/test_unknown.py",
     r"edged models quantize ": "needs TensorFlow: tests/evaluation/test_quantization.py",
 }

@@ -125,7 +125,7 @@ def test_over_mqtt_a_model_has_a_name_and_is_no_file(
         with pytest.raises(CommandError, match="no model is called"):
             daemon.client.ask("use-model", model=name)
     for name in ("../own", str(tmp_path / "own.tflite")):
-        with pytest.raises(CommandError, match="use-model: model = .*: expected a name"):
+        with pytest.raises(CommandError, match=r"use-model: model = .*: expected a name"):
             daemon.client.ask("use-model", model=name)
     reply, _ = daemon.client.ask("use-model", model="installed")
     assert reply["data"]["model"] == "installed"
