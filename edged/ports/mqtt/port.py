@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from edged.core import (
     CameraChanged,
     CameraThere,
     Ended,
+    Event,
     Health,
     OutputState,
     Report,
@@ -216,8 +217,7 @@ class MqttPort:
         """Publish the messages of `report`; takes tens of microseconds at most."""
         match report:
             case Result():
-                for event in report.events:
-                    self._delivery.put(event.number)
+                self._deliver(report.events)
                 self._tell_camera(ONLINE)
                 self._write_state(report)
                 self._feed.offer(report)
@@ -228,8 +228,7 @@ class MqttPort:
             case Undecided():
                 self._nothing_known(None)
             case Ended():
-                for event in report.events:
-                    self._delivery.put(event.number)
+                self._deliver(report.events)
                 if report.reason != "restart":
                     self._tell_camera(OFFLINE)
                     self._nothing_known(report.why)
@@ -239,12 +238,15 @@ class MqttPort:
                 self._health = report
                 self._feed.put(report)
             case CameraChanged():
-                for event in report.events:
-                    self._delivery.put(event.number)
+                self._deliver(report.events)
             case CameraThere() if self._camera != ONLINE:
                 # Its frames are not classified: paused or idle.
                 self._tell_camera(ONLINE)
                 self._nothing_known(None)
+
+    def _deliver(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._delivery.put(event.number)
 
     def _describe(self) -> list[str]:
         """Retain the device's description before its states; returns the topics."""
