@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("names", help="targets of tests/fuzz/targets.py, with commas")
     parser.add_argument("--seconds", type=int, default=60, help="of each")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="searches at once")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     names = arguments.names.split(",")
@@ -56,12 +57,18 @@ def main() -> int:
         parser.error(f"no such target: {', '.join(unknown)}; targets: {', '.join(TARGETS)}")
     # What a reader warns of is no finding, and takes time.
     logging.disable(logging.CRITICAL)
+    searching: dict[int, str] = {}
     broken = 0
-    for name in names:
-        # In a process of its own: a search never returns. What was imported, it has already.
-        if not (child := os.fork()):
-            search(name, TARGETS[name], arguments)
-        _, status = os.waitpid(child, 0)
+    while names or searching:
+        if names and len(searching) < arguments.jobs:
+            name = names.pop(0)
+            # In a process of its own: a search never returns. What was imported, it has already.
+            if not (child := os.fork()):
+                search(name, TARGETS[name], arguments)
+            searching[child] = name
+            continue
+        child, status = os.wait()
+        name = searching.pop(child)
         broken += status != 0
         print(
             f"{name}: {'broken' if status else 'whole'}, {log_of(arguments.out, name)}", flush=True

@@ -19,8 +19,9 @@ ABOUT = (
     "Each reader got what a fuzzer made that is guided by the lines and branches it reaches "
     "(atheris; the compiled loops with AddressSanitizer and UndefinedBehaviorSanitizer). What "
     "holds for every input: an error is one printable line of edged's own kind, at most 10 s and "
-    "2 GiB, and what is read and written again is the same. `coverage` counts branches of edged "
-    "that were reached, `corpus` the inputs that reach them. Measured on"
+    "2 GiB, and what is read and written again is the same. One search runs on each core. "
+    "`coverage` counts branches of edged that were reached, `corpus` the inputs that reach them. "
+    "Measured on"
 )
 
 _DONE = re.compile(r"#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)/\S+ .*?exec/s: (\d+)")
@@ -66,7 +67,7 @@ class Fuzzed(Part):
 
 
 def run(seconds: float, seed: int) -> Part:
-    """All targets, one after another; `seconds` are of each."""
+    """All targets, as many at once as there are cores; `seconds` are of each."""
     from tests.fuzz.targets import TARGETS
 
     part = Fuzzed("What a fuzzer finds", ABOUT)
