@@ -140,17 +140,34 @@ def origin(url: str) -> str:
 
 def public_name(source: str) -> str:
     """A camera's `source` without user, password, query and anything else that may be a secret."""
+    scheme, user, public, _ = _public_parts(source)
+    return scheme + public if scheme else user + public
+
+
+def public_source(source: str) -> str:
+    """As `public_name`, with ``***`` for each part that is left out."""
+    return "".join(_public_parts(source))
+
+
+def _public_parts(source: str) -> tuple[str, str, str, str]:
+    """The scheme, the hidden user, what may be told, and the hidden rest."""
     scheme, slashes, rest = source.partition("://")
     # A file may have any name; other text may be an address without its scheme.
     if not slashes and os.path.lexists(source):
-        return source
+        return "", "", source, ""
     # The last "@", wherever it is: a password may contain one, or a slash, unquoted.
     _, at, rest = (rest if slashes else source).rpartition("@")
     public = re.split(r"[?#]", rest)[0]
     if "=" in public:
         # Some cameras require /user=admin&password=secret&channel=1 as the path.
         public = public.partition("=")[0].rpartition("/")[0].rstrip("/")
-    return f"{scheme}://{public}" if slashes else f"{MASK}@{public}" if at else public
+    hidden = rest[len(public) :]
+    return (
+        f"{scheme}://" if slashes else "",
+        f"{MASK}@" if at else "",
+        public,
+        hidden[:1] + MASK if hidden else "",
+    )
 
 
 def public_path(path: str | Path) -> str:

@@ -20,6 +20,7 @@ from edged.redact import (
     public_option,
     public_path,
     public_pipeline,
+    public_source,
     redacted,
     redacted_value,
     secrets_in,
@@ -94,17 +95,25 @@ def test_a_file_keeps_its_name_and_an_address_without_a_scheme_loses_its_user(
 
 
 @pytest.mark.parametrize(
-    ("source", "public"),
+    ("source", "public", "marked"),
     [
-        ("rtsp://cam/user=u&password=hunter2x9", "rtsp://cam"),
-        ("rtsp://cam/live/1/user=u/password=hunter2x9", "rtsp://cam/live/1"),
-        ("rtsp://cam//user=u_password=hunter2x9", "rtsp://cam"),
-        ("http://cam/x?k=hunter2x9#y", "http://cam/x"),
-        ("rtsp://u:hunter2x9@cam/x", "rtsp://cam/x"),
+        ("rtsp://cam/user=u&password=hunter2x9", "rtsp://cam", "rtsp://cam/***"),
+        (
+            *("rtsp://cam/live/1/user=u/password=hunter2x9", "rtsp://cam/live/1"),
+            "rtsp://cam/live/1/***",
+        ),
+        ("rtsp://cam//user=u_password=hunter2x9", "rtsp://cam", "rtsp://cam/***"),
+        ("http://cam/x?k=hunter2x9#y", "http://cam/x", "http://cam/x?***"),
+        ("rtsp://u:hunter2x9@cam/x", "rtsp://cam/x", "rtsp://***@cam/x"),
+        ("rtsp://cam/x", "rtsp://cam/x", "rtsp://cam/x"),
+        ("/dev/?video0", "/dev/", "/dev/?***"),
     ],
 )
-def test_of_an_address_what_is_before_its_secrets_is_told(source: str, public: str) -> None:
+def test_of_an_address_what_is_before_its_secrets_is_told(
+    source: str, public: str, marked: str
+) -> None:
     assert public_name(source) == public
+    assert public_source(source) == marked
 
 
 def test_an_address_is_no_file_whatever_is_there(

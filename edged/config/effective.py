@@ -12,10 +12,10 @@ from edged.redact import (
     is_secret,
     names_file,
     origin,
-    public_name,
     public_option,
     public_path,
     public_pipeline,
+    public_source,
     redacted,
 )
 
@@ -32,7 +32,7 @@ def effective(config: Config) -> str:
 
     plain = _plain(config)
     camera = config.camera
-    public = public_pipeline if camera.kind == "gstreamer" else public_name
+    public = public_pipeline if camera.kind == "gstreamer" else public_source
     plain["camera"]["source"] = public(camera.source)
     options = config.model.delegate_options
     plain["model"]["delegate_options"] = {

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import TypeAlias, cast
 
+from edged.errors import ModelError
+
 Bytes: TypeAlias = "bytes | memoryview"
 
 MAX_ITEMS = 1 << 20
@@ -20,8 +22,12 @@ _NUMBERS = {format_: struct.Struct("<" + format_) for format_ in "bBhHiIqQf"}
 _UNPACK = {format_: number.unpack_from for format_, number in _NUMBERS.items()}
 
 
-class DamagedError(ValueError):
-    """An offset or a length points outside the file, or a text is not valid."""
+class DamagedError(ModelError):
+    """An offset or a length points outside the file, or a text is not valid: `what`, in words."""
+
+    def __init__(self, what: str, file: str = "the model") -> None:
+        super().__init__(f"{file} is damaged or cut short ({what}): copy the model file again")
+        self.what = what
 
 
 def root(data: Bytes, identifier: bytes) -> Table:

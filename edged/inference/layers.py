@@ -22,6 +22,7 @@ from edged.inference.modelfile import (
     RESHAPE,
     SOFTMAX,
     SQUEEZE,
+    checked,
     operator_codes,
 )
 
@@ -123,7 +124,10 @@ def constant(data: Bytes, tensor: int) -> Constant:
 
 
 def expose(data: bytes, wanted: Collection[int]) -> bytes:
-    """The content of a model with the tensors `wanted` among its outputs, behind those it has."""
+    """The content of a model with the tensors `wanted` among its outputs, behind those it has.
+
+    DamagedError if that breaks it: in a file made to do harm, fields may share their bytes.
+    """
     graph = next(root(data, b"TFL3").tables(2))
     outputs = graph.integers(_OUTPUTS)
     added = [tensor for tensor in dict.fromkeys(wanted) if tensor not in outputs]
@@ -136,7 +140,10 @@ def expose(data: bytes, wanted: Collection[int]) -> bytes:
     vector = struct.pack(f"<{len(listed) + 1}I", len(listed), *listed)
     # Copied once: a model has megabytes.
     view = memoryview(data)
-    return b"".join((view[:slot], told, view[slot + len(told) :], padding, vector))
+    exposed = b"".join((view[:slot], told, view[slot + len(told) :], padding, vector))
+    if checked(exposed)[1].integers(_OUTPUTS) != listed:
+        raise DamagedError("its list of outputs is part of something else")
+    return exposed
 
 
 def _head(

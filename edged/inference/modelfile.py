@@ -16,7 +16,7 @@ import msgspec
 from edged.errors import ModelError
 from edged.files import open_regular
 from edged.inference import encrypted
-from edged.inference.flatbuffer import DamagedError, Table, root
+from edged.inference.flatbuffer import Bytes, DamagedError, Table, root
 from edged.models.naming import ENCRYPTED
 from edged.printable import printable
 
@@ -99,9 +99,7 @@ def read(path: Path) -> ModelFile:
     try:
         return _facts(path, data)
     except DamagedError as error:
-        raise ModelError(
-            f"{path} is damaged or cut short ({error}): copy the model file again"
-        ) from error
+        raise DamagedError(error.what, str(path)) from error
 
 
 _handed: dict[Path, bytes] = {}
@@ -139,12 +137,7 @@ def _stored(path: Path) -> bytes:
 
 
 def _facts(path: Path, data: memoryview) -> ModelFile:
-    model = root(data, b"TFL3")
-    graph = next(model.tables(2), None)
-    if graph is None:
-        raise DamagedError("no graph")
-    tensors = list(graph.tables(0))
-    _check_references(model, graph, tensors, len(data))
+    model, graph, tensors = checked(data)
     outputs = graph.integers(2)
     mean, std, label_files = _metadata(model, outputs)
     return ModelFile(
@@ -163,6 +156,17 @@ def _facts(path: Path, data: memoryview) -> ModelFile:
         _ARCHIVE_END in bytes(data[-_ARCHIVE_END_BYTES:]),
         keeps_state=any(tensor.number(5, "B") for tensor in tensors),
     )
+
+
+def checked(data: Bytes) -> tuple[Table, Table, list[Table]]:
+    """The model, its graph and its tensors; DamagedError if a reference leads nowhere."""
+    model = root(data, b"TFL3")
+    graph = next(model.tables(2), None)
+    if graph is None:
+        raise DamagedError("no graph")
+    tensors = list(graph.tables(0))
+    _check_references(model, graph, tensors, len(data))
+    return model, graph, tensors
 
 
 def _described(indices: Sequence[int], tensors: Sequence[Table]) -> tuple[StoredTensor, ...]:

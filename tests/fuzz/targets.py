@@ -57,7 +57,7 @@ def or_refused(call: Callable[[], _T], lines: int = 1) -> _T | None:
     except EdgedError as error:
         said = str(error).split("\n")
         assert len(said) <= lines, said
-        assert all(line and line.isprintable() for line in said), said
+        assert all(line and line == printable(line) for line in said), said
         return None
 
 
@@ -74,18 +74,19 @@ def model(data: bytes) -> None:
         return
     or_refused(lambda: kinds.refuse(file, kinds.certain(file) or kinds.likely(file)))
     or_refused(lambda: labels.find(file))
-    try:
-        found = layers.find(data)
-        wanted = [one.tensor for one in found.maps][:3]
-        if found.features is not None:
-            layers.constant(data, found.features)
-        exposed = layers.expose(data, wanted)
-    except layers.DamagedError:
+    found = or_refused(lambda: layers.find(data))
+    if found is None:
         return
-    if exposed is not data:
+    if (features := found.features) is not None:
+        or_refused(lambda: layers.constant(data, features))
+    wanted = [one.tensor for one in found.maps][:3]
+    exposed = or_refused(lambda: layers.expose(data, wanted))
+    if exposed is None or exposed is data:
+        return
+    modelfile.hand(_MODEL, exposed)
+    # Where it lies behind another part, such as the metadata, that is refused.
+    if again := or_refused(lambda: modelfile.read(_MODEL)):
         told = [one.index for one in file.outputs]
-        modelfile.hand(_MODEL, exposed)
-        again = modelfile.read(_MODEL)
         assert [one.index for one in again.outputs] == told + [
             one for one in dict.fromkeys(wanted) if one not in told
         ]
@@ -96,7 +97,7 @@ def label_file(data: bytes) -> None:
     for label in found or ():
         assert label
         assert len(label) <= labelmap.MAX_LABEL
-        assert label.isprintable() or "\t" in label, label
+        assert label == printable(label) or "\t" in label, label
 
 
 _KEY = "AGE-SECRET-KEY-1Z7H2KVZCYNTH3CGQHV9VU060Z5P5HMGMUUF3W7YXVW54VHMPGRSSML03YH"
@@ -118,11 +119,11 @@ def config(data: bytes) -> None:
     except WrongConfigError as error:
         said = str(error).split("\n")
         assert len(said) <= configuration.PROBLEMS_LIMIT + 1
-        assert all(line.strip() and line.isprintable() for line in said), said
+        assert all(line.strip() and line == printable(line) for line in said), said
         return
     except EdgedError as error:
         said = str(error)
-        assert said.isprintable(), said
+        assert said == printable(said), said
         return
     shown = effective(found)
     if "***" not in shown:
