@@ -19,10 +19,10 @@ endif
 # then pip, which asks the kernel, must not look for 64-bit packages.
 BITS := $(shell $(PYTHON) -c 'import struct; print(8 * struct.calcsize("P"))' 2>/dev/null)
 ifeq ($(BITS),32)
-EXTRAS = v4l2,video,web,tflite-runtime
+EXTRAS = video,web,tflite-runtime
 PIP = setarch linux32 $(BIN)/python -m pip
 else
-EXTRAS = v4l2,video,web,age
+EXTRAS = video,web,age
 PIP = $(BIN)/python -m pip
 endif
 
@@ -231,9 +231,9 @@ HASHED = echo setuptools | $(LOCK) --generate-hashes --constraint constraints.tx
 
 lock: $(VENV)/test.stamp ## renew the pins of dependencies, and their hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(LOCK) --extra demo --extra v4l2 --extra video --extra lgpio --extra web --extra age --extra completion --extra test --extra fuzz \
+	$(LOCK) --extra demo --extra video --extra lgpio --extra web --extra age --extra completion --extra test --extra fuzz \
 		--constraint constraints.in pyproject.toml -o constraints.txt
-	$(HASHED) --extra v4l2 --extra video --extra web --extra age --extra completion --extra report -o requirements/install.txt
+	$(HASHED) --extra video --extra web --extra age --extra completion --extra report -o requirements/install.txt
 	$(HASHED) --extra web -o requirements/action.txt
 
 # The destinations; DESTDIR precedes each path at the install, but no installed file contains it.

@@ -21,6 +21,7 @@ setup(
         Extension(
             "edged.imaging._kernels",
             sources=[
+                "edged/imaging/_axis.c",
                 "edged/imaging/_channels.c",
                 "edged/imaging/_kernels.c",
                 "edged/imaging/_plan.c",
@@ -29,7 +30,11 @@ setup(
                 "edged/imaging/_resample_neon.c",
             ],
             depends=["edged/imaging/_kernels.h", "edged/imaging/_resample.h"],
-            extra_compile_args=["-std=gnu11", "-O3", "-fno-math-errno", "-g0", "-Wall", "-Wextra"],
+            extra_compile_args=[
+                *("-std=gnu11", "-O3", "-fno-math-errno", "-g0", "-Wall", "-Wextra"),
+                # The weights of a filter are the same on each processor.
+                "-ffp-contract=off",
+            ],
             # Without a compiler the install goes on, and Pillow and numpy do the same work slower.
             optional=True,
         ),

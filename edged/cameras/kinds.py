@@ -23,8 +23,8 @@ class Kind(NamedTuple):
     is empty, the source may be empty too. ``is_file``: it is a file or a folder, unless it is an
     address; ``is_timed``: the device delivers ``camera.fps`` frames a second;
     ``is_stamped_on_arrival``: the time of a live frame is that of its arrival, over a network or
-    through a pipeline. ``library`` is the driver or decoder that it imports when it is opened;
-    with one, it runs in a process of its own.
+    through a pipeline; ``is_isolated``: it runs in a process of its own. ``library`` is the driver
+    or decoder that it imports when it is opened.
     """
 
     module: str
@@ -34,16 +34,20 @@ class Kind(NamedTuple):
     is_file: bool = False
     is_timed: bool = False
     is_stamped_on_arrival: bool = False
+    is_isolated: bool = False
     library: str = ""
 
 
 KINDS: Mapping[CameraKind, Kind] = {
     "picamera2": Kind(
-        "picamera2", "Picamera2Source", ("name",), is_timed=True, library="picamera2"
+        "picamera2",
+        "Picamera2Source",
+        ("name",),
+        is_timed=True,
+        is_isolated=True,
+        library="picamera2",
     ),
-    "v4l2": Kind(
-        "v4l2", "V4l2Source", ("device", "name"), is_timed=True, library="linuxpy.video.device"
-    ),
+    "v4l2": Kind("v4l2", "V4l2Source", ("device", "name"), is_timed=True, is_isolated=True),
     "video": Kind(
         "video",
         "VideoSource",
@@ -51,6 +55,7 @@ KINDS: Mapping[CameraKind, Kind] = {
         needs="a file or an address (rtsp://...)",
         is_file=True,
         is_stamped_on_arrival=True,
+        is_isolated=True,
         library="av.video.reformatter",
     ),
     "gstreamer": Kind(

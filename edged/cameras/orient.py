@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from edged.cameras.privacy import hidden
-from edged.imaging.resample import REDUCING_GAP
+from edged.imaging.reduction import REDUCING_GAP
 
 if TYPE_CHECKING:
     from edged.config.schema import CameraConfig
@@ -35,7 +34,12 @@ def orient(pixels: Pixels, camera: CameraConfig) -> Pixels:
     left, right = _edges_px(x, width, size_px[1])
     top, bottom = _edges_px(y, height, size_px[0])
     pixels = pixels[top:bottom, left:right]
-    return hidden(pixels, camera.privacy, size_px, (top, left)) if camera.privacy else pixels
+    if not camera.privacy:
+        return pixels
+    # With numpy, which the process of a camera may do without.
+    from edged.cameras.privacy import hidden
+
+    return hidden(pixels, camera.privacy, size_px, (top, left))
 
 
 def needed_px(camera: CameraConfig, wanted_px: tuple[int, int] | None) -> tuple[int, int] | None:

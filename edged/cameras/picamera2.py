@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edged import install
 from edged.cameras.orient import exact_px, reduced_px
-from edged.cameras.raw import to_rgb
+from edged.cameras.raw import RawFrame
 from edged.cameras.source import Capture
 from edged.cameras.stamps import Stamps
 from edged.errors import CameraError
@@ -191,11 +191,8 @@ class Picamera2Source:
         stream, data = streams[name], copies[name]
         width_px, height_px = stream["size"]
         fourcc = FOURCC[stream["format"]]
-        size_px = exact_px(self._camera, (height_px, width_px), least_px)
-        try:
-            return to_rgb(fourcc, data, width_px, height_px, stream["stride"], size_px)
-        except CameraError as error:
-            raise CameraError(f"{self.name}: {error}; check its cable") from error
+        raw = RawFrame(self.name, fourcc, data, width_px, height_px, stream["stride"])
+        return raw.pixels(exact_px(self._camera, raw.size_px, least_px))
 
 
 def has_camera() -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from edged.errors import CameraError
 
 if TYPE_CHECKING:
+    from edged.cameras.raw import RawFrame
     from edged.core import Pixels
 
 
@@ -27,7 +28,7 @@ class Capture(NamedTuple):
     damaged or frozen without a fault of the camera. ``exposure_s`` is how long before
     ``captured_s`` the exposure began; None if the camera does not report it. ``doubt`` says what is
     odd about a frame that can be used. ``oriented`` is true for a frame that was turned upright,
-    cut and masked when it was recorded.
+    cut and masked when it was recorded. ``raw`` is what an uncompressed frame is decoded from.
     """
 
     captured_s: float
@@ -37,6 +38,7 @@ class Capture(NamedTuple):
     exposure_s: float | None = None
     doubt: str | None = None
     oriented: bool = False
+    raw: RawFrame | None = None
 
 
 class FrameMissing(CameraError):  # noqa: N818 (the camera is well)

@@ -1,25 +1,24 @@
-"""Cameras of the kernel's Video4Linux2 interface, mostly USB cameras, through linuxpy."""
+"""Cameras of the kernel's Video4Linux2 interface, mostly USB cameras."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import math
 import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edged import install
+from edged.cameras import videodev2
 from edged.cameras.orient import exact_px
 from edged.cameras.pace import LOOK_S
-from edged.cameras.raw import FORMATS, to_rgb
+from edged.cameras.raw import FORMATS, RawFrame
 from edged.cameras.source import Capture
 from edged.cameras.stamps import Stamps
 from edged.errors import CameraError, PictureError
-from edged.imaging.picture import decode_jpeg
 from edged.printable import printable
 from edged.redact import public_name
 
@@ -41,11 +40,7 @@ NOT_CAMERAS = frozenset({"bcm2835-codec", "bcm2835-isp", "pispbe", "rp1-cfe", "u
 """Drivers of a Raspberry Pi whose nodes capture, but deliver no finished camera picture."""
 
 JPEG_FORMATS = ("MJPG", "JPEG")
-
-# Values of <linux/videodev2.h>.
-FLAG_ERROR = 0x40
-FLAG_TIMESTAMP_MASK = 0xE000
-FLAG_TIMESTAMP_MONOTONIC = 0x2000
+DECODER = "edged.imaging.picture"
 
 
 class V4l2Source:
@@ -65,84 +60,65 @@ class V4l2Source:
         self._clock = clock
         self._sleep = sleep
         self.name = printable(device_path(public_name(camera.source)) or "v4l2")
-        # linuxpy has no types for mypy.
-        self._device: Any = None
-        self._stream: Any = None
-        self._format: Any = None
+        self._device: videodev2.Device | None = None
         self._fourcc = ""
         self._limit_s = camera.start_s
 
     def __enter__(self) -> V4l2Source:
         path = device_path(self._camera.source) or first_camera()
         self.name = str(path)
-        linuxpy = _linuxpy()
         with ExitStack() as undo:
             undo.callback(self.__exit__)
             try:
-                self._device = linuxpy.Device(str(path))
-                self._device.open()
-                self._start(linuxpy)
+                self._device = device = videodev2.Device(path)
+                self._start(device)
             except OSError as error:
                 raise self._failure(error) from error
-            # linuxpy raises it for unknown pixel formats and devices.
-            except (ValueError, linuxpy.V4L2Error) as error:
-                raise CameraError(f"{self.name}: {error}; set another camera.source") from error
             undo.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        # An unplugged camera refuses all of this, but its mappings must still go: while they exist,
-        # the kernel keeps its number, and it would come back as another /dev/video*.
-        if self._stream is not None:
-            buffer = self._stream.buffer
-            with suppress(OSError, ValueError):
-                self._stream.close()
-            if buffer is not None:
-                with suppress(OSError, ValueError):
-                    buffer.close()
-            self._stream = None
-        if self._device is not None:
+        device, self._device = self._device, None
+        if device is not None:
+            # An unplugged camera refuses it.
             with suppress(OSError):
-                self._device.close()
-            self._device = None
+                device.stop()
+            with suppress(OSError):
+                device.close()
 
     def grab(self) -> Capture:
+        device = self._device
+        if device is None:
+            raise ValueError("the camera is not open")
         deadline_s = self._clock() + self._limit_s
         what = "no frame"
         while (left_s := deadline_s - self._clock()) > 0:
             try:
-                frame = self._newest(min(LOOK_S, left_s))
+                frame = device.newest(min(LOOK_S, left_s))
             except OSError as error:
                 raise self._failure(error) from error
             if frame is None:
                 self._sleep(0.0)
                 continue
             # The driver marks incomplete frames.
-            if frame.nbytes and not frame.buff.flags & FLAG_ERROR:
+            if frame.data and not frame.flags & videodev2.ERROR:
                 self._limit_s = self._camera.timeout_s
                 return self._capture(frame)
             what = "only damaged frames"
             deadline_s = min(deadline_s, self._clock() + self._camera.timeout_s)
         raise CameraError(f"{self.name}: {what} for {self._limit_s:g} s; check its cable and power")
 
-    def _start(self, linuxpy: Any) -> None:
-        camera, info = self._camera, self._device.info
-        self.name = f"{self.name} ({printable(info.card)})"
-        capture = linuxpy.BufferType.VIDEO_CAPTURE
-        if linuxpy.Capability.VIDEO_CAPTURE not in info.device_capabilities:
+    def _start(self, device: videodev2.Device) -> None:
+        camera, info = self._camera, device.capability()
+        self.name = f"{self.name} ({printable(info.card.decode(errors='replace'))})"
+        if not videodev2.CAN_CAPTURE & info.device_caps:
             raise CameraError(f"{self.name}: it does not capture video; {_others()}")
-        # Only this type: linuxpy fails on the formats of overlays.
-        offered = {_fourcc(f.pixel_format): f for f in info.buffer_formats(capture)}
+        if not videodev2.CAN_STREAM & info.device_caps:
+            raise CameraError(f"{self.name}: its driver has no streaming, which edged needs")
+        offered = {videodev2.fourcc(number): number for number in device.formats()}
 
         def most_fps(fourcc: str) -> float:
-            pixel_format = offered[fourcc].pixel_format
-            rates = linuxpy.iter_read_frame_intervals(
-                self._device, pixel_format, camera.width_px, camera.height_px
-            )
-            with suppress(ZeroDivisionError):
-                # Zero means "unknown".
-                return max(float(max(r.min_fps, r.max_fps)) or math.inf for r in rates)
-            return math.inf
+            return device.most_fps(offered[fourcc], camera.width_px, camera.height_px)
 
         fourcc = choose_format(offered, camera, most_fps)
         if fourcc is None:
@@ -150,61 +126,49 @@ class V4l2Source:
                 f"{self.name}: no pixel format in common; it has {', '.join(sorted(offered))}, "
                 f"edged reads {', '.join((*FORMATS, *JPEG_FORMATS))}"
             )
-        self._stream = linuxpy.VideoCapture(self._device, BUFFERS)
-        self._stream.set_format(camera.width_px, camera.height_px, fourcc)
+        self._format = device.set_format(offered[fourcc], camera.width_px, camera.height_px)
         # Not every driver supports setting the rate; frames arrive in any case.
         with suppress(OSError):
-            self._stream.set_fps(camera.fps)
-        self._format = self._stream.get_format()
-        self._fourcc = _fourcc(self._format.pixel_format)
+            device.set_fps(camera.fps)
+        self._fourcc = videodev2.fourcc(self._format.pixelformat)
         if self._fourcc not in FORMATS and self._fourcc not in JPEG_FORMATS:
             raise CameraError(
                 f"{self.name}: the driver chose {self._fourcc}, which edged cannot read; "
                 "set another camera.width_px and height_px"
             )
-        self._stream.open()
+        if self._fourcc in JPEG_FORMATS:
+            # Imported before the first frame waits for it; with numpy, which others do without.
+            import_module(DECODER)
+        device.start(BUFFERS)
         self._stamps = Stamps(self.name, camera.timeout_s)
         log.info(
             "camera %s: %dx%d %s", self.name, self._format.width, self._format.height, self._fourcc
         )
 
-    def _newest(self, timeout_s: float) -> Any:
-        """linuxpy's newest frame, its data copied out of the driver's buffer; None if none came."""
-        reader = self._stream.buffer.frame_reader
-        frame = reader.read(timeout_s)
-        # After a pause of this thread several frames wait; only the last one matters.
-        for _ in range(BUFFERS if frame is not None else 0):
-            newer = reader.read(0.0)
-            if newer is None:
-                break
-            frame = newer
-        return frame
-
-    def _capture(self, frame: Any) -> Capture:
+    def _capture(self, frame: videodev2.Frame) -> Capture:
         captured_s, doubt = self._clock(), None
-        monotonic = frame.buff.flags & FLAG_TIMESTAMP_MASK == FLAG_TIMESTAMP_MONOTONIC
-        # A driver that does not stamp frames leaves 0.
-        if monotonic and frame.timestamp:
-            captured_s, doubt = self._stamps.trusted(frame.timestamp, captured_s)
-        if self._fourcc not in JPEG_FORMATS:
-            reduces = FORMATS[self._fourcc].reduces
-            return Capture(captured_s, partial(self._raw, frame.data), reduces, doubt=doubt)
-        return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True, doubt=doubt)
+        clock = frame.flags & videodev2.TIMESTAMP_MASK
+        if clock == videodev2.TIMESTAMP_MONOTONIC and frame.stamp_s:
+            captured_s, doubt = self._stamps.trusted(frame.stamp_s, captured_s)
+        if self._fourcc in JPEG_FORMATS:
+            return Capture(captured_s, partial(self._jpeg, frame.data), reduces=True, doubt=doubt)
+        form = self._format
+        size = form.width, form.height, form.bytesperline
+        raw = RawFrame(self.name, self._fourcc, frame.data, *size)
+        reduces = FORMATS[self._fourcc].yuv != ""
+        return Capture(captured_s, partial(self._pixels, raw), reduces, doubt=doubt, raw=raw)
 
     def _jpeg(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
+        from edged.imaging.picture import decode_jpeg
+
         try:
             return decode_jpeg(data, self.name, least_px)
         except PictureError as error:
             # The same text for all, so that a run of damaged frames is logged once.
             raise CameraError(f"{self.name}: damaged JPEG frame; check the cable") from error
 
-    def _raw(self, data: bytes, least_px: tuple[int, int] | None) -> Pixels:
-        form = self._format
-        size_px = exact_px(self._camera, (form.height, form.width), least_px)
-        try:
-            return to_rgb(self._fourcc, data, form.width, form.height, form.bytes_per_line, size_px)
-        except CameraError as error:
-            raise CameraError(f"{self.name}: {error}; check the cable") from error
+    def _pixels(self, raw: RawFrame, least_px: tuple[int, int] | None) -> Pixels:
+        return raw.pixels(exact_px(self._camera, raw.size_px, least_px))
 
     def _failure(self, error: OSError) -> CameraError:
         match error.errno:
@@ -261,17 +225,17 @@ def first_camera() -> Path:
     paths = nodes()
     if not paths:
         raise CameraError("v4l2: no camera: there is no /dev/video*; plug one in")
-    linuxpy = _linuxpy()
     forbidden: Path | None = None
     for path in paths:
         try:
-            with linuxpy.Device(str(path)) as device:
-                captures = linuxpy.Capability.VIDEO_CAPTURE in device.info.device_capabilities
-                if captures and device.info.driver not in NOT_CAMERAS:
+            with videodev2.Device(path) as device:
+                info = device.capability()
+                captures = videodev2.CAN_CAPTURE & info.device_caps
+                if captures and info.driver.decode(errors="replace") not in NOT_CAMERAS:
                     return path
         except PermissionError:
             forbidden = forbidden or path
-        except (OSError, ValueError):
+        except OSError:
             continue
     if forbidden is not None:
         raise CameraError(f"{forbidden}: no permission; add edged's user to the group video")
@@ -283,20 +247,3 @@ def _others() -> str:
     if not paths:
         return "there is no /dev/video*; plug a camera in"
     return f"set camera.source to one of {', '.join(map(str, paths))}"
-
-
-def _fourcc(pixel_format: int) -> str:
-    return int(pixel_format).to_bytes(4, "little").decode("ascii", "replace").strip()
-
-
-def _linuxpy() -> Any:
-    # Imported here, because it takes 0.15 s and 15 MB, only needed with such a camera.
-    try:
-        import linuxpy.video.device
-    except ImportError as error:
-        raise CameraError(
-            f"v4l2: linuxpy cannot be loaded ({error}); {install.command('linuxpy')}"
-        ) from error
-    # It logs every opening and unknown formats.
-    logging.getLogger("linuxpy").setLevel(logging.ERROR)
-    return linuxpy.video.device

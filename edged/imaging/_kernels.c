@@ -33,8 +33,12 @@ use_vectors(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
+    {"axis", kernels_axis, METH_VARARGS,
+     "axis(size, count, low, high, bits, mirrored): starts (int32) and weights (int16) as bytes"},
     {"channel_sums", kernels_channel_sums, METH_VARARGS,
      "channel_sums(values, zero_point, out): of int8 or uint8, the last axis channels, as float32"},
+    {"chroma_rows", kernels_chroma_rows, METH_VARARGS,
+     "chroma_rows(starts, weights, height): those of rows that each serve two"},
     {"plan", kernels_plan, METH_VARARGS,
      "plan(shape, strides, out_shape, out_strides, column_starts, column_weights, row_starts, "
      "row_weights): for `resample`"},

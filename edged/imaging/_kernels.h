@@ -17,7 +17,9 @@
 extern const Way *kernels_way;
 
 /* The methods of the module. */
+PyObject *kernels_axis(PyObject *module, PyObject *args);
 PyObject *kernels_channel_sums(PyObject *module, PyObject *args);
+PyObject *kernels_chroma_rows(PyObject *module, PyObject *args);
 PyObject *kernels_plan(PyObject *module, PyObject *args);
 PyObject *kernels_yuv_plan(PyObject *module, PyObject *args);
 PyObject *kernels_resample(PyObject *module, PyObject *args);

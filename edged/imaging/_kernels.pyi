@@ -1,30 +1,32 @@
-import numpy as np
-import numpy.typing as npt
 from typing_extensions import Buffer
 
 class _Plan: ...
 
+def axis(
+    size: int, count: int, low: float, high: float, bits: int, mirrored: bool
+) -> tuple[bytes, bytes]: ...
+def chroma_rows(starts: Buffer, weights: Buffer, height: int) -> tuple[bytes, bytes]: ...
 def plan(
     shape: tuple[int, ...],
     strides: tuple[int, ...],
     out_shape: tuple[int, ...],
     out_strides: tuple[int, ...],
-    column_starts: npt.NDArray[np.int32],
-    column_weights: npt.NDArray[np.int16],
-    row_starts: npt.NDArray[np.int32],
-    row_weights: npt.NDArray[np.int16],
+    column_starts: Buffer,
+    column_weights: Buffer,
+    row_starts: Buffer,
+    row_weights: Buffer,
 ) -> _Plan: ...
 def yuv_plan(
     layout: str,
     size: tuple[int, int],
     stride: int,
     out_size: tuple[int, int],
-    column_starts: npt.NDArray[np.int32],
-    column_weights: npt.NDArray[np.int16],
-    row_starts: npt.NDArray[np.int32],
-    row_weights: npt.NDArray[np.int16],
-    chroma_row_starts: npt.NDArray[np.int32],
-    chroma_row_weights: npt.NDArray[np.int16],
+    column_starts: Buffer,
+    column_weights: Buffer,
+    row_starts: Buffer,
+    row_weights: Buffer,
+    chroma_row_starts: Buffer,
+    chroma_row_weights: Buffer,
 ) -> _Plan: ...
-def resample(source: Buffer, out: npt.NDArray[np.uint8], plan: _Plan) -> bool: ...
+def resample(source: Buffer, out: Buffer, plan: _Plan) -> bool: ...
 def use_vectors(wanted: bool) -> str: ...

@@ -21,7 +21,8 @@ import numpy as np
 from edged.errors import PictureError
 from edged.imaging import turbojpeg
 from edged.imaging.folder import KINDS
-from edged.imaging.resample import REDUCING_GAP, resample
+from edged.imaging.reduction import REDUCING_GAP
+from edged.imaging.resample import resample
 from edged.printable import printable
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edged.imaging.reduction import COLUMN_BITS, MOST_REDUCTION, ROW_BITS
 from edged.native import kernels
 
 if TYPE_CHECKING:
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
 
 KERNEL: Literal["native", "pillow"] = "pillow" if kernels is None else "native"
 """The implementation: the compiled kernel, or Pillow without it; see `native`."""
-
-ROW_BITS = 12
-COLUMN_BITS = 14
-"""Weights of a row, and of a column, are in units of 2^-bits; _resample.h has the same numbers."""
-
-MOST_REDUCTION = 100
-"""Larger reductions are left to Pillow: the kernel's weights would be too coarse."""
-
-REDUCING_GAP = 2
-"""Reductions before this resize keep at least this many times the wanted size.
-
-Decoders and scalers reduce with filters of their own; if they leave less to the filter that the
-model was trained with, the model sees another picture. Pillow's ``Image.thumbnail`` keeps as much.
-"""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the source, fractions allowed."""
@@ -108,13 +95,6 @@ def _resample_native(
         raise ValueError(f"the plan of {pixels.shape} into {out.shape} does not fit them")
 
 
-class Axis(NamedTuple):
-    """For each output: the first input, and the weights (outputs, taps), which add up to a unit."""
-
-    starts: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.int16]
-
-
 class _Plan(NamedTuple):
     """How a source of some shape and strides is passed to the kernel, and the kernel's plan.
 
@@ -180,47 +160,11 @@ def _plan(
         strides,
         out_shape,
         out_strides,
-        *axis(shape[1], out_shape[1], left, right, COLUMN_BITS, mirrored),
-        *axis(shape[0], out_shape[0], top, bottom, ROW_BITS),
+        *kernels.axis(shape[1], out_shape[1], left, right, COLUMN_BITS, mirrored),
+        *kernels.axis(shape[0], out_shape[0], top, bottom, ROW_BITS, False),
     )
     return _Plan(box, turned, mirrored, backwards, scattered, kernel)
 
 
 def _turned(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes[1], sizes[0], sizes[2]
-
-
-def axis(
-    size_px: int, out_px: int, low: float, high: float, bits: int, mirrored: bool = False
-) -> Axis:
-    """How `size_px` inputs, from `low` to `high`, become `out_px` outputs; weights in 2^-bits.
-
-    `mirrored` is for inputs that lie in memory from the last to the first.
-    """
-    # Like Pillow, whose box is in 32-bit floats, except for the rounding of the weights.
-    first, last = np.float32(low), np.float32(high)
-    scale = float(last - first) / out_px
-    reach = max(scale, 1.0)
-    centres = float(first) + (np.arange(out_px) + 0.5) * scale
-    starts = np.maximum((centres - reach + 0.5).astype(np.int32), 0)[:, None]
-    ends = np.minimum((centres + reach + 0.5).astype(np.int32), size_px)[:, None]
-    taps = int((ends - starts).max())
-    # Every output has the same number of taps, so near the end the window starts earlier.
-    inputs = np.minimum(starts, size_px - taps) + np.arange(taps)
-    distances = np.abs((inputs - centres[:, None] + 0.5) * (1.0 / reach))
-    weights = np.where((inputs >= starts) & (inputs < ends), np.maximum(1.0 - distances, 0.0), 0.0)
-    sums = np.cumsum(weights, axis=1)
-    # The running sum is rounded, so that the units of an output add up to 2^bits.
-    rounded = np.rint(sums / sums[:, -1:] * (1 << bits)).astype(np.int16)
-    units = np.diff(rounded, axis=1, prepend=np.int16(0))
-    # Zeros at both ends are removed, as far as every output has them.
-    used = units != 0
-    leading = used.argmax(axis=1)
-    kept = int((taps - used[:, ::-1].argmax(axis=1) - leading).max())
-    firsts = np.minimum(inputs[:, 0] + leading, size_px - kept)
-    places = (firsts - inputs[:, 0])[:, None] + np.arange(kept)
-    units = np.take_along_axis(np.pad(units, ((0, 0), (0, kept))), places, axis=1)
-    if mirrored:
-        units = units[:, ::-1]
-        firsts = size_px - kept - firsts
-    return Axis(firsts.astype(np.int32), np.ascontiguousarray(units))

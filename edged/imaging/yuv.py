@@ -12,50 +12,42 @@ more than an RGB one. CameraError if part of the frame is missing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edged.errors import CameraError
-from edged.imaging.resample import COLUMN_BITS, MOST_REDUCTION, ROW_BITS, Axis, axis, resample
+from edged.imaging.reduction import COLUMN_BITS, MOST_REDUCTION, ROW_BITS
 from edged.native import kernels
 
+# The process of a camera has no numpy where the kernel does all.
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from typing_extensions import Buffer
 
     from edged.core import Pixels
 
-_Plane = npt.NDArray[np.uint8]
+    _Plane = npt.NDArray[np.uint8]
+
 _Size = tuple[int, int]
+_Shape = tuple[int, int, int]
+"""Rows, stride, and the bytes used of a row."""
 
 
 def yuyv_to_rgb(
     data: Buffer, width_px: int, height_px: int, stride_bytes: int, size_px: _Size | None = None
 ) -> Pixels:
     """Packed 4:2:2, bytes Y U Y V (V4L2 ``YUYV``)."""
-    pairs = (width_px + 1) // 2
-    [rows] = _planes("YUYV", data, width_px, (height_px, stride_bytes, 4 * pairs))
-    y, u, v = rows[:, : 2 * width_px : 2], rows[:, 1 : 4 * pairs : 4], rows[:, 3 : 4 * pairs : 4]
-    return _rgb("YUYV", data, (y, u, v), stride_bytes, size_px)
+    return _new("YUYV", data, width_px, height_px, stride_bytes, size_px)
 
 
 def nv12_to_rgb(
     data: Buffer, width_px: int, height_px: int, stride_bytes: int, size_px: _Size | None = None
 ) -> Pixels:
     """4:2:0, a plane Y and a plane of pairs U V of the same stride."""
-    pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
-    y, uv = _planes(
-        "NV12",
-        data,
-        width_px,
-        (height_px, stride_bytes, width_px),
-        (chroma_rows, stride_bytes, 2 * pairs),
-    )
-    y, u, v = y[:, :width_px], uv[:, : 2 * pairs : 2], uv[:, 1 : 2 * pairs : 2]
-    return _rgb("NV12", data, (y, u, v), stride_bytes, size_px)
+    return _new("NV12", data, width_px, height_px, stride_bytes, size_px)
 
 
 def i420_to_rgb(
@@ -65,53 +57,74 @@ def i420_to_rgb(
 
     U and V have half the stride.
     """
-    pairs, chroma_rows = (width_px + 1) // 2, (height_px + 1) // 2
-    chroma = (chroma_rows, stride_bytes // 2, pairs)
-    y, u, v = _planes("YUV420", data, width_px, (height_px, stride_bytes, width_px), chroma, chroma)
-    return _rgb("I420", data, (y[:, :width_px], u[:, :pairs], v[:, :pairs]), stride_bytes, size_px)
+    return _new("I420", data, width_px, height_px, stride_bytes, size_px)
 
 
-def _planes(
-    layout: str, data: Buffer, width_px: int, *shapes: tuple[int, int, int]
-) -> list[_Plane]:
-    """Cut `data` into planes of (rows, stride, bytes used of a row)."""
-    flat = np.frombuffer(memoryview(data), np.uint8)
-    expected_bytes = sum(rows * stride for rows, stride, _ in shapes)
-    if width_px < 1 or any(rows < 1 or stride < used for rows, stride, used in shapes):
-        raise CameraError(
-            f"{layout} frame: lines of {shapes[0][1]} bytes are too short for {width_px} pixels; "
-            "choose another size or format"
-        )
-    if flat.size < expected_bytes:
-        raise CameraError(
-            f"{layout} frame: {flat.size} of {expected_bytes} bytes received; check the cable"
-        )
-    planes = []
-    for rows, stride, _ in shapes:
-        planes.append(flat[: rows * stride].reshape(rows, stride))
-        flat = flat[rows * stride :]
-    return planes
-
-
-def _rgb(
+def _new(
     layout: str,
     data: Buffer,
-    planes: tuple[_Plane, _Plane, _Plane],
+    width_px: int,
+    height_px: int,
     stride_bytes: int,
     size_px: _Size | None,
 ) -> Pixels:
-    whole_px = planes[0].shape
-    out = np.empty((*(size_px or whole_px), 3), np.uint8)
-    if size_px is not None and (kernels is None or max(whole_px) > MOST_REDUCTION * min(size_px)):
-        resample(_rgb(layout, data, planes, stride_bytes, None), out)
-        return out
-    if kernels is None:
-        _rgb_numpy(*planes, out)
-        return out
-    plan = _plan(kernels, layout, whole_px, stride_bytes, out.shape[:2])
-    if not kernels.resample(data, out, plan):
-        raise ValueError(f"the plan of a {layout} frame does not fit it")
+    import numpy as np
+
+    form = _Form(layout, (height_px, width_px), stride_bytes)
+    planes = form.planes(data)
+    out = np.empty((*(size_px or form.whole_px), 3), np.uint8)
+    _write(form, data, planes, out.data)
     return out
+
+
+def convert(layout: str, data: Buffer, whole_px: _Size, stride_bytes: int, out: memoryview) -> None:
+    """Into `out` of shape (height, width, 3), contiguous; `layout` is YUYV, NV12 or I420.
+
+    `whole_px` is (height, width) of the frame.
+    """
+    form = _Form(layout, whole_px, stride_bytes)
+    _write(form, data, form.planes(data), out)
+
+
+class _Form(NamedTuple):
+    layout: str
+    whole_px: _Size
+    stride_bytes: int
+
+    def planes(self, data: Buffer) -> list[_Shape]:
+        """One behind the other in `data`; CameraError if that does not have them."""
+        (height, width), stride_bytes = self.whole_px, self.stride_bytes
+        pairs, chroma_rows = (width + 1) // 2, (height + 1) // 2
+        if self.layout == "YUYV":
+            planes = [(height, stride_bytes, 4 * pairs)]
+        elif self.layout == "NV12":
+            planes = [(height, stride_bytes, width), (chroma_rows, stride_bytes, 2 * pairs)]
+        else:
+            chroma = chroma_rows, stride_bytes // 2, pairs
+            planes = [(height, stride_bytes, width), chroma, chroma]
+        if width < 1 or any(rows < 1 or stride < used for rows, stride, used in planes):
+            raise CameraError(
+                f"{self.layout} frame: lines of {stride_bytes} bytes are too short for {width} "
+                "pixels; choose another size or format"
+            )
+        expected_bytes = sum(rows * stride for rows, stride, _ in planes)
+        found_bytes = memoryview(data).nbytes
+        if found_bytes < expected_bytes:
+            raise CameraError(
+                f"{self.layout} frame: {found_bytes} of {expected_bytes} bytes received; "
+                "check the cable"
+            )
+        return planes
+
+
+def _write(form: _Form, data: Buffer, planes: Sequence[_Shape], out: memoryview) -> None:
+    height, width, _ = out.shape or (0, 0, 0)
+    out_px = height, width
+    shrinks = out_px != form.whole_px
+    if kernels is None or (shrinks and max(form.whole_px) > MOST_REDUCTION * min(out_px)):
+        _write_with_numpy(form, data, planes, out)
+    elif not kernels.resample(data, out, _plan(kernels, *form, out_px)):
+        raise ValueError(f"the plan of a {form.layout} frame does not fit it")
 
 
 @lru_cache(maxsize=4)
@@ -119,30 +132,43 @@ def _plan(
     kernels: ModuleType, layout: str, whole_px: _Size, stride_bytes: int, size_px: _Size
 ) -> Any:
     (height, width), (out_height, out_width) = whole_px, size_px
-    rows = axis(height, out_height, 0.0, height, ROW_BITS)
+    rows = kernels.axis(height, out_height, 0.0, height, ROW_BITS, False)
     return kernels.yuv_plan(
         layout,
         whole_px,
         stride_bytes,
         size_px,
-        *axis(width, out_width, 0.0, width, COLUMN_BITS),
+        *kernels.axis(width, out_width, 0.0, width, COLUMN_BITS, False),
         *rows,
-        *_chroma_rows(rows, (height + 1) // 2),
+        *kernels.chroma_rows(*rows, (height + 1) // 2),
     )
 
 
-def _chroma_rows(rows: Axis, chroma_height: int) -> Axis:
-    """The rows of chroma, each of which serves two of luma."""
-    taps = rows.weights.shape[1]
-    pairs = min(taps // 2 + 1, chroma_height)
-    starts = np.minimum(rows.starts // 2, chroma_height - pairs)
-    places = (rows.starts[:, None] + np.arange(taps)) // 2 - starts[:, None]
-    weights = np.zeros((len(starts), pairs), np.int16)
-    np.add.at(weights, (np.arange(len(starts))[:, None], places), rows.weights)
-    return Axis(starts.astype(np.int32), weights)
+def _write_with_numpy(form: _Form, data: Buffer, shapes: Sequence[_Shape], out: memoryview) -> None:
+    import numpy as np
+
+    from edged.imaging.resample import resample
+
+    flat = np.frombuffer(memoryview(data), np.uint8)
+    planes = []
+    for rows, stride, used in shapes:
+        planes.append(flat[: rows * stride].reshape(rows, stride)[:, :used])
+        flat = flat[rows * stride :]
+    if form.layout == "YUYV":
+        [packed] = planes
+        planes = [packed[:, : 2 * form.whole_px[1] : 2], packed[:, 1::4], packed[:, 3::4]]
+    elif form.layout == "NV12":
+        y, uv = planes
+        planes = [y, uv[:, ::2], uv[:, 1::2]]
+    y, u, v = planes
+    whole = np.empty((*form.whole_px, 3), np.uint8)
+    _rgb_numpy(y, u, v, whole)
+    resample(whole, np.asarray(out))
 
 
 def _rgb_numpy(y: _Plane, u: _Plane, v: _Plane, out: Pixels) -> None:
+    import numpy as np
+
     # BT.601-7, 2.5.3: 255 / 219 for luma, 255 / 224 * 2 * (1 - 0.299) and so on for chroma; here
     # in units of 1 / 8192, to which 4096 rounds.
     height, width = y.shape

@@ -1,4 +1,4 @@
-"""A kernel with V4L2 cameras under the real linuxpy.
+"""A kernel with V4L2 cameras.
 
 Stands in for ioctl(2) and mmap(2) on a device and keeps the rules of the V4L2 specification that
 a capturing program depends on: formats only before buffers, frames only into queued buffers,
@@ -14,13 +14,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-import linuxpy.video.device as linuxpy_device
 import pytest
-from linuxpy.video import raw
+
+from edged.cameras import videodev2
 
 STREAMING_CAPTURE = 0x04000001
 OVERLAY = 0x00000004
 METADATA = 0x04800000
+READ_ONLY = 0x01000001
 MONOTONIC = 0x2000
 ERROR = 0x40
 
@@ -96,7 +97,7 @@ class FakeCamera:
         self.maps.append(mmap.mmap(-1, length))
         return self.maps[-1]
 
-    def ioctl(self, request: Any, argument: Any) -> Any:
+    def ioctl(self, request: videodev2.Request, argument: Any) -> None:
         if self.unplugged:
             raise fail(errno.ENODEV)
         if request.name in self.refuses:
@@ -105,7 +106,6 @@ class FakeCamera:
         if handler is None:
             raise fail(errno.ENOTTY)
         handler(argument)
-        return argument
 
     def _querycap(self, capability: Any) -> None:
         capability.driver = self._driver.encode()
@@ -125,8 +125,8 @@ class FakeCamera:
         if fps is None or interval.index > 0:
             raise fail(errno.EINVAL)
         interval.type = 1
-        interval.discrete.numerator = 100
-        interval.discrete.denominator = round(fps * 100)
+        interval.least.numerator = 100
+        interval.least.denominator = round(fps * 100)
 
     def _s_fmt(self, request: Any) -> None:
         if self.busy or self._buffers:
@@ -140,11 +140,6 @@ class FakeCamera:
             key=lambda size: abs(size[0] - pix.width) + abs(size[1] - pix.height),
         )
         self.format = (width, height, name)
-        self._g_fmt(request)
-
-    def _g_fmt(self, answer: Any) -> None:
-        width, height, name = self.format
-        pix = answer.fmt.pix
         pixel_bytes = {"YUYV": 2, "RGB3": 3, "MJPG": 0}.get(name, 1)
         pix.width, pix.height, pix.pixelformat = width, height, fourcc(name)
         pix.bytesperline = width * pixel_bytes + self._padding_bytes if pixel_bytes else 0
@@ -180,8 +175,8 @@ class FakeCamera:
             raise fail(errno.EAGAIN)
         os.read(self._signal, 1)
         buffer.index, buffer.sequence, at_s, buffer.flags, buffer.bytesused = self._done.pop(0)
-        buffer.timestamp.secs, usecs = divmod(round(at_s * 1e6), 1_000_000)
-        buffer.timestamp.usecs = usecs
+        stamp = buffer.timestamp
+        stamp.seconds, stamp.microseconds = divmod(round(at_s * 1e6), 1_000_000)
 
     def _streamon(self, argument: Any) -> None:
         if not self._buffers:
@@ -199,8 +194,16 @@ class FakeKernel:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self._cameras: dict[str, FakeCamera] = {}
-        patch.setattr(linuxpy_device, "ioctl", self._ioctl)
-        patch.setattr(linuxpy_device, "mem_map", self._mem_map)
+        kernel = self
+
+        def ioctl(device: videodev2.Device, request: videodev2.Request, argument: Any) -> None:
+            kernel._camera(device).ioctl(request, argument)
+
+        def map_(device: videodev2.Device, length: int, _offset: int) -> mmap.mmap:
+            return kernel._camera(device).map(length)
+
+        patch.setattr(videodev2.Device, "_ioctl", ioctl)
+        patch.setattr(videodev2.Device, "_map", map_)
 
     def plug(
         self, number: int, formats: dict[str, dict[tuple[int, int], float]], **details: Any
@@ -213,11 +216,8 @@ class FakeKernel:
         for camera in self._cameras.values():
             camera.close()
 
-    def _ioctl(self, device: Any, request: raw.IOC, *arguments: Any) -> Any:
-        camera = self._cameras.get(str(device.filename))
+    def _camera(self, device: videodev2.Device) -> FakeCamera:
+        camera = self._cameras.get(str(device.path))
         if camera is None:
             raise fail(errno.ENOTTY)
-        return camera.ioctl(request, *arguments)
-
-    def _mem_map(self, device: Any, length: int, offset: int) -> mmap.mmap:
-        return self._cameras[str(device.filename)].map(length)
+        return camera

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("linuxpy.video.device", reason="linuxpy is not installed")
-
 from edged.cameras import v4l2
 from edged.cameras.auto import detect
 from tests.cameras import fake_picamera2

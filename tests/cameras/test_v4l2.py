@@ -1,9 +1,10 @@
-"""V4L2 cameras: the real linuxpy over a kernel that keeps V4L2's rules."""
+"""V4L2 cameras, over a kernel that keeps V4L2's rules."""
 
 from __future__ import annotations
 
 import errno
 import io
+import subprocess
 import sys
 import threading
 import time
@@ -15,19 +16,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("linuxpy.video.device", reason="linuxpy is not installed")
-
-from edged.cameras import raw, v4l2
+from edged.cameras import v4l2
 from edged.cameras.newest import NewestFrame
 from edged.cameras.pace import sleep_until
+from edged.cameras.raw import FORMATS
 from edged.cameras.v4l2 import BUFFERS, V4l2Source, choose_format, first_camera
 from edged.config.schema import CameraConfig
 from edged.errors import CameraError
+from edged.imaging.resample import resample
+from edged.native import kernels
 from tests.cameras.fake_v4l2 import (
     ERROR,
     METADATA,
     MONOTONIC,
     OVERLAY,
+    READ_ONLY,
     STREAMING_CAPTURE,
     FakeCamera,
     FakeKernel,
@@ -214,12 +217,51 @@ def test_lines_may_be_padded_in_every_format(
     assert abs(int(pixels[0, 0, 0]) - 128) <= 3
 
 
-def test_bgr_is_turned_into_rgb(kernel: FakeKernel) -> None:
-    camera = kernel.plug(0, {"RGB3": {SIZE: 30.0}})
+@pytest.mark.parametrize(("fourcc", "colour"), [("RGB3", (1, 2, 3)), ("BGR3", (3, 2, 1))])
+def test_bgr_is_turned_into_rgb(
+    kernel: FakeKernel, fourcc: str, colour: tuple[int, int, int]
+) -> None:
+    camera = kernel.plug(0, {fourcc: {SIZE: 30.0}})
     with V4l2Source(config()) as source:
-        camera.expose(bytes([1, 2, 3]) * 512)
+        camera.expose(bytes(colour) * 512)
         assert source.grab().decode(None)[5, 5].tolist() == [1, 2, 3]
-    assert raw.bgr(bytes([3, 2, 1]) * 512, 32, 16, 96)[5, 5].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("fourcc", [*FORMATS])
+def test_a_raw_frame_is_converted_into_given_memory_as_it_is_decoded(
+    kernel: FakeKernel, fourcc: str
+) -> None:
+    camera = kernel.plug(0, {fourcc: {SIZE: 30.0}})
+    noise = np.random.default_rng(3).integers(0, 256, 3 * 512, np.uint8).tobytes()
+    with V4l2Source(config()) as source:
+        camera.expose(noise)
+        shot = source.grab()
+    for size_px in ((16, 32), (4, 8)):
+        out = bytearray(3 * size_px[0] * size_px[1])
+        shot.raw.convert(memoryview(out).cast("B", (*size_px, 3)))
+        expected = np.empty((*size_px, 3), np.uint8)
+        resample(shot.decode(size_px), expected)
+        assert bytes(out) == expected.tobytes()
+
+
+WITHOUT_NUMPY = """
+import sys
+import edged.cameras.isolation.child, edged.cameras.isolation.server
+import edged.cameras.isolation.reach, edged.cameras.orient, edged.cameras.v4l2
+from edged.cameras.raw import RawFrame
+out = memoryview(bytearray(32 * 32 * 3)).cast("B", (32, 32, 3))
+for fourcc, size in ("YUYV", 2.0), ("NV12", 1.5), ("YU12", 1.5):
+    RawFrame("", fourcc, bytes(int(64 * 48 * size)), 64, 48, 0).convert(out)
+print({"numpy", "PIL", "asyncio", "ssl", "msgspec"} & {*sys.modules})
+"""
+
+
+@pytest.mark.skipif(kernels is None, reason="the extension _kernels is not built here")
+def test_the_process_of_a_usb_camera_has_what_yuv_needs_and_no_more() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NUMPY], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "set()"
 
 
 def test_a_frame_of_which_a_part_is_missing_is_damaged(kernel: FakeKernel) -> None:
@@ -299,6 +341,7 @@ def busy(camera: FakeCamera) -> None:
         (SMALL, {}, busy, "another program uses it"),
         ({"H264": {SIZE: 30.0}}, {}, None, "no pixel format in common; it has H264"),
         (SMALL, {"capabilities": METADATA}, None, "does not capture video"),
+        (SMALL, {"capabilities": READ_ONLY}, None, "has no streaming"),
     ],
 )
 def test_what_is_wrong_with_a_camera_is_one_clear_line(
@@ -370,15 +413,6 @@ def test_a_machine_without_any_camera_says_so(kernel: FakeKernel) -> None:
         V4l2Source(config()).__enter__()
     kernel.plug(0, SMALL, capabilities=METADATA)
     with pytest.raises(CameraError, match="plug one in"):
-        V4l2Source(config()).__enter__()
-
-
-def test_without_linuxpy_it_says_what_to_install(
-    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kernel.plug(0, SMALL)
-    monkeypatch.setitem(sys.modules, "linuxpy.video.device", None)
-    with pytest.raises(CameraError, match="pip install linuxpy"):
         V4l2Source(config()).__enter__()
 
 

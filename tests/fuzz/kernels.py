@@ -6,7 +6,7 @@ A build with sanitizers tells what is read or written beside a picture.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edged.errors import CameraError
 from edged.imaging import resample as module
 from edged.imaging import yuv
-from edged.imaging.resample import COLUMN_BITS, ROW_BITS, Axis
+from edged.imaging.reduction import COLUMN_BITS, ROW_BITS
 from edged.native import kernels
 from tests.fuzz.take import Take
 
@@ -24,6 +24,13 @@ LAYOUTS = {"YUYV": 2, "NV12": 1, "I420": 1}
 """Bytes of luma and its chroma for a pixel, in the rows that have luma."""
 
 _Levels = npt.NDArray[np.uint8]
+
+
+class Axis(NamedTuple):
+    """For each output: the first input, and the weights (outputs, taps)."""
+
+    starts: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.int16]
 
 
 def axis(take: Take, size_px: int, out_px: int, bits: int) -> Axis:

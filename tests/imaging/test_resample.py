@@ -7,17 +7,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from edged.core import Pixels
 from edged.imaging import resample as module
+from edged.imaging.reduction import COLUMN_BITS, MOST_REDUCTION, ROW_BITS
 from edged.imaging.resample import Box, resample
 from edged.native import kernels
 
@@ -46,6 +47,23 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
         module._plan.cache_clear()
 
 
+class Axis(NamedTuple):
+    """For each output: the first input, and the weights (outputs, taps)."""
+
+    starts: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.int16]
+
+
+def axis(
+    size_px: int, out_px: int, low: float, high: float, bits: int, mirrored: bool = False
+) -> Axis:
+    """The filter's."""
+    starts, weights = kernels.axis(size_px, out_px, low, high, bits, mirrored)
+    return Axis(
+        np.frombuffer(starts, np.int32), np.frombuffer(weights, np.int16).reshape(out_px, -1)
+    )
+
+
 def run_kernel(pixels: Pixels, out: Pixels, *axes: Any) -> None:
     """The kernel with axes of our own instead of a filter's."""
     plan = kernels.plan(pixels.shape, pixels.strides, out.shape, out.strides, *axes)
@@ -55,8 +73,8 @@ def run_kernel(pixels: Pixels, out: Pixels, *axes: Any) -> None:
 def axes_of(size_px: int, out_px: int) -> tuple[Any, ...]:
     """Columns and rows of a square that becomes another."""
     return (
-        *module.axis(size_px, out_px, 0.0, size_px, module.COLUMN_BITS),
-        *module.axis(size_px, out_px, 0.0, size_px, module.ROW_BITS),
+        *axis(size_px, out_px, 0.0, size_px, COLUMN_BITS),
+        *axis(size_px, out_px, 0.0, size_px, ROW_BITS),
     )
 
 
@@ -225,6 +243,7 @@ def test_a_turned_picture_is_pillows_to_one_level(
     assert steps(out, by_pillow(pixels, 224, 224)) <= 1
 
 
+@needs_native
 @pytest.mark.parametrize(
     ("source_px", "out_px"),
     [((480, 640), 224), ((1080, 1920), 224), ((480, 640), 32), ((540, 960), 64), ((32, 32), 224)],
@@ -237,7 +256,7 @@ def test_rounded_weights_leave_no_room_for_two_levels(
     half_range = 127.5
 
     def most_wrong(size_px: int, bits: int) -> float:
-        starts, weights = module.axis(size_px, out_px, 0.0, size_px, bits)
+        starts, weights = axis(size_px, out_px, 0.0, size_px, bits)
         scale = size_px / out_px
         centres = (np.arange(out_px)[:, None] + 0.5) * scale
         inputs = starts[:, None] + np.arange(weights.shape[1])
@@ -246,9 +265,9 @@ def test_rounded_weights_leave_no_room_for_two_levels(
         assert (weights.sum(axis=1) == 1 << bits).all()
         return float(np.abs(weights / (1 << bits) - exact).sum(axis=1).max() * half_range)
 
-    chunks = -(-module.axis(source_px[0], out_px, 0.0, source_px[0], 12).weights.shape[1] // 8)
+    chunks = -(-axis(source_px[0], out_px, 0.0, source_px[0], 12).weights.shape[1] // 8)
     height, width = source_px
-    wrong = most_wrong(height, module.ROW_BITS) + most_wrong(width, module.COLUMN_BITS)
+    wrong = most_wrong(height, ROW_BITS) + most_wrong(width, COLUMN_BITS)
 
     assert wrong + chunks / 128 < 0.49
 
@@ -360,7 +379,7 @@ def test_the_kernel_refuses_taps_and_weights_that_no_filter_has(
     starts: list[int], weights: list[int], reason: str, of_rows: bool
 ) -> None:
     axes = list(axes_of(4, 2))
-    half = 1 << ((module.ROW_BITS if of_rows else module.COLUMN_BITS) - 1)
+    half = 1 << ((ROW_BITS if of_rows else COLUMN_BITS) - 1)
     at = 2 if of_rows else 0
     axes[at : at + 2] = np.array(starts, np.int32), np.array(weights, np.int16) * np.int16(half)
 
@@ -400,8 +419,8 @@ def test_a_plan_serves_no_other_shape_or_stride() -> None:
 def test_windows_may_come_in_any_order(vectors: bool) -> None:
     kernels.use_vectors(vectors)
     pixels = noise(40, 40)
-    columns = module.axis(40, 30, 0.0, 40.0, module.COLUMN_BITS, mirrored=True)
-    rows = module.axis(40, 30, 0.0, 40.0, module.ROW_BITS)
+    columns = axis(40, 30, 0.0, 40.0, COLUMN_BITS, mirrored=True)
+    rows = axis(40, 30, 0.0, 40.0, ROW_BITS)
     order = np.random.default_rng(0).permutation(30)
     out, expected = np.zeros((30, 30, 3), np.uint8), np.zeros((30, 30, 3), np.uint8)
 
@@ -457,3 +476,69 @@ def test_one_resampler_serves_pictures_of_any_form_in_any_order(implementation: 
     assert (same == plain).all()
     with pytest.raises(ValueError, match="not uint8"):
         resampler(plain.view(np.int8), np.zeros((20, 30, 3), np.uint8))
+
+
+@needs_native
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size_px": 0},
+        {"size_px": 1 << 40},
+        {"out_px": 0},
+        {"out_px": 1 << 40},
+        {"low": -1.0},
+        {"low": 8.0},
+        {"low": float("nan")},
+        {"high": 9.0},
+        {"high": float("inf")},
+        {"bits": 0},
+        {"bits": 40},
+    ],
+)
+def test_the_kernel_has_no_filter_for_what_is_no_part_of_an_axis(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="axis"):
+        axis(**{"size_px": 8, "out_px": 4, "low": 0.0, "high": 8.0, "bits": ROW_BITS, **wrong})
+
+
+@needs_native
+def test_a_filter_that_would_take_all_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="too many"):
+        axis(1 << 30, 1 << 10, 0.0, 1 << 30, ROW_BITS)
+
+
+@needs_native
+@settings(max_examples=300)
+@given(
+    size_px=st.integers(1, 3000),
+    out_px=st.integers(1, 400),
+    span=st.tuples(st.floats(0.0, 0.9), st.floats(0.05, 1.0)),
+    mirrored=st.booleans(),
+)
+def test_the_weights_of_an_axis_are_those_of_the_formula(
+    size_px: int, out_px: int, span: tuple[float, float], mirrored: bool
+) -> None:
+    low = float(np.float32(span[0] * size_px))
+    high = float(np.float32(low + span[1] * (size_px - low)))
+    assume(low < high <= size_px and (high - low) / out_px <= MOST_REDUCTION)
+    scale = float(np.float32(high) - np.float32(low)) / out_px
+    reach = max(scale, 1.0)
+    centres = low + (np.arange(out_px) + 0.5) * scale
+    inputs = np.arange(size_px)
+    begins = np.maximum((centres - reach + 0.5).astype(int), 0)[:, None]
+    ends = np.minimum((centres + reach + 0.5).astype(int), size_px)[:, None]
+    triangle = np.maximum(1.0 - np.abs((inputs - centres[:, None] + 0.5) / reach), 0.0)
+    exact = np.where((inputs >= begins) & (inputs < ends), triangle, 0.0)
+    exact /= exact.sum(axis=1, keepdims=True)
+
+    starts, weights = axis(size_px, out_px, low, high, COLUMN_BITS, mirrored)
+
+    if mirrored:
+        starts, weights = size_px - weights.shape[1] - starts, weights[:, ::-1]
+    spread = np.zeros((out_px, size_px))
+    for row, start, units in zip(spread, starts, weights, strict=True):
+        row[start : start + len(units)] = units
+    assert (spread.sum(axis=1) == 1 << COLUMN_BITS).all()
+    # The running sum is rounded: each weight is wrong by two halves of a unit at most.
+    assert np.abs(spread / (1 << COLUMN_BITS) - exact).max() <= 1.01 / (1 << COLUMN_BITS)
+    assert weights[:, 0].any()
+    assert weights[:, -1].any()

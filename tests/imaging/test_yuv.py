@@ -16,7 +16,7 @@ from PIL import Image
 from edged.core import Pixels
 from edged.errors import CameraError
 from edged.imaging import yuv as module
-from edged.imaging.resample import COLUMN_BITS, ROW_BITS, axis
+from edged.imaging.reduction import COLUMN_BITS, ROW_BITS
 from edged.imaging.yuv import i420_to_rgb, nv12_to_rgb, yuyv_to_rgb
 from edged.native import kernels
 
@@ -275,9 +275,9 @@ def yuv_plan(
         size,
         stride,
         (2, 2),
-        *axis(columns_px, 2, 0.0, columns_px, COLUMN_BITS),
-        *axis(4, 2, 0.0, 4.0, ROW_BITS),
-        *axis(chroma_px, 2, 0.0, chroma_px, ROW_BITS),
+        *kernels.axis(columns_px, 2, 0.0, columns_px, COLUMN_BITS, False),
+        *kernels.axis(4, 2, 0.0, 4.0, ROW_BITS, False),
+        *kernels.axis(chroma_px, 2, 0.0, chroma_px, ROW_BITS, False),
     )
 
 

@@ -24,7 +24,6 @@ from edged.errors import CameraError
 if TYPE_CHECKING:
     from edged.cameras.isolation.server import PictureServer
     from edged.config.schema import CameraConfig
-    from edged.core import Pixels
 
 ORDER_BYTES = 1 << 16
 TEXT_CHARACTERS = 2000
@@ -144,10 +143,9 @@ class CameraChild:
         time.sleep(LEAVE_S)
         os._exit(0)
 
-    def _place(self, pixels: Pixels, least_px: tuple[int, int] | None) -> tuple[int, int]:
+    def _place(self, size_px: tuple[int, int], least_px: tuple[int, int] | None) -> tuple[int, int]:
         from edged.cameras.orient import exact_px
 
-        size_px = pixels.shape[0], pixels.shape[1]
         # To copy it into shared memory costs as much as to make it as small as the model has it.
         return exact_px(self._camera, size_px, least_px) or size_px
 

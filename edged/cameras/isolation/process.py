@@ -41,7 +41,7 @@ _stuck: list[int] = []
 
 def is_isolated(camera: CameraConfig) -> bool:
     """Whether this camera runs in a process of its own."""
-    return camera.isolate and (camera.kind == "auto" or KINDS[camera.kind].library != "")
+    return camera.isolate and (camera.kind == "auto" or KINDS[camera.kind].is_isolated)
 
 
 class CameraProcess:

@@ -7,21 +7,22 @@ import mmap
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
 
 from edged import memory
 from edged.cameras.isolation import ONCE, PICTURE_MESSAGE_BYTES
 from edged.cameras.isolation.captures import Captures
 from edged.errors import CameraError
-from edged.imaging.resample import resample
 
 if TYPE_CHECKING:
     from edged.core import Pixels
 
 _Size: TypeAlias = "tuple[int, int]"
 """Height and width in pixels."""
+
+_Write: TypeAlias = "Callable[[memoryview], None]"
+"""Writes a picture into memory of shape (height, width, 3). CameraError."""
 
 
 class PictureServer:
@@ -31,16 +32,16 @@ class PictureServer:
         self,
         connection: socket.socket,
         captures: Captures,
-        place: Callable[[Pixels, _Size | None], _Size],
+        place: Callable[[_Size, _Size | None], _Size],
     ) -> None:
-        """`place` says in which (height, width) pixels are wanted."""
+        """`place` says in which (height, width) a picture of some size is wanted."""
         self._connection = connection
         self._captures = captures
         self._place = place
         self._one_by_one = threading.Lock()
         self._rooms: dict[int, mmap.mmap] = {}
         self._next: tuple[int, _Size | None, int] | None = None
-        self._waiting: tuple[int, int, Pixels, _Size] | None = None
+        self._waiting: tuple[int, int, _Write, _Size] | None = None
         self.least_px: _Size | None = None
         """What was wanted last, of less than whole pictures."""
 
@@ -84,35 +85,55 @@ class PictureServer:
         if capture is None:
             self._send("gone", request, number)
             return
-        try:
-            pixels = capture.decode(least_px)
-        except CameraError as error:
-            self._send("damaged", request, number, str(error)[: PICTURE_MESSAGE_BYTES // 4])
-            return
-        size_px = self._place(pixels, least_px)
+        write: _Write
+        if (raw := capture.raw) is not None:
+            found_px, write = raw.size_px, raw.convert
+        else:
+            try:
+                pixels = capture.decode(least_px)
+            except CameraError as error:
+                self._tell_of_damage(request, number, error)
+                return
+            found_px, write = (pixels.shape[0], pixels.shape[1]), partial(_copy, pixels)
+        size_px = self._place(found_px, least_px)
         size_bytes = size_px[0] * size_px[1] * 3
         room = self._rooms.get(slot)
         if room is None or len(room) < size_bytes:
-            self._waiting = request, number, pixels, size_px
+            self._waiting = request, number, write, size_px
             self._send("needs", request, number, size_bytes)
             return
-        self._put(request, number, pixels, size_px, room)
+        self._put(request, number, write, size_px, room)
 
     def _use(self, request: int, slot: int, room: mmap.mmap) -> None:
         if slot != ONCE:
             self._rooms[slot] = room
         if self._waiting is not None and self._waiting[0] == request:
-            _, number, pixels, size_px = self._waiting
+            _, number, write, size_px = self._waiting
             self._waiting = None
-            self._put(request, number, pixels, size_px, room)
+            self._put(request, number, write, size_px, room)
 
     def _put(
-        self, request: int, number: int, pixels: Pixels, size_px: _Size, room: mmap.mmap
+        self, request: int, number: int, write: _Write, size_px: _Size, room: mmap.mmap
     ) -> None:
         height, width = size_px
-        out = np.frombuffer(room, np.uint8, height * width * 3).reshape(height, width, 3)
-        resample(pixels, out)
+        try:
+            write(memoryview(room)[: height * width * 3].cast("B", (height, width, 3)))
+        except CameraError as error:
+            self._tell_of_damage(request, number, error)
+            return
         self._send("picture", request, number, height, width)
+
+    def _tell_of_damage(self, request: int, number: int, error: CameraError) -> None:
+        self._send("damaged", request, number, str(error)[: PICTURE_MESSAGE_BYTES // 4])
 
     def _send(self, *words: object) -> None:
         self._connection.send(json.dumps(words).encode())
+
+
+def _copy(pixels: Pixels, out: memoryview) -> None:
+    # Sources of uncompressed frames need neither.
+    import numpy as np
+
+    from edged.imaging.resample import resample
+
+    resample(pixels, np.asarray(out))

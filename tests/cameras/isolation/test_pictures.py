@@ -15,6 +15,7 @@ import pytest
 from edged.cameras.isolation.captures import UNREAD, Captures
 from edged.cameras.isolation.pictures import SLOTS, Pictures
 from edged.cameras.isolation.server import PictureServer
+from edged.cameras.raw import RawFrame
 from edged.cameras.source import Capture, DecodePending, FrameMissing
 from edged.core import Pixels
 from edged.errors import CameraError
@@ -31,7 +32,7 @@ class Ends:
         self.captures = Captures()
         self.pictures = Pictures(ours, 10.0, slots)
         self._theirs = theirs
-        self.server = PictureServer(theirs, self.captures, lambda p, _least: p.shape[:2])
+        self.server = PictureServer(theirs, self.captures, lambda px, _least: px)
         self._thread = threading.Thread(target=self.server.serve)
         self._thread.start()
 
@@ -58,6 +59,26 @@ def sized(height_px: int, width_px: int, value: int = 7) -> Capture:
 def test_a_picture_comes_as_it_was_decoded(ends: Ends) -> None:
     for value in range(2 * SLOTS):
         assert (ends.decoded(capture(value)) == value).all()
+
+
+def raw_capture(data: bytes) -> Capture:
+    raw = RawFrame("the camera", "YUYV", data, 6, 4, 12)
+    return Capture(0.0, lambda _least_px: raw.pixels(), raw=raw)
+
+
+def test_an_uncompressed_frame_is_converted_where_the_daemon_reads_it(ends: Ends) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, 48, np.uint8).tobytes()
+    for _ in range(2):
+        taken = raw_capture(noise)
+        assert (ends.decoded(taken) == taken.decode(None)).all()
+
+
+def test_an_uncompressed_frame_that_is_cut_short_is_damaged(ends: Ends) -> None:
+    for _ in range(2):
+        with pytest.raises(CameraError, match="the camera: part of the YUYV frame is missing"):
+            ends.decoded(raw_capture(bytes(47)))
+    taken = raw_capture(bytes(48))
+    assert (ends.decoded(taken) == taken.decode(None)).all()
 
 
 def test_what_was_wanted_comes_to_the_decoder(ends: Ends) -> None:
