@@ -9,8 +9,21 @@ import fcntl
 import mmap
 import os
 
+_M_ARENA_MAX = -8
+"""The number of mallopt(3)."""
+
 _F_ADD_SEALS = 1033
 _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
+
+
+def share_one_arena() -> None:
+    """Let all threads take memory from one place; before there is a second thread.
+
+    The GNU C library has else one for each thread, up to eight for each core, each of which keeps
+    what was freed in it: 4 MB in a daemon at rest, and more with each model that is replaced. Other
+    C libraries have no such number: then nothing happens.
+    """
+    _call("mallopt", _M_ARENA_MAX, 1)
 
 
 def give_back() -> None:
@@ -18,12 +31,16 @@ def give_back() -> None:
 
     Takes a millisecond. Not every C library can: then nothing happens.
     """
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *numbers: int) -> None:
     # Where numpy is imported, this is, too.
     import ctypes
 
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*numbers)
 
 
 def sealed(name: str, size_bytes: int) -> int:

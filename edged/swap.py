@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edged import build
+from edged import build, memory
 from edged.commands import (
     Reply,
     Request,
@@ -91,6 +91,8 @@ class Swapper:
             for line in str(error).splitlines():
                 log.error("%s, requested by %s: %s", name, request.asked_by, line)
             reply = Reply(error=str(error))
+        # Of the model that was replaced, or of the one that was refused.
+        memory.give_back()
         with self._lock:
             self._tried = None
         request.reply(reply)

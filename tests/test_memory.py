@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -34,6 +36,32 @@ def test_what_was_freed_goes_back_to_the_kernel() -> None:
         assert before_mb - memory_mb() > 0.8 * BLOCKS * BLOCK_BYTES * 1e-6
     finally:
         libc.free(last)
+
+
+ARENAS = """
+import ctypes, threading
+from edged import memory
+libc = ctypes.CDLL(None)
+memory.share_one_arena()
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+together = threading.Barrier(5)
+def take():
+    together.wait()
+    libc.malloc(1000)
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(4)]
+for thread in threads:
+    thread.start()
+together.wait()
+together.wait()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not the GNU C library")
+def test_all_threads_take_memory_from_one_place() -> None:
+    run = subprocess.run([sys.executable, "-c", ARENAS], capture_output=True, text=True, check=True)
+    assert run.stdout.count("<heap nr=") == 1
 
 
 @pytest.mark.parametrize("size_bytes", [0, mmap.PAGESIZE, 3 * mmap.PAGESIZE])

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from edged import logs
+from edged import logs, memory
 from edged.errors import ConfigError, EdgedError
 from edged.opening import Opening
 
@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     logs.start("info", "text" if style == "live" else style)
     try:
         with Opening(arguments.config, overrides) as opening:
+            memory.share_one_arena()
             # Only after the pin guard has been started: importing numpy takes longer than that.
             from edged.daemon import Daemon
 
