@@ -37,6 +37,7 @@ from edged.messages.replies import (
     ReloadAnswer,
     ReplyMessage,
     RequestId,
+    SavedAnswer,
     SetupAnswer,
     StatusAnswer,
     TaughtAnswer,
@@ -284,8 +285,8 @@ COMMANDS: Mapping[type[Command], Entry] = {
     TellSetup: Entry(frozenset({Asker.SOCKET}), SetupAnswer),
     SetThreshold: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ThresholdAnswer),
     Reload: Entry(frozenset({Asker.SIGNAL, Asker.MQTT, Asker.SOCKET}), ReloadAnswer, RELOAD_S),
-    Save: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
-    Undo: Entry(frozenset({Asker.SOCKET}), ReloadAnswer),
+    Save: Entry(frozenset({Asker.SOCKET}), SavedAnswer),
+    Undo: Entry(frozenset({Asker.SOCKET}), SavedAnswer),
     # MQTT chooses among the models that are installed, and no files.
     UseModel: Entry(frozenset({Asker.MQTT, Asker.SOCKET}), ReloadAnswer, SWAP_S),
     UseFile: Entry(frozenset({Asker.SOCKET}), ReloadAnswer, SWAP_S),

@@ -40,7 +40,7 @@ from edged.config.toml import shown
 from edged.core import Deciding, Frame, Port
 from edged.errors import CameraError, CommandError, ConfigError, EdgedError
 from edged.mailbox import Mailbox
-from edged.messages.replies import ThresholdAnswer
+from edged.messages.replies import ReloadAnswer, SavedAnswer, ThresholdAnswer
 from edged.models.chosen import Chosen
 from edged.models.slots import Choice
 from edged.notify import Notifier
@@ -228,11 +228,14 @@ class Reloader:
         old = self._in_force()
         try:
             changes = None if change is None else self._wanted(change)
+            changed = []
             read = self._thresholds.applied(self._settled(changes))
             prepared = prepare(old, self._chosen.applied(read, choice))
             self._check(old, prepared)
             if changes is not None:
-                saved.write(saved.file(self._path), changes)
+                place = saved.file(self._path)
+                changed = saved.differing(saved.read(place), changes)
+                saved.write(place, changes)
             if choice is not None:
                 self._chosen.take(choice)
             self._chosen.settle(prepared.next.config)
@@ -243,7 +246,11 @@ class Reloader:
                 log.error("reload: %s", line)
             log.error("reload, requested by %s: refused; nothing has changed", asked_by)
             return Reply(error=str(error))
-        return self._taken_over(prepared, asked_by)
+        reply = self._taken_over(prepared, asked_by)
+        if change is not None and isinstance(reply.data, ReloadAnswer):
+            fields = msgspec.structs.asdict(reply.data)
+            return Reply(data=SavedAnswer(**fields, changed=changed))
+        return reply
 
     def _check(self, old: InForce, prepared: Prepared) -> None:
         """ModelError where another model must hold its gates in the shadow, and does not."""

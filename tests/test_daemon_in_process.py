@@ -319,14 +319,16 @@ def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living:
     living.start()
     seen = brightness(living)
     assert seen > 30
-    living.ask("save", privacy=[[[0.0, 0.0], [1.0, 1.0]]], rule={"name": "owl", "labels": ["bird"]})
+    mask = [[[0.0, 0.0], [1.0, 1.0]]]
+    saved = living.ask("save", privacy=mask, rule={"name": "owl", "labels": ["bird"]})
+    assert saved["changed"] == ["rule owl", "camera.privacy"]
     wait_until(lambda: brightness(living) < 2)
     setup = living.ask("setup")
     assert setup["privacy"] == [[[0.0, 0.0], [1.0, 1.0]]]
     assert setup["rules"]["owl"]["saved"]
     assert not setup["rules"]["cat"]["saved"]
     wait_until(lambda: "owl" in living.status()["rules"])
-    living.ask("undo")
+    assert living.ask("undo")["changed"] == ["rule owl", "camera.privacy"]
     wait_until(lambda: brightness(living) > 30)
     assert "owl" not in living.ask("setup")["rules"]
 

@@ -122,6 +122,12 @@ def parts(changes: Tree) -> Iterator[tuple[str, Tree]]:
             yield f"camera.{key}", {"camera": {key: camera[key]}}
 
 
+def differing(before: Tree, after: Tree) -> list[str]:
+    """The names of the changes that `after` has and `before` has not, or the other way round."""
+    old, new = dict(parts(before)), dict(parts(after))
+    return [name for name in old | new if old.get(name) != new.get(name)]
+
+
 def laid(raw: Mapping[str, Any], part: Tree) -> Tree:
     """`raw` with one part applied; a rule replaces the one with its name."""
     over = dict(raw)

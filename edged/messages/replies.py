@@ -52,6 +52,15 @@ class ReloadAnswer(Answer, frozen=True, kw_only=True):
     ]
 
 
+class SavedAnswer(ReloadAnswer, frozen=True, kw_only=True):
+    """As after a reload, of what was saved or taken back."""
+
+    changed: Annotated[
+        list[str],
+        Meta(description="what is saved now and was not, or no longer, or differently"),
+    ]
+
+
 class TaughtAnswer(Answer, frozen=True, kw_only=True):
     """What is taught now; the labels are the model's from the next frame on."""
 
@@ -217,6 +226,7 @@ AnyAnswer: TypeAlias = (
     AttentionAnswer
     | OutputAnswer
     | ReloadAnswer
+    | SavedAnswer
     | ReviewAnswer
     | SetupAnswer
     | StatusAnswer

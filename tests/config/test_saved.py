@@ -300,3 +300,12 @@ def test_check_config_says_where_changes_come_from(
     place = saved.file(path)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [f"# {place}: rule dog", f"# {place}: camera.privacy"]
+
+
+def test_what_differs_between_two_sets_of_changes_is_named() -> None:
+    both = saved.changed(DOG, MASK["camera"], {"name": "cat", "labels": ["cat"]}, None)
+    assert saved.differing(DOG, both) == ["rule cat", "camera.privacy"]
+    assert saved.differing(both, DOG) == ["rule cat", "camera.privacy"]
+    assert saved.differing(both, both) == []
+    other = saved.changed(both, {}, {"name": "cat", "labels": ["dog"]}, "dog")
+    assert saved.differing(both, other) == ["rule dog", "rule cat"]
