@@ -13,6 +13,7 @@ import math
 import mmap
 import os
 import select
+import time
 from collections.abc import Iterator
 from ctypes import Structure, Union, c_char, c_int32, c_long, c_uint8, c_uint32, c_ulong, c_void_p
 from enum import IntEnum
@@ -27,6 +28,8 @@ CAN_CAPTURE, CAN_STREAM, HAS_DEVICE_CAPS = 0x1, 0x04000000, 0x80000000
 ERROR = 0x40
 TIMESTAMP_MASK, TIMESTAMP_MONOTONIC = 0xE000, 0x2000
 """Flags of a buffer."""
+
+_STOPPED_S = 0.01
 
 _DISCRETE = 1
 _PARTS = 1000
@@ -289,6 +292,8 @@ class Device:
     def start(self, count: int) -> None:
         """Capture into `count` buffers, or as many as the driver makes of it."""
         wanted = self._buffers(count)
+        if not wanted.count:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         for index in range(wanted.count):
             buffer = Buffer(index=index, type=CAPTURE, memory=MMAP)
             self._ioctl(Request.QUERYBUF, buffer)
@@ -320,6 +325,8 @@ class Device:
                 self._ioctl(Request.QBUF, buffer)
             buffer = newer
         if buffer is None:
+            # A driver that has stopped wakes everybody all the time.
+            time.sleep(_STOPPED_S)
             return None
         stamp = buffer.timestamp
         frame = Frame(

@@ -58,6 +58,7 @@ class FakeCamera:
         self.sequence = 0
         self.maps: list[mmap.mmap] = []
         self.streaming = False
+        self.most_buffers = 32
         self.format = (16, 16, "")
         self._formats = formats
         self._card = card
@@ -154,6 +155,7 @@ class FakeCamera:
             raise fail(errno.EBUSY)
         self.maps.clear()
         self._queued.clear()
+        request.count = min(request.count, self.most_buffers)
         self._buffers = request.count
 
     def _querybuf(self, buffer: Any) -> None:

@@ -335,6 +335,10 @@ def busy(camera: FakeCamera) -> None:
     camera.busy = True
 
 
+def without_buffers(camera: FakeCamera) -> None:
+    camera.most_buffers = 0
+
+
 @pytest.mark.parametrize(
     ("formats", "details", "before", "expected"),
     [
@@ -342,6 +346,7 @@ def busy(camera: FakeCamera) -> None:
         ({"H264": {SIZE: 30.0}}, {}, None, "no pixel format in common; it has H264"),
         (SMALL, {"capabilities": METADATA}, None, "does not capture video"),
         (SMALL, {"capabilities": READ_ONLY}, None, "has no streaming"),
+        (SMALL, {}, without_buffers, "Cannot allocate memory"),
     ],
 )
 def test_what_is_wrong_with_a_camera_is_one_clear_line(
@@ -384,6 +389,15 @@ def test_a_camera_that_may_not_be_opened_is_told_where_no_other_can(kernel: Fake
     assert str(forbidden.path) in str(told.value)
     allowed = kernel.plug(1, SMALL)
     assert first_camera() == allowed.path
+
+
+def test_a_driver_may_make_fewer_buffers(kernel: FakeKernel) -> None:
+    camera = kernel.plug(0, {"GREY": {SIZE: 30.0}})
+    camera.most_buffers = 1
+    with V4l2Source(config()) as source:
+        for value in (1, 2):
+            camera.expose(bytes([value]) * 512)
+            assert (source.grab().decode(None) == value).all()
 
 
 def test_a_rate_that_cannot_be_chosen_is_no_obstacle(kernel: FakeKernel) -> None:
