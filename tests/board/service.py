@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from tests.board.checks import PATTERNS, Checks
 
 
@@ -9,9 +10,10 @@ class ServiceChecks(Checks):
     """They begin with a computer that has just started."""
 
     def the_hardware_belongs_to_the_groups_that_the_documentation_says(self) -> str:
-        seen = self.machine.tell("stat -c '%n %G %a' /dev/video0 /dev/gpiochip0; id -nG edged")
+        # On an emulated Arm board the first chip is the computer's own, and taken away.
+        seen = self.machine.tell("stat -c '%n %G %a' /dev/video0 /dev/gpiochip?; id -nG edged")
         assert "/dev/video0 video 660" in seen, seen
-        assert "/dev/gpiochip0 gpio 660" in seen, seen
+        assert re.search(r"/dev/gpiochip\d gpio 660", seen), seen
         assert {"video", "gpio"} <= set(seen.splitlines()[-1].split()), seen
         return "; ".join(seen.splitlines())
 
