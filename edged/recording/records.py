@@ -21,6 +21,7 @@ from edged.config.schema import DecideConfig, RuleConfig
 from edged.core import Event, Reason
 from edged.errors import EdgedError
 from edged.perception.state import State
+from edged.printable import printable
 
 MAGIC = b"EDGEDREC"
 FORMAT = 1
@@ -149,8 +150,8 @@ class Records:
             self._refuse(f"its beginning is {self.broken}; record again")
         if first.format != FORMAT:
             self._refuse(
-                f"a recording of format {first.format}, made by edged {first.edged}; this edged "
-                f"reads format {FORMAT}: use the version that made it"
+                f"a recording of format {first.format}, made by edged {printable(first.edged)}; "
+                f"this edged reads format {FORMAT}: use the version that made it"
             )
         self.header: Header = first
 

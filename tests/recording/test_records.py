@@ -156,3 +156,9 @@ def test_a_sound_record_that_says_nonsense_ends_the_reading(document: object) ->
     assert found == [header()]
     assert broken is not None
     assert broken.startswith("damaged, or of another edged")
+
+
+def test_what_another_version_calls_itself_is_told_in_one_line() -> None:
+    other = msgspec.structs.replace(header(), format=65, edged="0\x00\n9")
+    with pytest.raises(RecordingError, match=r"format 65, made by edged 0\\x00\\n9; this edged"):
+        read(stream(other))
