@@ -166,7 +166,7 @@ def _public_parts(source: str) -> tuple[str, str, str, str]:
         f"{scheme}://" if slashes else "",
         f"{MASK}@" if at else "",
         public,
-        hidden[:1] + MASK if hidden else "",
+        (hidden[0] if hidden[0] in "/?#" else "") + MASK if hidden else "",
     )
 
 

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -211,14 +211,8 @@ class Reloader:
             return saved.undone(place)
         if not any((change.region, change.privacy is not None, change.rule, change.remove_rule)):
             raise CommandError("nothing to save; give region, privacy, rule or remove_rule")
-        told = {"region": change.region, "privacy": change.privacy}
-        camera = {
-            key: value for key, value in msgspec.to_builtins(told).items() if value is not None
-        }
-        rule = None
-        if change.rule is not None:
-            fields = msgspec.to_builtins(change.rule)
-            rule = {key: value for key, value in fields.items() if value is not None}
+        camera = saved.as_read({"region": change.region, "privacy": change.privacy})
+        rule = None if change.rule is None else saved.as_read(change.rule)
         return saved.changed(saved.read(place), camera, rule, change.remove_rule)
 
     def _reload(
@@ -234,7 +228,11 @@ class Reloader:
             self._check(old, prepared)
             if changes is not None:
                 place = saved.file(self._path)
-                changed = saved.differing(saved.read(place), changes)
+                before: saved.Tree = {}
+                # `undo` also takes back a file that is damaged.
+                with suppress(ConfigError):
+                    before = saved.read(place)
+                changed = saved.differing(before, changes)
                 saved.write(place, changes)
             if choice is not None:
                 self._chosen.take(choice)

@@ -322,6 +322,8 @@ def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living:
     mask = [[[0.0, 0.0], [1.0, 1.0]]]
     saved = living.ask("save", privacy=mask, rule={"name": "owl", "labels": ["bird"]})
     assert saved["changed"] == ["rule owl", "camera.privacy"]
+    again = living.ask("save", privacy=mask, rule={"name": "owl", "labels": ["bird"]})
+    assert again["changed"] == []
     wait_until(lambda: brightness(living) < 2)
     setup = living.ask("setup")
     assert setup["privacy"] == [[[0.0, 0.0], [1.0, 1.0]]]

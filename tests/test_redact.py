@@ -107,6 +107,8 @@ def test_a_file_keeps_its_name_and_an_address_without_a_scheme_loses_its_user(
         ("rtsp://u:hunter2x9@cam/x", "rtsp://cam/x", "rtsp://***@cam/x"),
         ("rtsp://cam/x", "rtsp://cam/x", "rtsp://cam/x"),
         ("/dev/?video0", "/dev/", "/dev/?***"),
+        ("SECRETab==", "", "***"),
+        ("rtsp://dXNlcjpzZWNyZXQ=/cam", "rtsp://", "rtsp://***"),
     ],
 )
 def test_of_an_address_what_is_before_its_secrets_is_told(

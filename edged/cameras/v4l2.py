@@ -19,6 +19,7 @@ from edged.cameras.raw import FORMATS, RawFrame
 from edged.cameras.source import Capture
 from edged.cameras.stamps import Stamps
 from edged.errors import CameraError, PictureError
+from edged.native import kernels
 from edged.printable import printable
 from edged.redact import public_name
 
@@ -40,7 +41,6 @@ NOT_CAMERAS = frozenset({"bcm2835-codec", "bcm2835-isp", "pispbe", "rp1-cfe", "u
 """Drivers of a Raspberry Pi whose nodes capture, but deliver no finished camera picture."""
 
 JPEG_FORMATS = ("MJPG", "JPEG")
-DECODER = "edged.imaging.picture"
 
 
 class V4l2Source:
@@ -61,6 +61,7 @@ class V4l2Source:
         self._sleep = sleep
         self.name = printable(device_path(public_name(camera.source)) or "v4l2")
         self._device: videodev2.Device | None = None
+        self._is_camera = False
         self._fourcc = ""
         self._limit_s = camera.start_s
 
@@ -111,11 +112,16 @@ class V4l2Source:
     def _start(self, device: videodev2.Device) -> None:
         camera, info = self._camera, device.capability()
         self.name = f"{self.name} ({printable(info.card.decode(errors='replace'))})"
+        self._is_camera = True
         if not videodev2.CAN_CAPTURE & info.device_caps:
             raise CameraError(f"{self.name}: it does not capture video; {_others()}")
         if not videodev2.CAN_STREAM & info.device_caps:
             raise CameraError(f"{self.name}: its driver has no streaming, which edged needs")
         offered = {videodev2.fourcc(number): number for number in device.formats()}
+        if not offered:
+            raise CameraError(
+                f"{self.name}: it offers no pixel format; check what feeds it, or {_others()}"
+            )
 
         def most_fps(fourcc: str) -> float:
             return device.most_fps(offered[fourcc], camera.width_px, camera.height_px)
@@ -136,9 +142,7 @@ class V4l2Source:
                 f"{self.name}: the driver chose {self._fourcc}, which edged cannot read; "
                 "set another camera.width_px and height_px"
             )
-        if self._fourcc in JPEG_FORMATS:
-            # Imported before the first frame waits for it; with numpy, which others do without.
-            import_module(DECODER)
+        _prepare(self._fourcc)
         device.start(BUFFERS)
         self._stamps = Stamps(self.name, camera.timeout_s)
         log.info(
@@ -180,7 +184,9 @@ class V4l2Source:
                 reason = "it was unplugged; plug it in again"
             case errno.EBUSY:
                 reason = "another program uses it; stop that one or choose another camera.source"
-            case errno.ENOTTY:
+            case errno.ENOMEM:
+                reason = "no memory for its frames; free some, or lower camera.width_px"
+            case errno.ENOTTY if not self._is_camera:
                 reason = f"it is not a video device; {_others()}"
             case errno.ENOSPC:
                 reason = "the USB bus is full; lower camera.width_px or fps, or use another port"
@@ -205,6 +211,18 @@ def choose_format(
         return jpeg
     # 29.97 is as good as 30.
     return raw if most_fps(raw) >= 0.99 * min(camera.fps, most_fps(jpeg)) else jpeg
+
+
+def _prepare(fourcc: str) -> None:
+    """Import before the start what the first frame would else wait for.
+
+    That is numpy and decoders, which YUV does without where the kernel converts it.
+    """
+    compiled = kernels is not None
+    if not (compiled and fourcc in FORMATS and FORMATS[fourcc].yuv):
+        import_module("edged.imaging.picture")
+    if not compiled:
+        import_module("PIL.Image")
 
 
 def device_path(source: str) -> Path | None:

@@ -20,6 +20,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edged.printable import printable
+
 CAPTURE, MMAP = 1, 1
 """V4L2_BUF_TYPE_VIDEO_CAPTURE and V4L2_MEMORY_MMAP."""
 
@@ -32,6 +34,12 @@ TIMESTAMP_MASK, TIMESTAMP_MONOTONIC = 0xE000, 0x2000
 _STOPPED_S = 0.01
 
 _DISCRETE = 1
+_NO_MORE = (errno.EINVAL, errno.ENOTTY, errno.ENODATA, errno.EPIPE)
+"""What drivers say at the end of a list."""
+
+_LONGEST = 128
+"""No list is longer; some drivers begin theirs again."""
+
 _PARTS = 1000
 """Frame rates are asked for in thousandths."""
 
@@ -109,6 +117,7 @@ class FrameInterval(Structure):
     height: int
     type: int
     least: Fraction
+    most: Fraction
     _fields_ = (
         ("index", c_uint32),
         ("pixel_format", c_uint32),
@@ -256,21 +265,29 @@ class Device:
 
     def formats(self) -> Iterator[int]:
         """The FourCC of each pixel format."""
-        description = FormatDescription(type=CAPTURE)
-        while self._has(Request.ENUM_FMT, description):
+        for index in range(_LONGEST):
+            description = FormatDescription(index=index, type=CAPTURE)
+            if not self._has(Request.ENUM_FMT, description):
+                break
             yield description.pixelformat
-            description.index += 1
 
     def most_fps(self, pixelformat: int, width_px: int, height_px: int) -> float:
         """The highest rate of frames of this format and size; infinite where it is not known."""
-        interval = FrameInterval(pixel_format=pixelformat, width=width_px, height=height_px)
         rates = []
-        while self._has(Request.ENUM_FRAMEINTERVALS, interval):
-            least = interval.least
-            rates.append(least.denominator / least.numerator if least.numerator else math.inf)
+        for index in range(_LONGEST):
+            interval = FrameInterval(index, pixelformat, width_px, height_px)
+            try:
+                if not self._has(Request.ENUM_FRAMEINTERVALS, interval):
+                    break
+            except OSError as error:
+                if error.errno == errno.ENODEV:
+                    raise
+                return math.inf
+            rates.append(_fps(interval.least))
             if interval.type != _DISCRETE:
+                # Some drivers take the one for the other.
+                rates.append(_fps(interval.most))
                 break
-            interval.index += 1
         return max(rates, default=math.inf)
 
     def set_format(self, pixelformat: int, width_px: int, height_px: int) -> PixelFormat:
@@ -347,7 +364,7 @@ class Device:
         try:
             self._ioctl(request, argument)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTTY):
+            if error.errno in _NO_MORE:
                 return False
             raise
         return True
@@ -364,5 +381,11 @@ class Device:
 
 
 def fourcc(pixelformat: int) -> str:
-    """Its four characters, without blanks at the end."""
-    return pixelformat.to_bytes(4, "little").decode("ascii", "replace").strip()
+    """Its four characters, printable and without blanks at the end."""
+    return printable(pixelformat.to_bytes(4, "little").decode("ascii", "replace").strip())
+
+
+def _fps(interval: Fraction) -> float:
+    """Infinite where the driver does not know."""
+    known = interval.numerator and interval.denominator
+    return interval.denominator / interval.numerator if known else math.inf

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from edged import access, paths
 from edged.config.toml import TomlSyntaxError, parse, shown
 from edged.errors import CommandError, ConfigError
@@ -120,6 +122,12 @@ def parts(changes: Tree) -> Iterator[tuple[str, Tree]]:
     for key in CAMERA:
         if key in camera:
             yield f"camera.{key}", {"camera": {key: camera[key]}}
+
+
+def as_read(fields: Any) -> Tree:
+    """Fields that are set, in the types that a file has when it is read."""
+    found: Tree = msgspec.json.decode(msgspec.json.encode(fields))
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def differing(before: Tree, after: Tree) -> list[str]:

@@ -137,11 +137,11 @@ def expose(data: bytes, wanted: Collection[int]) -> bytes:
     listed = (*outputs, *added)
     padding = bytes(-len(data) % 4)
     told = struct.pack("<I", len(data) + len(padding) - slot)
-    vector = struct.pack(f"<{len(listed) + 1}I", len(listed), *listed)
+    vector = struct.pack(f"<I{len(listed)}i", len(listed), *listed)
     # Copied once: a model has megabytes.
     view = memoryview(data)
     exposed = b"".join((view[:slot], told, view[slot + len(told) :], padding, vector))
-    if checked(exposed)[1].integers(_OUTPUTS) != listed:
+    if checked(memoryview(exposed))[1].integers(_OUTPUTS) != listed:
         raise DamagedError("its list of outputs is part of something else")
     return exposed
 

@@ -59,6 +59,8 @@ class FakeCamera:
         self.maps: list[mmap.mmap] = []
         self.streaming = False
         self.most_buffers = 32
+        self.at_the_end = errno.EINVAL
+        self.begins_again = False
         self.format = (16, 16, "")
         self._formats = formats
         self._card = card
@@ -116,15 +118,16 @@ class FakeCamera:
 
     def _enum_fmt(self, description: Any) -> None:
         types = (1, 3) if self._capabilities & OVERLAY else (1,)
-        if description.type not in types or description.index >= len(self._formats):
-            raise fail(errno.EINVAL)
-        description.pixelformat = fourcc(list(self._formats)[description.index])
+        index = description.index % len(self._formats) if self.begins_again else description.index
+        if description.type not in types or index >= len(self._formats):
+            raise fail(self.at_the_end)
+        description.pixelformat = fourcc(list(self._formats)[index])
 
     def _enum_frameintervals(self, interval: Any) -> None:
         name = interval.pixel_format.to_bytes(4, "little").decode()
         fps = self._formats[name].get((interval.width, interval.height))
-        if fps is None or interval.index > 0:
-            raise fail(errno.EINVAL)
+        if fps is None or (interval.index > 0 and not self.begins_again):
+            raise fail(self.at_the_end)
         interval.type = 1
         interval.least.numerator = 100
         interval.least.denominator = round(fps * 100)

@@ -346,7 +346,9 @@ def without_buffers(camera: FakeCamera) -> None:
         ({"H264": {SIZE: 30.0}}, {}, None, "no pixel format in common; it has H264"),
         (SMALL, {"capabilities": METADATA}, None, "does not capture video"),
         (SMALL, {"capabilities": READ_ONLY}, None, "has no streaming"),
-        (SMALL, {}, without_buffers, "Cannot allocate memory"),
+        (SMALL, {}, without_buffers, "no memory for its frames"),
+        ({}, {}, None, "it offers no pixel format; check what feeds it"),
+        ({"A\0\x1bB": {SIZE: 30.0}}, {}, None, r"it has A\\x00\\x1bB"),
     ],
 )
 def test_what_is_wrong_with_a_camera_is_one_clear_line(
@@ -369,6 +371,7 @@ def test_what_is_wrong_with_a_camera_is_one_clear_line(
         ("QUERYCAP", errno.EACCES, "add edged's user to the group video"),
         ("STREAMON", errno.ENOSPC, "the USB bus is full"),
         ("STREAMON", errno.EIO, "Input/output error; plug it in again"),
+        ("STREAMON", errno.ENOTTY, "Inappropriate ioctl for device; plug it in again"),
     ],
 )
 def test_what_the_kernel_refuses_is_told_with_what_to_do(
@@ -398,6 +401,53 @@ def test_a_driver_may_make_fewer_buffers(kernel: FakeKernel) -> None:
         for value in (1, 2):
             camera.expose(bytes([value]) * 512)
             assert (source.grab().decode(None) == value).all()
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTTY, errno.ENODATA, errno.EPIPE])
+def test_drivers_end_their_lists_in_many_ways(kernel: FakeKernel, number: int) -> None:
+    camera = kernel.plug(0, {"YUYV": {SIZE: 30.0}, "MJPG": {SIZE: 30.0}})
+    camera.at_the_end = number
+    with V4l2Source(config()) as source:
+        camera.expose(yuyv(1))
+        assert source.grab().decode(None).shape == (16, 32, 3)
+
+
+def test_a_list_that_begins_again_has_an_end(kernel: FakeKernel) -> None:
+    camera = kernel.plug(0, {"YUYV": {SIZE: 30.0}, "MJPG": {SIZE: 30.0}})
+    camera.begins_again = True
+    with V4l2Source(config()) as source:
+        camera.expose(yuyv(1))
+        assert source.grab().decode(None).shape == (16, 32, 3)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSYS])
+def test_a_driver_that_does_not_tell_its_rates_is_as_fast_as_any(
+    kernel: FakeKernel, number: int
+) -> None:
+    camera = kernel.plug(0, {"YUYV": {SIZE: 30.0}, "MJPG": {SIZE: 30.0}})
+    camera.refuses["ENUM_FRAMEINTERVALS"] = number
+    with V4l2Source(config()):
+        assert camera.format[2] == "YUYV"
+
+
+def test_a_rate_of_nothing_is_one_that_is_not_known(kernel: FakeKernel) -> None:
+    camera = kernel.plug(0, {"YUYV": {SIZE: 0.0}, "MJPG": {SIZE: 30.0}})
+    with V4l2Source(config()):
+        assert camera.format[2] == "YUYV"
+
+
+@pytest.mark.parametrize(("fourcc", "compiled"), [("GREY", True), ("MJPG", True), ("YUYV", False)])
+def test_what_decodes_the_first_frame_is_there_before_it(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, fourcc: str, compiled: bool
+) -> None:
+    kernel.plug(0, {fourcc: {SIZE: 30.0}})
+    if not compiled:
+        monkeypatch.setattr(v4l2, "kernels", None)
+    imported: list[str] = []
+    monkeypatch.setattr(v4l2, "import_module", imported.append)
+    with V4l2Source(config()):
+        assert "edged.imaging.picture" in imported
+        assert ("PIL.Image" in imported) is not compiled
 
 
 def test_a_rate_that_cannot_be_chosen_is_no_obstacle(kernel: FakeKernel) -> None:

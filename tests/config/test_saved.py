@@ -309,3 +309,11 @@ def test_what_differs_between_two_sets_of_changes_is_named() -> None:
     assert saved.differing(both, both) == []
     other = saved.changed(both, {}, {"name": "cat", "labels": ["dog"]}, "dog")
     assert saved.differing(both, other) == ["rule dog", "rule cat"]
+
+
+def test_what_is_saved_is_as_it_will_be_read(tmp_path: Path) -> None:
+    rule = SavedRule(name="cat", labels=["cat"], enter=1.0)
+    told = {"privacy": (((0.0, 0.5), (1.0, 1.0)),), "region": None}
+    tree = saved.changed({}, saved.as_read(told), saved.as_read(rule), None)
+    saved.write(tmp_path / "changes", tree)
+    assert saved.read(tmp_path / "changes") == tree

@@ -9,6 +9,7 @@ import pytest
 
 from edged import paths
 from edged.config.schema import ModelConfig
+from edged.errors import ModelError
 from edged.inference import layers, tflite
 from edged.inference.flatbuffer import root
 from tests.inference import builder
@@ -134,3 +135,11 @@ def test_a_layer_stays_as_it_was_when_the_next_picture_comes() -> None:
     before = first.copy()
     opened.classify(np.full((32, 32, 3), 255, np.uint8))
     assert np.array_equal(first, before)
+
+
+def test_a_listed_tensor_that_shares_bytes_with_another_part_is_refused() -> None:
+    # Found by a fuzzer: the fields of its inputs and its outputs are one.
+    data = (Path(__file__).parents[1] / "fuzz/corpus/model/fields-that-share-bytes").read_bytes()
+    (found,) = layers.find(data).maps
+    with pytest.raises(ModelError, match="damaged"):
+        layers.expose(data, [found.tensor])
