@@ -159,7 +159,7 @@ def _facts(path: Path, data: memoryview) -> ModelFile:
 
 
 def checked(data: Bytes) -> tuple[Table, Table, list[Table]]:
-    """The model, its graph and its tensors; DamagedError if a reference leads nowhere."""
+    """The model, its graph and its tensors; DamagedError if a reference is broken."""
     model = root(data, b"TFL3")
     graph = next(model.tables(2), None)
     if graph is None:
