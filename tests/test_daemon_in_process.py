@@ -45,12 +45,18 @@ from edged.notify import Notifier
 from edged.opening import Opening
 from edged.paths import bundled_model
 from edged.perception.perception import Perception
-from edged.ports.control.client import ControlClient, DaemonAbsentError, DaemonError
+from edged.ports.control.client import (
+    ControlClient,
+    DaemonAbsentError,
+    DaemonError,
+    RefusedError,
+)
 from edged.ports.gpio.port import GpioPort
 from edged.ports.log import LogPort
 from edged.ports.mqtt.connection import Connection
 from tests.mosquitto import LIMIT_S, Broker, Listener, broker, brokers, free_port, wait_until
 from tests.ports.webhook.strict_receiver import StrictReceiver
+from tests.teaching.pictures import picture
 
 __all__ = ["broker", "brokers"]
 
@@ -979,3 +985,30 @@ def test_the_daemon_posts_its_events_and_status_names_a_receiver_that_is_away(
         assert line.startswith("webhook away ")
         living.stop()
         assert [got.json["reason"] for got in receiver.got] == [None, "stop"]
+
+
+def test_what_is_taught_by_command_holds_until_it_is_taken_back(
+    living: Living, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    for number in range(6):
+        Image.fromarray(picture("disc", number)).save(shown / f"{number}.png")
+    living.change(str(PICTURES / "cat.jpg"), str(shown))
+    living.change("fps = 200.0", "fps = 20.0")
+    living.start()
+
+    taught = living.ask("teach", label="disc", shots=20, every_s=0.07)["labels"]
+    assert taught["disc"] >= 3
+    assert living.ask("taught")["labels"] == taught
+    assert len(living.ask("taught-pictures", label="disc")["pictures"]) == taught["disc"]
+    assert living.ask("forget", label="disc")["labels"] == {}
+    assert living.ask("undo-teaching")["labels"] == taught
+    for done in ('"disc" taught', '"disc" forgotten', "the last change of taught labels"):
+        assert done in caplog.text
+
+    for command in ("forget", "taught-pictures"):
+        with pytest.raises(RefusedError, match="mug"):
+            living.ask(command, label="mug")
+        assert f"{command}, requested by the control socket: " in caplog.text
