@@ -988,9 +988,8 @@ def test_the_daemon_posts_its_events_and_status_names_a_receiver_that_is_away(
 
 
 def test_what_is_taught_by_command_holds_until_it_is_taken_back(
-    living: Living, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    living: Living, tmp_path: Path, said: Said
 ) -> None:
-    caplog.set_level(logging.INFO)
     shown = tmp_path / "shown"
     shown.mkdir()
     for number in range(6):
@@ -1006,9 +1005,9 @@ def test_what_is_taught_by_command_holds_until_it_is_taken_back(
     assert living.ask("forget", label="disc")["labels"] == {}
     assert living.ask("undo-teaching")["labels"] == taught
     for done in ('"disc" taught', '"disc" forgotten', "the last change of taught labels"):
-        assert done in caplog.text
+        assert done in said
 
     for command in ("forget", "taught-pictures"):
         with pytest.raises(RefusedError, match="mug"):
             living.ask(command, label="mug")
-        assert f"{command}, requested by the control socket: " in caplog.text
+        assert f"{command}, requested by the control socket: " in said
