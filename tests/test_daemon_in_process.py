@@ -341,6 +341,14 @@ def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living:
     assert "owl" not in living.ask("setup")["rules"]
 
 
+def test_undo_takes_back_a_damaged_file(changes: Path, living: Living) -> None:
+    living.start()
+    living.ask("save", region=[0.25, 0.25, 0.5, 0.5])
+    changes.write_text("[camera")
+    assert living.ask("undo")["changed"] == []
+    assert living.ask("setup")["region"] == [0.0, 0.0, 1.0, 1.0]
+
+
 def test_what_is_saved_holds_after_a_restart(changes: Path, living: Living) -> None:
     living.start()
     living.ask("save", region=[0.25, 0.25, 0.5, 0.5])
