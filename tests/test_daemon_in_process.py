@@ -23,6 +23,7 @@ from PIL import Image
 
 from edged import build, reload
 from edged.commands import Reload, Request, Wake
+from edged.config import saved
 from edged.config.schema import JournalConfig
 from edged.core import (
     UNDECIDED,
@@ -326,8 +327,8 @@ def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living:
     seen = brightness(living)
     assert seen > 30
     mask = [[[0.0, 0.0], [1.0, 1.0]]]
-    saved = living.ask("save", privacy=mask, rule={"name": "owl", "labels": ["bird"]})
-    assert saved["changed"] == ["rule owl", "camera.privacy"]
+    made = living.ask("save", privacy=mask, rule={"name": "owl", "labels": ["bird"]})
+    assert made["changed"] == ["rule owl", "camera.privacy"]
     again = living.ask("save", privacy=mask, rule={"name": "owl", "labels": ["bird"]})
     assert again["changed"] == []
     wait_until(lambda: brightness(living) < 2)
@@ -344,7 +345,7 @@ def test_what_is_saved_comes_into_force_and_is_taken_back(changes: Path, living:
 def test_undo_takes_back_a_damaged_file(changes: Path, living: Living) -> None:
     living.start()
     living.ask("save", region=[0.25, 0.25, 0.5, 0.5])
-    changes.write_text("[camera")
+    saved.file(living.path).write_text("[camera")
     assert living.ask("undo")["changed"] == []
     assert living.ask("setup")["region"] == [0.0, 0.0, 1.0, 1.0]
 
