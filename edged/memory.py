@@ -17,7 +17,7 @@ _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
 
 
 def share_one_arena() -> None:
-    """Let all threads take memory from one place; before there is a second thread.
+    """Let all threads take memory from one place: those that have none of their own yet.
 
     The GNU C library has else one for each thread, up to eight for each core, each of which keeps
     what was freed in it: 4 MB in a daemon at rest, and more with each model that is replaced. Other
