@@ -6,17 +6,19 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 
 import msgspec
 
 from edged.cli.daemon_socket import configured
-from edged.core import Reason
+from edged.config.nearest import did_you_mean
+from edged.core import CAMERA, DRIFT, Reason
 from edged.errors import PortError
 from edged.journal.entry import Entry
 from edged.journal.reader import Reader, found_journal
 from edged.messages.events import EventMessage, GapMessage
+from edged.printable import printable
 
 FOLLOW_S = 0.25
 """How often the journal is read."""
@@ -39,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if config.journal.max_events == 0:
         raise PortError("journal.max_events is 0: no events are kept")
     reader = Reader(found_journal(config.journal, config.device), config.device)
+    _tell_of_strange(arguments.rule, [CAMERA, DRIFT, *(rule.name for rule in config.rule)])
     for entry in _entries(reader, follow=arguments.follow):
         message = _decoder.decode(entry.payload)
         if _wanted(message, arguments.since, arguments.rule):
@@ -82,6 +85,15 @@ def _entries(reader: Reader, *, follow: bool) -> Iterator[Entry]:
             if not told:
                 print(f"edged: {error}; waiting for it", file=sys.stderr)
             page, told = [], True
+
+
+def _tell_of_strange(asked: Sequence[str] | None, rules: Sequence[str]) -> None:
+    """Say which rules are not in the configuration; they may have been, and have events."""
+    for name in asked or ():
+        if name not in rules:
+            advice = did_you_mean(name, rules)
+            line = f'edged: the configuration has no rule "{printable(name)}"{advice}'
+            print(line, file=sys.stderr)
 
 
 def _wanted(

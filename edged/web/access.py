@@ -24,16 +24,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edged.config.schema import WebConfig
-from edged.errors import ConfigError
-from edged.files import open_regular
-from edged.paths import credential
+from edged.web.credentials import read_token
 from edged.web.resource import refusal
 
 COOKIE = "edged-session"
 SESSION_S = 30 * 86400
-
-TOKEN_BYTES = 16
-"""A shorter token can be guessed."""
 
 FORM_BYTES = 4096
 
@@ -233,24 +228,6 @@ class Access:
             return False
         right = hmac.compare_digest(cookie.encode(), self._session(int(until)).encode())
         return right and self._wall_clock() < int(until)
-
-
-def read_token(path: str) -> str:
-    """The token in a file. ConfigError if it cannot be read, or can be guessed."""
-    file = credential(path)
-    try:
-        with open_regular(file) as stream:
-            token = stream.read(1024).decode("ascii").strip()
-    except OSError as error:
-        raise ConfigError(f"web.token_file: {file}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"web.token_file: {file}: expected ASCII text") from error
-    if len(token) < TOKEN_BYTES or any(character.isspace() for character in token):
-        raise ConfigError(
-            f"web.token_file: {file}: expected a word of at least {TOKEN_BYTES} characters, such "
-            "as `openssl rand -hex 32` makes"
-        )
-    return token
 
 
 def own_names() -> set[str]:

@@ -138,6 +138,15 @@ def test_every_file_without_which_nothing_starts_is_told(told: Told, tmp_path: P
     ]
 
 
+def test_a_token_that_can_be_guessed_is_wrong_before_the_page_starts(
+    told: Told, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    (line,) = told('[web]\ntoken_file = "token"\n')
+    assert line.startswith("web.token_file: ")
+    assert "at least 16 ASCII characters" in line
+
+
 def test_files_of_what_is_off_are_not_looked_for(told: Told) -> None:
     (line,) = told('[mqtt]\nenabled = false\nusername_file = "u"\n', 0)
     assert ": OK: " in line

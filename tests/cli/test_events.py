@@ -109,6 +109,21 @@ def test_only_the_rules_asked_for_are_told(
     assert re.findall(r"cat|dog|fox", capsys.readouterr().out) == ["cat", "fox"]
 
 
+def test_a_rule_that_the_configuration_does_not_have_is_told_of(
+    path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal.record([event(rule="fox")])
+    journal.sync()
+    asked = [word for rule in ("fox", "camera", "camrea") for word in ("--rule", rule)]
+    assert events(path, *asked) == 0
+    said = capsys.readouterr()
+    assert re.findall(r"fox", said.out) == ["fox"]
+    assert said.err.splitlines() == [
+        'edged: the configuration has no rule "fox"',
+        'edged: the configuration has no rule "camrea"; did you mean camera?',
+    ]
+
+
 def test_only_what_came_since_is_told(
     path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
 ) -> None:
