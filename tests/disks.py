@@ -32,8 +32,8 @@ classification_hz = 10.0
 class Scene:
     """The daemon, its state on a disk of its own, a broker and its audience."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.disk = Disk(folder)
+    def __init__(self, folder: Path, block_bytes: int, stack: ExitStack) -> None:
+        self.disk = Disk(folder, block_bytes)
         broker = made_broker(folder)
         lines = MQTT.format(port=broker.port)
         self.disk.mount()
@@ -142,10 +142,10 @@ FAULTS: Mapping[str, Callable[[Scene], AbstractContextManager[None]]] = {
 
 
 @contextmanager
-def scene(folder: Path) -> Iterator[Scene]:
-    """A daemon that runs, with a disk that is as it should be."""
+def scene(folder: Path, block_bytes: int) -> Iterator[Scene]:
+    """A daemon that runs, with a disk that is as it should be, with blocks of that size."""
     with ExitStack() as stack:
-        yield Scene(folder, stack)
+        yield Scene(folder, block_bytes, stack)
 
 
 DAMAGE: Mapping[str, Callable[[bytes, random.Random], bytes]] = {

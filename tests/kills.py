@@ -109,8 +109,10 @@ class Killed:
 
 
 @contextmanager
-def killed(folder: Path, *, power: bool) -> Iterator[Callable[[random.Random], float]]:
-    """`Killed.once` of a new daemon."""
+def killed(
+    folder: Path, block_bytes: int | None = None
+) -> Iterator[Callable[[random.Random], float]]:
+    """`Killed.once` of a new daemon; with the size of its disk's blocks, of a power cut."""
     with ExitStack() as stack:
-        disk = stack.enter_context(Disk(folder)) if power else None
+        disk = stack.enter_context(Disk(folder, block_bytes)) if block_bytes else None
         yield Killed(folder, disk, stack).once

@@ -33,15 +33,19 @@ _FREEZE, _THAW = 0xC0045877, 0xC0045878
 
 
 class Disk:
-    """A file system in a file of `folder`, mounted in another."""
+    """A file system in a file of `folder`, mounted in another.
 
-    def __init__(self, folder: Path) -> None:
+    Its blocks are those of an SD card's; ext4 makes smaller ones below 512 MB.
+    """
+
+    def __init__(self, folder: Path, block_bytes: int = 4096) -> None:
         self._image = folder / "disk"
         self.place = folder / "mounted"
         self.place.mkdir()
         with self._image.open("wb") as file:
             file.truncate(DISK_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", str(self._image)], check=True)
+        make = ["mkfs.ext4", "-q", "-b", str(block_bytes), str(self._image)]
+        subprocess.run(make, check=True)
 
     def __enter__(self) -> Disk:
         self.mount()

@@ -119,7 +119,7 @@ class Reader:
         try:
             return self._looked_into(address)
         except sqlite3.OperationalError:
-            if self._path.with_name(f"{self._path.name}-wal").exists():
+            if any(self._path.with_name(self._path.name + end).exists() for end in schema.BESIDE):
                 raise
             # No process writes the files that SQLite needs for sharing, nor may this user.
             return self._looked_into(f"{address}&immutable=1")

@@ -160,7 +160,7 @@ class Store:
 
     def _remove_log(self) -> None:
         # SQLite would treat it as part of another database in the same place.
-        for suffix in ("-wal", "-shm"):
+        for suffix in schema.BESIDE:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:

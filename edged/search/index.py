@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from edged.core import Features, Prediction
 from edged.errors import PictureError
+from edged.journal.schema import BESIDE
 
 log = logging.getLogger(__name__)
 
@@ -282,7 +283,7 @@ class Index:
                     raise
                 log.warning("%s: %s; it is created again", self._path, error)
             self._close()
-            for suffix in ("", "-wal", "-shm", "-journal"):
+            for suffix in ("", *BESIDE):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             with self._opened(self._path) as database:
                 return work(database)

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.journal.made import read, reader, record, threadless
+from tests.power import Disk, available
 
 
 @pytest.fixture
@@ -78,3 +80,28 @@ def test_a_start_on_a_full_disk_sends_what_is_made_and_later_what_waited(small: 
     second.sync()
     assert [told for told in read(consumer) if isinstance(told, int)] == [1, 2, 3, 4, 5, *numbers]
     second.close()
+
+
+@pytest.mark.parametrize(("block_bytes", "maps"), [(4096, True), (1024, False)])
+def test_no_file_is_mapped_where_a_full_disk_would_end_the_process(
+    tmp_path: Path, block_bytes: int, maps: bool
+) -> None:
+    if not available(tmp_path / "probe"):
+        pytest.skip("needs root, a loop device and ext4")
+    with (
+        Disk(tmp_path, block_bytes) as disk,
+        closing(threadless(disk.place / "events.db")) as journal,
+    ):
+        consumer = reader(journal)
+        numbers = record(journal, 3)
+        journal.sync()
+        mapped = str(disk.place) in Path("/proc/self/maps").read_text()
+        assert mapped == maps
+        filler = fill(disk.place)
+        while journal.metrics().error is None:
+            numbers += record(journal, 20)
+            journal.sync()
+        filler.unlink()
+        journal.sync()
+        assert journal.metrics().error is None
+        assert read(consumer) == numbers

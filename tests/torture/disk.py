@@ -13,6 +13,9 @@ from tests.power import available
 from tests.torture.network import WORSE
 from tests.torture.part import Part, Row, progress
 
+BLOCKS_BYTES = (4096, 1024)
+"""In turns, those of ext4 on an SD card, and on a small partition or disk."""
+
 TORN_SHARE = 0.4
 """Of the time, for files that are torn."""
 
@@ -58,7 +61,7 @@ def _rounds(
     while rounds == 0 or time.monotonic() - began_s < seconds:
         place = folder / f"round{rounds}"
         place.mkdir()
-        with scene(place) as made:
+        with scene(place, BLOCKS_BYTES[rounds % 2]) as made:
             for name in chance.sample(sorted(FAULTS), len(FAULTS)):
                 spent_s = time.monotonic() - began_s
                 progress(spent_s, seconds, f"{name}, {len(part.failures)} failures")
@@ -74,9 +77,10 @@ def _rounds(
         rounds += 1
     return (
         "The times are those between two frames of a whole daemon (50 frames a second, at "
-        f"real-time priority), whose state is on ext4 on a loop device, for {window_s:g} s at a "
-        "time: full; frozen, so that every write waits for so long; stopped by an error of the "
-        "file system or without a flush, as in a power cut, after which the daemon starts again; "
+        "real-time priority), whose state is on ext4 on a loop device, in turns with blocks of "
+        f"4096 and 1024 bytes, for {window_s:g} s at a time: full; frozen, so that every write "
+        "waits for so long; stopped by an error of the file system or without a flush, as in a "
+        "power cut, after which the daemon starts again; "
         f"and the same at a start. {rounds} rounds. The limit is {WORSE:g} times the p99 without a "
         "fault. During each fault commands must be answered and carried out, and every event must "
         "reach the broker; afterwards every number is an event or in a gap, none is two events, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from typing import NamedTuple
 
 from tests.journal.torn import Written
 from tests.kills import WINDOW_MS, killed
@@ -13,14 +14,29 @@ from tests.observed import quick_folder
 from tests.power import available
 from tests.torture.part import Part, Row, progress
 
-KILLS, CUTS = 1000, 200
 
-SHARES = {"kill -9": 0.5, "power cut": 0.3, "torn": 0.2}
-"""Of the time."""
+class Ending(NamedTuple):
+    """A way to end a daemon: how often at most, in which share of the time, and on what disk.
+
+    Without ``block_bytes``, the size of the disk's blocks, its power is not cut.
+    """
+
+    most: int
+    share: float
+    block_bytes: int | None = None
+
+
+ENDINGS = {
+    "kill -9": Ending(1000, 0.5),
+    "power cut": Ending(200, 0.2, 4096),
+    "power cut, a disk of small blocks": Ending(200, 0.15, 1024),
+}
+
+TORN_SHARE = 0.15
 
 
 def run(seconds: float, seed: int) -> Part:
-    """At least one of each; `KILLS` and `CUTS`, and every offset, as far as the time allows."""
+    """At least one of each; as many as in `ENDINGS`, and every offset, as the time allows."""
     chance = random.Random(seed)  # noqa: S311 (no secret)
     part = Part("Events arrive", "")
     if mosquitto() is None:
@@ -29,14 +45,16 @@ def run(seconds: float, seed: int) -> Part:
     with quick_folder() as folder:
         powered = available(folder / "probe")
     told = []
-    for what, most in {"kill -9": KILLS, **({"power cut": CUTS} if powered else {})}.items():
+    for what, ending in ENDINGS.items():
+        if ending.block_bytes and not powered:
+            continue
         row = Row(f"{what}: the oldest event that it lost, made so long before", [], WINDOW_MS)
         part.rows.append(row)
-        _ends(what, most, seconds * SHARES[what], chance, row, part)
+        _ends(what, ending, seconds * ending.share, chance, row, part)
         told.append(f"{len(row.took_ms)} times {what}")
-    torn = _torn(seconds * SHARES["torn"], chance, part)
+    torn = _torn(seconds * TORN_SHARE, chance, part)
     part.about = (
-        f"{' and '.join(told)} of a whole daemon that makes 25 events a second, at real-time "
+        f"{', '.join(told)}: each of a whole daemon that makes 25 events a second, at real-time "
         "priority, while mosquitto goes up and down by chance; a power cut is that of ext4 on a "
         "loop device that stops without a flush. After each, what the journal has must be in "
         "order, each number once, and equal to what came to the broker; a gap must tell of each "
@@ -46,14 +64,16 @@ def run(seconds: float, seed: int) -> Part:
 
 
 def _ends(
-    what: str, most: int, seconds: float, chance: random.Random, row: Row, part: Part
+    what: str, ending: Ending, seconds: float, chance: random.Random, row: Row, part: Part
 ) -> None:
     began_s = time.monotonic()
-    while not row.took_ms or (len(row.took_ms) < most and time.monotonic() - began_s < seconds):
+    while not row.took_ms or (
+        len(row.took_ms) < ending.most and time.monotonic() - began_s < seconds
+    ):
         # A daemon that has failed once is not tried again.
-        with quick_folder() as folder, killed(folder, power=what == "power cut") as once:
+        with quick_folder() as folder, killed(folder, ending.block_bytes) as once:
             try:
-                while len(row.took_ms) < most:
+                while len(row.took_ms) < ending.most:
                     spent_s = time.monotonic() - began_s
                     told = f"{len(row.took_ms)} times {what}, {len(part.failures)} failures"
                     progress(spent_s, max(seconds, 1.0), told)
