@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -97,6 +98,8 @@ def _numbers(path: Path) -> Iterator[int]:
         with Recording(path) as recording:
             for entry in recording:
                 yield from (event.number for event in getattr(entry, "events", ()))
+                # The loop need not wait for more than one of them.
+                time.sleep(0)
     except RecordingError:
         # What comes before the damage counts.
         return

@@ -33,6 +33,10 @@ DELAY_S = 0.3
 WRITE_S = 2.0
 """How often a file that is open gets what has come."""
 
+RETRY_S = 5.0
+"""The wait before a failed disk is tried again: to look at what is there takes a tenth of a second.
+What happens meanwhile waits in the ring."""
+
 SILENCE_S = 5.0
 """A camera that gives no frame for so long keeps no file open."""
 
@@ -65,6 +69,8 @@ class WhyPort(AnsweringPort):
         self._seen_s = 0.0
         self._excerpt: Excerpt | None = None
         self._error: str | None = None
+        self._retry_s = 0.0
+        self._put_off: Event | None = None
         # Changed by others, with the lock held.
         self._event: Event | None = None
 
@@ -122,7 +128,7 @@ class WhyPort(AnsweringPort):
         def hurry() -> bool:
             return bool(self._questions) or self._closing
 
-        if self._excerpt is not None:
+        if self._excerpt is not None or self._put_off is not None:
             self._changed.wait_for(hurry, WRITE_S)
             return
         self._changed.wait_for(lambda: self._event or hurry())
@@ -134,11 +140,15 @@ class WhyPort(AnsweringPort):
         from edged.why import folder as files
         from edged.why.excerpt import Excerpt
 
+        event = self._put_off = self._put_off or event
+        if self._clock() < self._retry_s:
+            return
         try:
             if event is not None and self._excerpt is None:
                 files.close_left_open(self._folder)
                 files.forget_from(self._folder, event.number)
                 self._excerpt = Excerpt(self._folder, self._device, self._ring, event)
+            self._put_off = None
             if self._excerpt is not None:
                 self._excerpt.take()
                 until_s = self._excerpt.until_s
@@ -170,6 +180,7 @@ class WhyPort(AnsweringPort):
             self._excerpt.abandon()
             self._excerpt = None
         told, self._error = self._error, str(error)
+        self._retry_s = self._clock() + RETRY_S
         if told is None:
             log.error("%s; scores around events are not kept meanwhile", error)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,10 @@ from edged.recording.records import RecordingError, Setup
 from edged.recording.replay import replay
 from edged.recording.writer import Writer
 from edged.why import excerpt as excerpt_module
+from edged.why import folder as files
 from edged.why import port as port_module
 from edged.why.folder import excerpts
-from edged.why.port import WhyPort
+from edged.why.port import RETRY_S, WhyPort
 from edged.why.ring import ENTRY_BYTES
 from tests.mosquitto import wait_until
 from tests.recording.made import Counted, Loop
@@ -248,7 +251,7 @@ def test_a_disk_that_fails_costs_excerpts_and_one_line(
         assert caplog.text.count("scores around events are not kept meanwhile") == 1
         folder(journal).unlink()
         with caplog.at_level(logging.INFO):
-            loop.frame(HIGH)
+            loop.frame(HIGH, RETRY_S)
             port.work()
         assert "scores around events are kept again" in caplog.text
     assert len(names(journal)) == 1
@@ -270,8 +273,30 @@ def test_a_disk_that_is_full_leaves_what_is_whole(
             port.work()
         assert "no space left; scores around events are not kept meanwhile" in caplog.text
         monkeypatch.undo()
-        loop.frame(HIGH)
+        loop.frame(HIGH, RETRY_S)
     assert names(journal)[0] == "1-1.rec"
+
+
+def test_a_disk_that_has_failed_is_left_alone_for_a_while_and_nothing_is_missing_then(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+
+    def fails(path: Path) -> None:
+        tries.append(loop.now_s)
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with keeping(journal) as (loop, port):
+        monkeypatch.setattr(files, "close_left_open", fails)
+        for _ in range(30):
+            loop.frame(HIGH, 0.3)
+            loop.frame(LOW, 0.3)
+            port.work()
+        assert len(tries) == 4
+        assert all(after - before >= RETRY_S for before, after in pairwise(tries))
+        monkeypatch.undo()
+        loop.frame(HIGH, RETRY_S)
+    assert names(journal) == ["1-61.rec"]
 
 
 def test_a_long_run_of_events_takes_several_files(
