@@ -30,6 +30,9 @@ T = TypeVar("T")
 PAGE = 1000
 """Rows read at a time."""
 
+LOCKED_S = 10.0
+"""How long a daemon may take to write; without a write-ahead log, others wait meanwhile."""
+
 
 def found_journal(journal: JournalConfig, device: str) -> Path:
     """The journal of `device`: the user's own, else the service's."""
@@ -115,19 +118,31 @@ class Reader:
             raise PortError(f"{self._path}: not permitted; {access.advice(self._path, os.R_OK)}")
         if not self._path.is_file():
             raise PortError(f"{self._path}: not a regular file; remove it")
-        address = f"{self._path.absolute().as_uri()}?mode=ro"
+        address = self._path.absolute().as_uri()
         try:
-            return self._looked_into(address)
+            return self._looked_into(f"{address}?mode=ro")
         except sqlite3.OperationalError:
-            if any(self._path.with_name(self._path.name + end).exists() for end in schema.BESIDE):
+            if self._size_bytes(schema.ROLLBACK):
+                # Perhaps a daemon was killed while it wrote: who may write can take that back.
+                if not all(os.access(path, os.W_OK) for path in (self._path, self._path.parent)):
+                    raise
+                return self._looked_into(f"{address}?mode=rw")
+            if self._size_bytes(schema.LOG) is not None:
                 raise
             # No process writes the files that SQLite needs for sharing, nor may this user.
-            return self._looked_into(f"{address}&immutable=1")
+            return self._looked_into(f"{address}?mode=ro&immutable=1")
+
+    def _size_bytes(self, end: str) -> int | None:
+        """Of a file beside it; None if there is none."""
+        try:
+            return self._path.with_name(self._path.name + end).stat().st_size
+        except OSError:
+            return None
 
     def _looked_into(self, address: str) -> sqlite3.Connection:
         import sqlite3
 
-        database = sqlite3.connect(address, uri=True, timeout=1.0)
+        database = sqlite3.connect(address, uri=True, timeout=LOCKED_S)
         try:
             database.text_factory = bytes
             if not schema.is_journal(database):

@@ -26,7 +26,8 @@ TABLES = (
     "CREATE TABLE held (rule TEXT PRIMARY KEY)",
 )
 
-BESIDE = ("-wal", "-shm", "-journal")
+LOG, ROLLBACK = "-wal", "-journal"
+BESIDE = (LOG, "-shm", ROLLBACK)
 """Ends the names of the files that SQLite has beside a database."""
 
 LEAST_BLOCK_BYTES = 4096
@@ -85,7 +86,12 @@ def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
     try:
         # Text may be damaged, too, and is then not valid.
         database.text_factory = bytes
-        database.execute(f"PRAGMA journal_mode = {_mode(path)}")
+        mode = mode_for(path)
+        if mode != "WAL":
+            # Of a log that is there, nothing is mapped then.
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute(f"PRAGMA journal_mode = {mode}")
+        database.execute("PRAGMA locking_mode = NORMAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if is_journal(database):
@@ -106,14 +112,16 @@ def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
         raise
 
 
-def _mode(path: Path) -> str:
+def mode_for(path: Path) -> str:
     """A write-ahead log, which writes half as much as the other way, where that is safe.
 
     Its index is a file that is mapped into memory. Where the file system has smaller blocks than
     SQLite expects, as ext4 has below 512 MB, not every block of that file has a place on the disk,
     and once the disk is full, the first write to one that has none ends the process (SIGBUS).
     """
-    is_safe = os.statvfs(path.parent).f_bsize >= LEAST_BLOCK_BYTES
+    # SQLite follows links.
+    folder = Path(os.path.realpath(path)).parent
+    is_safe = os.statvfs(folder).f_bsize >= LEAST_BLOCK_BYTES
     return "WAL" if is_safe else "TRUNCATE"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from edged.errors import PortError
 from edged.journal import schema
 from edged.journal.numbers import HIGHEST, write_mark
+from edged.journal.reader import Reader
 from edged.journal.store import Store
 from tests.journal.made import WALL_S, entries, payload
 
@@ -77,6 +80,73 @@ def execute(path: Path, statement: str, *values: Any) -> list[Any]:
 def test_the_pages_that_sqlite_keeps_are_few(tmp_path: Path) -> None:
     with closing(schema.opened(tmp_path / "events.db")[0]) as database:
         assert database.execute("PRAGMA cache_size").fetchone() == (-schema.CACHE_KIB,)
+
+
+def test_a_log_is_taken_over_without_its_index_where_that_must_not_be_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first" / "events.db", tmp_path / "second" / "events.db"
+    killed = Store(first, 1000, 1 << 20)
+    killed.open()
+    killed.append(entries(1, 2), {})
+    second.parent.mkdir()
+    for suffix in ("", "-wal", ".mark"):
+        shutil.copy(f"{first}{suffix}", f"{second}{suffix}")
+    killed.close()
+    monkeypatch.setattr(schema, "mode_for", lambda _: "TRUNCATE")
+    # What cannot be opened cannot be mapped.
+    index = second.with_name("events.db-shm")
+    index.mkdir()
+    store = Store(second, 1000, 1 << 20)
+    store.open()
+    assert numbers(store) == [1, 2]
+    index.rmdir()
+    store.append(entries(3), {})
+    assert Reader(second, "porch").event() == entries(3)[0]
+    store.close()
+    assert not second.with_name("events.db-wal").exists()
+
+
+def test_a_block_counts_where_the_journal_is_and_not_its_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "events.db").symlink_to(tmp_path / "disk" / "events.db")
+    asked: list[Path] = []
+
+    def blocks(folder: Path) -> Any:
+        asked.append(folder)
+        return SimpleNamespace(f_bsize=1024)
+
+    monkeypatch.setattr(os, "statvfs", blocks)
+    assert schema.mode_for(tmp_path / "events.db") == "TRUNCATE"
+    assert asked == [tmp_path / "disk"]
+
+
+def test_what_a_kill_left_half_written_is_taken_back_by_a_reader_who_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "mode_for", lambda _: "TRUNCATE")
+    first, second = tmp_path / "first" / "events.db", tmp_path / "second" / "events.db"
+    store = Store(first, 1000, 1 << 20)
+    store.open()
+    store.append(entries(1, 2), {})
+    store.close()
+    second.parent.mkdir()
+    with closing(sqlite3.connect(first)) as database:
+        # So much that a part of it is written before the end.
+        database.execute("PRAGMA cache_size = 1")
+        database.executemany(
+            "INSERT INTO event VALUES (?, ?)", ((3 + n, bytes(3000)) for n in range(50))
+        )
+        for suffix in ("", "-journal"):
+            shutil.copy(f"{first}{suffix}", f"{second}{suffix}")
+    assert second.stat().st_size > 50_000
+    with monkeypatch.context() as denied:
+        denied.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
+        with pytest.raises(PortError, match="readonly"):
+            Reader(second, "porch").page()
+    assert [entry.number for entry in Reader(second, "porch").page()] == [1, 2]
 
 
 def test_what_was_appended_comes_back_in_order_after_a_restart(opened: Open) -> None:
