@@ -142,10 +142,15 @@ def test_what_a_kill_left_half_written_is_taken_back_by_a_reader_who_may_write(
         for suffix in ("", "-journal"):
             shutil.copy(f"{first}{suffix}", f"{second}{suffix}")
     assert second.stat().st_size > 50_000
-    with monkeypatch.context() as denied:
-        denied.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
-        with pytest.raises(PortError, match="readonly"):
-            Reader(second, "porch").page()
+    for closed in (second, second.parent):
+
+        def may(path: Path, mode: int, closed: Path = closed) -> bool:
+            return mode == os.R_OK or path != closed
+
+        with monkeypatch.context() as denied:
+            denied.setattr(os, "access", may)
+            with pytest.raises(PortError, match="readonly"):
+                Reader(second, "porch").page()
     assert [entry.number for entry in Reader(second, "porch").page()] == [1, 2]
 
 
